@@ -1,0 +1,153 @@
+"""What a rule gets and gives: a cause, a decision, and commands that wait for their report.
+
+Everything here is pure. A stage is `decide(case, event, cause, policy) -> Decision`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+C = TypeVar("C")
+P = TypeVar("P", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The record being decided, without its value.
+
+    `now` is the broker's time of the record, UTC (mapped when the clock is scaled): the only time
+    a rule knows. `speaker` is the channel or institution that the topic's name gives, empty in the
+    core. `message_id` is the sender's own `ce_id` at a door, elsewhere the same as `id`.
+    """
+
+    id: str
+    type: str
+    now: datetime
+    topic: str
+    partition: int
+    offset: int
+    speaker: str = ""
+    message_id: str = ""
+    causation_id: str = ""
+    correlation_id: str = ""
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event to publish and what caused it: the record being decided, unless named."""
+
+    event: BaseModel
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[C]):
+    """The case as it is now, and the events to publish, in order.
+
+    An event whose class belongs to the stage's own stream goes there; at the doors a
+    `ChannelAnswer` or `InboxEntry` goes to the topic of the channel or institution it names.
+    """
+
+    case: C | None
+    events: tuple[Outgoing, ...] = ()
+
+    def because_of(self, cause: Cause) -> "Decision[C]":
+        """Name the cause of every event that names none yet."""
+        return replace(
+            self, events=tuple(replace(o, cause=o.cause or cause) for o in self.events)
+        )
+
+
+def decided(case: C | None, *events: BaseModel) -> Decision[C]:
+    """Build a decision whose events were caused by the record being decided."""
+    return Decision(case, tuple(Outgoing(event) for event in events))
+
+
+class Decide(Protocol[C, P]):
+    """A stage's rule: pure, total, the same for the same arguments."""
+
+    def __call__(
+        self, case: C | None, event: BaseModel, cause: Cause, policy: P, /
+    ) -> Decision[C]:
+        """Decide one record; a raise means a bug and dead-letters only this record."""
+        ...
+
+
+class Unreadable(BaseModel):
+    """Stands for a record that a door could not read, so that its sender still gets an answer."""
+
+    reason: str
+    detail: str | None = None
+
+
+def then(first: Decision[C], *rules: Callable[[C | None], Decision[C]]) -> Decision[C]:
+    """Decide on in order, each from the case the one before left; events add up."""
+    case, events = first.case, list(first.events)
+    for rule in rules:
+        more = rule(case)
+        case = more.case
+        events.extend(more.events)
+    return Decision(case, tuple(events))
+
+
+class Waiting(BaseModel, frozen=True):
+    """A command that came before what it is about: kept in the case, decided when that arrives.
+
+    Stored with its cause, so that its answer names it and not the record that released it.
+    """
+
+    event_type: str
+    event: dict[str, object]
+    id: str
+    cause_type: str
+    came_at: datetime
+    topic: str
+    partition: int
+    offset: int
+    correlation_id: str = ""
+    message_id: str = ""
+    traceparent: str = ""
+
+    @classmethod
+    def of(cls, event: BaseModel, cause: Cause) -> "Waiting":
+        """Keep an event and its cause."""
+        return cls(
+            event_type=type(event).__name__,
+            event=event.model_dump(mode="json", exclude_none=True),
+            id=cause.id,
+            cause_type=cause.type,
+            came_at=cause.now,
+            topic=cause.topic,
+            partition=cause.partition,
+            offset=cause.offset,
+            correlation_id=cause.correlation_id,
+            message_id=cause.message_id,
+            traceparent=cause.traceparent,
+        )
+
+    def cause(self, now: datetime) -> Cause:
+        """Return the cause as if it came `now`, when the case can answer it."""
+        return Cause(
+            id=self.id,
+            type=self.cause_type,
+            now=now,
+            topic=self.topic,
+            partition=self.partition,
+            offset=self.offset,
+            correlation_id=self.correlation_id,
+            message_id=self.message_id,
+            traceparent=self.traceparent,
+        )
+
+    def restore(self, classes: Iterable[type[BaseModel]]) -> BaseModel:
+        """Return the kept event.
+
+        Raises:
+            KeyError: its class is not among `classes`.
+        """
+        return {c.__name__: c for c in classes}[self.event_type].model_validate(self.event)
+
