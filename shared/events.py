@@ -608,6 +608,14 @@ class AlarmRang(Event):
     due_at: Utc
 
 
+class DeliveryReported(Event):
+    """What became of one attempt to deliver a notification (internal to the notifier)."""
+
+    notification_id: str
+    outcome: Literal["sent", "temporary", "permanent"]
+    reason: str = ""
+
+
 # ---- institutions' inboxes and the way out to people
 
 

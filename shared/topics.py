@@ -146,8 +146,9 @@ DEAD_LETTERS = Stream(
 
 def alarms_of(stage: str) -> Stream:
     """Return the internal alarm stream of a stage."""
+    events = (e.AlarmRang, e.DeliveryReported) if stage == "notifier" else (e.AlarmRang,)
     return Stream(
-        f"lapor.{stage}.alarms.v1", "alarms", stage, (e.AlarmRang,),
+        f"lapor.{stage}.alarms.v1", "alarms", stage, events,
         "the stage's own alarm clock (internal)", retention_days=7,
     )  # fmt: skip
 
@@ -232,7 +233,7 @@ READS: Final[Mapping[str, Reads]] = MappingProxyType({
             e.CommandRefused,
         ),
         SLA: (e.DeadlineApproaching, e.DeadlineBreached),
-        _ALARMS["notifier"]: (e.AlarmRang,),
+        _ALARMS["notifier"]: (e.DeliveryReported,),
     },
     "agencies.out": {
         INTAKE: (
