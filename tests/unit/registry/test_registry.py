@@ -9,7 +9,7 @@ import pytest
 
 from deploy.registry.derive import EXPORT, agreement, derive, dispatches
 from shared.events import Clock, ReportClass
-from shared.registry import NATIONAL, Registry, UnknownCode, load
+from shared.registry import NATIONAL, Directory, Registry, Rule, UnknownCode, load
 
 REGISTRY = load()
 HSU, BANDUNG = "6308", "3204"
@@ -128,6 +128,31 @@ def test_the_most_specific_rule_comes_first(
     found = REGISTRY.directory(HSU).matching(category, place)
 
     assert [rule.name for rule in found] == rules
+
+
+def test_every_kind_of_rule_has_its_rank() -> None:
+    """Category and place, topic and place, category, topic, place alone, and the catch-all."""
+    keys: list[dict[str, str]] = [
+        {},
+        {"place": "63.08"},
+        {"topic": "perhubungan"},
+        {"category": "936"},
+        {"topic": "perhubungan", "place": "63.08"},
+        {"category": "936", "place": "63"},
+        {"category": "936", "place": "63.08.05"},
+        {"category": "937"},
+        {"place": "63.09"},
+    ]
+    rules = [
+        Rule(name=f"rule-{rank}", unit="6308-001", why="test", **key)
+        for rank, key in enumerate(keys)
+    ]
+    directory = Directory(rules, {"936": "perhubungan"})
+
+    found = directory.matching("936", "63.08.05.1001")
+
+    assert [rule.name for rule in found] == [f"rule-{rank}" for rank in (6, 5, 4, 3, 2, 1, 0)]
+    assert [rule.name for rule in directory.matching(None, None)] == ["rule-0"]
 
 
 def test_a_rule_that_fits_names_a_unit_of_its_institution() -> None:

@@ -377,6 +377,14 @@ def test_calendar_days_count_weekends_and_holidays() -> None:
             ],
             "2026-07-10T00:00+07:00",
         ),
+        # one within another
+        (
+            [
+                ("2026-07-07T10:00", "2026-07-08T10:00"),
+                ("2026-07-07T12:00", "2026-07-07T13:00"),
+            ],
+            "2026-07-10T00:00+07:00",
+        ),
         # a second pause counts although only the first made room for it
         (
             [
