@@ -10,6 +10,9 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from shared.envelope import derive_id
+from shared.topics import writes
+
 C = TypeVar("C")
 P = TypeVar("P", contravariant=True)
 
@@ -85,6 +88,16 @@ class Unreadable(BaseModel):
 
     reason: str
     detail: str | None = None
+
+
+def event_id(cause: Cause, stage_name: str, event_class: type[BaseModel], number: int = 1) -> str:
+    """Return the id the shell gives the `number`-th event of a class, from 1 per cause and type.
+
+    Raises:
+        KeyError: no stage of that name speaks.
+    """
+    event_type = writes(stage_name).type_of(event_class)
+    return derive_id(stage_name, cause.id, cause.now, event_type, number)
 
 
 def then(first: Decision[C], *rules: Callable[[C | None], Decision[C]]) -> Decision[C]:
