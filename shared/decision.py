@@ -63,9 +63,7 @@ class Decision(Generic[C]):
 
     def because_of(self, cause: Cause) -> "Decision[C]":
         """Name the cause of every event that names none yet."""
-        return replace(
-            self, events=tuple(replace(o, cause=o.cause or cause) for o in self.events)
-        )
+        return replace(self, events=tuple(replace(o, cause=o.cause or cause) for o in self.events))
 
 
 def decided(case: C | None, *events: BaseModel) -> Decision[C]:
@@ -73,12 +71,22 @@ def decided(case: C | None, *events: BaseModel) -> Decision[C]:
     return Decision(case, tuple(Outgoing(event) for event in events))
 
 
+def event_id(cause: Cause, stage: str, event: type[BaseModel], number: int = 1) -> str:
+    """Return the id that the shell gives to an event which a stage says because of a cause.
+
+    So a rule can remember its own event and know it again when another stage names it. `number`
+    counts from 1 the events of that class with that cause in one decision.
+
+    Raises:
+        KeyError: no stage of that name speaks.
+    """
+    return derive_id(stage, cause.id, cause.now, writes(stage).type_of(event), number)
+
+
 class Decide(Protocol[C, P]):
     """A stage's rule: pure, total, the same for the same arguments."""
 
-    def __call__(
-        self, case: C | None, event: BaseModel, cause: Cause, policy: P, /
-    ) -> Decision[C]:
+    def __call__(self, case: C | None, event: BaseModel, cause: Cause, policy: P, /) -> Decision[C]:
         """Decide one record; a raise means a bug and dead-letters only this record."""
         ...
 
@@ -88,16 +96,6 @@ class Unreadable(BaseModel):
 
     reason: str
     detail: str | None = None
-
-
-def event_id(cause: Cause, stage_name: str, event_class: type[BaseModel], number: int = 1) -> str:
-    """Return the id the shell gives the `number`-th event of a class, from 1 per cause and type.
-
-    Raises:
-        KeyError: no stage of that name speaks.
-    """
-    event_type = writes(stage_name).type_of(event_class)
-    return derive_id(stage_name, cause.id, cause.now, event_type, number)
 
 
 def then(first: Decision[C], *rules: Callable[[C | None], Decision[C]]) -> Decision[C]:
@@ -166,4 +164,3 @@ class Waiting(BaseModel, frozen=True):
             KeyError: its class is not among `classes`.
         """
         return {c.__name__: c for c in classes}[self.event_type].model_validate(self.event)
-

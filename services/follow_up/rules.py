@@ -15,10 +15,10 @@
 | archived, blocked ... | ended   | ended    | ended       | ended       | ended    | ended        |
 
 (1) Taken where a report was reopened before any word of the unit. (2) Refused when the dispatch is
-final. (3) Kept only behind a command that makes it matter (`is_early`). (4) Between the reporter's
-word and the end of the window the broker's time decides, whichever is read first; the reporter's own
-closing, with its rating, stands above the system's while the report may be reopened. (5) Within the
-policy's days, else `window_over`.
+final. (3) Kept only behind a command that makes it matter (`is_early`), else a reply is nothing and
+a wish to reopen refused. (4) Between a reply and the end of its window the broker's time decides,
+whichever is read first; the reporter's own closing, with its rating, stands above the system's
+while the report may be reopened. (5) Within the policy's days, else `window_over`.
 
 The reporter may close from any state: who says it is solved is not made to wait for a word of the
 unit. Each `FollowUp` opens a new round and a new window. A newer dispatch, of a later holding too,
@@ -218,7 +218,7 @@ def _answer(case: FollowUpCase, command: Command, cause: Cause) -> _Decision:
 def _misfit(case: FollowUpCase, command: Command) -> str | None:
     """Name what of the command does not fit the report as it stands; None if it fits."""
     if case.status in ENDS:
-        return case.status
+        return case.status.value
     if command.holding != case.holding or case.status is Status.NOTHING:
         is_back = 0 < command.holding == case.returned_holding
         return "already_returned" if is_back else "stale_holding"
@@ -301,7 +301,9 @@ def _take_word(case: FollowUpCase, word: FromReporter, cause: Cause, policy: Pol
 def _reopen(case: FollowUpCase, word: ReopenRequested, cause: Cause, policy: Policy) -> _Decision:
     """Reopen within the policy's days of the closing, else tell the reporter why not."""
     if case.status is not Status.CLOSED:
-        return _refuse(case, word, cause, case.status if case.status in ENDS else "not_closed")
+        return _refuse(
+            case, word, cause, case.status.value if case.status in ENDS else "not_closed"
+        )
     if not _may_reopen(case, cause, policy):
         return _refuse(case, word, cause, "window_over")
     return _opened_again(case, word, status=Status.IN_PROGRESS, window="")

@@ -269,7 +269,7 @@ def _is_early(case: Routing, command: Dispatch) -> bool:
 def _answer(case: Routing, command: Dispatch, cause: Cause, policy: Policy) -> Decision[Routing]:
     """Dispatch to the unit named while the report is held; a unit tried before may be named."""
     if case.status in ENDS:
-        return _refuse(case, command, cause, case.status)
+        return _refuse(case, command, cause, case.status.value)
     if command.holding < case.holding:
         return _refuse(case, command, cause, "stale_holding")
     if command.institution != case.institution:
