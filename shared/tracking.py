@@ -1,0 +1,107 @@
+"""Report ids and the tracking numbers people read, type and dictate.
+
+A report id is 60 bits of a hash written in 12 characters of Crockford's base32; a tracking number
+is that id with Crockford's check character (modulo 37), which finds every wrong single character
+and every swap of two neighbours (37 is prime and larger than 32).
+"""
+
+import re
+from hashlib import blake2b
+from typing import Final, Literal
+
+ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+CHECK_ALPHABET: Final = ALPHABET + "*~$=U"
+REPORT_ID_PATTERN: Final = r"^[0-9A-HJKMNP-TV-Z]{12}$"
+_REPORT_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{12}")
+
+_ID_CHARACTERS: Final = 12
+_BITS_PER_CHARACTER: Final = 5
+_GROUP: Final = 4
+_VALUE: Final = {character: number for number, character in enumerate(ALPHABET)}
+_READ_AS: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
+_NOISE: Final = re.compile(r"[\s\-\u2010-\u2015]+")  # people copy typographic hyphens too
+
+Fault = Literal["wrong_length", "unknown_character", "wrong_check_character"]
+
+
+class TrackingNumberInvalid(ValueError):  # noqa: N818 - named for what is true, as all refusals are
+    """Says which of three faults a typed tracking number has; `fault` is the code for programs."""
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault: Final = fault
+
+
+def report_id(channel: str, message_id: str) -> str:
+    """Derive the one report id of a channel's message: sent twice, it is the same report.
+
+    The parts are hashed with their lengths, so ("a", "bc") and ("ab", "c") differ.
+    """
+    digest = blake2b(digest_size=8, person=b"lapor/report-id")
+    for part in (channel, message_id):
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(4, "big"))
+        digest.update(encoded)
+    return encode(int.from_bytes(digest.digest(), "big") >> 4, _ID_CHARACTERS)
+
+
+def is_report_id(text: str) -> bool:
+    """Tell whether a text has exactly the form of a report id (no tolerance)."""
+    return _REPORT_ID.fullmatch(text) is not None
+
+
+def tracking_number(report_id: str) -> str:
+    """Show a report id with its check character, grouped by four: `K7QF-2M9X-TD3A-R`.
+
+    Raises TrackingNumberInvalid when the text is not a report id.
+    """
+    if not is_report_id(report_id):
+        raise TrackingNumberInvalid("unknown_character", "not a report id of 12 base32 characters")
+    complete = report_id + _check_character(report_id)
+    return "-".join(complete[at : at + _GROUP] for at in range(0, len(complete), _GROUP))
+
+
+def parse_tracking_number(text: str) -> str:
+    """Read a tracking number as people write it and return the report id.
+
+    Case, spaces and hyphens do not matter; O is read as 0, I and L as 1. Raises
+    TrackingNumberInvalid when the length, a character or the check character is wrong.
+    """
+    characters = normalised(text)
+    if len(characters) != _ID_CHARACTERS + 1:
+        raise TrackingNumberInvalid(
+            "wrong_length",
+            f"a tracking number has 13 characters, this one has {len(characters)}",
+        )
+    identity, check = characters[:-1], characters[-1]
+    if not is_report_id(identity) or check not in CHECK_ALPHABET:
+        raise TrackingNumberInvalid(
+            "unknown_character",
+            "a tracking number has digits and letters without U; one character is neither",
+        )
+    if check != _check_character(identity):
+        raise TrackingNumberInvalid(
+            "wrong_check_character",
+            "the last character does not fit the others: one was mistyped or two were swapped",
+        )
+    return identity
+
+
+def normalised(text: str) -> str:
+    """Undo what people do to base32 when they type it: case, spaces, hyphens, O for 0, I or L."""
+    return _NOISE.sub("", text).upper().translate(_READ_AS)
+
+
+def encode(number: int, characters: int) -> str:
+    """Write the lowest 5 bits per character of a number in Crockford's base32, highest first."""
+    return "".join(
+        ALPHABET[(number >> (_BITS_PER_CHARACTER * place)) & 31]
+        for place in reversed(range(characters))
+    )
+
+
+def _check_character(report_id: str) -> str:
+    number = 0
+    for character in report_id:
+        number = (number << _BITS_PER_CHARACTER) | _VALUE[character]
+    return CHECK_ALPHABET[number % 37]

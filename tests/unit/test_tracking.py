@@ -1,0 +1,112 @@
+"""Tracking numbers survive people: every single slip and every swap of neighbours is found."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.tracking import (
+    ALPHABET,
+    CHECK_ALPHABET,
+    TrackingNumberInvalid,
+    is_report_id,
+    parse_tracking_number,
+    report_id,
+    tracking_number,
+)
+
+REPORT_IDS = st.text(alphabet=ALPHABET, min_size=12, max_size=12)
+
+
+@given(st.text(), st.text())
+def test_a_report_id_is_derived_and_well_formed(channel: str, message_id: str) -> None:
+    """The same message gives the same id, whatever its texts hold."""
+    made = report_id(channel, message_id)
+
+    assert is_report_id(made)
+    assert report_id(channel, message_id) == made
+
+
+def test_report_ids_stay_what_they_were() -> None:
+    """A changed derivation would give every report of a channel a second id."""
+    assert report_id("web", "42") == "K6AC5SEEVZK8"
+    assert report_id("sms", "42") != report_id("web", "42")
+
+
+def test_the_border_between_channel_and_message_counts() -> None:
+    """No channel can name a message so that it takes another channel's report id."""
+    assert report_id("a", "bc") != report_id("ab", "c")
+
+
+@given(REPORT_IDS)
+def test_a_tracking_number_reads_back(identity: str) -> None:
+    """What is printed is read."""
+    printed = tracking_number(identity)
+
+    assert [len(group) for group in printed.split("-")] == [4, 4, 4, 1]
+    assert parse_tracking_number(printed) == identity
+
+
+@given(REPORT_IDS, st.data())
+def test_spelling_does_not_matter(identity: str, data: st.DataObject) -> None:
+    """Lower case, other separators, and O, I, L for 0 and 1 are read as meant."""
+    spelled = []
+    for character in tracking_number(identity):
+        choices = {"0": "0Oo", "1": "1IiLl", "-": ["-", " ", "", "\u2013", " - "]}.get(
+            character, [character, character.lower()]
+        )
+        spelled.append(data.draw(st.sampled_from(list(choices))))
+
+    assert parse_tracking_number(" " + "".join(spelled) + " ") == identity
+
+
+@given(REPORT_IDS, st.integers(0, 12), st.sampled_from(CHECK_ALPHABET))
+def test_every_single_wrong_character_is_found(identity: str, place: int, other: str) -> None:
+    """One mistyped character, the check character included."""
+    right = tracking_number(identity).replace("-", "")
+    wrong = right[:place] + other + right[place + 1 :]
+    if wrong == right:
+        assert parse_tracking_number(wrong) == identity
+        return
+
+    with pytest.raises(TrackingNumberInvalid):
+        parse_tracking_number(wrong)
+
+
+@given(REPORT_IDS, st.integers(0, 11))
+def test_every_swap_of_neighbours_is_found(identity: str, place: int) -> None:
+    """Two neighbours swapped, the check character included."""
+    right = tracking_number(identity).replace("-", "")
+    wrong = right[:place] + right[place + 1] + right[place] + right[place + 2 :]
+    if wrong == right:
+        return
+
+    with pytest.raises(TrackingNumberInvalid):
+        parse_tracking_number(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "wrong_length"),
+        ("K7QF-2M9X-TD3A", "wrong_length"),
+        ("K7QF-2M9X-TD3A-RR", "wrong_length"),
+        ("K7QF-2M9X-TU3A-R", "unknown_character"),
+        ("K7QF-2M9X-TD3A-?", "unknown_character"),
+        ("K7QF-2M9X-TD\u06633A", "unknown_character"),
+        ("0000-0000-0000-1", "wrong_check_character"),
+    ],
+)
+def test_a_wrong_number_says_what_is_wrong(text: str, fault: str) -> None:
+    """The code is for programs, the sentence for people."""
+    with pytest.raises(TrackingNumberInvalid, match=r"\w+ \w+") as raised:
+        parse_tracking_number(text)
+
+    assert raised.value.fault == fault
+
+
+@pytest.mark.parametrize("text", ["", "K7QF", "k7qf2m9xtd3a", "K7QF2M9XTD3U", "K7QF2M9XTD3A\n"])
+def test_only_a_report_id_gets_a_tracking_number(text: str) -> None:
+    """An id is exact; only what people type is read with tolerance."""
+    assert not is_report_id(text)
+    with pytest.raises(TrackingNumberInvalid):
+        tracking_number(text)
