@@ -20,7 +20,9 @@ class Cause:
 
     `now` is the broker's time of the record, UTC (mapped when the clock is scaled): the only time
     a rule knows. `speaker` is the channel or institution that the topic's name gives, empty in the
-    core. `message_id` is the sender's own `ce_id` at a door, elsewhere the same as `id`.
+    core. `message_id` is the sender's own `ce_id` at a door, elsewhere the same as `id`. At a door
+    `is_repeat` tells that this very message was decided before (its `id` then differs, so that its
+    answer is an answer of its own); in the core a repeat never reaches a rule.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Cause:
     causation_id: str = ""
     correlation_id: str = ""
     traceparent: str = ""
+    is_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

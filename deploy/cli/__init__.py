@@ -1,0 +1,1 @@
+"""The `lapor` command: one module per group of commands, listed in `main`."""

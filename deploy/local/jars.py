@@ -1,0 +1,97 @@
+"""Kafka's jars: downloaded once from the lock file, every one checked against its SHA-256."""
+
+import contextlib
+import fcntl
+import hashlib
+import tomllib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from jgo.maven import MavenContext
+
+from deploy.local.errors import LocalStackError
+
+LOCK_FILE = Path(__file__).with_name("kafka.lock.toml")
+DOWNLOADS_AT_ONCE = 6
+TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One line of the lock file."""
+
+    group: str
+    name: str
+    version: str
+    sha256: str
+
+
+def read_lock(path: Path = LOCK_FILE) -> tuple[Jar, ...]:
+    """Return the locked jars in the order of the class path."""
+    entries = tomllib.loads(path.read_text())["dependencies"]
+    return tuple(
+        Jar(entry["groupId"], entry["artifactId"], entry["version"], entry["sha256"])
+        for entry in entries
+    )
+
+
+def nothing_to_show(_done: int, _total: int) -> None:
+    """Show no progress."""
+
+
+def fetch_jars(
+    cache: Path,
+    lock: tuple[Jar, ...],
+    progress: Callable[[int, int], None] = nothing_to_show,
+) -> tuple[Path, ...]:
+    """Return all jars in class path order, each one checked; download what the cache lacks."""
+    folder = cache / "jars"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder / ".lock"), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+        paths: dict[Jar, Path] = {}
+        progress(0, len(lock))
+        futures = {pool.submit(_fetch, folder, jar): jar for jar in lock}
+        for future in as_completed(futures):
+            paths[futures[future]] = future.result()
+            progress(len(paths), len(lock))
+    return tuple(paths[jar] for jar in lock)
+
+
+def _fetch(folder: Path, jar: Jar) -> Path:
+    context = MavenContext(repo_cache=folder, timeout=TIMEOUT_SECONDS)
+    artifact = context.project(jar.group, jar.name).at_version(jar.version).artifact()
+    cached = artifact.cached_path
+    if cached is not None and cached.exists() and _digest(cached) != jar.sha256:
+        cached.unlink()  # a download that was cut short
+    try:
+        path: Path = artifact.resolve()
+    except (requests.RequestException, RuntimeError) as error:
+        raise LocalStackError(
+            f"Could not download {jar.name} {jar.version}: {error}",
+            "Kafka is fetched once, on the first start. Check the network and run it again; "
+            "what has arrived is kept.",
+        ) from error
+    if _digest(path) != jar.sha256:
+        path.unlink()
+        raise LocalStackError(
+            f"{path.name} is not the file that was locked (its SHA-256 differs)",
+            "It was deleted. If this happens twice, something between you and the registry "
+            "changes downloads.",
+        )
+    return path
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process at a time into the cache; two stacks may start at once."""
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,137 @@
+"""A small naive Bayes model that reads a report's words: counts in JSON, sums in pure Python.
+
+With n occurrences of a word in a label's texts, that label's log-odds gain ln(1 + n / alpha) over
+a label that never saw it. So only words a label has seen cost anything, the file holds nothing
+but whole numbers, and training again gives the same file to the byte.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Self
+
+from services.intake.words import words
+
+FORMAT: Final = 1
+REASONS_MAX: Final = 5
+_GAIN_MIN: Final = 0.3  # a word that moved the winner less than this against the rest is no reason
+
+
+class ModelBroken(ValueError):  # noqa: N818 - named for what is true
+    """The model file is not what training wrote; says to train again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The likeliest label, how sure (0 to 1, calibrated on texts not trained on), and why."""
+
+    label: str
+    confidence: float
+    reasons: tuple[str, ...]
+
+
+class Task:
+    """One question (class or category) with its labels and what each word tells about them."""
+
+    __slots__ = ("_base", "_gains", "_temperature", "labels")
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.labels: tuple[str, ...] = tuple(content["labels"])
+        alpha: float = content["alpha"]
+        self._temperature: float = content["temperature"]
+        totals: Sequence[int] = content["totals"]
+        vocabulary = len(content["words"])
+        prior_total = sum(content["priors"])
+        self._base = [
+            (
+                math.log(prior / prior_total),
+                math.log(alpha / (total + alpha * vocabulary)),
+            )
+            for prior, total in zip(content["priors"], totals, strict=True)
+        ]
+        self._gains: dict[str, tuple[tuple[int, float], ...]] = {
+            word: tuple(
+                (label, math.log1p(count / alpha))
+                for label, count in zip(pairs[::2], pairs[1::2], strict=True)
+            )
+            for word, pairs in content["words"].items()
+        }
+
+    def guess(self, found: Sequence[str], bonus: Mapping[str, float] | None = None) -> Guess:
+        """Name the likeliest label of a text's features; `bonus` adds log-odds per label."""
+        known = [gains for gains in map(self._gains.get, dict.fromkeys(found)) if gains]
+        scores = [prior + base * len(known) for prior, base in self._base]
+        for gains in known:
+            for label, gain in gains:
+                scores[label] += gain
+        # More words make naive Bayes too sure: words are not independent. The root of their
+        # number and the fitted temperature undo it.
+        scale = 1 / (self._temperature * math.sqrt(max(len(known), 1)))
+        for name, extra in (bonus or {}).items():
+            scores[self.labels.index(name)] += extra / scale
+        best = max(range(len(scores)), key=scores.__getitem__)
+        rest = sum(math.exp((score - scores[best]) * scale) for score in scores)
+        return Guess(self.labels[best], round(1 / rest, 4), self._reasons(best, found))
+
+    def ranking(self, found: Sequence[str], first: int) -> tuple[str, ...]:
+        """Name the `first` likeliest labels in order, for measuring."""
+        known = [gains for gains in map(self._gains.get, dict.fromkeys(found)) if gains]
+        scores = [prior + base * len(known) for prior, base in self._base]
+        for gains in known:
+            for label, gain in gains:
+                scores[label] += gain
+        order = sorted(range(len(scores)), key=lambda label: -scores[label])
+        return tuple(self.labels[label] for label in order[:first])
+
+    def _reasons(self, best: int, found: Sequence[str]) -> tuple[str, ...]:
+        spread = len(self.labels)
+        weighed = []
+        for word in dict.fromkeys(found):
+            gains = self._gains.get(word, ())
+            mine = sum(gain for label, gain in gains if label == best)
+            weight = mine - sum(gain for _, gain in gains) / spread
+            if weight > _GAIN_MIN:
+                weighed.append((-weight, word))
+        return tuple(word for _, word in sorted(weighed)[:REASONS_MAX])
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The two tasks of screening, loaded from one file that vouches for itself."""
+
+    report_class: Task
+    category: Task
+    digest: str
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a model; ModelBroken when the content is not what its own SHA-256 says."""
+        try:
+            file = json.loads(path.read_bytes())
+            content = file["content"]
+            if file["format"] != FORMAT:
+                raise ModelBroken(f"{path.name} has format {file['format']!r}: train it again")
+            if content_digest(content) != file["sha256"]:
+                raise ModelBroken(f"{path.name} was changed after training: train it again")
+            return cls(Task(content["class"]), Task(content["category"]), file["sha256"])
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            if isinstance(error, ModelBroken):
+                raise
+            raise ModelBroken(f"{path.name} is no screening model: train it again") from error
+
+
+def content_digest(content: Mapping[str, Any]) -> str:
+    """Hash a model's content in the one form JSON has here: sorted keys, no spaces."""
+    written = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(written.encode()).hexdigest()
+
+
+def features(title: str, body: str) -> tuple[str, ...]:
+    """Turn a report into features: words, word pairs, and stems' beginnings (`5 letters~`)."""
+    found = words(f"{title} \n {body}")
+    pairs = [f"{one} {two}" for one, two in itertools.pairwise(found)]
+    return (*found, *pairs, *(f"{word[:5]}~" for word in found if len(word) > 5))  # noqa: PLR2004

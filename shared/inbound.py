@@ -1,0 +1,151 @@
+"""From records to events and their causes: header peek, per-record parsing, who speaks."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+from shared.clock import Clock
+from shared.decision import Cause, Unreadable
+from shared.envelope import Poison, Record, header_map, id_hash, outside_id, parse, type_table
+from shared.topics import Reads, Stream
+
+
+
+class Inbound(NamedTuple):
+    """A record that a rule will decide."""
+
+    record: Record
+    event: BaseModel
+    cause: Cause
+    report_id: str
+    id_hash: bytes
+
+    def as_repeat(self) -> "Inbound":
+        """Return the record as a repeat at a door: its answer is one of its own."""
+        cause = self.cause
+        again = replace(
+            cause, id=f"{cause.id}@{cause.partition}.{cause.offset}", is_repeat=True
+        )
+        return self._replace(cause=again, id_hash=id_hash(again.id))
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that can never be read, with a bounded reason and what may be said of it."""
+
+    record: Record
+    reason: str
+    detail: str
+
+
+class Reader:
+    """Reads what one stage reads, and nothing else.
+
+    In the core a type that the stage does not read is skipped unparsed and what cannot be read is
+    a dead letter. At a door everything is answered, so what cannot be read becomes `Unreadable`.
+    """
+
+    def __init__(
+        self,
+        reads: Reads,
+        clock: Clock,
+        identify: Callable[[BaseModel, Cause], str] | None = None,
+    ) -> None:
+        self._types = type_table(reads)
+        self._families = [(re.compile(s.pattern), s) for s in reads if s.is_family]
+        self._clock = clock
+        self._identify = identify
+        self._speakers: dict[str, tuple[Stream, str]] = {}
+
+    def read(self, records: Sequence[Record]) -> tuple[list[Inbound], list[DeadLetter]]:
+        """Return what is to be decided, in order, and what cannot be read."""
+        inbounds: list[Inbound] = []
+        dead: list[DeadLetter] = []
+        read = self._core if self._identify is None else self._door
+        for record in records:
+            try:
+                inbound = read(record)
+            except Poison as poison:
+                dead.append(DeadLetter(record, poison.reason, poison.detail))
+            else:
+                if inbound is not None:
+                    inbounds.append(inbound)
+        return inbounds, dead
+
+    def _core(self, record: Record) -> Inbound | None:
+        headers = header_map(record.headers)
+        event_type = headers.get("ce_type")
+        if event_type is None:
+            raise Poison("missing_header", "ce_type")
+        event_class = self._types[record.topic].get(event_type)
+        if event_class is None:
+            return None
+        event_id = headers.get("ce_id")
+        if not event_id:
+            raise Poison("missing_header", "ce_id")
+        event = parse(event_class, record.value)
+        report_id = (record.key or b"").decode("utf-8", "replace")
+        if report_id != getattr(event, "report_id", None):
+            raise Poison("wrong_key", "the record's key is not the event's report_id")
+        cause = Cause(
+            id=event_id,
+            type=event_type,
+            now=self._clock.of_record(record.timestamp),
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            message_id=event_id,
+            causation_id=headers.get("causationid", ""),
+            correlation_id=headers.get("correlationid", ""),
+            traceparent=headers.get("traceparent", ""),
+        )
+        return Inbound(record, event, cause, report_id, id_hash(event_id))
+
+    def _door(self, record: Record) -> Inbound:
+        headers = header_map(record.headers)
+        stream, speaker = self._speaker(record.topic)
+        message_id = headers.get("ce_id", "")
+        own = message_id or f"@{record.partition}/{record.offset}"
+        cause = Cause(
+            id=outside_id(record.topic, own, record.value or b""),
+            type=headers.get("ce_type", ""),
+            now=self._clock.of_record(record.timestamp),
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            speaker=speaker,
+            message_id=message_id,
+            causation_id=headers.get("causationid", ""),
+            correlation_id=headers.get("correlationid", ""),
+            traceparent=headers.get("traceparent", ""),
+        )
+        event = self._open(stream, cause.type, record.value)
+        if self._identify is None:
+            raise TypeError("a door says which report a record is about")
+        return Inbound(record, event, cause, self._identify(event, cause), id_hash(cause.id))
+
+    def _open(self, stream: Stream, event_type: str, value: bytes | None) -> BaseModel:
+        if not event_type:
+            return Unreadable(reason="missing_header", detail="ce_type")
+        event_class = self._types[stream.name].get(event_type)
+        if event_class is None:
+            return Unreadable(reason="unknown_type")
+        try:
+            return parse(event_class, value)
+        except Poison as poison:
+            return Unreadable(reason=poison.reason, detail=poison.detail or None)
+
+    def _speaker(self, topic: str) -> tuple[Stream, str]:
+        known = self._speakers.get(topic)
+        if known is None:
+            known = self._speakers[topic] = next(
+                (stream, match.group(1))
+                for pattern, stream in self._families
+                if (match := pattern.match(topic))
+            )
+        return known
+
+

@@ -1,0 +1,129 @@
+"""Every metric of ours, in one place; labels are bounded, never a report, person or agency."""
+
+from collections import Counter as Count
+from typing import TYPE_CHECKING
+
+from faststream.kafka.prometheus import KafkaPrometheusMiddleware
+from faststream.kafka.prometheus.provider import BatchKafkaMetricsSettingsProvider
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from pydantic import BaseModel
+
+from shared.decision import Decision
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
+    from faststream.message import StreamMessage
+    from faststream.prometheus import ConsumeAttrs
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+
+class Meters:
+    """The metrics of one stage's process; counted per batch, not per record."""
+
+    def __init__(self, stage: str, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._outcomes: Count[tuple[str, str]] = Count()
+        self._events: Count[str] = Count()
+        r = self.registry
+        labels = ["stage"]
+        self._decisions = Counter(
+            "lapor_decisions_total", "Records decided, by what was decided",
+            [*labels, "cause", "outcome"], registry=r,
+        )  # fmt: skip
+        self._said = Counter(
+            "lapor_events_total", "Events said, by type", [*labels, "event"], registry=r
+        )
+        self._dead = Counter(
+            "lapor_dead_letters_total", "Records dead-lettered, by reason",
+            [*labels, "reason"], registry=r,
+        )  # fmt: skip
+        self.gaps = Counter(
+            "lapor_gaps_total", "Batches that began beyond their position", labels, registry=r
+        ).labels(stage)
+        self.conflicts = Counter(
+            "lapor_conflicts_total", "Batches done again because another was first",
+            labels, registry=r,
+        ).labels(stage)  # fmt: skip
+        self.batch_records = Histogram(
+            "lapor_batch_records", "Records in a batch", labels, registry=r,
+            buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
+        ).labels(stage)  # fmt: skip
+        self.batch_seconds = Histogram(
+            "lapor_batch_seconds", "Time to decide, save, publish and commit a batch",
+            labels, registry=r, buckets=SECONDS,
+        ).labels(stage)  # fmt: skip
+        self.event_age_seconds = Histogram(
+            "lapor_event_age_seconds", "Age of a batch's oldest record when it was taken",
+            labels, registry=r, buckets=SECONDS,
+        ).labels(stage)  # fmt: skip
+        self.lag_records = Gauge(
+            "lapor_lag_records", "Records not yet decided, of the partitions assigned",
+            labels, registry=r,
+        ).labels(stage)  # fmt: skip
+        self.open_cases = Gauge(
+            "lapor_open_cases", "Cases that wait for somebody", labels, registry=r
+        ).labels(stage)
+        self.alarm_lag_seconds = Gauge(
+            "lapor_alarm_lag_seconds", "How long the oldest due alarm has been due",
+            labels, registry=r,
+        ).labels(stage)  # fmt: skip
+        self.waiting = Gauge(
+            "lapor_waiting_for_infrastructure", "1 while the database or the broker is away",
+            labels, registry=r,
+        ).labels(stage)  # fmt: skip
+        self._stage = stage
+
+    def decided(self, event: BaseModel, decision: Decision[object]) -> None:
+        """Count a decision."""
+        outcome = type(decision.events[0].event).__name__ if decision.events else "nothing"
+        self._outcomes[type(event).__name__, outcome] += 1
+        for outgoing in decision.events:
+            self._events[type(outgoing.event).__name__] += 1
+
+    def skipped(self, outcome: str) -> None:
+        """Count a record that no rule saw."""
+        self._outcomes["record", outcome] += 1
+
+    def dead_letter(self, reason: str) -> None:
+        """Count a dead letter."""
+        self._dead.labels(self._stage, reason).inc()
+
+    def flush(self) -> None:
+        """Hand a batch's counts to Prometheus."""
+        for (cause, outcome), count in self._outcomes.items():
+            self._decisions.labels(self._stage, cause, outcome).inc(count)
+        for event, count in self._events.items():
+            self._said.labels(self._stage, event).inc(count)
+        self._outcomes.clear()
+        self._events.clear()
+
+
+class Families(BatchKafkaMetricsSettingsProvider):
+    """Names a whole family of topics with one label, so that 700 agencies are not 700 series."""
+
+    def get_consume_attrs_from_message(
+        self, msg: "StreamMessage[tuple[ConsumerRecord, ...]]"
+    ) -> "ConsumeAttrs":
+        """Count a batch under its stream's name."""
+        records = msg.raw_message
+        return {
+            "destination_name": stream_label(records[0].topic),
+            "message_size": sum(len(r.value or b"") for r in records),
+            "messages_count": len(records),
+        }
+
+
+def stream_label(topic: str) -> str:
+    """Return a topic's name, or its family's."""
+    parts = topic.split(".")
+    if parts[1] in ("channel", "agency"):
+        return ".".join([*parts[:2], "*", *parts[3:]])
+    return topic
+
+
+def kafka_middleware(registry: CollectorRegistry) -> KafkaPrometheusMiddleware:
+    """Return FastStream's metrics of Kafka, with families collapsed."""
+    middleware = KafkaPrometheusMiddleware(registry=registry, metrics_prefix="lapor_kafka")
+    middleware._settings_provider_factory = lambda _message: Families()  # type: ignore[assignment] # noqa: SLF001
+    return middleware

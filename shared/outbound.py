@@ -1,0 +1,119 @@
+"""From decisions to records: the stream, the partition, the id, the headers, and the size."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from aiokafka.partitioner import murmur2
+from pydantic import BaseModel
+
+from shared import topics
+from shared.decision import Decision
+from shared.envelope import Outbound, Record, derive_id, encode, event_headers
+from shared.events import ChannelAnswer, InboxEntry
+
+if TYPE_CHECKING:
+    from shared.inbound import Inbound
+
+EVENT_BYTES_MAX: Final = 900_000
+"""An event above this is found before the save (protocol.md V13)."""
+_KEPT = ("ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "correlationid", "traceparent")
+
+
+class TooLarge(Exception):  # noqa: N818 - says what the event is
+    """An event is larger than Kafka would take."""
+
+
+def partition_of(key: bytes, partitions: int = topics.PARTITIONS) -> int:
+    """Return the partition of a key, as Kafka's default partitioner does."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+class Writer:
+    """Writes what one stage says."""
+
+    def __init__(
+        self, stage: str, *, is_door: bool, seal: Callable[[bytes, str, int, int], bytes]
+    ) -> None:
+        self._stage = stage
+        self._is_door = is_door
+        self._stream = topics.writes(stage)
+        self._types = {event: self._stream.type_of(event) for event in self._stream.events}
+        self._source = f"/lapor/{stage}"
+        self._seal = seal
+
+    def write(
+        self, decision: Decision[object], inbound: "Inbound", sequence: int
+    ) -> list[Outbound]:
+        """Return the decision's events as records, in order.
+
+        Raises:
+            TooLarge: one of them would not fit. KeyError: an event is not this stage's to say.
+        """
+        if not decision.events:
+            return []
+        numbers: Counter[tuple[str, str]] = Counter()
+        written = []
+        for number, outgoing in enumerate(decision.events, 1):
+            cause = outgoing.cause or inbound.cause
+            topic, partition, event_type = self._place(outgoing.event, inbound)
+            numbers[cause.id, event_type] += 1
+            value = encode(outgoing.event)
+            if len(value) > EVENT_BYTES_MAX:
+                raise TooLarge(f"{event_type}: {len(value)} bytes of at most {EVENT_BYTES_MAX}")
+            headers = event_headers(
+                event_id=derive_id(
+                    self._stage, cause.id, cause.now, event_type, numbers[cause.id, event_type]
+                ),
+                event_type=event_type,
+                source=self._source,
+                subject=inbound.report_id,
+                time=inbound.cause.now,
+                causation_id=cause.id,
+                correlation_id=cause.correlation_id or inbound.report_id,
+                sequence=sequence + number,
+                traceparent=cause.traceparent,
+            )
+            key = inbound.report_id.encode()
+            written.append(Outbound(topic, partition, key, value, headers))
+        return written
+
+    def dead_letter(self, record: Record, reason: str, detail: str) -> Outbound:
+        """Return a record as a dead letter: its bytes sealed, its place and the reason beside."""
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        when = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        stream = topics.DEAD_LETTERS
+        said = {
+            "ce_specversion": b"1.0",
+            "ce_id": derive_id(self._stage, place, when, "dead-letter", 1).encode(),
+            "ce_type": f"id.go.lapor.{stream.domain}.record-dead-lettered.v1".encode(),
+            "ce_source": self._source.encode(),
+            "stage": self._stage.encode(),
+            "reason": reason.encode(),
+            "detail": detail[:500].encode(),
+            "topic": record.topic.encode(),
+            "partition": b"%d" % record.partition,
+            "offset": b"%d" % record.offset,
+            "time": when.isoformat().encode(),
+        }
+        kept = [(f"original.{n}", v or b"") for n, v in record.headers if n in _KEPT][:10]
+        return Outbound(
+            stream.topic(),
+            record.partition % stream.partitions,
+            (record.key or b"")[:256],
+            self._seal(record.value or b"", record.topic, record.partition, record.offset),
+            [*said.items(), *kept],
+        )
+
+    def _place(self, event: BaseModel, inbound: "Inbound") -> tuple[str, int, str]:
+        if isinstance(event, ChannelAnswer):
+            stream = topics.ANSWERS
+            return stream.topic(inbound.cause.speaker), 0, stream.type_of(ChannelAnswer)
+        if isinstance(event, InboxEntry):
+            stream = topics.INBOX
+            return stream.topic(event.institution), 0, stream.type_of(InboxEntry)
+        partition = (
+            partition_of(inbound.report_id.encode()) if self._is_door else inbound.record.partition
+        )
+        return self._stream.topic(), partition, self._types[type(event)]

@@ -1,0 +1,76 @@
+"""Connections to PostgreSQL, schemas applied once, and which failures are worth waiting for."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+else:  # asyncpg's own classes take no parameters
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection
+
+SHELL_SQL: Final = Path(__file__).with_name("shell.sql")
+# What passes by itself once the server is back, has room, or the other transaction has ended.
+PASSING: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresSystemError,
+    OSError,
+    TimeoutError,
+    asyncio.IncompleteReadError,
+)
+COMMAND_SECONDS_MAX: Final = 30.0
+
+
+def schema_of(stage: str) -> str:
+    """Return the schema of a stage: `verification.national` has `verification_national`."""
+    return stage.replace(".", "_").replace("-", "_")
+
+
+async def connect(dsn: str, schema: str, *, size_max: int = 4) -> Pool:
+    """Open a stage's pool, its schema first in the search path.
+
+    Raises:
+        OSError, asyncpg.PostgresError: the server is not there or refuses.
+    """
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size_max,
+        command_timeout=COMMAND_SECONDS_MAX,
+        server_settings={
+            "search_path": schema,
+            "application_name": f"lapor {schema}",
+            # A plan made while a table is empty is a bad plan later (speed.md section 5).
+            "plan_cache_mode": "force_custom_plan",
+            "jit": "off",
+        },
+    )
+
+
+async def apply_schema(pool: Pool, schema: str, files: "Sequence[Path]") -> bool:
+    """Create a schema from its files once, whoever comes first; return whether it was now.
+
+    Holds an advisory lock, so that processes that start together do it one after the other.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('lapor schema'))")
+        if await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema):
+            return False
+        await connection.execute(f'CREATE SCHEMA "{schema}"')
+        await connection.execute(f'SET LOCAL search_path = "{schema}"')
+        for file in files:
+            await connection.execute(file.read_text(encoding="utf-8"))
+        return True

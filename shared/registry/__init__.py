@@ -1,0 +1,43 @@
+"""The registry: who the institutions are, what their units, rules, limits and calendars are.
+
+Data in `deploy/registry/`, read once at start and checked; everything here is immutable and pure.
+"""
+
+from shared.registry.directory import Directory
+from shared.registry.files import RegistryError
+from shared.registry.load import PACKAGED, load
+from shared.registry.models import (
+    Category,
+    Contact,
+    Institution,
+    Limit,
+    Limits,
+    Place,
+    Policy,
+    Rule,
+    Rung,
+    Topic,
+    Unit,
+)
+from shared.registry.registry import NATIONAL, Registry, UnknownCode
+
+__all__ = [
+    "NATIONAL",
+    "PACKAGED",
+    "Category",
+    "Contact",
+    "Directory",
+    "Institution",
+    "Limit",
+    "Limits",
+    "Place",
+    "Policy",
+    "Registry",
+    "RegistryError",
+    "Rule",
+    "Rung",
+    "Topic",
+    "Unit",
+    "UnknownCode",
+    "load",
+]

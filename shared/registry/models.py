@@ -1,0 +1,290 @@
+"""What the registry's data say, as frozen models; how files spell it is `load.py`'s business."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.calendar import WEEKDAYS
+from shared.events import CategoryId, Clock, InstitutionCode, PlaceCode, ReportClass, UnitCode
+
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Role = Literal["admin", "head", "oversight", "ombudsman", "liaison", "unit_head"]
+Told = Literal[
+    "owner", "admin", "head", "oversight", "unit_head", "national.admin", "national.ombudsman",
+]  # fmt: skip
+LimitName = Literal[
+    "national_verification", "institution_verification", "dispatch", "follow_up_information",
+    "follow_up_unsupervised", "follow_up_supervised", "follow_up_aspiration", "follow_up_again",
+    "completion", "reply",
+]  # fmt: skip
+
+LIMIT_NAMES: tuple[LimitName, ...] = get_args(LimitName)
+_FOLLOW_UP: Mapping[ReportClass, LimitName] = {
+    ReportClass.INFORMATION: "follow_up_information",
+    ReportClass.UNSUPERVISED: "follow_up_unsupervised",
+    ReportClass.SUPERVISED: "follow_up_supervised",
+    ReportClass.ASPIRATION: "follow_up_aspiration",
+}
+
+
+class Entry(BaseModel):
+    """One entry of a data file: frozen, and strict about fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Contact(Entry):
+    """Somebody who is told, by role; the address is the institution's, never a person's own."""
+
+    role: Role
+    title: str
+    email: Email
+
+
+class Unit(Entry):
+    """A unit of an institution; `same_as` names the unit it is another spelling of."""
+
+    code: UnitCode
+    name: str
+    parent: UnitCode | None = None
+    place: PlaceCode | None = None
+    status: Literal["confirmed", "expected", "external"]
+    same_as: UnitCode | None = None
+    liaison_email: Email
+    head_email: Email
+
+    @property
+    def institution(self) -> str:
+        """The code of the institution it belongs to."""
+        return self.code.split("-", maxsplit=1)[0]
+
+
+class Topic(Entry):
+    """One of the 38 national topics, with a short code of ours."""
+
+    code: str
+    name: str
+    subtopics: int
+
+
+class Category(Entry):
+    """A real category id, its name, its topic, and how often it was seen in 2,367 reports."""
+
+    id: CategoryId
+    name: str
+    topic: str
+    seen: int
+
+
+class Place(Entry):
+    """A region by its Kemendagri code."""
+
+    code: PlaceCode
+    name: str
+    level: Literal["provinsi", "kabupaten", "kecamatan", "kelurahan", "desa"]
+
+
+class Rule(Entry):
+    """One line of a directory: a category or topic, a place, or both, and the unit they lead to."""
+
+    name: str
+    category: CategoryId | None = None
+    topic: str | None = None
+    place: PlaceCode | None = None
+    unit: UnitCode
+    why: str
+
+
+class Limit(Entry):
+    """How long somebody has; a reply window counts calendar days, everything else working days."""
+
+    days: int = Field(ge=1, le=365)
+    unit: Literal["working_days", "calendar_days"] = "working_days"
+    source: str
+
+
+class Rung(Entry):
+    """Who is told at a level, so many working days after the deadline (level 0: before it)."""
+
+    level: int = Field(ge=0, le=9)
+    after_days: int = Field(ge=-60, le=365)
+    to: tuple[Told, ...]
+    clocks: tuple[Clock, ...] = ()
+    source: str
+
+
+class Limits(Entry):
+    """The limit of each clock; a follow-up's by class."""
+
+    national_verification: Limit
+    institution_verification: Limit
+    dispatch: Limit
+    follow_up_information: Limit
+    follow_up_unsupervised: Limit
+    follow_up_supervised: Limit
+    follow_up_aspiration: Limit
+    follow_up_again: Limit
+    completion: Limit
+    reply: Limit
+
+    def of(self, name: LimitName) -> Limit:
+        """Return one limit by its name."""
+        limit: Limit = getattr(self, name)
+        return limit
+
+
+class Policy(Entry):
+    """The limits, numbers and ladder of one institution from one day on.
+
+    `version` names the national version and, where the institution has limits of its own, theirs.
+    """
+
+    version: str
+    limits: Limits = Field(repr=False)
+    rungs: tuple[Rung, ...] = Field(repr=False)
+    reopen_days: int
+    returns_max: int
+    unit_returns_max: int
+    command_wait_days: int
+    auto_forward_confidence: float
+    warning_days_before: int
+
+    def __hash__(self) -> int:
+        """Hash the version alone: it names all the rest."""
+        return hash(self.version)
+
+    def limit(
+        self, clock: Clock, report_class: ReportClass | None = None, *, again: bool = False
+    ) -> Limit:
+        """Return the limit of a clock; a follow-up's by class, `again` after a reply or reopening.
+
+        A report nobody has classified counts as not subject to supervision (open). A further
+        follow-up never has more time than the first of its class.
+        """
+        if clock != "follow_up":
+            return self.limits.of(clock)
+        first = self.limits.of(_FOLLOW_UP[report_class or ReportClass.UNSUPERVISED])
+        further = self.limits.follow_up_again
+        return further if again and further.days < first.days else first
+
+    def levels(self, clock: Clock) -> tuple[tuple[int, int], ...]:
+        """List (level, working days after the deadline) of a clock's escalation, level 1 first."""
+        steps = {
+            (rung.level, rung.after_days)
+            for rung in self.rungs
+            if rung.level > 0 and (not rung.clocks or clock in rung.clocks)
+        }
+        return tuple(sorted(steps))
+
+
+class Number(Entry):
+    """A number of the policy and where it comes from."""
+
+    value: float
+    source: str
+
+
+class Numbers(Entry):
+    """The policy's numbers that are no clock's limit."""
+
+    reopen_days: Number
+    returns_max: Number
+    unit_returns_max: Number
+    command_wait_days: Number
+    auto_forward_confidence: Number
+    warning_days_before: Number
+
+
+class NationalPolicy(Entry):
+    """The national policy from one day on."""
+
+    valid_from: date
+    source: str
+    limits: Limits
+    numbers: Numbers
+    ladder: tuple[Rung, ...]
+
+
+class OwnLimits(Entry):
+    """The tighter limits of one institution from one day on; the others stay national."""
+
+    valid_from: date
+    national_verification: Limit | None = None
+    institution_verification: Limit | None = None
+    dispatch: Limit | None = None
+    follow_up_information: Limit | None = None
+    follow_up_unsupervised: Limit | None = None
+    follow_up_supervised: Limit | None = None
+    follow_up_aspiration: Limit | None = None
+    follow_up_again: Limit | None = None
+    completion: Limit | None = None
+    reply: Limit | None = None
+
+    def given(self) -> dict[LimitName, Limit]:
+        """Return the limits it states."""
+        return {name: limit for name in LIMIT_NAMES if (limit := getattr(self, name)) is not None}
+
+
+class Institution(Entry):
+    """An institution: its code never changes, its name may."""
+
+    code: InstitutionCode
+    name: str
+    short_name: str
+    place: PlaceCode | None = None
+    admin: str
+    email: Email
+    time_zone: str
+    working_week: tuple[Weekday, ...]
+    calendars: tuple[str, ...]
+    keywords: tuple[str, ...] = ()
+    contacts: tuple[Contact, ...] = Field(default=(), validation_alias="contact")
+    own_limits: tuple[OwnLimits, ...] = Field(default=(), validation_alias="limits")
+    own_ladder: tuple[Rung, ...] = Field(default=(), validation_alias="ladder")
+    valid_from: date
+    source: str
+
+    def week(self) -> frozenset[int]:
+        """Return the working week as weekday numbers, Monday 0."""
+        return frozenset(WEEKDAYS.index(day) for day in self.working_week)
+
+
+class DecreeVersion(Entry):
+    """One decree in a calendar's chain: what it adds, removes, and which years it settles."""
+
+    known_from: date
+    decree: str
+    source: str
+    decides: tuple[int, ...] = ()
+    add: tuple[tuple[date, Literal["national", "joint_leave", "regional", "provisional"], str], ...]
+    remove: tuple[date, ...] = ()
+
+
+class CalendarChain(Entry):
+    """A calendar as the chain of its decrees, oldest first."""
+
+    name: str
+    prefix: str
+    time_zone: str
+    valid_from: date
+    source: str
+    every_year: tuple[tuple[str, Literal["national", "regional"], str], ...] = ()
+    versions: tuple[DecreeVersion, ...] = Field(validation_alias="version")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All entries of the registry's files, each in its form, before they are checked together."""
+
+    policies: tuple[NationalPolicy, ...]
+    institutions: tuple[Institution, ...]
+    units: tuple[Unit, ...]
+    topics: tuple[Topic, ...]
+    categories: tuple[Category, ...]
+    places: tuple[Place, ...]
+    rules: tuple[tuple[str, Rule], ...]
+    calendars: tuple[CalendarChain, ...]

@@ -1,0 +1,39 @@
+"""What a stage's process is told by its environment (`LAPOR_…`); read once, in `build()`."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings every stage has; each default works for the local stack."""
+
+    model_config = SettingsConfigDict(env_prefix="LAPOR_", frozen=True, extra="ignore")
+
+    kafka: str = "127.0.0.1:9092"
+    postgres: SecretStr = SecretStr("postgresql://lapor@127.0.0.1:5432/lapor")
+    instance: str = ""
+    """The service's name where one package runs twice, such as `verification.national`."""
+    replica: str = "0"
+    """Stable name of this process among its stage's workers: the static group membership."""
+    http_port: int = 8000
+
+    master_key: SecretStr = SecretStr("")
+    dead_letter_key: SecretStr = SecretStr("")
+
+    batch_records_max: int = Field(default=500, ge=1, le=5_000)
+    batch_interval_seconds_min: float = Field(default=0.015, ge=0, le=1)
+    """A small batch is followed by a pause up to this, so that low load does not fill the cores."""
+    backoff_seconds_max: float = Field(default=5.0, gt=0)
+    dead_letter_count_max: int = Field(default=50, ge=1)
+    dead_letter_share_max: float = Field(default=0.1, gt=0, le=1)
+    """The stage stops when both are passed among its last 1,000 decided records."""
+    watchdog_seconds: float = Field(default=60.0, gt=0)
+
+    clock_scale: float = Field(default=1.0, gt=0)
+    clock_real_origin: str = ""
+    clock_business_origin: str = ""
+    """With a scale above 1, business time = business origin + (real - real origin) x scale."""
+
+    alarm_tick_seconds: float = Field(default=1.0, gt=0)
+    alarm_ring_again_seconds: float = Field(default=60.0, gt=0)
+    alarm_claim_max: int = Field(default=500, ge=1)

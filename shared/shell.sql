@@ -1,0 +1,33 @@
+-- What every stage's schema holds before its own schema.sql: its lanes and its cases.
+
+-- One row per lane (law 2): how far it was decided, and what may not be published yet.
+CREATE TABLE lanes (
+    id          text COLLATE "C" PRIMARY KEY,
+    positions   jsonb  NOT NULL,           -- "topic/partition" -> next offset to decide
+    unconfirmed bytea  NOT NULL DEFAULT '', -- the last batch's events, msgpack, in the order decided
+    token       bigint NOT NULL             -- drawn anew by every save; a zombie's is another
+);
+ALTER TABLE lanes ALTER COLUMN unconfirmed SET STORAGE EXTERNAL; -- no time spent on compressing
+
+CREATE TABLE cases (
+    report_id text COLLATE "C" PRIMARY KEY,
+    version   integer NOT NULL,
+    sequence  integer NOT NULL,             -- events said about this report in the stage's stream
+    decided   bytea   NOT NULL,             -- 8 bytes of the hash of every id decided
+    state     bytea   NOT NULL,             -- the case as JSON
+    is_open   boolean NOT NULL,
+    alarm_at  timestamptz,                  -- when the case wants to be woken
+    ring_at   timestamptz                   -- when the alarm loop rings next; later than alarm_at once rung
+) WITH (fillfactor = 70);
+CREATE INDEX cases_due  ON cases (ring_at) WHERE ring_at IS NOT NULL;
+CREATE INDEX cases_open ON cases (is_open) WHERE is_open;
+
+-- Rolls the batch back when another process was there first.
+CREATE FUNCTION assert_saved(lanes_saved bigint, lanes_meant int, cases_saved bigint, cases_meant int)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF lanes_saved <> lanes_meant OR cases_saved <> cases_meant THEN
+        RAISE EXCEPTION 'saved % of % lanes and % of % cases',
+            lanes_saved, lanes_meant, cases_saved, cases_meant USING ERRCODE = 'serialization_failure';
+    END IF;
+END $$;

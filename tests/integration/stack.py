@@ -1,0 +1,144 @@
+"""A real Kafka and a real PostgreSQL for the tests, started by the project's own modules."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from deploy.local.home import Home, default_cache
+from deploy.local.jars import fetch_jars, read_lock
+from deploy.local.kafka import Kafka
+from deploy.local.postgres import Postgres
+from deploy.local.processes import Ports, end, marked
+
+PREFIX = "lapor-test-"
+KAFKA_PORT, CONTROLLER_PORT, POSTGRES_PORT = 21092, 21592, 21432
+STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+Mode = Literal["smart", "fast", "immediate"]
+
+
+class Stack:
+    """Hold one broker and one database; every method returns when its effect is there.
+
+    The methods block: from a coroutine, call them with `asyncio.to_thread`.
+    """
+
+    def __init__(self, home: Home, ports: Ports) -> None:
+        jars = fetch_jars(default_cache(), read_lock())
+        self._kafka = Kafka(home, jars, ports.take(KAFKA_PORT), ports.take(CONTROLLER_PORT))
+        password = home.read_secrets().postgres_password
+        self._postgres = Postgres(home, ports.take(POSTGRES_PORT), password)
+        self._kafka_process: subprocess.Popen[bytes] | None = None
+        self._postgres_process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def kafka(self) -> str:
+        """The broker's address, host:port."""
+        return self._kafka.address
+
+    @property
+    def postgres(self) -> str:
+        """The database's URL with user and password; the user is a superuser."""
+        return self._postgres.url
+
+    def start(self) -> None:
+        """Start both, at once."""
+        with ThreadPoolExecutor(2) as pool:
+            for started in [pool.submit(self.start_postgres), pool.submit(self.start_kafka)]:
+                started.result()
+
+    def start_kafka(self) -> None:
+        """Start the broker on its address and wait until it can be used."""
+        self._kafka.prepare()
+        self._kafka_process = self._kafka.start()
+        self._kafka.wait_ready(self._kafka_process)
+
+    def stop_kafka(self) -> None:
+        """Stop the broker in good order."""
+        _finish(self._kafka_process, signal.SIGTERM)
+
+    def kill_kafka(self) -> None:
+        """End the broker without any warning."""
+        _finish(self._kafka_process, signal.SIGKILL)
+
+    def restart_kafka(self) -> None:
+        """Stop the broker in good order and start it again."""
+        self.stop_kafka()
+        self.start_kafka()
+
+    def start_postgres(self) -> None:
+        """Start the server on its address and wait until it takes connections."""
+        self._postgres.prepare()
+        self._postgres_process = self._postgres.start()
+        self._postgres.wait_ready(self._postgres_process)
+
+    def stop_postgres(self, mode: Mode = "immediate") -> None:
+        """Stop the server; `immediate` is a crash: sessions die, the next start recovers."""
+        _finish(self._postgres_process, STOP_SIGNALS[mode])
+
+    def restart_postgres(self, mode: Mode = "immediate") -> None:
+        """Stop the server and start it again."""
+        self.stop_postgres(mode)
+        self.start_postgres()
+
+    def end(self) -> None:
+        """End whatever of both still runs."""
+        self.stop_kafka()
+        self.stop_postgres("fast")
+
+
+def _finish(process: subprocess.Popen[bytes] | None, by: int) -> None:
+    if process is not None and process.poll() is None:
+        process.send_signal(by)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(30)
+            raise
+
+
+@contextlib.contextmanager
+def temporary_home() -> Iterator[Home]:
+    """Yield a new LAPOR_HOME; nothing of it is left afterwards, neither process nor file."""
+    sweep()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    try:
+        yield Home(folder).make()
+    finally:
+        remove(folder)
+
+
+@contextlib.contextmanager
+def running_stack() -> Iterator[Stack]:
+    """Yield a broker and a database in a new home; both have ended afterwards."""
+    with temporary_home() as home, contextlib.closing(Ports(default_cache() / "ports")) as ports:
+        stack = Stack(home, ports)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.end()
+
+
+def remove(folder: Path) -> None:
+    """End what runs for a home and delete it, the database kept elsewhere included."""
+    end(marked("LAPOR_STACK", str(folder)), patience_seconds=10, by=signal.SIGKILL)
+    shutil.rmtree((folder / "postgres").resolve(), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove what test runs left that were killed themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        pid = folder.name.removeprefix(PREFIX).split("-")[0]
+        if folder.stat().st_uid == os.geteuid() and not psutil.pid_exists(int(pid)):
+            remove(folder)
