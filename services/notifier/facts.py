@@ -15,6 +15,7 @@ from shared import events as e
 
 REPORTER: Final = "reporter"
 REPORTER_CLOCKS: Final = frozenset({"completion", "reply"})
+"""Owed by the reporter: the registry's ladder names nobody for them."""
 # The follow-up stage refuses three kinds of a reporter's words; named by what it reads or by what
 # the reporter sent.
 REFUSED: Final[Mapping[str, str]] = {
@@ -70,10 +71,9 @@ def for_reporter(event: BaseModel, at: datetime, windows: Windows) -> Fact | Non
         case e.CommandRefused():
             template = REFUSED.get(event.command)
             return Fact(template, {"reason": event.reason}) if template else None
-        case e.DeadlineApproaching() if REPORTER in event.recipients:
-            if event.clock in REPORTER_CLOCKS:
-                values = {"clock": event.clock, "deadline": event.deadline}
-                return Fact("reporter_deadline_approaching", values)
+        case e.DeadlineApproaching() if event.clock in REPORTER_CLOCKS:
+            values = {"clock": event.clock, "deadline": event.deadline}
+            return Fact("reporter_deadline_approaching", values)
     return _followed_up(event, at, windows)
 
 

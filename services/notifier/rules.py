@@ -7,7 +7,7 @@ channel), so an event tells one person once per channel, however often it is dec
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -65,7 +65,8 @@ class Policy:
     channels: frozenset[e.NotificationChannel] = frozenset({"email", "webhook", "file"})
     untold: frozenset[str] = frozenset()
     """Templates that nobody is sent, such as `accepted` where reporters find it too much."""
-    windows: Windows = field(default_factory=Windows)
+    windows: Callable[[str, datetime], Windows] = lambda _institution, _at: Windows()
+    """The windows of an institution (empty: of the national admin) in force at a time."""
     quiet: QuietHours = field(default_factory=QuietHours)
     zone: str = "Asia/Jakarta"  # of the national admin (domain.md section 2)
     zones: Mapping[str, str] = field(default_factory=dict)
@@ -176,7 +177,7 @@ def _tell_or_wait(
     All, because what one cause says in two batches would get the same event ids twice.
     """
     known_case = case or Notifying(report_id=event.report_id)
-    if known_case.reporter or for_reporter(event, cause.now, known.policy.windows) is None:
+    if known_case.reporter or _for_reporter(event, cause, known.policy) is None:
         told = _tell(known_case, event, cause, known, cause.now)
         return told if told.events else decided(case)
     if len(known_case.waiting) < known.policy.waiting_max:
@@ -222,10 +223,10 @@ def _letters_to_reporter(
     case: Notifying, event: BaseModel, cause: Cause, known: Known, now: datetime
 ) -> Iterable[_Letter]:
     policy, reporter = known.policy, case.reporter
-    fact = for_reporter(event, cause.now, policy.windows)
+    fact = _for_reporter(event, cause, policy)
     if fact is None or reporter is None or fact.template in policy.untold:
         return
-    zone = _zone(getattr(event, "institution", None) or reporter.institution, policy)
+    zone = _zone(_institution(event) or reporter.institution or "", policy)
     due_at = earliest(now, policy.quiet, zone)
     for address in _addresses(_identity(reporter, known.keys.get(case.report_id)), policy.channels):
         yield _Letter(
@@ -238,15 +239,23 @@ def _letters_to_roles(event: BaseModel, policy: Policy, now: datetime) -> Iterab
     if told is None or told[0].template in policy.untold:
         return
     fact, people = told
-    zone = _zone(getattr(event, "institution", None), policy)
+    zone = _zone(_institution(event), policy)
     for person in people:
         by_email = "email" in policy.channels and is_address(person)
         address = Address("email" if by_email else "file", person)
         yield _Letter(fact, person, address, policy.role_language, zone, None, now)
 
 
-def _zone(institution: str | None, policy: Policy) -> str:
-    return policy.zones.get(institution or "", policy.zone)
+def _for_reporter(event: BaseModel, cause: Cause, policy: Policy) -> Fact | None:
+    return for_reporter(event, cause.now, policy.windows(_institution(event), cause.now))
+
+
+def _institution(event: BaseModel) -> str:
+    return getattr(event, "institution", None) or ""
+
+
+def _zone(institution: str, policy: Policy) -> str:
+    return policy.zones.get(institution, policy.zone)
 
 
 def _identity(reporter: Told, key: Key | None) -> e.Reporter:

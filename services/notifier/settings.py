@@ -1,4 +1,4 @@
-"""What the notifier is told by its environment (`LAPOR_NOTIFIER_…`) beside every stage's settings."""
+"""What the notifier's environment (`LAPOR_NOTIFIER_…`) says beside every stage's settings."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -33,11 +33,10 @@ class NotifierSettings(BaseSettings):
     outbox: Path = Path(".lapor/outbox")
     """Folder of the file channel; what lies there is in the clear, for whoever hands it on."""
 
-    deliveries_at_once_max: int = Field(default=16, ge=1, le=500)
-    claim_max: int = Field(default=100, ge=1, le=5_000)
+    deliveries_at_once_max: int = Field(default=32, ge=1, le=500)
     tick_seconds: float = Field(default=1.0, gt=0)
     again_after_seconds: float = Field(default=120.0, gt=0)
-    """A claimed report is not claimed again for so long: above the slowest delivery."""
+    """A claimed report rests for so long; its deliveries may take a quarter of it."""
     stale_days_max: int = Field(default=7, ge=1)
     """A message due longer ago (a restored database, a replayed year) is not sent any more."""
 

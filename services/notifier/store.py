@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.notifier.rules import Notifying
+from services.notifier.case import Notifying
 from shared.cases import CaseStore
 
 STORE: Final = CaseStore(

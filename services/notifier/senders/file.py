@@ -24,7 +24,7 @@ async def send(message: Message, settings: NotifierSettings) -> Outcome:
 def _write(message: Message, folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     final = folder / f"{message.notification_id}.json"
-    # A process writes one message at a time, so its number is enough to keep two apart.
+    # Two processes may deliver the same message; their numbers keep the halves apart.
     partial = folder / f".{message.notification_id}.{os.getpid()}"
     text = json.dumps(message._asdict(), ensure_ascii=False, indent=2) + "\n"
     # Readable by the owner only: it names a person.

@@ -59,7 +59,7 @@ def compose(message: Message, settings: NotifierSettings, at: datetime) -> Email
     return mail
 
 
-# One short repeat: a mail server that restarts is back within a second; longer waits are the rule's.
+# One short repeat, for a mail server that restarts; longer waits are the rule's.
 @stamina.retry(on=aiosmtplib.SMTPConnectError, attempts=2, wait_initial=0.3, timeout=None)
 async def _transmit(mail: EmailMessage, settings: NotifierSettings) -> None:
     await aiosmtplib.send(

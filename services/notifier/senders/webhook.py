@@ -25,13 +25,11 @@ _LATER: Final = frozenset({408, 425, 429})
 _SERVER_FAULT: Final = 500
 
 
-async def send(
-    message: Message, settings: NotifierSettings, tls: ssl.SSLContext | None = None
-) -> Outcome:
+async def send(message: Message, settings: NotifierSettings, tls: ssl.SSLContext) -> Outcome:
     """Post a message once, signed; 2xx is taken, the same id tells a repeat.
 
     Temporary: 408, 425, 429, 5xx, the network. Permanent: every other answer, an address that is
-    not allowed. `tls` says whom to trust; the system's authorities without.
+    not allowed. `tls` says whom to trust.
     """
     try:
         url = httpx.URL(message.to)
@@ -100,7 +98,7 @@ async def _post(
     address: str,
     message: Message,
     settings: NotifierSettings,
-    tls: ssl.SSLContext | None,
+    tls: ssl.SSLContext,
 ) -> int:
     body = payload(message)
     headers = {
@@ -111,7 +109,7 @@ async def _post(
     }
     async with (
         httpx.AsyncClient(
-            verify=tls or True, timeout=settings.webhook_timeout_seconds, trust_env=False
+            verify=tls, timeout=settings.webhook_timeout_seconds, trust_env=False
         ) as client,
         # Streamed and left unread: a receiver cannot fill the memory with its answer.
         client.stream(
