@@ -34,7 +34,7 @@ class Writer:
     """Writes what one stage says."""
 
     def __init__(
-        self, stage: str, *, is_door: bool, seal: Callable[[bytes, str], bytes]
+        self, stage: str, *, is_door: bool, seal: Callable[[bytes, str, int, int], bytes]
     ) -> None:
         self._stage = stage
         self._is_door = is_door
@@ -102,7 +102,7 @@ class Writer:
             stream.topic(),
             record.partition % stream.partitions,
             (record.key or b"")[:256],
-            self._seal(record.value or b"", place),
+            self._seal(record.value or b"", record.topic, record.partition, record.offset),
             [*said.items(), *kept],
         )
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     Pool = asyncpg.Pool[asyncpg.Record]
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+else:  # asyncpg's own classes take no parameters
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection
 
 SHELL_SQL: Final = Path(__file__).with_name("shell.sql")
 # What passes by itself once the server is back, has room, or the other transaction has ended.
@@ -36,7 +39,7 @@ def schema_of(stage: str) -> str:
     return stage.replace(".", "_").replace("-", "_")
 
 
-async def connect(dsn: str, schema: str, *, size_max: int = 4) -> "Pool":
+async def connect(dsn: str, schema: str, *, size_max: int = 4) -> Pool:
     """Open a stage's pool, its schema first in the search path.
 
     Raises:
@@ -57,7 +60,7 @@ async def connect(dsn: str, schema: str, *, size_max: int = 4) -> "Pool":
     )
 
 
-async def apply_schema(pool: "Pool", schema: str, files: "Sequence[Path]") -> bool:
+async def apply_schema(pool: Pool, schema: str, files: "Sequence[Path]") -> bool:
     """Create a schema from its files once, whoever comes first; return whether it was now.
 
     Holds an advisory lock, so that processes that start together do it one after the other.

@@ -1,0 +1,268 @@
+"""A stage as a process: the shell over Kafka and PostgreSQL, its loops, health and metrics."""
+
+import asyncio
+import gc
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import asyncpg
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+from faststream.message import AckStatus
+from faststream.specification import AsyncAPI
+from prometheus_client import make_asgi_app
+from pydantic import BaseModel
+
+from shared import alarms, postgres
+from shared import logging as log_lines
+from shared.cases import PostgresState
+from shared.checkpoints import checkpoint
+from shared.clock import Clock
+from shared.inbound import Reader
+from shared.kafka import METADATA_AGE_MS_MAX, KafkaLog, subscribe
+from shared.lanes import EX_CONFIG, Partition, Refused
+from shared.metrics import Meters, kafka_middleware
+from shared.outbound import Writer
+from shared.settings import Settings
+from shared.stage import Context, Limits, Shell, Stage, Stopping
+from shared.topics import READS
+from shared.vault import DeadLetterKey
+from shared.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+START_BACKOFF_SECONDS_MAX = 5.0
+
+
+class Service:
+    """Everything of one process of a stage, started and stopped with its web application."""
+
+    def __init__(self, settings: Settings, stage: Stage[BaseModel, object]) -> None:
+        self.settings = settings
+        self.stage = stage
+        self.schema = postgres.schema_of(stage.name)
+        self.logger = log_lines.setup(stage.name)
+        self.meters = Meters(stage.name)
+        self.clock = Clock.of(settings)
+        client_id = f"{stage.name}-{socket.gethostname()}-{settings.replica}"
+        self.log = KafkaLog(settings, client_id)
+        self.broker = KafkaBroker(
+            settings.kafka,
+            client_id=client_id,
+            allow_auto_create_topics=False,
+            metadata_max_age_ms=METADATA_AGE_MS_MAX,
+            apply_types=False,
+            graceful_timeout=15.0,
+            logger=None,
+            middlewares=[kafka_middleware(self.meters.registry)],
+        )
+        self.subscriber = subscribe(self.broker, stage.name, settings, Listener(self))
+        self.subscriber(self.handle)
+        self.pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.shell: Shell[BaseModel, object] | None = None
+        self.watchdog: Watchdog | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Refuse a loop that hangs, wait for the database, make the schema, build the shell."""
+        if "uvloop" in type(asyncio.get_running_loop()).__module__:
+            self.refuse("aiokafka hangs for ever on uvloop after a broker outage; use asyncio")
+        self.pool = await self._open_pool()
+        files = [postgres.SHELL_SQL, self.stage.schema]
+        for schema, file in self.stage.more_schemas.items():
+            await postgres.apply_schema(self.pool, schema, [file])
+        await postgres.apply_schema(self.pool, self.schema, files)
+        key = DeadLetterKey.from_text(self.settings.dead_letter_key.get_secret_value())
+        self.shell = Shell(
+            self.stage,
+            log=self.log,
+            state=PostgresState(self.pool, self.stage.store),
+            reader=Reader(READS[self.stage.name], self.clock, self.stage.identify),
+            writer=Writer(self.stage.name, is_door=self.stage.is_door, seal=key.seal_bytes),
+            meters=self.meters,
+            logger=self.logger,
+            limits=Limits(
+                backoff_seconds_max=self.settings.backoff_seconds_max,
+                dead_letter_count_max=self.settings.dead_letter_count_max,
+                dead_letter_share_max=self.settings.dead_letter_share_max,
+            ),
+            checkpoint=checkpoint(self.stage.name),
+        )
+        self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.meters)
+        await self.log.start()
+        # What is alive now stays alive: the collector need not look at it again (speed.md).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+
+    async def _open_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        delay = 0.2
+        dsn = self.settings.postgres.get_secret_value()
+        while True:
+            try:
+                return await postgres.connect(dsn, self.schema)
+            except postgres.PASSING as away:
+                self.logger.warning("waiting_for_database", error=type(away).__name__)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
+
+    async def started(self) -> None:
+        """Start what runs beside the consumer."""
+        if self.pool is None or self.shell is None or self.watchdog is None:
+            raise RuntimeError("started before start")
+        context = Context(self.pool, self.log, self.clock, self.shell.stopping, self.logger)
+        loops = [self._idle, self.watchdog.run]
+        if alarms.has_loop(self.stage.name):
+            ringer = alarms.Ringer(self.stage.name, self.settings, context, self.meters)
+            loops.append(ringer.run)
+        loops += [lambda work=work: work(context) for work in self.stage.background]
+        self._tasks = [asyncio.create_task(self._guard(loop)) for loop in loops]
+        self.logger.info("stage_started", http_port=self.settings.http_port)
+
+    async def stop(self) -> None:
+        """Let the batch in hand finish; waits for infrastructure end at once."""
+        if self.shell is not None:
+            self.shell.stopping.set()
+
+    async def stopped(self) -> None:
+        """Close what is open."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.log.stop()
+        if self.pool is not None:
+            await self.pool.close()
+
+    def refuse(self, why: str) -> None:
+        """End the process with a code that the supervisor does not restart."""
+        self.logger.critical("stage_refuses_to_run", why=why)
+        os._exit(EX_CONFIG)
+
+    # ---- records
+
+    async def handle(self, message: KafkaMessage) -> None:
+        """Take a batch of FastStream's and give it to the shell."""
+        records = message.raw_message
+        shell = self.shell
+        if shell is None or not isinstance(records, tuple):
+            raise RuntimeError("a batch before start")
+        begun = monotonic()
+        self.meters.batch_records.observe(len(records))
+        oldest = self.clock.of_record(min(r.timestamp for r in records))
+        age = (self.clock.now() - oldest).total_seconds() / self.clock.scale
+        self.meters.event_age_seconds.observe(max(0.0, age))
+        self.log.consumer = self.subscriber.consumer
+        try:
+            await shell.batch(records)
+        except Refused as refused:
+            self.refuse(str(refused))
+        except Stopping:
+            raise
+        except Exception:
+            # A bug of the shell's own: start afresh rather than spin on the same batch.
+            self.logger.critical("shell_failed", exc_info=True)
+            os._exit(1)
+        message.committed = AckStatus.ACKED
+        self.meters.batch_seconds.observe(monotonic() - begun)
+        await self._breathe(len(records), begun)
+
+    async def _breathe(self, records: int, begun: float) -> None:
+        """Pause after a small batch, so that the next is worth its fixed cost."""
+        if records * 4 < self.settings.batch_records_max:
+            left = self.settings.batch_interval_seconds_min - (monotonic() - begun)
+            if left > 0:
+                await asyncio.sleep(left)
+
+    # ---- loops
+
+    async def _idle(self) -> None:
+        shell, pool = self.shell, self.pool
+        while shell is not None and pool is not None and not shell.stopping.is_set():
+            await asyncio.sleep(1.0)
+            await shell.idle()
+            self.meters.waiting.set(float(shell.is_waiting))
+            self.meters.open_cases.set(
+                await pool.fetchval("SELECT count(*) FROM cases WHERE is_open")
+            )
+
+    async def _guard(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run a loop for ever: infrastructure may fail, a bug ends the process."""
+        while True:
+            try:
+                await loop()
+            except (KafkaError, *postgres.PASSING) as away:
+                self.logger.warning("loop_waits", error=type(away).__name__)
+                await asyncio.sleep(1.0)
+            except Exception:
+                self.logger.critical("loop_failed", exc_info=True)
+                os._exit(1)
+            else:
+                return
+
+
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells the shell of every assignment, under the same lock as the batches."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def on_partitions_revoked(self, revoked: "Collection[TopicPartition]") -> None:
+        """Do nothing: the next owner's save decides who was first."""
+
+    async def on_partitions_assigned(self, assigned: "Collection[TopicPartition]") -> None:
+        """Take up the lanes where they are."""
+        service = self._service
+        service.log.consumer = service.subscriber.consumer
+        if service.shell is None:
+            raise RuntimeError("assigned before start")
+        try:
+            await service.shell.assigned(Partition(p.topic, p.partition) for p in assigned)
+        except Refused as refused:
+            service.refuse(str(refused))
+        except Stopping:
+            return
+        except Exception:
+            # aiokafka would log it and go on consuming.
+            service.logger.critical("assignment_failed", exc_info=True)
+            os._exit(1)
+
+
+def stage_app(settings: Settings, stage: Stage[BaseModel, object]) -> AsgiFastStream:
+    """Compose a stage's process: `/livez`, `/readyz`, `/metrics`, `/asyncapi`, and the consumer."""
+    service = Service(settings, stage)
+
+    @get
+    async def livez(_scope: object) -> AsgiResponse:
+        alive = service.watchdog is None or not service.watchdog.is_stuck
+        return AsgiResponse(b"alive" if alive else b"stuck", 200 if alive else 503)
+
+    @get
+    async def readyz(_scope: object) -> AsgiResponse:
+        ready = service.watchdog is not None and service.watchdog.is_ready
+        return AsgiResponse(b"ready" if ready else b"not ready", 200 if ready else 503)
+
+    return AsgiFastStream(
+        service.broker,
+        asgi_routes=[
+            ("/livez", livez),
+            ("/readyz", readyz),
+            ("/metrics", make_asgi_app(service.meters.registry)),
+        ],
+        asyncapi_path="/asyncapi",
+        specification=AsyncAPI(title=f"LAPOR pipeline: {stage.name}"),
+        logger=None,
+        on_startup=[service.start],
+        after_startup=[service.started],
+        on_shutdown=[service.stop],
+        after_shutdown=[service.stopped],
+    )
