@@ -141,6 +141,12 @@ _COMMANDS: Final = {  # a command that is not its sender's to give, or is about 
         "Laporan tidak dapat menjadi duplikat dirinya; sebutkan laporan yang lain.",
         "A report cannot be a duplicate of itself; name the other one.",
     ),
+    "repeated": Advice(
+        "Perintah ini sudah diterima; jawabannya ada di kotak masuk. Beri ce_id baru bila memang "
+        "perintah lain.",
+        "This very command was taken before and its answer is in the inbox; give it a ce_id of "
+        "its own if it is meant again.",
+    ),
     "unknown_report": Advice(
         "Laporan tidak ada; periksa report_id.",
         "No such report; check report_id.",
