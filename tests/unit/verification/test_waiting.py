@@ -25,6 +25,7 @@ from tests.builders import (
     a_time_out,
     an_accept,
     an_alarm,
+    an_archive,
     an_ask,
     at,
 )
@@ -177,6 +178,17 @@ def test_one_answer_may_release_or_end_what_waits_behind_it() -> None:
     assert refusals(history) == [("and again", "already_forwarded")]
     assert history.case is not None
     assert (history.case.holder, history.case.holding) == (BANDUNG, 2)
+
+
+def test_an_answer_reaches_back_to_what_came_before_it() -> None:
+    """Of the next holding and too early, until a later command ended the report."""
+    history = national()
+    history.feed(a_forward(holding=1), "ahead")
+    history.feed(an_archive(institution=NATIONAL, holding=0), "ends it")
+    history.feed(a_report())
+
+    assert [cause for cause, _ in history.said] == ["ends it", "ahead"]
+    assert refusals(history) == [("ahead", "archived")]
 
 
 def test_an_end_answers_whatever_waits() -> None:
