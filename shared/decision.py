@@ -6,7 +6,7 @@ Everything here is pure. A stage is `decide(case, event, cause, policy) -> Decis
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -17,8 +17,7 @@ C = TypeVar("C")
 P = TypeVar("P", contravariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """The record being decided, without its value.
 
     `now` is the broker's time of the record, UTC (mapped when the clock is scaled): the only time
