@@ -38,15 +38,12 @@ class Dispatch(NamedTuple):
 
 def dispatches(export: Path, registry: Registry) -> list[Dispatch]:
     """Read who got what; two spellings of a unit count as one, reports kept by the head as none."""
+    head = registry.institution(INSTITUTION).name
     found = []
     with export.open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
             unit = registry.unit_named(INSTITUTION, row["instansi_terdisposisi"])
-            if (
-                unit is None
-                or unit.status == "external"
-                or unit.name == row["instansi_induk"] == (registry.institution(INSTITUTION).name)
-            ):
+            if unit is None or unit.status == "external" or unit.name == head:
                 continue
             found.append(
                 Dispatch(int(row["masuk_utc"][:4]), row["id_kategori"], unit.same_as or unit.code)

@@ -33,16 +33,17 @@ def due(calendar: Calendar, start: datetime, limit: Limit) -> Reckoned:
 
 
 def due_after_pauses(
-    calendar: Calendar, first_due: Reckoned, pauses: Iterable[Pause]
+    calendar: Calendar, start: datetime, limit: Limit, pauses: Iterable[Pause]
 ) -> Reckoned | None:
-    """Move a deadline past its pauses: after each the working time is left that was left before.
+    """Return a deadline past its pauses: after each the working time is left that was left before.
 
-    Order, overlap and repetition of the pauses do not matter; one that begins at or after the
-    deadline came too late to rest it, one that ends before it begins rests nothing. None while a
-    pause that counts is still open: nobody owes anything.
+    Order, overlap and repetition of the pauses do not matter; of one that began before the start
+    the part after it counts, one that begins at or after the deadline came too late to rest it, one
+    that ends before it begins rests nothing. None while a pause that counts is still open.
     """
-    found = first_due
-    for pause in _merged(pauses):
+    found = due(calendar, start, limit)
+    clipped = (Pause(max(start, pause.since), pause.until) for pause in pauses)
+    for pause in _merged(clipped):
         if pause.since >= found.at:
             break
         if pause.until is None:
