@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from starlette.types import ASGIApp
+from faststream.asgi import AsgiFastStream
 
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import decide
@@ -13,7 +13,7 @@ from shared.settings import Settings
 from shared.stage import Stage
 
 
-def build() -> ASGIApp:
+def build() -> AsgiFastStream:
     """Compose the stage: its rule, its store, and the registry as its policy."""
     return stage_app(
         Settings(),
