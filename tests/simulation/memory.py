@@ -1,0 +1,153 @@
+"""A log and a state in memory for the real shell: faults are thrown at named points.
+
+They keep what the shell's promises rest on: offsets, broker times, committed offsets, tokens,
+versions, all-or-nothing saves. The guarantees themselves are proved on the real broker and
+database in `tests/integration`.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from aiokafka.errors import KafkaTimeoutError
+
+from shared.cases import Conflict, LaneSave, Stored
+from shared.envelope import Outbound
+from shared.lanes import Lane, Partition
+
+
+class MemoryRecord(NamedTuple):
+    """A record as the shell sees it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Crash(BaseException):
+    """The process is gone: nothing of it runs on."""
+
+
+@dataclass
+class Broker:
+    """Topics, committed offsets, and a clock that moves a millisecond per record."""
+
+    logs: dict[Partition, list[MemoryRecord]] = field(default_factory=lambda: defaultdict(list))
+    starts: dict[Partition, int] = field(default_factory=lambda: defaultdict(int))
+    committed: dict[Partition, int] = field(default_factory=dict)
+    now_ms: int = 1_700_000_000_000
+
+    def append(self, outbound: Outbound) -> MemoryRecord:
+        """Append a record and return it."""
+        self.now_ms += 1
+        place = Partition(outbound.topic, outbound.partition)
+        record = MemoryRecord(
+            outbound.topic,
+            outbound.partition,
+            len(self.logs[place]),
+            self.now_ms,
+            outbound.key,
+            outbound.value,
+            tuple(outbound.headers),
+        )
+        self.logs[place].append(record)
+        return record
+
+    def read(self, topic: str) -> list[MemoryRecord]:
+        """Return a topic's records in broker time."""
+        return sorted(
+            (r for p, log in self.logs.items() if p.topic == topic for r in log),
+            key=lambda r: r.timestamp,
+        )
+
+
+@dataclass
+class MemoryLog:
+    """The shell's `Log` of one worker."""
+
+    broker: Broker
+    assignment: set[Partition] = field(default_factory=set)
+    sought: dict[Partition, int] = field(default_factory=dict)
+    fail_after: int | None = None  # requests that still succeed before one fails
+    crash_on_commit: bool = False
+
+    async def publish(self, outbounds: Sequence[Outbound]) -> None:
+        """Send each partition's records as one request, in order."""
+        for outbound in outbounds:
+            if self.fail_after is not None:
+                if self.fail_after == 0:
+                    self.fail_after = None
+                    raise KafkaTimeoutError
+                self.fail_after -= 1
+            self.broker.append(outbound)
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit what is still assigned."""
+        if self.crash_on_commit:
+            self.crash_on_commit = False
+            raise Crash
+        self.broker.committed.update({p: o for p, o in offsets.items() if p in self.assignment})
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Remember where the consumer goes on."""
+        if partition in self.assignment:
+            self.sought[partition] = offset
+
+    async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
+        """Return what is committed."""
+        return {p: self.broker.committed.get(p) for p in partitions}
+
+    async def starts(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return where logs start."""
+        return {p: self.broker.starts[p] for p in partitions}
+
+    async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return where logs end."""
+        return {p: len(self.broker.logs[p]) for p in partitions}
+
+
+@dataclass
+class MemoryState:
+    """The shell's `State`, shared by a stage's workers as a database is."""
+
+    rows: dict[str, Lane] = field(default_factory=dict)
+    kept: dict[str, Stored] = field(default_factory=dict)
+
+    async def lanes(self, ids: Sequence[str], tokens: Sequence[int]) -> dict[str, Lane]:
+        """Return rows, made where there were none."""
+        for lane_id, token in zip(ids, tokens, strict=True):
+            self.rows.setdefault(lane_id, Lane(lane_id, {}, token))
+        return {i: _copy(self.rows[i]) for i in ids}
+
+    async def cases(self, report_ids: Sequence[str]) -> dict[str, Stored]:
+        """Return cases."""
+        return {r: self.kept[r] for r in report_ids if r in self.kept}
+
+    async def save(self, lanes: Sequence[LaneSave], cases: Mapping[str, Stored]) -> None:
+        """Save all or nothing."""
+        for save in lanes:
+            if self.rows[save.lane.id].token != save.token_read:
+                raise Conflict(save.lane.id)
+        for report_id, stored in cases.items():
+            if self.kept.get(report_id, Stored(0, 0, b"", None)).version != stored.version - 1:
+                raise Conflict(report_id)
+        self.rows.update({s.lane.id: _copy(s.lane) for s in lanes})
+        self.kept.update(cases)
+
+    async def clear(self, lane_id: str, token: int) -> None:
+        """Empty what is confirmed."""
+        if self.rows[lane_id].token == token:
+            self.rows[lane_id].unconfirmed = b""
+
+    async def gather(self, collect: Callable[[Any], Awaitable[object]]) -> object:
+        """Run look-ups without a connection."""
+        return await collect(None)
+
+
+def _copy(lane: Lane) -> Lane:
+    return Lane(lane.id, dict(lane.positions), lane.token, lane.unconfirmed)
