@@ -1,0 +1,8 @@
+"""The one door for institutions: what they may say, and what they may see.
+
+Two stages. The door in decides whether a command is well formed and its sender's to give: it reads
+the outboxes, stamps the institution from the topic's name, seals the words, and emits the command
+or `CommandRejected` on `lapor.agencies.v1`. The door out decides who is told what: it reads the
+core's facts and emits `InboxEntry`, built from an allow-list, to the inboxes of whoever holds the
+report and of the national admin. They own the schemas `agencies_in` and `agencies_out`.
+"""

@@ -1,0 +1,1 @@
+-- The doors add nothing to the shell's lanes and cases; keys stand in the schema `vault`.

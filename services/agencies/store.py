@@ -1,0 +1,85 @@
+"""How the doors' cases lie in their `cases` tables, and the keys they fetch for a batch."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+from services.agencies import door_in, door_out
+from services.agencies.entries import ENTRIES
+from shared import events as e
+from shared.cases import CaseStore
+from shared.registry import Registry
+from shared.vault import Vault
+from shared.vault_store import open_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import asyncpg
+
+    from shared.inbound import Inbound
+    from shared.postgres import Connection
+
+IN: Final = CaseStore(
+    case=door_in.Door,
+    is_open=lambda _case: False,  # a command is answered or passed on at once
+)
+OUT: Final = CaseStore(
+    case=door_out.Told,
+    is_open=lambda case: not case.is_ended,
+)
+
+_ERASED: Final = """
+    SELECT report_id FROM vault.report_key
+    WHERE report_id = ANY($1::text[]) AND destroyed_at IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InKnowledge:
+    """What the door in knows beside its schema."""
+
+    vault: Vault
+    registry: Registry
+
+    async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> door_in.Known:
+        """Fetch the keys of the reports named; one statement, a second if some have none."""
+        direct = cast("asyncpg.Connection[asyncpg.Record]", connection)
+        named = {i.report_id for i in batch if isinstance(i.event, e.Command)}
+        keys = await open_keys(
+            direct, self.vault, named, stage="agencies.in", purpose="seal an institution's words"
+        )
+        missing = sorted(named - keys.keys())
+        erased = await connection.fetch(_ERASED, missing) if missing else []
+        return door_in.Known(
+            keys=keys,
+            erased=frozenset(row["report_id"] for row in erased),
+            institutions=self.registry.institutions,
+            units=self.registry.units,
+            categories=self.registry.categories,
+            places=self.registry.places,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OutKnowledge:
+    """What the door out knows beside its schema."""
+
+    vault: Vault
+    registry: Registry
+
+    async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> door_out.Known:
+        """Fetch, in one statement, the keys of reports whose words this batch may show."""
+        direct = cast("asyncpg.Connection[asyncpg.Record]", connection)
+        wordy = {i.report_id for i in batch if _shows_words(i.event)}
+        keys = await open_keys(
+            direct, self.vault, wordy, stage="agencies.out", purpose="show it to who holds it"
+        )
+        return door_out.Known(keys=keys, institutions=self.registry.institutions)
+
+
+def _shows_words(event: object) -> bool:
+    """Tell whether deciding the event can open words: its own, or those that waited for it."""
+    if isinstance(event, e.ReportReceived | e.ReportForwarded):
+        return True
+    told = ENTRIES.get(type(event))  # type: ignore[arg-type]
+    return told is not None and told.words is not None and getattr(event, told.words) is not None

@@ -1,0 +1,412 @@
+"""May this enter, and what becomes of it? Pure: case, record, keys and look-ups are arguments.
+
+Every message of a channel gets one answer. What is not its sender's to know is told alike: an
+unknown report, a wrong secret and a strange sender are all `not_proved`, so nobody can find out
+by asking which tracking numbers exist. Only a number that cannot exist (its check character is
+wrong) is `unknown_tracking_number`, which anybody can compute.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import phonenumbers
+from pydantic import BaseModel, ConfigDict
+
+from services.intake.duplicates import Fingerprint
+from services.intake.validation import Fault, Named, submission_fault
+from shared import events as e
+from shared import texts, tracking
+from shared.decision import Cause, Decision, Unreadable, decided
+from shared.reasons import advice
+from shared.topics import REPORTER_MESSAGES, SUBMISSIONS
+from shared.vault import ReportKey, Vault
+
+REFUSED_MAX: Final = 20  # refused ids a case keeps, so that a repeat of one is looked at afresh
+_CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_MESSAGE_TYPES: Final = frozenset(SUBMISSIONS.type_of(message) for message in REPORTER_MESSAGES)
+
+
+class Submission(BaseModel):
+    """What intake remembers of a report: who handed it in and what it is like, never what it says.
+
+    A case that received nothing stands for a report id under which something was turned away.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    received: bool = False
+    channel: str = ""
+    message_id: str = ""
+    senders: tuple[str, ...] = ()
+    fingerprint: Fingerprint | None = None
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What screening derived from one submission's text."""
+
+    fingerprint: Fingerprint
+    screening: e.Screening
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the shell looked up for a batch; `senders` and `screened` by the message's first id.
+
+    A report without key in `keys` is unknown, or was erased.
+    """
+
+    keys: Mapping[str, ReportKey] = field(default_factory=dict)
+    named: Named = field(default_factory=Named)
+    senders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    screened: Mapping[str, Screened] = field(default_factory=dict)
+
+
+class _Words(NamedTuple):
+    """How a reporter's message is told to the core."""
+
+    event: type[e.FromReporter]
+    also: tuple[str, ...] = ()
+
+
+_TOLD_AS: Final[Mapping[type[e.ReporterMessage], _Words]] = {
+    e.CompleteInformation: _Words(e.InformationCompleted),
+    e.ReplyToFollowUp: _Words(e.ReporterReplied),
+    e.CloseReport: _Words(e.ReporterClosed, ("rating", "solved")),
+    e.WithdrawReport: _Words(e.ReporterWithdrew),
+    e.ReopenReport: _Words(e.ReopenRequested),
+}
+
+
+def identify(event: BaseModel, cause: Cause) -> str:
+    """Return the report that a record is about; of its own where it names none that can be read.
+
+    A report's id is of (channel, message id): sent twice, it is the same report. No channel has
+    an empty name, so a record's own id is never a report's.
+    """
+    if isinstance(event, e.SubmitReport) and cause.message_id:
+        return tracking.report_id(cause.speaker, cause.message_id)
+    if isinstance(event, e.ReporterMessage):
+        named = _named_report(event)
+        if named is not None:
+            return named
+    return tracking.report_id("", first_id(cause))
+
+
+def first_id(cause: Cause) -> str:
+    """Return the id under which a message was first decided, also for a repeat."""
+    return cause.id.partition("@")[0] if cause.is_repeat else cause.id
+
+
+def senders(vault: Vault, channel: str, reporter: e.Reporter) -> tuple[str, ...]:
+    """Return keyed hashes of who writes, the surest to be the same elsewhere first.
+
+    An account's name counts only within its channel; phone and e-mail in all of them.
+    """
+    found = (
+        vault.sender_digest("phone", reporter.phone) if reporter.phone else None,
+        vault.sender_digest("email", reporter.email) if reporter.email else None,
+        vault.keyed_digest(f"account:{channel}:{reporter.sender_id}")
+        if reporter.sender_id
+        else None,
+    )
+    return tuple(digest for digest in found if digest is not None)
+
+
+def is_sound(event: BaseModel, cause: Cause, named: Named) -> bool:
+    """Tell whether a record is a submission without fault, so that a key is made for it."""
+    return (
+        isinstance(event, e.SubmitReport)
+        and _fault_of_place(cause) is None
+        and submission_fault(event, cause, named) is None
+    )
+
+
+def decide(
+    case: Submission | None, event: BaseModel, cause: Cause, known: Known
+) -> Decision[Submission]:
+    """Take a report or a reporter's word in, or say why not; one answer to each message."""
+    match event:
+        case e.SubmitReport():
+            return _submission(case, event, cause, known)
+        case e.ReporterMessage():
+            return _message(case, event, cause, known)
+        case Unreadable():
+            return _unreadable(case, event, cause)
+    return decided(case)
+
+
+# ---- a report
+
+
+def _submission(
+    case: Submission | None, event: e.SubmitReport, cause: Cause, known: Known
+) -> Decision[Submission]:
+    report_id = identify(event, cause)
+    key = known.keys.get(report_id)
+    fault = _fault_of_place(cause)
+    if fault is None and case is not None and case.received:
+        if (case.channel, case.message_id) == (cause.speaker, cause.message_id):
+            return _repeated(case, cause, report_id, key)
+        fault = Fault("try_another_message_id")
+    fault = fault or submission_fault(event, cause, known.named)
+    if fault is not None:
+        return _reject(case, cause, report_id, fault, event.reporter.language)
+    screened = known.screened.get(first_id(cause))
+    if key is None or screened is None:  # looked up for every sound one: the key was destroyed
+        return _reject(case, cause, report_id, Fault("erased"), event.reporter.language)
+    return _receive(event, cause, key, screened, known)
+
+
+def _receive(
+    event: e.SubmitReport, cause: Cause, key: ReportKey, screened: Screened, known: Known
+) -> Decision[Submission]:
+    report_id = identify(event, cause)
+    number = tracking.tracking_number(report_id)
+    who = known.senders.get(first_id(cause), ())
+    identity = _identity(event.reporter)
+    # A sender's clock may run a little ahead; no time counts from before it began.
+    submitted_at = min(event.submitted_at or cause.now, cause.now)
+    received = e.ReportReceived(
+        report_id=report_id,
+        tracking_number=number,
+        channel=cause.speaker,
+        message_id=cause.message_id,
+        submitted_at=submitted_at,
+        report_class=event.report_class,
+        category_id=event.category_id,
+        institution=event.institution,
+        place_code=event.place_code,
+        anonymous=event.anonymous,
+        confidential=event.confidential,
+        language=event.reporter.language,
+        sender=who[0] if who else None,
+        identity=None if identity is None else key.seal("identity", identity),
+        content=key.seal("content", _content(event)),
+        screening=screened.screening,
+    )
+    answer = e.ChannelAnswer(
+        message_id=cause.message_id,
+        outcome="received",
+        report_id=report_id,
+        tracking_number=number,
+        secret=key.reporter_secret(),
+    )
+    case = Submission(
+        received=True,
+        channel=cause.speaker,
+        message_id=cause.message_id,
+        senders=who,
+        fingerprint=screened.fingerprint,
+    )
+    return decided(case, received, answer)
+
+
+def _repeated(
+    case: Submission, cause: Cause, report_id: str, key: ReportKey | None
+) -> Decision[Submission]:
+    """Give the channel that asks again the number and the secret it had."""
+    said = e.SubmissionRepeated(
+        report_id=report_id, channel=cause.speaker, message_id=cause.message_id
+    )
+    answer = e.ChannelAnswer(
+        message_id=cause.message_id,
+        outcome="repeated",
+        report_id=report_id,
+        tracking_number=tracking.tracking_number(report_id),
+        secret=None if key is None else key.reporter_secret(),
+    )
+    return decided(case, said, answer)
+
+
+def _identity(reporter: e.Reporter) -> str | None:
+    """Write who the reporter is, in spellings that reach them; None if nothing is known."""
+    fields = reporter.model_dump(exclude_none=True)
+    tidy = {name: text.strip() for name, text in fields.items() if text.strip()}
+    if "phone" in tidy:
+        tidy["phone"] = _international(tidy["phone"])
+    if not tidy.keys() - {"language"}:
+        return None
+    return json.dumps(tidy, ensure_ascii=False, separators=(",", ":"))
+
+
+def _international(phone: str) -> str:
+    """Write a possible number as +62…; anything else (a masked number) stands as it came."""
+    try:
+        number = phonenumbers.parse(phone, "ID")
+    except phonenumbers.NumberParseException:
+        return phone
+    if not phonenumbers.is_possible_number(number):
+        return phone
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _content(event: e.SubmitReport) -> str:
+    fields = event.model_dump(
+        include={"title", "body", "place", "incident_on", "attachments"}, exclude_none=True
+    )
+    clean = {n: texts.unix_lines(v) if isinstance(v, str) else v for n, v in fields.items()}
+    return json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
+
+
+# ---- a reporter's word about a report
+
+
+def _message(
+    case: Submission | None, event: e.ReporterMessage, cause: Cause, known: Known
+) -> Decision[Submission]:
+    report_id = _named_report(event)
+    fault = _message_fault(case, event, cause, known)
+    if fault is not None or report_id is None or case is None:
+        fault = fault or Fault("unknown_tracking_number")
+        return _refuse(case, cause, identify(event, cause), fault, event.reporter.language)
+    answer = e.ChannelAnswer(
+        message_id=cause.message_id,
+        outcome="accepted",
+        report_id=report_id,
+        tracking_number=tracking.tracking_number(report_id),
+    )
+    if cause.is_repeat and first_id(cause) not in case.refused:
+        return decided(case, answer.model_copy(update={"outcome": "repeated"}))
+    told = _TOLD_AS[type(event)]
+    key, text = known.keys[report_id], _text(event)
+    said = told.event(
+        report_id=report_id,
+        channel=cause.speaker,
+        message_id=cause.message_id,
+        text=None if text is None else key.seal("text", text),
+        **{name: getattr(event, name) for name in told.also},
+    )
+    return decided(_taken(case, cause), said, answer)
+
+
+def _message_fault(
+    case: Submission | None, event: e.ReporterMessage, cause: Cause, known: Known
+) -> Fault | None:
+    fault = _fault_of_place(cause)
+    if fault is not None:
+        return fault
+    control = texts.control_fields(event)
+    if control is not None:
+        return Fault("control_characters", control)
+    if type(event).model_fields["text"].is_required() and not _text(event):
+        return Fault("blank_text", "text")
+    report_id = _named_report(event)
+    if report_id is None:
+        return Fault("unknown_tracking_number", "tracking_number")
+    key = known.keys.get(report_id)
+    if case is None or not case.received or not _is_proved(case, event, cause, known, key):
+        return Fault("not_proved")
+    return Fault("erased") if key is None else None
+
+
+def _is_proved(
+    case: Submission,
+    event: e.ReporterMessage,
+    cause: Cause,
+    known: Known,
+    key: ReportKey | None,
+) -> bool:
+    """Tell whether the message has the report's secret, or comes from its sender.
+
+    A channel vouches for its own people only: the sender counts where the same channel handed the
+    report in; from another channel it takes the secret.
+    """
+    if key is not None and event.secret is not None and key.is_secret(event.secret):
+        return True
+    mine = known.senders.get(first_id(cause), ())
+    return cause.speaker == case.channel and not set(mine).isdisjoint(case.senders)
+
+
+def _text(event: e.ReporterMessage) -> str | None:
+    """Return what the reporter wrote; white space alone is nothing."""
+    return texts.unix_lines(event.text) if event.text and event.text.strip() else None
+
+
+def _named_report(event: e.ReporterMessage) -> str | None:
+    try:
+        return tracking.parse_tracking_number(event.tracking_number)
+    except tracking.TrackingNumberInvalid:
+        return None
+
+
+# ---- no
+
+
+def _fault_of_place(cause: Cause) -> Fault | None:
+    """Return what is wrong with a message's id or its topic's name."""
+    bad_id = texts.message_id_fault(cause.message_id)
+    if bad_id is not None:
+        return Fault(bad_id)
+    return None if _CHANNEL.fullmatch(cause.speaker) else Fault("unknown_channel")
+
+
+def _unreadable(case: Submission | None, event: Unreadable, cause: Cause) -> Decision[Submission]:
+    fault = Fault(event.reason, event.detail)
+    turn_away = _refuse if cause.type in _MESSAGE_TYPES else _reject
+    return turn_away(case, cause, identify(event, cause), fault, "id")
+
+
+def _reject(
+    case: Submission | None, cause: Cause, report_id: str, fault: Fault, language: e.Language
+) -> Decision[Submission]:
+    answer = _no(cause, "rejected", fault, language)
+    if not _CHANNEL.fullmatch(cause.speaker):
+        return decided(_turned_away(case, cause), answer)  # no stream can name such a channel
+    said = e.SubmissionRejected(
+        report_id=report_id,
+        channel=cause.speaker,
+        message_id=answer.message_id,
+        reason=fault.reason,
+    )
+    return decided(_turned_away(case, cause), said, answer)
+
+
+def _refuse(
+    case: Submission | None, cause: Cause, report_id: str, fault: Fault, language: e.Language
+) -> Decision[Submission]:
+    answer = _no(cause, "refused", fault, language)
+    if not _CHANNEL.fullmatch(cause.speaker):
+        return decided(_turned_away(case, cause), answer)
+    said = e.MessageRefused(
+        report_id=report_id,
+        channel=cause.speaker,
+        message_id=answer.message_id,
+        reason=fault.reason,
+    )
+    return decided(_turned_away(case, cause), said, answer)
+
+
+def _no(cause: Cause, outcome: str, fault: Fault, language: e.Language) -> e.ChannelAnswer:
+    """Answer with the reason and what to do; the record's place where its id cannot name it."""
+    is_named = texts.message_id_fault(cause.message_id) is None
+    return e.ChannelAnswer.model_validate(
+        {
+            "message_id": cause.message_id[: texts.MESSAGE_ID_MAX],
+            "outcome": outcome,
+            "reason": fault.reason,
+            "detail": advice(fault.reason, language, fault.fields),
+            "topic": None if is_named else cause.topic,
+            "partition": None if is_named else cause.partition,
+            "offset": None if is_named else cause.offset,
+        }
+    )
+
+
+def _turned_away(case: Submission | None, cause: Cause) -> Submission:
+    """Remember what was refused, so that its repeat may still be taken once it can be."""
+    kept = case or Submission()
+    mine = first_id(cause)
+    others = tuple(refused for refused in kept.refused if refused != mine)
+    return kept.model_copy(update={"refused": (*others, mine)[-REFUSED_MAX:]})
+
+
+def _taken(case: Submission, cause: Cause) -> Submission:
+    mine = first_id(cause)
+    if mine not in case.refused:
+        return case
+    return case.model_copy(update={"refused": tuple(r for r in case.refused if r != mine)})
