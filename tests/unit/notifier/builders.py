@@ -49,7 +49,7 @@ def a_report(
     language: e.Language = "id",
     anonymous: bool = False,
     institution: str | None = None,
-    **reporter: object,
+    reporter: Mapping[str, object] | None = None,
 ) -> e.ReportReceived:
     """Build a received report; its reporter has an e-mail address unless others are given."""
     return e.ReportReceived(
