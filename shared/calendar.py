@@ -170,6 +170,22 @@ class Calendar:
         target, year_missing = self._count(self._local(start).toordinal(), working_days)
         return Reckoned(self._end_of(target), year_missing is not None)
 
+    def shift(self, at: datetime, working_days: int) -> Reckoned:
+        """Move an aware instant by working days, keeping its local time; 24:00 stays 24:00.
+
+        Zero leaves it where it is; a move through a year without a decree is flagged.
+        """
+        if not working_days:
+            return Reckoned(at.astimezone(UTC), is_provisional=False)
+        local = self._local(at)
+        into_day = local.replace(tzinfo=None) - datetime.fromordinal(local.toordinal())
+        ordinal = local.toordinal()
+        if not into_day:
+            ordinal, into_day = ordinal - 1, timedelta(days=1)
+        target, year_missing = self._count(ordinal, working_days)
+        moved = (datetime.fromordinal(target) + into_day).replace(tzinfo=self.zone)
+        return Reckoned(moved.astimezone(UTC), year_missing is not None)
+
     def end_of_day(self, day: date) -> datetime:
         """Return 24:00 local time of a day, in UTC."""
         return self._end_of(day.toordinal())

@@ -6,16 +6,19 @@ Everything here is pure. A stage is `decide(case, event, cause, policy) -> Decis
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from shared.envelope import derive_id
+from shared.topics import writes
+
 C = TypeVar("C")
-P = TypeVar("P", contravariant=True)
+C_co = TypeVar("C_co", covariant=True)
+P_contra = TypeVar("P_contra", contravariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """The record being decided, without its value.
 
     `now` is the broker's time of the record, UTC (mapped when the clock is scaled): the only time
@@ -48,21 +51,19 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision(Generic[C]):
+class Decision(Generic[C_co]):
     """The case as it is now, and the events to publish, in order.
 
     An event whose class belongs to the stage's own stream goes there; at the doors a
     `ChannelAnswer` or `InboxEntry` goes to the topic of the channel or institution it names.
     """
 
-    case: C | None
+    case: C_co | None
     events: tuple[Outgoing, ...] = ()
 
-    def because_of(self, cause: Cause) -> "Decision[C]":
+    def because_of(self, cause: Cause) -> "Decision[C_co]":
         """Name the cause of every event that names none yet."""
-        return replace(
-            self, events=tuple(replace(o, cause=o.cause or cause) for o in self.events)
-        )
+        return replace(self, events=tuple(replace(o, cause=o.cause or cause) for o in self.events))
 
 
 def decided(case: C | None, *events: BaseModel) -> Decision[C]:
@@ -70,11 +71,23 @@ def decided(case: C | None, *events: BaseModel) -> Decision[C]:
     return Decision(case, tuple(Outgoing(event) for event in events))
 
 
-class Decide(Protocol[C, P]):
+def event_id(cause: Cause, stage: str, event: type[BaseModel], number: int = 1) -> str:
+    """Return the id that the shell gives to an event which a stage says because of a cause.
+
+    So a rule can remember its own event and know it again when another stage names it. `number`
+    counts from 1 the events of that class with that cause in one decision.
+
+    Raises:
+        KeyError: no stage of that name speaks.
+    """
+    return derive_id(stage, cause.id, cause.now, writes(stage).type_of(event), number)
+
+
+class Decide(Protocol[C, P_contra]):
     """A stage's rule: pure, total, the same for the same arguments."""
 
     def __call__(
-        self, case: C | None, event: BaseModel, cause: Cause, policy: P, /
+        self, case: C | None, event: BaseModel, cause: Cause, policy: P_contra, /
     ) -> Decision[C]:
         """Decide one record; a raise means a bug and dead-letters only this record."""
         ...
@@ -153,4 +166,3 @@ class Waiting(BaseModel, frozen=True):
             KeyError: its class is not among `classes`.
         """
         return {c.__name__: c for c in classes}[self.event_type].model_validate(self.event)
-

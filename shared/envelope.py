@@ -1,8 +1,8 @@
-"""CloudEvents 1.0 over Kafka, binary mode: headers, derived ids, and the way in and out of bytes."""
+"""CloudEvents 1.0 over Kafka, binary mode: headers, derived ids, and the way in and out."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ValidationError
@@ -78,13 +78,9 @@ def id_hash(event_id: str) -> bytes:
     return hashlib.blake2b(event_id.encode(), digest_size=8).digest()
 
 
-def header_map(headers: Headers) -> dict[str, str]:
-    """Return the headers as text; the first of a repeated name counts, bad UTF-8 is replaced."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        if name not in found:
-            found[name] = (value or b"").decode("utf-8", "replace")
-    return found
+def text(header: bytes | None) -> str:
+    """Return a header or key as text, empty when absent; bad UTF-8 is replaced."""
+    return header.decode("utf-8", "replace") if header else ""
 
 
 def event_headers(
@@ -102,12 +98,12 @@ def event_headers(
     """Build the full CloudEvents headers of an event; `time` is UTC, in RFC 3339."""
     pairs = [
         ("ce_specversion", b"1.0"),
+        ("content-type", b"application/json"),
         ("ce_id", event_id.encode()),
         ("ce_type", event_type.encode()),
         ("ce_source", source.encode()),
         ("ce_subject", subject.encode()),
-        ("ce_time", time.astimezone(UTC).isoformat().encode()),
-        ("content-type", b"application/json"),
+        ("ce_time", time.isoformat().encode()),
         ("causationid", causation_id.encode()),
         ("correlationid", correlation_id.encode()),
         ("sequence", b"%d" % sequence),
@@ -122,10 +118,10 @@ def encode(event: BaseModel) -> bytes:
     return event.__pydantic_serializer__.to_json(event, exclude_none=True)
 
 
-def type_table(reads: Reads) -> Mapping[str, Mapping[str, type[BaseModel]]]:
-    """Return, for each stream's name, CloudEvents type -> class of what a stage reads there."""
+def type_table(reads: Reads) -> Mapping[str, Mapping[bytes, type[BaseModel]]]:
+    """Return, for each stream's name, `ce_type` header -> class of what a stage reads there."""
     return {
-        stream.name: {stream.type_of(event): event for event in events}
+        stream.name: {stream.type_of(event).encode(): event for event in events}
         for stream, events in reads.items()
     }
 

@@ -1,17 +1,16 @@
 """From records to events and their causes: header peek, per-record parsing, who speaks."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from shared.clock import Clock
 from shared.decision import Cause, Unreadable
-from shared.envelope import Poison, Record, header_map, id_hash, outside_id, parse, type_table
+from shared.envelope import Poison, Record, id_hash, outside_id, parse, text, type_table
 from shared.topics import Reads, Stream
-
 
 
 class Inbound(NamedTuple):
@@ -26,9 +25,7 @@ class Inbound(NamedTuple):
     def as_repeat(self) -> "Inbound":
         """Return the record as a repeat at a door: its answer is one of its own."""
         cause = self.cause
-        again = replace(
-            cause, id=f"{cause.id}@{cause.partition}.{cause.offset}", is_repeat=True
-        )
+        again = cause._replace(id=f"{cause.id}@{cause.partition}.{cause.offset}", is_repeat=True)
         return self._replace(cause=again, id_hash=id_hash(again.id))
 
 
@@ -76,58 +73,69 @@ class Reader:
         return inbounds, dead
 
     def _core(self, record: Record) -> Inbound | None:
-        headers = header_map(record.headers)
+        headers = dict(record.headers)
         event_type = headers.get("ce_type")
         if event_type is None:
             raise Poison("missing_header", "ce_type")
         event_class = self._types[record.topic].get(event_type)
         if event_class is None:
             return None
-        event_id = headers.get("ce_id")
+        event_id = text(headers.get("ce_id"))
         if not event_id:
             raise Poison("missing_header", "ce_id")
         event = parse(event_class, record.value)
-        report_id = (record.key or b"").decode("utf-8", "replace")
+        report_id = text(record.key)
         if report_id != getattr(event, "report_id", None):
             raise Poison("wrong_key", "the record's key is not the event's report_id")
-        cause = Cause(
-            id=event_id,
-            type=event_type,
-            now=self._clock.of_record(record.timestamp),
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            message_id=event_id,
-            causation_id=headers.get("causationid", ""),
-            correlation_id=headers.get("correlationid", ""),
-            traceparent=headers.get("traceparent", ""),
+        return Inbound(
+            record,
+            event,
+            self._cause(record, event_id, headers, message_id=event_id),
+            report_id,
+            id_hash(event_id),
         )
-        return Inbound(record, event, cause, report_id, id_hash(event_id))
+
+    def _cause(
+        self,
+        record: Record,
+        event_id: str,
+        headers: Mapping[str, bytes],
+        *,
+        message_id: str,
+        speaker: str = "",
+    ) -> Cause:
+        return Cause(
+            event_id,
+            text(headers.get("ce_type")),
+            self._clock.of_record(record.timestamp),
+            record.topic,
+            record.partition,
+            record.offset,
+            speaker,
+            message_id,
+            text(headers.get("causationid")),
+            text(headers.get("correlationid")),
+            text(headers.get("traceparent")),
+        )
 
     def _door(self, record: Record) -> Inbound:
-        headers = header_map(record.headers)
+        headers = dict(record.headers)
         stream, speaker = self._speaker(record.topic)
-        message_id = headers.get("ce_id", "")
+        message_id = text(headers.get("ce_id"))
         own = message_id or f"@{record.partition}/{record.offset}"
-        cause = Cause(
-            id=outside_id(record.topic, own, record.value or b""),
-            type=headers.get("ce_type", ""),
-            now=self._clock.of_record(record.timestamp),
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            speaker=speaker,
+        cause = self._cause(
+            record,
+            outside_id(record.topic, own, record.value or b""),
+            headers,
             message_id=message_id,
-            causation_id=headers.get("causationid", ""),
-            correlation_id=headers.get("correlationid", ""),
-            traceparent=headers.get("traceparent", ""),
+            speaker=speaker,
         )
-        event = self._open(stream, cause.type, record.value)
+        event = self._open(stream, headers.get("ce_type"), record.value)
         if self._identify is None:
             raise TypeError("a door says which report a record is about")
         return Inbound(record, event, cause, self._identify(event, cause), id_hash(cause.id))
 
-    def _open(self, stream: Stream, event_type: str, value: bytes | None) -> BaseModel:
+    def _open(self, stream: Stream, event_type: bytes | None, value: bytes | None) -> BaseModel:
         if not event_type:
             return Unreadable(reason="missing_header", detail="ce_type")
         event_class = self._types[stream.name].get(event_type)
@@ -147,5 +155,3 @@ class Reader:
                 if (match := pattern.match(topic))
             )
         return known
-
-

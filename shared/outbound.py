@@ -1,6 +1,5 @@
 """From decisions to records: the stream, the partition, the id, the headers, and the size."""
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -40,6 +39,7 @@ class Writer:
         self._is_door = is_door
         self._stream = topics.writes(stage)
         self._types = {event: self._stream.type_of(event) for event in self._stream.events}
+        self._topic = self._stream.topic()
         self._source = f"/lapor/{stage}"
         self._seal = seal
 
@@ -51,32 +51,29 @@ class Writer:
         Raises:
             TooLarge: one of them would not fit. KeyError: an event is not this stage's to say.
         """
-        if not decision.events:
-            return []
-        numbers: Counter[tuple[str, str]] = Counter()
-        written = []
-        for number, outgoing in enumerate(decision.events, 1):
+        written: list[Outbound] = []
+        numbers: dict[tuple[str, str], int] = {}
+        key = inbound.record.key if not self._is_door else inbound.report_id.encode()
+        for outgoing in decision.events:
             cause = outgoing.cause or inbound.cause
             topic, partition, event_type = self._place(outgoing.event, inbound)
-            numbers[cause.id, event_type] += 1
+            number = numbers[cause.id, event_type] = numbers.get((cause.id, event_type), 0) + 1
             value = encode(outgoing.event)
             if len(value) > EVENT_BYTES_MAX:
                 raise TooLarge(f"{event_type}: {len(value)} bytes of at most {EVENT_BYTES_MAX}")
+            sequence += 1
             headers = event_headers(
-                event_id=derive_id(
-                    self._stage, cause.id, cause.now, event_type, numbers[cause.id, event_type]
-                ),
+                event_id=derive_id(self._stage, cause.id, cause.now, event_type, number),
                 event_type=event_type,
                 source=self._source,
                 subject=inbound.report_id,
                 time=inbound.cause.now,
                 causation_id=cause.id,
                 correlation_id=cause.correlation_id or inbound.report_id,
-                sequence=sequence + number,
+                sequence=sequence,
                 traceparent=cause.traceparent,
             )
-            key = inbound.report_id.encode()
-            written.append(Outbound(topic, partition, key, value, headers))
+            written.append(Outbound(topic, partition, key or b"", value, headers))
         return written
 
     def dead_letter(self, record: Record, reason: str, detail: str) -> Outbound:
@@ -107,13 +104,18 @@ class Writer:
         )
 
     def _place(self, event: BaseModel, inbound: "Inbound") -> tuple[str, int, str]:
+        own = self._types.get(type(event))
+        if own is not None and not isinstance(event, InboxEntry):
+            partition = (
+                partition_of(inbound.report_id.encode())
+                if self._is_door
+                else inbound.record.partition
+            )
+            return self._topic, partition, own
         if isinstance(event, ChannelAnswer):
             stream = topics.ANSWERS
             return stream.topic(inbound.cause.speaker), 0, stream.type_of(ChannelAnswer)
         if isinstance(event, InboxEntry):
             stream = topics.INBOX
             return stream.topic(event.institution), 0, stream.type_of(InboxEntry)
-        partition = (
-            partition_of(inbound.report_id.encode()) if self._is_door else inbound.record.partition
-        )
-        return self._stream.topic(), partition, self._types[type(event)]
+        raise KeyError(f"{type(event).__name__} is not an event of {self._stage}")

@@ -320,7 +320,7 @@ class Shell(Generic[C, P]):
             return
         except Exception as bug:
             # Deciding is pure: only this record is affected (law 4).
-            self._logger.exception("rule_raised", report=inbound.report_id, event=cause.id)
+            self._logger.exception("rule_raised", report=inbound.report_id, cause=cause.id)
             self._bury(work, inbound.record, "rule_raised", type(bug).__name__)
             return
         stored = Stored(
@@ -410,6 +410,9 @@ class Shell(Generic[C, P]):
                 self._forget()
                 await self._pause(delay)
                 delay = min(delay * 2, self._limits.backoff_seconds_max)
+            except BaseException:
+                self._forget()  # what was in hand is unknown: read it anew
+                raise
             else:
                 self.is_waiting = False
                 return result
@@ -428,4 +431,3 @@ def remembers(decided: bytes, id_hash: bytes) -> bool:
     while at >= 0 and at % 8:
         at = decided.find(id_hash, at + 1)
     return at >= 0
-

@@ -48,6 +48,11 @@ class Home:
         return self.root / "secrets.json"
 
     @property
+    def passfile(self) -> Path:
+        """The database's password as PostgreSQL's clients read it (PGPASSFILE)."""
+        return self.root / "pgpass"
+
+    @property
     def state(self) -> Path:
         """What the supervisor last said of every process."""
         return self.root / "state.json"

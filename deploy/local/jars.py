@@ -9,9 +9,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-from jgo.maven import MavenContext
-
 from deploy.local.errors import LocalStackError
 
 LOCK_FILE = Path(__file__).with_name("kafka.lock.toml")
@@ -27,6 +24,12 @@ class Jar:
     name: str
     version: str
     sha256: str
+
+    @property
+    def path(self) -> Path:
+        """Where Maven's layout puts it below a repository's root."""
+        folder = Path(*self.group.split("."), self.name, self.version)
+        return folder / f"{self.name}-{self.version}.jar"
 
 
 def read_lock(path: Path = LOCK_FILE) -> tuple[Jar, ...]:
@@ -61,19 +64,10 @@ def fetch_jars(
 
 
 def _fetch(folder: Path, jar: Jar) -> Path:
-    context = MavenContext(repo_cache=folder, timeout=TIMEOUT_SECONDS)
-    artifact = context.project(jar.group, jar.name).at_version(jar.version).artifact()
-    cached = artifact.cached_path
-    if cached is not None and cached.exists() and _digest(cached) != jar.sha256:
-        cached.unlink()  # a download that was cut short
-    try:
-        path: Path = artifact.resolve()
-    except (requests.RequestException, RuntimeError) as error:
-        raise LocalStackError(
-            f"Could not download {jar.name} {jar.version}: {error}",
-            "Kafka is fetched once, on the first start. Check the network and run it again; "
-            "what has arrived is kept.",
-        ) from error
+    path = folder / jar.path
+    if not path.exists() or _digest(path) != jar.sha256:
+        path.unlink(missing_ok=True)  # a download that was cut short
+        _download(folder, jar)
     if _digest(path) != jar.sha256:
         path.unlink()
         raise LocalStackError(
@@ -82,6 +76,21 @@ def _fetch(folder: Path, jar: Jar) -> Path:
             "changes downloads.",
         )
     return path
+
+
+def _download(folder: Path, jar: Jar) -> None:
+    import requests  # noqa: PLC0415 - half a second that only the first start has to pay
+    from jgo.maven import MavenContext  # noqa: PLC0415
+
+    context = MavenContext(repo_cache=folder, timeout=TIMEOUT_SECONDS)
+    try:
+        context.project(jar.group, jar.name).at_version(jar.version).artifact().resolve()
+    except (requests.RequestException, RuntimeError) as error:
+        raise LocalStackError(
+            f"Could not download {jar.name} {jar.version}: {error}",
+            "Kafka is fetched once, on the first start. Check the network and run it again; "
+            "what has arrived is kept.",
+        ) from error
 
 
 def _digest(path: Path) -> str:

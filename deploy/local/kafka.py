@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,12 +116,11 @@ class Kafka:
             env=_environment(self.home),
         )
 
-    def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def wait_ready(self, has_ended: Callable[[], bool]) -> None:
         """Return when the broker takes part in its own cluster, raise when it cannot start."""
         until = time.monotonic() + START_SECONDS_MAX
         while not self.answers():
-            if process.poll() is not None or time.monotonic() > until:
-                ended = process.returncode is not None
+            if (ended := has_ended()) or time.monotonic() > until:
                 said = "\n".join(last_lines(self.log))
                 raise LocalStackError(
                     f"Kafka {'ended at once' if ended else 'does not answer'}:\n{said}",

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -111,12 +112,11 @@ class Postgres:
             owner=self._owner,
         )
 
-    def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def wait_ready(self, has_ended: Callable[[], bool]) -> None:
         """Return when the server takes connections, raise when it cannot start."""
         until = time.monotonic() + START_SECONDS_MAX
         while not self.answers():
-            if process.poll() is not None or time.monotonic() > until:
-                ended = process.returncode is not None
+            if (ended := has_ended()) or time.monotonic() > until:
                 said = "\n".join(last_lines(self.log))
                 raise LocalStackError(
                     f"PostgreSQL {'ended at once' if ended else 'does not answer'}:\n{said}",
@@ -126,7 +126,7 @@ class Postgres:
 
     def answers(self) -> bool:
         """Say whether the server takes connections (not while it starts, recovers or stops)."""
-        program = self._programs / "pg_isready"
+        program = _installed() / "bin" / "pg_isready"
         asked = subprocess.run(
             [str(program), "-q", "-t", "2", "-h", LOOPBACK, "-p", str(self.port)],
             check=False,
@@ -246,7 +246,10 @@ def _copy_programs(installed: Path, folder: Path) -> Path:
     if not place.exists():
         draft = Path(tempfile.mkdtemp(dir=folder))
         server = draft / installed.parent.name / installed.name
-        for part in ("bin", "lib", "share"):
+        (server / "bin").mkdir(parents=True)
+        for program in ("initdb", "postgres"):
+            shutil.copy2(installed / "bin" / program, server / "bin" / program)
+        for part in ("lib", "share"):
             shutil.copytree(installed / part, server / part, symlinks=True)
         libraries = installed.parent.with_name(f"{installed.parent.name}.libs")
         if libraries.is_dir():  # the loader looks for them beside the package

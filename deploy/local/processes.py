@@ -53,8 +53,7 @@ def start(
     owner: "Owner | None" = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own, its output appended to `log`."""
-    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-        log.replace(log.with_suffix(".log.1"))
+    rotate(log)
     with log.open("ab") as output:
         return subprocess.Popen(
             list(command),
@@ -68,6 +67,12 @@ def start(
             group=owner.gid if owner else None,
             extra_groups=[] if owner else None,
         )
+
+
+def rotate(log: Path) -> None:
+    """Move a log that has grown too long aside, over the one moved there before."""
+    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
+        log.replace(log.with_suffix(".log.1"))
 
 
 @dataclass(frozen=True)

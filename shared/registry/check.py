@@ -89,6 +89,7 @@ def _contacts(institution: Institution, where: str) -> Iterator[str]:
 
 def _limits(contents: Contents) -> Iterator[str]:
     """Find limits that are looser than a national version they may meet."""
+    all_limits = [version.limits.by_name() for version in contents.policies]
     for institution in contents.institutions:
         where = f"institutions/{institution.code}.toml"
         yield from _twice(
@@ -96,7 +97,7 @@ def _limits(contents: Contents) -> Iterator[str]:
         )
         for own in institution.own_limits:
             for name, limit in own.given().items():
-                national = [version.limits.of(name) for version in contents.policies]
+                national = [limits[name] for limits in all_limits]
                 tightest = min(national, key=lambda limit: limit.days)
                 if limit.unit != tightest.unit:
                     yield f"{where}: limit {name} must be in {tightest.unit}"

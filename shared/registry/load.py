@@ -1,5 +1,6 @@
 """Read a folder of registry files and build the registry from them, or say what is wrong."""
 
+from datetime import date
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,13 @@ def read(path: Path) -> Contents:
     )
 
 
+class _Stamp(Entry):
+    """What every file says of itself."""
+
+    valid_from: date
+    source: str
+
+
 class _RuleGroup(Entry):
     """A hand-written rule: it stands for every combination of what it lists."""
 
@@ -103,8 +111,10 @@ def _rows(model: type[Model], file: Path, folder: str = "") -> tuple[Model, ...]
 
 def _rules(file: Path) -> list[Rule]:
     where = f"directory/{file.name}"
-    rules = []
-    for number, found in enumerate(_entries(read_toml(file), "rule", where), start=1):
+    rules: list[Rule] = []
+    content = read_toml(file)
+    parse(_Stamp, {key: found for key, found in content.items() if key != "rule"}, where)
+    for number, found in enumerate(_entries(content, "rule", where), start=1):
         group = parse(_RuleGroup, found, f"{where}: rule {number}")
         what = [{"category": category} for category in group.categories]
         what += [{"topic": topic} for topic in group.topics]

@@ -136,6 +136,10 @@ class Limits(Entry):
         limit: Limit = getattr(self, name)
         return limit
 
+    def by_name(self) -> dict[str, Limit]:
+        """Return all limits by their names."""
+        return {name: self.of(name) for name in LIMIT_NAMES}
+
 
 class Policy(Entry):
     """The limits, numbers and ladder of one institution from one day on.
@@ -224,7 +228,7 @@ class OwnLimits(Entry):
     completion: Limit | None = None
     reply: Limit | None = None
 
-    def given(self) -> dict[LimitName, Limit]:
+    def given(self) -> dict[str, Limit]:
         """Return the limits it states."""
         return {name: limit for name in LIMIT_NAMES if (limit := getattr(self, name)) is not None}
 

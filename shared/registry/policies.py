@@ -27,7 +27,7 @@ def _policy(institution: Institution, national: Sequence[NationalPolicy], on: da
         version += f"+{institution.code}-{own.valid_from}"
     elif institution.own_ladder:
         version += f"+{institution.code}-{institution.valid_from}"
-    limits = base.limits.model_copy(update={**own.given()} if own else {})
+    limits = base.limits.model_copy(update=own.given() if own else None)
     numbers = base.numbers
     return Policy(
         version=version,

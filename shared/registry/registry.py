@@ -5,6 +5,7 @@ from collections import defaultdict
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from shared.calendar import Calendar
 from shared.events import Clock
@@ -43,6 +44,7 @@ class Registry:
         self._calendars = {chain.name: chain for chain in contents.calendars}
         self._made: dict[tuple[object, ...], Calendar] = {}
         self._policies = {i.code: policies_of(i, contents.policies) for i in contents.institutions}
+        self._zones = {i.code: ZoneInfo(i.time_zone) for i in contents.institutions}
         self._units_of: dict[str, list[Unit]] = defaultdict(list)
         for unit in contents.units:
             self._units_of[unit.institution].append(unit)
@@ -113,12 +115,15 @@ class Registry:
         """Return an institution's directory; UnknownCode if there is no such institution."""
         return _known(self._directories.get(institution), f"institution {institution}")
 
-    def policy(self, institution: str, on: date) -> Policy:
+    def policy(self, institution: str, on: date | datetime) -> Policy:
         """Return the policy in force on a day, the institution's tighter limits merged in.
 
-        A day before the first version gets the first: a report is never without a limit.
+        An aware instant counts as the institution's local day. A day before the first version gets
+        the first: a report is never without a limit.
         """
         days, policies = _known(self._policies.get(institution), f"institution {institution}")
+        if isinstance(on, datetime):
+            on = on.astimezone(self._zones[institution]).date()
         return policies[max(bisect_right(days, on) - 1, 0)]
 
     def calendar(self, institution: str, as_of: date | datetime) -> Calendar:
@@ -148,7 +153,7 @@ class Registry:
         clock: Clock,
         *,
         unit: str | None = None,
-        on: date | None = None,
+        on: date | datetime | None = None,
     ) -> tuple[Contact, ...]:
         """List who is told at a level (0 = the warning) about a clock that the institution owes.
 

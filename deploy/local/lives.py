@@ -1,0 +1,52 @@
+"""When a process that ended is started again. Pure: the time arrives as an argument."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+REFUSED = 78  # EX_CONFIG: the stage will not run before an operator has acted
+BACKOFF_SECONDS_FIRST = 0.5
+BACKOFF_SECONDS_MAX = 30.0
+HEALTHY_SECONDS = 60.0  # a process that lived this long starts again with the first pause
+
+
+class Condition(StrEnum):
+    """What a process is doing, as far as its supervisor can tell."""
+
+    RUNNING = "running"
+    WAITING = "waiting"  # ended, and will be started again
+    STOPPED = "stopped"  # ended, and an operator must act
+
+
+@dataclass(frozen=True)
+class Life:
+    """One process through its starts and ends; times in seconds of a monotonic clock."""
+
+    condition: Condition = Condition.WAITING
+    since: float = 0.0
+    due: float = 0.0
+    restarts: int = 0
+    failures: int = 0  # in a row
+    exit_code: int | None = None
+
+
+def after_start(life: Life, now: float) -> Life:
+    """Count the start; all but the first are restarts."""
+    restarts = life.restarts + (life.exit_code is not None)
+    return replace(life, condition=Condition.RUNNING, since=now, restarts=restarts)
+
+
+def after_exit(life: Life, code: int, now: float) -> Life:
+    """Wait longer after each failure in a row, and for an operator after a refusal."""
+    was_healthy = life.condition is Condition.RUNNING and now - life.since >= HEALTHY_SECONDS
+    failures = 1 if was_healthy else life.failures + 1
+    if code == REFUSED:
+        return replace(life, condition=Condition.STOPPED, since=now, exit_code=code)
+    pause = min(BACKOFF_SECONDS_FIRST * 2 ** min(failures - 1, 16), BACKOFF_SECONDS_MAX)
+    return replace(
+        life,
+        condition=Condition.WAITING,
+        since=now,
+        due=now + pause,
+        failures=failures,
+        exit_code=code,
+    )

@@ -1,0 +1,86 @@
+"""The processes of the local stack: one row per service, in the order of the pipeline."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel
+
+from deploy.local.processes import LOOPBACK
+
+USUAL_HTTP_PORT = 8001  # of the first service; the others follow
+GRACEFUL_SECONDS = 15  # less than the supervisor's patience, so that a batch in hand is finished
+
+Profile = Literal["full", "small"]
+
+
+class Service(BaseModel, frozen=True):
+    """A service: its name, the factory of its ASGI app, and what sets it apart from its twin."""
+
+    name: str
+    factory: str
+    env: Mapping[str, str] = {}
+
+
+SERVICES = (
+    Service(name="intake", factory="services.intake.app:build"),
+    Service(
+        name="verification.national",
+        factory="services.verification.app:build",
+        env={"LAPOR_LEVEL": "national"},
+    ),
+    Service(
+        name="verification.institution",
+        factory="services.verification.app:build",
+        env={"LAPOR_LEVEL": "institution"},
+    ),
+    Service(name="routing", factory="services.routing.app:build"),
+    Service(name="follow-up", factory="services.follow_up.app:build"),
+    Service(name="sla-monitor", factory="services.sla_monitor.app:build"),
+    Service(name="notifier", factory="services.notifier.app:build"),
+    Service(
+        name="agencies.in",
+        factory="services.agencies.app:build",
+        env={"LAPOR_DOOR": "in"},
+    ),
+    Service(
+        name="agencies.out",
+        factory="services.agencies.app:build",
+        env={"LAPOR_DOOR": "out"},
+    ),
+)
+
+
+class Seat(BaseModel, frozen=True):
+    """A service with the port it was given."""
+
+    service: Service
+    port: int
+
+    @property
+    def http(self) -> str:
+        """Where its health, metrics and AsyncAPI pages are."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What this service alone finds in its environment."""
+        return {
+            **self.service.env,
+            "LAPOR_INSTANCE": self.service.name,
+            "LAPOR_HTTP_PORT": str(self.port),
+        }
+
+
+def command(seats: Sequence[Seat]) -> list[str]:
+    """Return what follows `python -m` on the command line of the process that hosts these."""
+    if len(seats) > 1:
+        table = json.dumps([seat.model_dump() for seat in seats])
+        return ["deploy.local.together", table]
+    (seat,) = seats
+    return [
+        *("uvicorn", seat.service.factory, "--factory"),
+        *("--loop", "asyncio", "--host", LOOPBACK, "--port", str(seat.port)),
+        *("--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
+        *("--lifespan", "on", "--no-access-log"),
+    ]

@@ -1,0 +1,93 @@
+"""What the supervisor is told (the plan) and what it says (the state), as files in LAPOR_HOME."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ValidationError
+
+from deploy.local.home import Home, write_atomically
+from deploy.local.lives import Condition
+from deploy.local.processes import Mark
+from deploy.local.services import Profile, Seat, Service
+
+
+class Plan(BaseModel, frozen=True):
+    """What to run: the services, and a function `module:name` that makes their topics."""
+
+    profile: Profile
+    services: tuple[Service, ...]
+    provision: str
+
+
+class Phase(StrEnum):
+    """How far the supervisor has come."""
+
+    SERVERS = "servers"  # Kafka and PostgreSQL are starting
+    TOPICS = "topics"
+    RUNNING = "running"
+    ENDING = "ending"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+class Child(BaseModel, frozen=True):
+    """One process of the stack: Kafka, PostgreSQL, or the host of one or more services."""
+
+    name: str
+    condition: Condition
+    pid: int | None
+    started: float | None  # seconds since the epoch
+    restarts: int
+    exit_code: int | None
+    log: str
+    seats: tuple[Seat, ...] = ()
+
+    @property
+    def mark(self) -> Mark | None:
+        """Name the process for good, if there is one."""
+        if self.pid is None or self.started is None:
+            return None
+        return Mark(self.pid, self.started)
+
+    @property
+    def alive(self) -> bool:
+        """Say whether the process runs now."""
+        return self.mark is not None and self.mark.process() is not None
+
+
+class State(BaseModel, frozen=True):
+    """What one stack is, as its supervisor last saw it."""
+
+    phase: Phase
+    profile: Profile
+    supervisor_pid: int
+    supervisor_started: float
+    kafka: str
+    postgres: str  # host:port
+    error: str = ""
+    hint: str = ""
+    children: tuple[Child, ...] = ()
+
+    @property
+    def supervisor(self) -> Mark:
+        """Name the supervisor for good."""
+        return Mark(self.supervisor_pid, self.supervisor_started)
+
+    def child(self, name: str) -> Child | None:
+        """Return the process of this name, or the one that hosts the service of this name."""
+        for child in self.children:
+            if child.name == name or name in {seat.service.name for seat in child.seats}:
+                return child
+        return None
+
+
+def read_state(home: Home) -> State | None:
+    """Return what the last supervisor said, if there was one that spoke our language."""
+    try:
+        return State.model_validate_json(home.state.read_text())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def write_state(home: Home, state: State) -> None:
+    """Replace the state as a whole."""
+    write_atomically(home.state, state.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,278 @@
+"""Start every process of the stack, start again what ends, end all of it when asked to.
+
+Run as `python -m deploy.local.supervisor HOME CACHE`, detached, by `lapor up`.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+
+from deploy.local import kafka as kafka_module
+from deploy.local import postgres as postgres_module
+from deploy.local.ending import end_children, sweep
+from deploy.local.errors import LocalStackError
+from deploy.local.forks import CAN_FORK, Forked, fork, preload
+from deploy.local.home import Home, write_atomically
+from deploy.local.jars import fetch_jars, read_lock
+from deploy.local.kafka import Kafka
+from deploy.local.lives import Condition, Life, after_exit, after_start
+from deploy.local.postgres import Postgres
+from deploy.local.processes import Mark, Ports, last_lines, start
+from deploy.local.services import USUAL_HTTP_PORT, Seat, command
+from deploy.local.state import Child, Phase, Plan, State, write_state
+
+TICK_SECONDS = 0.1
+
+Process = subprocess.Popen[bytes] | Forked
+
+_log = logging.getLogger("supervisor")
+
+
+class Ended(Exception):  # noqa: N818 - not an error
+    """Somebody asked the supervisor to end."""
+
+
+class Ward:
+    """One process under supervision, and how to start it."""
+
+    def __init__(
+        self,
+        name: str,
+        starts: Callable[[], Process],
+        log: Path,
+        seats: Iterable[Seat] = (),
+    ) -> None:
+        self.name = name
+        self.process: Process | None = None
+        self.failure: LocalStackError | None = None
+        self._starts = starts
+        self._log = log
+        self._seats = tuple(seats)
+        self._mark: Mark | None = None
+        self._life = Life()
+
+    def start(self) -> None:
+        """Start it; a start that fails counts as an end."""
+        self.failure = None
+        try:
+            self.process = self._starts()
+            self._mark = Mark.of(self.process.pid)
+            self._life = after_start(self._life, time.monotonic())
+            _log.info("%s: started, pid %d", self.name, self.process.pid)
+        except (LocalStackError, OSError) as error:
+            _log.warning("%s: cannot be started: %s", self.name, error)
+            self.failure = LocalStackError(f"{self.name} cannot be started: {error}")
+            self._life = after_exit(self._life, 1, time.monotonic())
+
+    def look(self) -> bool:
+        """Notice an end, start what is due; return whether anything changed."""
+        now = time.monotonic()
+        if self._life.condition is Condition.RUNNING:
+            code = self.process.poll() if self.process else 1
+            if code is None:
+                return False
+            self._mark = None
+            self._life = after_exit(self._life, code, now)
+            _log.warning("%s: ended with %d, %s", self.name, code, self._life.condition)
+            return True
+        if self._life.condition is Condition.WAITING and now >= self._life.due:
+            self.start()
+            return True
+        return False
+
+    def describe(self) -> Child:
+        """Say what others may know of it."""
+        return Child(
+            name=self.name,
+            condition=self._life.condition,
+            pid=self._mark.pid if self._mark else None,
+            started=self._mark.started if self._mark else None,
+            restarts=self._life.restarts,
+            exit_code=self._life.exit_code,
+            log=str(self._log),
+            seats=self._seats,
+        )
+
+
+class Supervisor:
+    """One stack: its servers, its topics, its services, in that order."""
+
+    def __init__(self, home: Home, cache: Path) -> None:
+        self._home = home
+        self._plan = Plan.model_validate_json(home.plan.read_text())
+        self._ports = Ports(cache / "ports")
+        secrets = home.read_secrets()
+        self._kafka = Kafka(
+            home,
+            jars=fetch_jars(cache, read_lock()),
+            port=self._ports.take(kafka_module.USUAL_PORT),
+            controller_port=self._ports.take(kafka_module.USUAL_PORT + 1),
+        )
+        self._postgres = Postgres(
+            home, self._ports.take(postgres_module.USUAL_PORT), secrets.postgres_password
+        )
+        self._env = {
+            **os.environ,
+            "LAPOR_HOME": str(home.root),
+            "LAPOR_STACK": str(home.root),
+            "LAPOR_KAFKA": self._kafka.address,
+            "LAPOR_POSTGRES": self._postgres.url,
+            "LAPOR_MASTER_KEY": secrets.master_key,
+            "LAPOR_DEAD_LETTER_KEY": secrets.dead_letter_key,
+        }
+        passfile = f"*:*:*:{postgres_module.USER}:{secrets.postgres_password}\n"
+        write_atomically(home.passfile, passfile)
+        self._wards: list[Ward] = []
+        self._is_asked_to_end = False
+        self._failure: LocalStackError | None = None
+
+    def run(self) -> None:
+        """Hold the stack up until a signal says to end it, or until it cannot start."""
+        try:
+            self._say(Phase.SERVERS)
+            self._start_servers()
+            self._say(Phase.TOPICS)
+            self._provision()
+            self._go_on()
+            self._wards.extend(services := self._service_wards())
+            for ward in services:
+                ward.start()
+            self._say(Phase.RUNNING)
+            self._watch()
+            self._end(Phase.ENDED)
+        except Ended:
+            self._end(Phase.ENDED)
+        except LocalStackError as error:
+            self._failure = error
+            self._end(Phase.FAILED)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be left running
+            _log.exception("The supervisor failed")
+            self._failure = LocalStackError(
+                f"The supervisor failed: {error!r}", f"Its log is {self._home.log('supervisor')}"
+            )
+            self._end(Phase.FAILED)
+
+    def ask_to_end(self, _number: int, _frame: FrameType | None) -> None:
+        """Take down the stack, soon: a handler for signals."""
+        self._is_asked_to_end = True
+
+    def _go_on(self) -> None:
+        if self._is_asked_to_end:
+            raise Ended
+
+    def _start_servers(self) -> None:
+        servers: tuple[Kafka | Postgres, ...] = (self._kafka, self._postgres)
+        self._wards = [_server_ward(server) for server in servers]
+        with ThreadPoolExecutor(len(servers)) as pool:
+            pairs = zip(servers, self._wards, strict=True)
+            starting = [pool.submit(_bring_up, server, ward) for server, ward in pairs]
+            if CAN_FORK:
+                preload()  # while the servers start
+            for started in starting:
+                started.result()
+        self._go_on()
+
+    def _provision(self) -> None:
+        """Make the topics: the one thing that must be there before a service starts."""
+        if not self._plan.provision:
+            return
+        log = self._home.log("provision")
+        arguments = ["deploy.local.provision", self._plan.provision, self._kafka.address]
+        made = self._run_python("provision", arguments, log, {})
+        while made.poll() is None:
+            self._go_on()
+            time.sleep(TICK_SECONDS / 5)
+        if made.poll() != 0:
+            said = "\n".join(last_lines(log))
+            raise LocalStackError(f"The topics could not be made:\n{said}", f"Its log is {log}")
+
+    def _run_python(
+        self, name: str, arguments: list[str], log: Path, env: dict[str, str]
+    ) -> Process:
+        whole = {**self._env, **env}
+        if CAN_FORK:
+            return fork(name, arguments, log=log, cwd=self._home.root, env=whole)
+        return start([sys.executable, "-m", *arguments], log=log, cwd=self._home.root, env=whole)
+
+    def _service_wards(self) -> list[Ward]:
+        seats = [
+            Seat(service=service, port=self._ports.take(USUAL_HTTP_PORT + number))
+            for number, service in enumerate(self._plan.services)
+        ]
+        if self._plan.profile == "small" and len(seats) > 1:
+            return [self._service_ward("together", seats, {})]
+        return [self._service_ward(seat.service.name, [seat], seat.env) for seat in seats]
+
+    def _service_ward(self, name: str, seats: list[Seat], env: dict[str, str]) -> Ward:
+        log = self._home.log(name)
+
+        return Ward(name, lambda: self._run_python(name, command(seats), log, env), log, seats)
+
+    def _watch(self) -> None:
+        while not self._is_asked_to_end:
+            changes = [ward.look() for ward in self._wards]
+            if any(changes):
+                self._say(Phase.RUNNING)
+            time.sleep(TICK_SECONDS)
+
+    def _end(self, phase: Phase) -> None:
+        self._say(Phase.ENDING)
+        end_children(ward.describe() for ward in self._wards)
+        sweep(self._home)
+        self._wards.clear()
+        self._ports.close()
+        self._say(phase)
+        _log.info("ended")
+
+    def _say(self, phase: Phase) -> None:
+        own = Mark.of(os.getpid())
+        state = State(
+            phase=phase,
+            profile=self._plan.profile,
+            supervisor_pid=own.pid,
+            supervisor_started=own.started,
+            kafka=self._kafka.address,
+            postgres=self._postgres.address,
+            error=str(self._failure) if self._failure else "",
+            hint=self._failure.hint if self._failure else "",
+            children=tuple(ward.describe() for ward in self._wards),
+        )
+        write_state(self._home, state)
+
+
+def _server_ward(server: Kafka | Postgres) -> Ward:
+    def starts() -> subprocess.Popen[bytes]:
+        server.prepare()
+        return server.start()
+
+    return Ward("kafka" if isinstance(server, Kafka) else "postgres", starts, server.log)
+
+
+def _bring_up(server: Kafka | Postgres, ward: Ward) -> None:
+    ward.start()
+    if ward.failure:
+        raise ward.failure
+    server.wait_ready(lambda: ward.process is None or ward.process.poll() is not None)
+
+
+def main() -> None:
+    """Supervise the stack in the folder named first; the cache is the folder named second."""
+    home, cache = Home(Path(sys.argv[1])), Path(sys.argv[2])
+    logging.basicConfig(
+        stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    supervisor = Supervisor(home, cache)
+    signal.signal(signal.SIGTERM, supervisor.ask_to_end)
+    signal.signal(signal.SIGINT, supervisor.ask_to_end)
+    supervisor.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What follow-up knows of a report, and what it keeps until the dispatch it is about has come."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel
+
+from shared.decision import Waiting
+from shared.events import (
+    CloseCase,
+    Command,
+    FollowUp,
+    FromReporter,
+    InitialResponse,
+    ReopenRequested,
+    ReporterClosed,
+    ReporterReplied,
+    ReturnToInstitution,
+)
+
+WAITING_MAX: Final = 20  # commands, and as many words, of one report; a guess far above a mistake
+COMMANDS: Final = (InitialResponse, FollowUp, ReturnToInstitution, CloseCase)
+WORDS: Final = (ReporterReplied, ReporterClosed, ReopenRequested)
+_COMMAND_NAMES: Final = frozenset(command.__name__ for command in COMMANDS)
+
+
+class Status(StrEnum):
+    """Where the report stands at its unit."""
+
+    NOTHING = "nothing"
+    WAITING = "waiting"
+    IN_PROGRESS = "in_progress"
+    FOLLOWED_UP = "followed_up"
+    REPLIED = "replied"
+    CLOSED = "closed"
+    ARCHIVED = "archived"
+    WITHDRAWN = "withdrawn"
+    BLOCKED = "blocked"
+
+
+# Rising rank: of two ends that crossed each other the higher stands, whichever is read first.
+ENDS: Final = (Status.ARCHIVED, Status.WITHDRAWN, Status.BLOCKED)
+OPEN: Final = (Status.WAITING, Status.IN_PROGRESS, Status.FOLLOWED_UP, Status.REPLIED)
+
+
+class FollowUpCase(BaseModel, frozen=True):
+    """The report's current or last dispatch, what came of it, and what waits for the next.
+
+    `window` is the id of the `FollowUpGiven` whose reply window is open; times are UTC.
+    """
+
+    status: Status = Status.NOTHING
+    institution: str = ""
+    holding: int = 0
+    dispatch: int = 0
+    unit: str = ""
+    final: bool = False
+    returned_holding: int = 0
+    has_response: bool = False
+    has_follow_up: bool = False
+    round: int = 0
+    window: str = ""
+    replied_at: datetime | None = None
+    closed_at: datetime | None = None
+    closed_by: str = ""
+    reopened: int = 0
+    waiting: tuple[Waiting, ...] = ()
+    alarm_at: datetime | None = None
+
+    def changed(self, **fields: object) -> "FollowUpCase":
+        """Return the case with some fields changed."""
+        return self.model_copy(update=fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers of the policy in force."""
+
+    # (open) domain.md section 4: a closed report may be reopened for 30 calendar days
+    reopen_days: int = 30
+    # (open) design.md section 5: a command that came before its dispatch is refused after a day
+    command_wait: timedelta = field(default=timedelta(days=1))
+
+
+def is_early(case: FollowUpCase, event: Command | FromReporter) -> bool:
+    """Say whether it is to be kept: it may be about, or matter to, a dispatch not read yet.
+
+    A holding may have several dispatches and a command does not number them. Of the reporter's
+    words before any dispatch a closing counts; a reply is to a follow-up and a reopening to a
+    closing, and both of these are ours to say first, so only a command kept before can make them
+    matter.
+    """
+    if case.status in ENDS:
+        return False
+    if isinstance(event, Command):
+        between = case.status is Status.NOTHING and event.holding == case.holding
+        is_ahead = event.holding > case.holding or between
+        return is_ahead and event.holding > case.returned_holding
+    if case.status is not Status.NOTHING:
+        return False
+    before = {kept.event_type for kept in case.waiting}
+    match event:
+        case ReporterReplied():
+            return FollowUp.__name__ in before
+        case ReopenRequested():
+            return not before.isdisjoint((ReporterClosed.__name__, CloseCase.__name__))
+    return isinstance(event, ReporterClosed)
+
+
+def keep(case: FollowUpCase, kept: Waiting, policy: Policy) -> FollowUpCase | None:
+    """Keep one more, or none where as many of its kind wait as may."""
+    is_command = kept.event_type in _COMMAND_NAMES
+    alike = sum((other.event_type in _COMMAND_NAMES) == is_command for other in case.waiting)
+    return keep_only(case, (*case.waiting, kept), policy) if alike < WAITING_MAX else None
+
+
+def keep_only(case: FollowUpCase, waiting: tuple[Waiting, ...], policy: Policy) -> FollowUpCase:
+    """Keep these, with the alarm at the end of the longest wait of a command; words wait on."""
+    first = min((w.came_at for w in waiting if w.event_type in _COMMAND_NAMES), default=None)
+    alarm_at = None if first is None else first + policy.command_wait
+    return case.changed(waiting=waiting, alarm_at=alarm_at)
+
+
+def is_over(kept: Waiting, due_at: datetime, policy: Policy) -> bool:
+    """Say whether a command has waited long enough by the alarm's time."""
+    return kept.event_type in _COMMAND_NAMES and kept.came_at + policy.command_wait <= due_at

@@ -1,0 +1,11 @@
+"""How follow-up's cases lie in its table."""
+
+from services.follow_up.case import OPEN, FollowUpCase
+from shared.cases import CaseStore
+
+STORE = CaseStore(
+    case=FollowUpCase,
+    is_open=lambda case: case.status in OPEN or bool(case.waiting),
+    alarm_at=lambda case: case.alarm_at,
+    columns={"status": ("text", lambda case: case.status.value)},
+)

@@ -1,0 +1,104 @@
+"""Compose the notifier: the rule, what it may look up, and the delivery loop beside it."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, cast
+from zoneinfo import ZoneInfo
+
+import asyncpg
+from faststream.asgi import AsgiFastStream
+
+from services.notifier.delivery import Courier, senders_for
+from services.notifier.facts import REFUSED, Windows
+from services.notifier.rendering import Templates
+from services.notifier.rules import TELLING, Known, Policy, decide
+from services.notifier.settings import NotifierSettings
+from services.notifier.store import STORE
+from shared import vault_store
+from shared.events import CommandRefused
+from shared.inbound import Inbound
+from shared.postgres import Connection
+from shared.registry.load import load
+from shared.registry.registry import NATIONAL, Registry
+from shared.service import stage_app
+from shared.settings import Settings
+from shared.stage import Stage
+from shared.vault import Vault
+
+_SCHEMA: Final = Path(__file__).with_name("schema.sql")
+_VAULT_SCHEMA: Final = Path(vault_store.__file__).with_name("vault.sql")
+
+
+def build() -> AsgiFastStream:
+    """Compose the stage's process.
+
+    Raises:
+        KeyUnusable: LAPOR_MASTER_KEY is missing or malformed. RegistryError: wrong data files.
+    """
+    settings = Settings()
+    return stage_app(settings, stage_of(settings, NotifierSettings(), load()))
+
+
+def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> Stage[Any, Any]:
+    """Return the stage."""
+    vault = Vault.from_text(settings.master_key.get_secret_value())
+    render = Templates()
+    policy = policy_from(registry, own)
+
+    async def gather(connection: Connection, inbounds: Sequence[Inbound]) -> Known:
+        # The pool hands out a proxy, which does all that a connection does.
+        direct = cast("asyncpg.Connection[asyncpg.Record]", connection)
+        keys = await vault_store.open_keys(
+            direct, vault, reports_told_of(inbounds), stage="notifier", purpose="notification"
+        )
+        return Known(keys=keys, render=render, policy=policy)
+
+    return Stage(
+        name="notifier",
+        store=STORE,
+        schema=_SCHEMA,
+        decide=decide,
+        gather=gather,
+        more_schemas={"vault": _VAULT_SCHEMA},
+        background=(Courier(senders_for(own), vault, own).run,),
+    )
+
+
+def reports_told_of(inbounds: Sequence[Inbound]) -> set[str]:
+    """Return the reports whose keys a batch may need; every use of a key is logged."""
+    return {
+        i.report_id
+        for i in inbounds
+        if isinstance(i.event, TELLING)
+        and not (isinstance(i.event, CommandRefused) and i.event.command not in REFUSED)
+    }
+
+
+def policy_from(registry: Registry, own: NotifierSettings) -> Policy:
+    """Read names, zones and windows from the registry, the channels from the settings."""
+    institutions = registry.institutions.values()
+    units = registry.units.values()
+
+    @cache
+    def windows_on(code: str, day: date) -> Windows:
+        found = registry.policy(code, day)
+        return Windows(
+            completion_working_days=found.limits.completion.days,
+            reply_days=found.limits.reply.days,
+            reopen_days=found.reopen_days,
+        )
+
+    def windows(institution: str, at: datetime) -> Windows:
+        code = institution if institution in registry.institutions else NATIONAL
+        zone = ZoneInfo(registry.institution(code).time_zone)
+        return windows_on(code, at.astimezone(zone).date())
+
+    return Policy(
+        channels=own.channels,
+        windows=windows,
+        zone=registry.institution(NATIONAL).time_zone,
+        zones={i.code: i.time_zone for i in institutions},
+        names={i.code: i.name for i in institutions} | {u.code: u.name for u in units},
+    )

@@ -1,0 +1,49 @@
+"""What the notifier keeps of one report: its reporter, what waits, and what is to be delivered."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from shared import events as e
+from shared.decision import Waiting
+
+
+class _Kept(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Told(_Kept):
+    """What ReportReceived said of the reporter."""
+
+    tracking_number: str
+    language: e.Language
+    institution: str | None = None
+    identity: str | None = None
+
+
+class Pending(_Kept):
+    """A message that is to be delivered at `due_at` (UTC), or again then."""
+
+    notification_id: str
+    about: str
+    template: str
+    person: str
+    channel: e.NotificationChannel
+    zone: str
+    message: str
+    due_at: datetime
+    attempts: int = 0
+
+
+class Notifying(_Kept):
+    """What the notifier knows of one report."""
+
+    report_id: str
+    reporter: Told | None = None
+    waiting: tuple[Waiting, ...] = ()
+    pending: tuple[Pending, ...] = ()
+
+    @property
+    def alarm_at(self) -> datetime | None:
+        """Return when the next delivery is due, UTC; None if nothing is pending."""
+        return min((p.due_at for p in self.pending), default=None)

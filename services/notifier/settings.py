@@ -1,0 +1,59 @@
+"""What the notifier's environment (`LAPOR_NOTIFIER_…`) says beside every stage's settings."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.events import NotificationChannel
+
+
+class NotifierSettings(BaseSettings):
+    """The ways out: without a mail server and a webhook secret everything goes to the outbox."""
+
+    model_config = SettingsConfigDict(env_prefix="LAPOR_NOTIFIER_", frozen=True, extra="ignore")
+
+    smtp_host: str = ""
+    """No host: no e-mail channel."""
+    smtp_port: int = Field(default=25, ge=1, le=65_535)
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_tls: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_from: str = "SP4N-LAPOR! <tidak-membalas@lapor.example>"
+    smtp_timeout_seconds: float = Field(default=20.0, gt=0)
+    message_id_domain: str = Field(default="lapor.example", pattern=r"^[a-z0-9.-]{1,190}$")
+
+    webhook_secret: SecretStr = SecretStr("")
+    """Signs what webhooks receive; none: no webhook channel."""
+    webhook_local: bool = False
+    """Allow http and private addresses: for one machine and tests, never for the public."""
+    webhook_timeout_seconds: float = Field(default=10.0, gt=0)
+
+    outbox: Path = Path(".lapor/outbox")
+    """Folder of the file channel; what lies there is in the clear, for whoever hands it on."""
+
+    deliveries_at_once_max: int = Field(default=32, ge=1, le=500)
+    tick_seconds: float = Field(default=1.0, gt=0)
+    again_after_seconds: float = Field(default=120.0, gt=0)
+    """A claimed report rests for so long; its deliveries may take a quarter of it."""
+    stale_days_max: int = Field(default=7, ge=1)
+    """A message due longer ago (a restored database, a replayed year) is not sent any more."""
+
+    @model_validator(mode="after")
+    def _password_only_under_tls(self) -> Self:
+        if self.smtp_user and self.smtp_tls == "none":
+            raise ValueError(
+                "LAPOR_NOTIFIER_SMTP_TLS is none: a password would travel in the clear"
+            )
+        return self
+
+    @property
+    def channels(self) -> frozenset[NotificationChannel]:
+        """Return the channels that are set up; the outbox always is."""
+        ways: set[NotificationChannel] = {"file"}
+        if self.smtp_host:
+            ways.add("email")
+        if self.webhook_secret.get_secret_value():
+            ways.add("webhook")
+        return frozenset(ways)

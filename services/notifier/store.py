@@ -1,0 +1,13 @@
+"""How the notifier's cases lie in its `cases` table."""
+
+from typing import Final
+
+from services.notifier.case import Notifying
+from shared.cases import CaseStore
+
+STORE: Final = CaseStore(
+    case=Notifying,
+    is_open=lambda case: bool(case.pending or case.waiting),
+    alarm_at=lambda case: case.alarm_at,
+    columns={"pending": ("integer", lambda case: len(case.pending))},
+)

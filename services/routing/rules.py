@@ -1,0 +1,342 @@
+"""Which unit gets the report? Pure: the case, the fact, its time and the directory are arguments.
+
+|                               | nothing | dispatched    | held     | closed        | returned |
+|-------------------------------|---------|---------------|----------|---------------|----------|
+| `ReportAccepted`, higher      | route   | route         | route    | route         | route    |
+| `ReportReclassified`          | -       | class         | class    | class         | -        |
+| `UnitReturned`, current       | -       | route or hold | -        | route or hold | -        |
+| `ReportClosed`, current       | -       | closed        | -        | closed        | -        |
+| `ReportReturned`, same/higher | returned | returned     | returned | returned      | returned |
+| archived, withdrawn, blocked  | ended   | ended         | ended    | ended         | ended    |
+| `Dispatch`, same holding      | refused | refused       | dispatch | refused       | refused  |
+
+A holding is over when it was returned or a higher one came: its facts change nothing more. A
+`Dispatch` of a holding not seen yet waits, and is answered after the directory has named a unit,
+as it would be had it come later. A closed report is `already_dispatched` for the admin, as only
+follow-up knows whether it was reopened; a unit may return it then, if it never followed up. A
+`Dispatch` that overtakes the `UnitReturned` it reacts to is refused: the admin's turn comes with
+`RoutingHeld`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from types import MappingProxyType
+from typing import Final, Literal
+
+from pydantic import BaseModel
+
+from services.routing.directory import Directory, Named
+from shared.decision import Cause, Decision, Waiting, decided, then
+from shared.events import (
+    AlarmRang,
+    CommandRefused,
+    Dispatch,
+    ReportAccepted,
+    ReportArchived,
+    ReportBlocked,
+    ReportClass,
+    ReportClosed,
+    ReportDispatched,
+    ReportReclassified,
+    ReportReturned,
+    ReportWithdrawn,
+    RoutingHeld,
+    UnitReturned,
+)
+
+WAITING_MAX: Final = 20  # of one report; a guess far above what an officer sends by mistake
+Held = Literal["nothing_fits", "returned_twice", "unit_unknown"]
+
+
+class Status(StrEnum):
+    """Where the report stands between the institution's admin and its units."""
+
+    NOTHING = "nothing"
+    DISPATCHED = "dispatched"
+    HELD = "held"
+    CLOSED = "closed"
+    RETURNED = "returned"
+    ARCHIVED = "archived"
+    WITHDRAWN = "withdrawn"
+    BLOCKED = "blocked"
+
+
+# Rising rank: of two ends that crossed each other the higher stands, whichever is read first.
+ENDS: Final = (Status.ARCHIVED, Status.WITHDRAWN, Status.BLOCKED)
+_WITH_UNIT: Final = (Status.DISPATCHED, Status.CLOSED)
+_END_OF: Final = MappingProxyType(
+    {
+        ReportArchived: Status.ARCHIVED,
+        ReportWithdrawn: Status.WITHDRAWN,
+        ReportBlocked: Status.BLOCKED,
+    }
+)
+
+
+class Routing(BaseModel, frozen=True):
+    """What routing knows of a report: all but `status`, `waiting` and `alarm_at` of its holding."""
+
+    status: Status = Status.NOTHING
+    institution: str = ""
+    holding: int = 0
+    # Nobody's class before it is accepted; then the least strict complaint would be assumed.
+    report_class: ReportClass = ReportClass.UNSUPERVISED
+    category_id: str | None = None
+    place_code: str | None = None
+    dispatch: int = 0
+    tried: tuple[str, ...] = ()
+    returns: int = 0
+    waiting: tuple[Waiting, ...] = ()
+    alarm_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The directory, and the numbers of the policy in force."""
+
+    directory: Directory
+    # domain.md section 1: after two returns whoever is one level up decides (open for units)
+    unit_returns_max: int = 2
+    # (open) design.md section 5: a command that came before its report is refused after a day
+    command_wait: timedelta = field(default=timedelta(days=1))
+
+
+def decide(
+    case: Routing | None, event: BaseModel, cause: Cause, policy: Policy
+) -> Decision[Routing]:
+    """Name a unit, hold what no rule names, answer every `Dispatch`; ends are final."""
+    known = case or Routing()
+    match event:
+        case Dispatch():
+            return _hear(known, event, cause, policy)
+        case ReportArchived() | ReportWithdrawn() | ReportBlocked():
+            return _end(known, _END_OF[type(event)], cause, policy)
+        case ReportAccepted() if known.status not in ENDS and event.holding > known.holding:
+            return _accept(known, event, cause, policy)
+        case ReportReturned() if known.status not in ENDS and event.holding >= known.holding:
+            return _take_back(known, event, cause, policy)
+        case AlarmRang() if known.alarm_at == event.due_at:
+            return _give_up(known, event.due_at, cause, policy)
+        case ReportReclassified() if known.holding == event.holding and known.status in (
+            *_WITH_UNIT,
+            Status.HELD,
+        ):
+            return decided(
+                _changed(
+                    known,
+                    report_class=event.class_after,
+                    category_id=event.category_after or known.category_id,
+                )
+            )
+        case UnitReturned() if _is_current(known, event):
+            return _return(known, event, policy)
+        case ReportClosed() if _is_current(known, event):
+            return decided(_changed(known, status=Status.CLOSED))
+    return decided(case)
+
+
+def _changed(case: Routing, **fields: object) -> Routing:
+    return case.model_copy(update=fields)
+
+
+def _is_current(case: Routing, event: UnitReturned | ReportClosed) -> bool:
+    return case.status in _WITH_UNIT and (case.holding, case.dispatch) == (
+        event.holding,
+        event.dispatch,
+    )
+
+
+# ---- the directory
+
+
+def _accept(
+    case: Routing, event: ReportAccepted, cause: Cause, policy: Policy
+) -> Decision[Routing]:
+    """Open a holding: route by the directory, then answer the commands that came before it."""
+    opened = Routing(
+        institution=event.institution,
+        holding=event.holding,
+        report_class=event.report_class,
+        category_id=event.category_id,
+        place_code=event.place_code,
+        waiting=case.waiting,
+        alarm_at=case.alarm_at,
+    )
+    return then(
+        _route(opened, event.report_id, policy),
+        lambda routed: _release(routed or opened, cause, policy),
+    )
+
+
+def _return(case: Routing, event: UnitReturned, policy: Policy) -> Decision[Routing]:
+    """Go on to the next unit; after the last return allowed the institution's admin decides."""
+    returned = _changed(case, returns=case.returns + 1)
+    if returned.returns >= policy.unit_returns_max:
+        return _hold(returned, event.report_id, "returned_twice")
+    return _route(returned, event.report_id, policy, event.proposed_unit)
+
+
+def _route(
+    case: Routing, report_id: str, policy: Policy, proposed: str | None = None
+) -> Decision[Routing]:
+    """Dispatch to the unit proposed, else to the directory's next; never to one tried."""
+    directory = policy.directory
+    is_known = proposed is not None and directory.has_unit(case.institution, proposed)
+    if proposed is not None and is_known and proposed not in case.tried:
+        named = Named(proposed, "proposed_by_unit", "proposed by the unit that returned it")
+        return _dispatch(case, report_id, named, policy)
+    found = directory.name_unit(case.institution, case.category_id, case.place_code, case.tried)
+    if isinstance(found, Named):
+        return _dispatch(case, report_id, found, policy)
+    return _hold(case, report_id, found if proposed is None or is_known else "unit_unknown")
+
+
+def _dispatch(
+    case: Routing, report_id: str, named: Named, policy: Policy, by: str = "auto"
+) -> Decision[Routing]:
+    """Give the report to a unit, for good once the returns allowed are used up."""
+    tried = case.tried if named.unit in case.tried else (*case.tried, named.unit)
+    event = ReportDispatched(
+        report_id=report_id,
+        institution=case.institution,
+        holding=case.holding,
+        dispatch=case.dispatch + 1,
+        unit=named.unit,
+        rule=named.rule,
+        why=named.why,
+        by=by,
+        final=case.returns >= policy.unit_returns_max,
+        report_class=case.report_class,
+    )
+    return decided(
+        _changed(case, status=Status.DISPATCHED, dispatch=event.dispatch, tried=tried), event
+    )
+
+
+def _hold(case: Routing, report_id: str, reason: Held) -> Decision[Routing]:
+    event = RoutingHeld(
+        report_id=report_id,
+        institution=case.institution,
+        holding=case.holding,
+        reason=reason,
+        tried=case.tried,
+    )
+    return decided(_changed(case, status=Status.HELD), event)
+
+
+# ---- the holding's end, and the report's
+
+
+def _take_back(
+    case: Routing, event: ReportReturned, cause: Cause, policy: Policy
+) -> Decision[Routing]:
+    """Stop: the report is the national admin's again, whether or not it was accepted before."""
+    stopped = Routing(
+        status=Status.RETURNED,
+        institution=event.institution,
+        holding=event.holding,
+        waiting=case.waiting,
+        alarm_at=case.alarm_at,
+    )
+    return _release(stopped, cause, policy)
+
+
+def _end(case: Routing, end: Status, cause: Cause, policy: Policy) -> Decision[Routing]:
+    """End for good and refuse what waits."""
+    if case.status in ENDS and ENDS.index(case.status) >= ENDS.index(end):
+        return decided(case)
+    return _release(_changed(case, status=end), cause, policy)
+
+
+# ---- the admin's command
+
+
+def _hear(case: Routing, command: Dispatch, cause: Cause, policy: Policy) -> Decision[Routing]:
+    """Answer a command, or keep it until the holding it is about has come."""
+    if not _is_early(case, command):
+        return _answer(case, command, cause, policy)
+    if len(case.waiting) >= WAITING_MAX:
+        return _refuse(case, command, cause, "too_many_waiting")
+    return decided(_waits(case, (*case.waiting, Waiting.of(command, cause)), policy))
+
+
+def _is_early(case: Routing, command: Dispatch) -> bool:
+    return case.status not in ENDS and command.holding > case.holding
+
+
+def _answer(case: Routing, command: Dispatch, cause: Cause, policy: Policy) -> Decision[Routing]:
+    """Dispatch to the unit named while the report is held; a unit tried before may be named."""
+    if case.status in ENDS:
+        return _refuse(case, command, cause, case.status.value)
+    if command.holding < case.holding:
+        return _refuse(case, command, cause, "stale_holding")
+    if command.institution != case.institution:
+        return _refuse(case, command, cause, "not_the_holder")
+    if case.status is Status.RETURNED:
+        return _refuse(case, command, cause, "already_returned")
+    if case.status is not Status.HELD:
+        return _refuse(case, command, cause, "already_dispatched")
+    if not policy.directory.has_unit(case.institution, command.unit):
+        return _refuse(case, command, cause, "unknown_unit")
+    named = Named(command.unit, "named_by_admin", "named by the institution's admin")
+    return _dispatch(case, command.report_id, named, policy, by=command.by)
+
+
+def _refuse(case: Routing, command: Dispatch, cause: Cause, reason: str) -> Decision[Routing]:
+    refusal = CommandRefused(
+        report_id=command.report_id,
+        institution=command.institution,
+        message_id=command.message_id,
+        refused=cause.id,
+        command=type(command).__name__,
+        holding=command.holding,
+        reason=reason,
+    )
+    return decided(case, refusal)
+
+
+# ---- commands that wait
+
+
+def _waits(case: Routing, waiting: tuple[Waiting, ...], policy: Policy) -> Routing:
+    """Keep these commands, with the alarm at the end of the longest wait."""
+    first = min((kept.came_at for kept in waiting), default=None)
+    return _changed(
+        case, waiting=waiting, alarm_at=None if first is None else first + policy.command_wait
+    )
+
+
+def _command(kept: Waiting) -> Dispatch:
+    return Dispatch.model_validate(kept.event)
+
+
+def _release(case: Routing, cause: Cause, policy: Policy) -> Decision[Routing]:
+    """Answer, in the order they came, the commands that are early no more."""
+    early = [_is_early(case, _command(kept)) for kept in case.waiting]
+    left = tuple(kept for kept, waits in zip(case.waiting, early, strict=True) if waits)
+    ready = [kept for kept, waits in zip(case.waiting, early, strict=True) if not waits]
+    return then(
+        decided(_waits(case, left, policy)),
+        *(partial(_answer_kept, kept=kept, now=cause.now, policy=policy) for kept in ready),
+    )
+
+
+def _answer_kept(
+    case: Routing | None, kept: Waiting, now: datetime, policy: Policy
+) -> Decision[Routing]:
+    cause = kept.cause(now)
+    return _answer(case or Routing(), _command(kept), cause, policy).because_of(cause)
+
+
+def _give_up(case: Routing, due_at: datetime, cause: Cause, policy: Policy) -> Decision[Routing]:
+    """Refuse the commands whose wait is over by the alarm's time; the rest waits on."""
+    over = [kept for kept in case.waiting if kept.came_at + policy.command_wait <= due_at]
+    left = tuple(kept for kept in case.waiting if kept not in over)
+    decision = decided(_waits(case, left, policy))
+    for kept in over:
+        why = kept.cause(cause.now)
+        refused = _refuse(case, _command(kept), why, "nothing_to_decide").because_of(why)
+        decision = Decision(decision.case, (*decision.events, *refused.events))
+    return decision

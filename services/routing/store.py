@@ -1,0 +1,11 @@
+"""How routing's cases lie in its table."""
+
+from services.routing.rules import Routing, Status
+from shared.cases import CaseStore
+
+STORE = CaseStore(
+    case=Routing,
+    is_open=lambda case: case.status is Status.HELD or bool(case.waiting),
+    alarm_at=lambda case: case.alarm_at,
+    columns={"status": ("text", lambda case: case.status.value)},
+)

@@ -1,0 +1,242 @@
+"""Is this report ours, and of which class? The decisions of the institution that holds it.
+
+| status   | Accept   | ReturnReport (1) | AskForInformation | Archive  | Reclassify   |
+|----------|----------|------------------|-------------------|----------|--------------|
+| unknown  | waits    | waits            | waits             | waits    | waits        |
+| waiting  | accepted | returned         | asked             | archived | refused      |
+| asked    | waits    | waits            | waits             | archived | waits        |
+| accepted | refused  | returned, or (2) | refused           | archived | reclassified |
+| returned | refused  | refused          | refused           | refused  | refused      |
+| closed   | refused  | refused          | refused           | refused  | refused      |
+| the ends | refused  | refused          | refused           | refused  | refused      |
+
+Facts: forwarded with a higher holding: any but an end to waiting, with the holder it names.
+Completed: asked to waiting. Time ran out: asked to archived. Of the open holding: closed: accepted
+to closed; reopened: closed to accepted. Ended nationally: any to that end, also an archiving of the
+institution's own.
+
+(1) Refused where the forward was final. (2) Returned while routing holds the report; else it waits
+for that, because the command and `RoutingHeld` come on different streams, in either order.
+"""
+
+from pydantic import BaseModel
+
+from services.verification.rules import (
+    ENDED,
+    NATIONAL_ADMIN,
+    Case,
+    Effect,
+    Policy,
+    Refusal,
+    Status,
+    TooEarly,
+    Verdict,
+    archive,
+    ask,
+    complete,
+    expire,
+    run,
+)
+from shared.decision import Cause, Decision, decided
+from shared.events import (
+    Accept,
+    Archive,
+    AskForInformation,
+    Command,
+    InformationCompleted,
+    Reclassify,
+    ReportAccepted,
+    ReportArchived,
+    ReportBlocked,
+    ReportClosed,
+    ReportDispatched,
+    ReportForwarded,
+    ReportReclassified,
+    ReportReopened,
+    ReportReturned,
+    ReportWithdrawn,
+    ReturnReport,
+    RoutingHeld,
+    TimeRanOut,
+)
+
+
+class Institution(Case):
+    """The holder's case; `is_final` forbids a return, `held_by_routing` allows one late."""
+
+    is_final: bool = False
+    held_by_routing: bool = False
+
+
+def decide_institution(
+    case: Institution | None, event: BaseModel, cause: Cause, policy: Policy
+) -> Decision[Institution]:
+    """Let only the holder decide, in its holding; answer every institution's command."""
+    if isinstance(event, AskForInformation | Archive) and event.institution == NATIONAL_ADMIN:
+        return decided(case)  # the national stage answers these
+    return run(case, Institution(), event, cause, policy, learn=learn, judge=judge)
+
+
+# ---- facts
+
+
+def learn(case: Institution, event: BaseModel, cause: Cause) -> Decision[Institution]:
+    """Take a fact in; what comes of another holding than the highest seen changes nothing."""
+    match event:
+        case ReportForwarded():
+            return decided(_hold(case, event))
+        case ReportArchived():
+            return decided(_end(case, Status.ARCHIVED))
+        case ReportBlocked():
+            return decided(_end(case, Status.BLOCKED))
+        case ReportWithdrawn():
+            return decided(_end(case, Status.WITHDRAWN))
+        case InformationCompleted():
+            return complete(case, cause)
+        case TimeRanOut():
+            return expire(case, event)
+        case ReportDispatched() | RoutingHeld() | ReportClosed() | ReportReopened():
+            return decided(_elsewhere(case, event))
+    return decided(case)
+
+
+def _hold(case: Institution, forward: ReportForwarded) -> Institution:
+    """Open the holding of a forward, if it is higher; an end that came before it stays the end."""
+    if forward.holding <= case.holding:
+        return case
+    return Institution(
+        status=case.status if case.status in ENDED else Status.WAITING,
+        holding=forward.holding,
+        holder=forward.institution,
+        is_final=forward.final,
+        report_class=forward.report_class,
+        category_id=forward.category_id,
+        place_code=forward.place_code,
+        waiting=case.waiting,
+        alarm_at=case.alarm_at,
+    )
+
+
+def _end(case: Institution, status: Status) -> Institution:
+    """End the case by a national decision; it stands over an archiving of the institution."""
+    if case.status in (Status.BLOCKED, Status.WITHDRAWN):
+        return case
+    return case.changed(status=status)
+
+
+def _elsewhere(
+    case: Institution, event: ReportDispatched | RoutingHeld | ReportClosed | ReportReopened
+) -> Institution:
+    """Follow what routing and the units did with this holding."""
+    if event.holding != case.holding:
+        return case
+    match case.status, event:
+        case _, RoutingHeld():
+            return case.changed(held_by_routing=True)
+        case _, ReportDispatched():
+            return case.changed(held_by_routing=False)
+        case Status.ACCEPTED, ReportClosed():
+            return case.changed(status=Status.CLOSED)
+        case Status.CLOSED, ReportReopened():
+            return case.changed(status=Status.ACCEPTED)
+    return case
+
+
+# ---- commands
+
+
+def judge(case: Institution, command: Command, cause: Cause) -> Verdict[Institution]:
+    """Say whether an institution's command fits: first whose holding it is, then what it asks."""
+    if command.institution == NATIONAL_ADMIN:
+        return Refusal("not_the_holder")
+    if command.holding < case.holding:
+        return Refusal("stale_holding")
+    if case.holder and command.holding == case.holding and command.institution != case.holder:
+        return Refusal("not_the_holder")
+    if case.status in ENDED:
+        return Refusal(case.status.value)
+    if case.status is Status.UNKNOWN or command.holding > case.holding:
+        return TooEarly("nothing_to_decide")
+    if case.status is Status.RETURNED:
+        return Refusal("already_returned")
+    if case.status is Status.CLOSED:
+        return Refusal("already_closed")
+    if isinstance(command, ReturnReport) and case.is_final:
+        return Refusal("return_limit")
+    return _act(case, command, cause)
+
+
+def _act(case: Institution, command: Command, cause: Cause) -> Verdict[Institution]:
+    """Decide on a report that the institution holds: waiting, asked or accepted."""
+    is_accepted = case.status is Status.ACCEPTED
+    match command:
+        case Archive():
+            return archive(case, command)
+        case _ if case.status is Status.ASKED:
+            return TooEarly("awaiting_information")
+        case ReturnReport() if is_accepted and not case.held_by_routing:
+            return TooEarly("already_accepted")
+        case ReturnReport():
+            return _give_back(case, command)
+        case Reclassify():
+            return _reclassify(case, command) if is_accepted else Refusal("not_accepted")
+        case Accept() | AskForInformation() if is_accepted:
+            return Refusal("already_accepted")
+        case Accept():
+            return _accept(case, command)
+        case AskForInformation():
+            return ask(case, command, cause, "institution")
+    return Refusal("not_for_this_stage")
+
+
+def _accept(case: Institution, command: Accept) -> Effect[Institution]:
+    """Take the report, with the command's class, and its category and place where it names them."""
+    accepted = ReportAccepted(
+        report_id=command.report_id,
+        institution=case.holder,
+        holding=case.holding,
+        by=command.by,
+        report_class=command.report_class,
+        category_id=command.category_id or case.category_id,
+        place_code=command.place_code or case.place_code,
+    )
+    after = case.changed(
+        status=Status.ACCEPTED,
+        report_class=accepted.report_class,
+        category_id=accepted.category_id,
+        place_code=accepted.place_code,
+    )
+    return Effect(after, accepted)
+
+
+def _give_back(case: Institution, command: ReturnReport) -> Effect[Institution]:
+    """Give the report back one level, with the reason and, if known, a better owner."""
+    returned = ReportReturned(
+        report_id=command.report_id,
+        institution=case.holder,
+        holding=case.holding,
+        by=command.by,
+        reason=command.reason,
+        proposed_owner=command.proposed_owner,
+    )
+    return Effect(case.changed(status=Status.RETURNED), returned)
+
+
+def _reclassify(case: Institution, command: Reclassify) -> Effect[Institution] | Refusal:
+    """Change class or category, with before and after, who and why (audited)."""
+    before, category = case.report_class, command.category_id or case.category_id
+    if before is None or (command.report_class, category) == (before, case.category_id):
+        return Refusal("same_class")
+    reclassified = ReportReclassified(
+        report_id=command.report_id,
+        institution=case.holder,
+        holding=case.holding,
+        by=command.by,
+        class_before=before,
+        class_after=command.report_class,
+        category_before=case.category_id,
+        category_after=category,
+        why=command.why,
+    )
+    after = case.changed(report_class=command.report_class, category_id=category)
+    return Effect(after, reclassified)

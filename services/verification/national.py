@@ -1,0 +1,261 @@
+"""May this report go on, and to whom? The national admin's decisions, and what is clear without.
+
+| status    | Forward   | AskForInformation | Archive  | Block   | the reporter withdraws |
+|-----------|-----------|-------------------|----------|---------|------------------------|
+| unknown   | waits     | waits             | waits    | waits   | withdrawn              |
+| waiting   | forwarded | asked             | archived | blocked | withdrawn              |
+| asked     | waits     | waits             | archived | blocked | withdrawn              |
+| forwarded | waits (1) | waits (1)         | waits(1) | blocked | withdrawn              |
+| closed    | refused   | refused           | refused  | blocked | ignored                |
+| the ends  | refused   | refused           | refused  | refused | ignored                |
+
+Facts: received: unknown to waiting, or at once to forwarded (`auto`). Completed: asked to waiting.
+Time ran out: asked to archived. Of the open holding: returned: forwarded or closed to waiting;
+archived there: any to archived; closed: forwarded to closed; reopened: closed to forwarded.
+
+(1) The command and the return it answers come on different streams, in either order; a command
+that names an earlier holding is refused at once.
+"""
+
+import re
+from functools import partial
+from typing import Final
+
+from pydantic import BaseModel
+
+from services.verification.rules import (
+    ENDED,
+    NATIONAL_ADMIN,
+    Case,
+    Effect,
+    Policy,
+    Refusal,
+    Status,
+    TooEarly,
+    Verdict,
+    archive,
+    ask,
+    complete,
+    expire,
+    run,
+)
+from shared.decision import Cause, Decision, decided
+from shared.events import (
+    Archive,
+    AskForInformation,
+    Block,
+    Command,
+    DuplicateSuspected,
+    Forward,
+    InformationCompleted,
+    ReportArchived,
+    ReportBlocked,
+    ReportClass,
+    ReportClosed,
+    ReporterWithdrew,
+    ReportForwarded,
+    ReportReceived,
+    ReportReopened,
+    ReportReturned,
+    ReportWithdrawn,
+    Suggestion,
+    TimeRanOut,
+)
+
+_CLAIM_ALONE: Final = ("claimed",)  # screening had nothing but the reporter's own choice
+_CATEGORY: Final = re.compile(r"\d{1,6}")
+
+
+class National(Case):
+    """The national admin's case; `returns` counts how often institutions gave the report back."""
+
+    holder: str = NATIONAL_ADMIN
+    returns: int = 0
+
+
+def decide_national(
+    case: National | None, event: BaseModel, cause: Cause, policy: Policy
+) -> Decision[National]:
+    """Forward what is clear, hold what needs an officer, answer every command of the admin."""
+    if isinstance(event, AskForInformation | Archive) and event.institution != NATIONAL_ADMIN:
+        return decided(case)  # the institution stage answers these
+    return run(
+        case, National(), event, cause, policy,
+        learn=partial(learn, policy=policy), judge=partial(judge, policy=policy),
+    )  # fmt: skip
+
+
+# ---- facts
+
+
+def learn(case: National, event: BaseModel, cause: Cause, *, policy: Policy) -> Decision[National]:
+    """Take a fact in; what comes after an end, or of another holding, changes nothing."""
+    if case.status in ENDED:
+        return decided(case)
+    match event:
+        case ReportReceived():
+            return _receive(case, event, policy)
+        case InformationCompleted():
+            return complete(case, cause)
+        case TimeRanOut():
+            return expire(case, event)
+        case ReporterWithdrew():
+            return _withdraw(case, event)
+        case ReportReturned() | ReportArchived() | ReportClosed() | ReportReopened():
+            return decided(_elsewhere(case, event))
+    return decided(case)
+
+
+def _elsewhere(
+    case: National, event: ReportReturned | ReportArchived | ReportClosed | ReportReopened
+) -> National:
+    """Follow what the institution and the units did with the holding that is open.
+
+    Return and closing come on different streams; whichever comes first, the return stands,
+    because then somebody still owes a decision.
+    """
+    if event.holding != case.holding:
+        return case
+    match case.status, event:
+        case Status.FORWARDED | Status.CLOSED, ReportReturned():
+            return case.changed(
+                status=Status.WAITING, holder=NATIONAL_ADMIN, returns=case.returns + 1
+            )
+        case _, ReportArchived():
+            return case.changed(status=Status.ARCHIVED)
+        case Status.FORWARDED, ReportClosed():
+            return case.changed(status=Status.CLOSED)
+        case Status.CLOSED, ReportReopened():
+            return case.changed(status=Status.FORWARDED)
+    return case
+
+
+def _receive(case: National, report: ReportReceived, policy: Policy) -> Decision[National]:
+    """Open the case; forward at once what is complete, like no other, and clearly addressed."""
+    if case.status is not Status.UNKNOWN:
+        return decided(case)
+    screening = report.screening
+    opened = case.changed(
+        status=Status.WAITING,
+        report_class=report.report_class or _class(screening.report_class, policy),
+        category_id=report.category_id or _category(screening.category, policy),
+        place_code=report.place_code,
+    )
+    if screening.similar:
+        suspected = DuplicateSuspected(report_id=report.report_id, similar=screening.similar)
+        return decided(opened, suspected)
+    if policy.auto and _is_complete(report) and (found := _addressee(report, policy)):
+        to, why = found
+        return decided(*_forward(opened, report.report_id, policy, to=to, by="auto", why=why))
+    return decided(opened)
+
+
+def _is_complete(report: ReportReceived) -> bool:
+    """Say whether reporter or screening found a subject; a text without one needs an officer."""
+    return report.category_id is not None or report.screening.category is not None
+
+
+def _addressee(report: ReportReceived, policy: Policy) -> tuple[str, str] | None:
+    """Name the institution and why it is clear, or nothing where an officer has to look.
+
+    Reporters often choose the wrong address (domain.md section 6), so theirs counts only where
+    the text agrees.
+    """
+    suggested = report.screening.institution
+    if suggested is None or not _may_hold(suggested.value, policy):
+        return None
+    if suggested.value == report.institution and suggested.reasons != _CLAIM_ALONE:
+        return suggested.value, "addressed_and_agreed"
+    if suggested.confidence >= policy.confidence_min:
+        return suggested.value, "suggested"
+    return None
+
+
+def _may_hold(institution: str, policy: Policy) -> bool:
+    return institution in policy.institutions and institution != NATIONAL_ADMIN
+
+
+def _class(suggested: Suggestion | None, policy: Policy) -> ReportClass | None:
+    if suggested is None or suggested.confidence < policy.confidence_min:
+        return None
+    return ReportClass(suggested.value) if suggested.value in set(ReportClass) else None
+
+
+def _category(suggested: Suggestion | None, policy: Policy) -> str | None:
+    if suggested is None or suggested.confidence < policy.confidence_min:
+        return None
+    return suggested.value if _CATEGORY.fullmatch(suggested.value) else None
+
+
+def _withdraw(case: National, event: ReporterWithdrew) -> Decision[National]:
+    """End the report by the reporter's wish, also before it was seen; a closed one stays closed."""
+    if case.status is Status.CLOSED:
+        return decided(case)
+    withdrawn = ReportWithdrawn(report_id=event.report_id)
+    return decided(case.changed(status=Status.WITHDRAWN), withdrawn)
+
+
+# ---- commands
+
+
+def judge(case: National, command: Command, cause: Cause, *, policy: Policy) -> Verdict[National]:
+    """Say whether a command of the national admin fits: by who, when, and what it asks."""
+    if command.institution != NATIONAL_ADMIN:
+        return Refusal("not_the_holder")
+    if case.status in ENDED:
+        return Refusal(case.status.value)
+    if case.status is Status.UNKNOWN:
+        return TooEarly("nothing_to_decide")
+    if isinstance(command, Block):
+        return _block(case, command)
+    if case.status is Status.CLOSED:
+        return Refusal("already_closed")
+    if command.holding > case.holding:
+        return TooEarly("nothing_to_decide")
+    is_away = case.status is Status.FORWARDED
+    if command.holding < case.holding:
+        return Refusal("already_forwarded" if is_away else "stale_holding")
+    return TooEarly("already_forwarded") if is_away else _act(case, command, cause, policy)
+
+
+def _act(case: National, command: Command, cause: Cause, policy: Policy) -> Verdict[National]:
+    """Decide on a report that the national admin holds."""
+    match command:
+        case Archive():
+            return archive(case, command)
+        case AskForInformation() | Forward() if case.status is Status.ASKED:
+            return TooEarly("awaiting_information")
+        case AskForInformation():
+            return ask(case, command, cause, "national")
+        case Forward(to=to) if to == NATIONAL_ADMIN:
+            return Refusal("forward_to_itself")
+        case Forward(to=to) if not _may_hold(to, policy):
+            return Refusal("unknown_institution")
+        case Forward(to=to, by=by):
+            return _forward(case, command.report_id, policy, to=to, by=by, why="officer")
+    return Refusal("not_for_this_stage")
+
+
+def _forward(
+    case: National, report_id: str, policy: Policy, *, to: str, by: str, why: str
+) -> Effect[National]:
+    """Open the next holding; after the last return allowed it is final."""
+    forwarded = ReportForwarded(
+        report_id=report_id,
+        institution=to,
+        holding=case.holding + 1,
+        by=by,
+        why=why,
+        final=case.returns >= policy.returns_max,
+        report_class=case.report_class,
+        category_id=case.category_id,
+        place_code=case.place_code,
+    )
+    after = case.changed(status=Status.FORWARDED, holder=to, holding=forwarded.holding)
+    return Effect(after, forwarded)
+
+
+def _block(case: National, command: Block) -> Effect[National]:
+    """Block the content, whoever holds the report: it must not wait for anybody."""
+    blocked = ReportBlocked(report_id=command.report_id, by=command.by, reason=command.reason)
+    return Effect(case.changed(status=Status.BLOCKED), blocked)
