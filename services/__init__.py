@@ -1,0 +1,1 @@
+"""The stages, one room each, the same five files in every room."""

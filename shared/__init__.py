@@ -1,0 +1,1 @@
+"""What every stage shares: events, streams, the shell, the parts around it."""

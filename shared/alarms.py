@@ -58,9 +58,7 @@ async def claim(
 class Ringer:
     """Rings a stage's alarms until it stops."""
 
-    def __init__(
-        self, stage: str, settings: Settings, context: Context, meters: Meters
-    ) -> None:
+    def __init__(self, stage: str, settings: Settings, context: Context, meters: Meters) -> None:
         self._stage = stage
         self._settings = settings
         self._context = context

@@ -14,7 +14,8 @@ from shared.envelope import derive_id
 from shared.topics import writes
 
 C = TypeVar("C")
-P = TypeVar("P", contravariant=True)
+C_co = TypeVar("C_co", covariant=True)
+P_contra = TypeVar("P_contra", contravariant=True)
 
 
 class Cause(NamedTuple):
@@ -50,17 +51,17 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision(Generic[C]):
+class Decision(Generic[C_co]):
     """The case as it is now, and the events to publish, in order.
 
     An event whose class belongs to the stage's own stream goes there; at the doors a
     `ChannelAnswer` or `InboxEntry` goes to the topic of the channel or institution it names.
     """
 
-    case: C | None
+    case: C_co | None
     events: tuple[Outgoing, ...] = ()
 
-    def because_of(self, cause: Cause) -> "Decision[C]":
+    def because_of(self, cause: Cause) -> "Decision[C_co]":
         """Name the cause of every event that names none yet."""
         return replace(self, events=tuple(replace(o, cause=o.cause or cause) for o in self.events))
 
@@ -82,10 +83,12 @@ def event_id(cause: Cause, stage: str, event: type[BaseModel], number: int = 1) 
     return derive_id(stage, cause.id, cause.now, writes(stage).type_of(event), number)
 
 
-class Decide(Protocol[C, P]):
+class Decide(Protocol[C, P_contra]):
     """A stage's rule: pure, total, the same for the same arguments."""
 
-    def __call__(self, case: C | None, event: BaseModel, cause: Cause, policy: P, /) -> Decision[C]:
+    def __call__(
+        self, case: C | None, event: BaseModel, cause: Cause, policy: P_contra, /
+    ) -> Decision[C]:
         """Decide one record; a raise means a bug and dead-letters only this record."""
         ...
 

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 over Kafka, binary mode: headers, derived ids, and the way in and out of bytes."""
+"""CloudEvents 1.0 over Kafka, binary mode: headers, derived ids, and the way in and out."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence

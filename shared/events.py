@@ -5,7 +5,7 @@ type `Sealed` holds text sealed with the report's key (`shared/vault.py`); a `Wo
 on a door's own topic and sealed on every stream behind the door.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -81,7 +81,9 @@ class SubmitReport(Part):
     place_code: PlaceCode | None = None
     place: str | None = Field(default=None, max_length=200)
     incident_on: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
-    attachments: tuple[Annotated[str, Field(max_length=300)], ...] = Field(default=(), max_length=10)
+    attachments: tuple[Annotated[str, Field(max_length=300)], ...] = Field(
+        default=(), max_length=10
+    )
     anonymous: bool = False
     confidential: bool = False
     submitted_at: Utc | None = None

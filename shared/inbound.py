@@ -13,7 +13,6 @@ from shared.envelope import Poison, Record, id_hash, outside_id, parse, text, ty
 from shared.topics import Reads, Stream
 
 
-
 class Inbound(NamedTuple):
     """A record that a rule will decide."""
 
@@ -26,9 +25,7 @@ class Inbound(NamedTuple):
     def as_repeat(self) -> "Inbound":
         """Return the record as a repeat at a door: its answer is one of its own."""
         cause = self.cause
-        again = cause._replace(
-            id=f"{cause.id}@{cause.partition}.{cause.offset}", is_repeat=True
-        )
+        again = cause._replace(id=f"{cause.id}@{cause.partition}.{cause.offset}", is_repeat=True)
         return self._replace(cause=again, id_hash=id_hash(again.id))
 
 
@@ -158,5 +155,3 @@ class Reader:
                 if (match := pattern.match(topic))
             )
         return known
-
-

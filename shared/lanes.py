@@ -150,9 +150,7 @@ class Batch:
     gaps: dict[Partition, int] = field(default_factory=dict)  # where a first record lies beyond
 
 
-def sift(
-    partitions: Iterable[tuple[Partition, int]], positions: Mapping[Partition, int]
-) -> Batch:
+def sift(partitions: Iterable[tuple[Partition, int]], positions: Mapping[Partition, int]) -> Batch:
     """Drop what lies below the positions and find gaps; takes (partition, offset) in order.
 
     A record is fresh only at exactly the next position, so nothing is skipped or done twice.

@@ -8,7 +8,7 @@ import structlog
 
 def setup(stage: str) -> structlog.stdlib.BoundLogger:
     """Send every line, ours and the libraries', to standard error as JSON; return our logger."""
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 from faststream.kafka.prometheus.provider import BatchKafkaMetricsSettingsProvider
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from pydantic import BaseModel
 
 from shared.decision import Decision
@@ -15,6 +21,7 @@ if TYPE_CHECKING:
     from faststream.message import StreamMessage
     from faststream.prometheus import ConsumeAttrs
 
+disable_created_metrics()  # type: ignore[no-untyped-call]
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
 
@@ -125,5 +132,5 @@ def stream_label(topic: str) -> str:
 def kafka_middleware(registry: CollectorRegistry) -> KafkaPrometheusMiddleware:
     """Return FastStream's metrics of Kafka, with families collapsed."""
     middleware = KafkaPrometheusMiddleware(registry=registry, metrics_prefix="lapor_kafka")
-    middleware._settings_provider_factory = lambda _message: Families()  # type: ignore[assignment] # noqa: SLF001
+    middleware._settings_provider_factory = lambda _message: Families()  # type: ignore[assignment, return-value] # noqa: SLF001
     return middleware

@@ -1,15 +1,16 @@
 """A stage as a process: the shell over Kafka and PostgreSQL, its loops, health and metrics."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
@@ -18,7 +19,6 @@ from faststream.kafka.message import KafkaMessage
 from faststream.message import AckStatus
 from faststream.specification import AsyncAPI
 from prometheus_client import make_asgi_app
-from pydantic import BaseModel
 
 from shared import alarms, postgres
 from shared import logging as log_lines
@@ -45,7 +45,7 @@ START_BACKOFF_SECONDS_MAX = 5.0
 class Service:
     """Everything of one process of a stage, started and stopped with its web application."""
 
-    def __init__(self, settings: Settings, stage: Stage[BaseModel, object]) -> None:
+    def __init__(self, settings: Settings, stage: Stage[Any, Any]) -> None:
         self.settings = settings
         self.stage = stage
         self.schema = postgres.schema_of(stage.name)
@@ -67,7 +67,7 @@ class Service:
         self.subscriber = subscribe(self.broker, stage.name, settings, Listener(self))
         self.subscriber(self.handle)
         self.pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self.shell: Shell[BaseModel, object] | None = None
+        self.shell: Shell[Any, Any] | None = None
         self.watchdog: Watchdog | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -121,11 +121,11 @@ class Service:
         if self.pool is None or self.shell is None or self.watchdog is None:
             raise RuntimeError("started before start")
         context = Context(self.pool, self.log, self.clock, self.shell.stopping, self.logger)
-        loops = [self._idle, self.watchdog.run]
+        loops: list[Callable[[], Awaitable[None]]] = [self._idle, self.watchdog.run]
         if alarms.has_loop(self.stage.name):
             ringer = alarms.Ringer(self.stage.name, self.settings, context, self.meters)
             loops.append(ringer.run)
-        loops += [lambda work=work: work(context) for work in self.stage.background]
+        loops += [partial(work, context) for work in self.stage.background]
         self._tasks = [asyncio.create_task(self._guard(loop)) for loop in loops]
         self.logger.info("stage_started", http_port=self.settings.http_port)
 
@@ -135,7 +135,10 @@ class Service:
             self.shell.stopping.set()
 
     async def stopped(self) -> None:
-        """Close what is open."""
+        """Empty what is confirmed, so that the next start need not say it again; close."""
+        if self.shell is not None:
+            with contextlib.suppress(*postgres.PASSING):
+                await self.shell.idle(seconds=0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -237,7 +240,7 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
             os._exit(1)
 
 
-def stage_app(settings: Settings, stage: Stage[BaseModel, object]) -> AsgiFastStream:
+def stage_app(settings: Settings, stage: Stage[Any, Any]) -> AsgiFastStream:
     """Compose a stage's process: `/livez`, `/readyz`, `/metrics`, `/asyncapi`, and the consumer."""
     service = Service(settings, stage)
 

@@ -431,4 +431,3 @@ def remembers(decided: bytes, id_hash: bytes) -> bool:
     while at >= 0 and at % 8:
         at = decided.find(id_hash, at + 1)
     return at >= 0
-

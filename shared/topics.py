@@ -274,7 +274,11 @@ def writes(stage: str) -> Stream:
     Raises:
         KeyError: no stage of that name speaks.
     """
-    own = {s.producer: s for s in STREAMS if s.events and s.domain not in ("alarms", "channel", "agency")}
+    own = {
+        s.producer: s
+        for s in STREAMS
+        if s.events and s.domain not in ("alarms", "channel", "agency")
+    }
     return own[stage] if stage != "agencies.out" else INBOX
 
 

@@ -7,12 +7,11 @@ own asks for the logs' ends, and compares them with the shell's positions.
 import asyncio
 import os
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from pydantic import BaseModel
 
 from shared.metrics import Meters
 from shared.settings import Settings
@@ -26,7 +25,7 @@ class Watchdog:
     """Measures lag and progress; `is_ready` and `is_stuck` answer the health pages."""
 
     def __init__(
-        self, settings: Settings, stage: str, shell: Shell[BaseModel, object], meters: Meters
+        self, settings: Settings, stage: str, shell: Shell[Any, Any], meters: Meters
     ) -> None:
         self._settings = settings
         self._shell = shell

@@ -129,9 +129,7 @@ def _compare(topic: Topic, partitions: int, configs: Mapping[str, str]) -> Itera
             yield Drift(topic.name, name, configs.get(name, ""), value)
 
 
-async def _configs(
-    admin: AIOKafkaAdminClient, table: Sequence[Topic]
-) -> dict[str, dict[str, str]]:
+async def _configs(admin: AIOKafkaAdminClient, table: Sequence[Topic]) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, t.name) for t in table]
     found: dict[str, dict[str, str]] = {}
     for response in await admin.describe_configs(resources):

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from zoneinfo import ZoneInfo
 
-import asyncpg
 from faststream.asgi import AsgiFastStream
 
 from services.notifier.delivery import Courier, senders_for
@@ -26,6 +25,9 @@ from shared.service import stage_app
 from shared.settings import Settings
 from shared.stage import Stage
 from shared.vault import Vault
+
+if TYPE_CHECKING:
+    import asyncpg
 
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
 _VAULT_SCHEMA: Final = Path(vault_store.__file__).with_name("vault.sql")

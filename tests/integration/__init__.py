@@ -1,0 +1,1 @@
+"""Guarantees on the real broker and database."""

@@ -50,4 +50,5 @@ def build() -> AsgiFastStream:
     """Compose the stage."""
     schema = Path(os.environ["LAPOR_TEST_SCHEMA_SQL"])
     store = CaseStore(case=Echo, is_open=lambda case: case.seen > 0)
-    return stage_app(Settings(), Stage(name="routing", store=store, schema=schema, decide=decide))
+    stage: Stage[Echo, object] = Stage(name="routing", store=store, schema=schema, decide=decide)
+    return stage_app(Settings(), stage)

@@ -1,0 +1,1 @@
+"""The real shell over an in-memory log and state."""
