@@ -67,6 +67,7 @@ def suggester(registry: Registry, model: Model) -> Callable[[SubmitReport], Sugg
         {
             code: names_of(institution, registry)
             for code, institution in registry.institutions.items()
+            if code != NATIONAL  # it hands reports on and is nobody's addressee
         }
     )
 

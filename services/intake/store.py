@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from services.intake.duplicates import Candidate, Fingerprint, fingerprint, similar
-from services.intake.rules import Known, Screened, Submission, first_id, is_sound, senders
+from services.intake.reporter import senders
+from services.intake.rules import Known, Screened, Submission, first_id, is_sound
 from services.intake.screening import Suggestions
 from services.intake.validation import Named
 from shared.cases import CaseStore
