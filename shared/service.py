@@ -1,6 +1,7 @@
 """A stage as a process: the shell over Kafka and PostgreSQL, its loops, health and metrics."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -134,7 +135,10 @@ class Service:
             self.shell.stopping.set()
 
     async def stopped(self) -> None:
-        """Close what is open."""
+        """Empty what is confirmed, so that the next start need not say it again; close."""
+        if self.shell is not None:
+            with contextlib.suppress(*postgres.PASSING):
+                await self.shell.idle(seconds=0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

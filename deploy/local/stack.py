@@ -21,7 +21,7 @@ from deploy.local.processes import end, last_lines, start, wait_until
 from deploy.local.services import SERVICES
 from deploy.local.state import Child, Phase, Plan, State, read_state
 
-PROVISION = "deploy.cli.topics:apply"  # called with the broker's address before services start
+PROVISION = "deploy.cli.provision:apply"  # called with the broker's address before services start
 UP_SECONDS_MAX = 120
 DOWN_SECONDS_MAX = 60
 POLL_SECONDS = 0.1

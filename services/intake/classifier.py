@@ -61,31 +61,29 @@ class Task:
             for word, pairs in content["words"].items()
         }
 
+    def scores(self, found: Sequence[str]) -> list[float]:
+        """Weigh every label by a text's features, on a scale that its length does not change.
+
+        More words make naive Bayes too sure, because words are not independent; the root of
+        their number and the fitted temperature undo it.
+        """
+        known = [gains for gains in map(self._gains.get, dict.fromkeys(found)) if gains]
+        scores = [prior + base * len(known) for prior, base in self._base]
+        for gains in known:
+            for label, gain in gains:
+                scores[label] += gain
+        scale = 1 / math.sqrt(max(len(known), 1))
+        return [score * scale for score in scores]
+
     def guess(self, found: Sequence[str], bonus: Mapping[str, float] | None = None) -> Guess:
         """Name the likeliest label of a text's features; `bonus` adds log-odds per label."""
-        known = [gains for gains in map(self._gains.get, dict.fromkeys(found)) if gains]
-        scores = [prior + base * len(known) for prior, base in self._base]
-        for gains in known:
-            for label, gain in gains:
-                scores[label] += gain
-        # More words make naive Bayes too sure: words are not independent. The root of their
-        # number and the fitted temperature undo it.
-        scale = 1 / (self._temperature * math.sqrt(max(len(known), 1)))
+        scores = [score / self._temperature for score in self.scores(found)]
         for name, extra in (bonus or {}).items():
-            scores[self.labels.index(name)] += extra / scale
+            scores[self.labels.index(name)] += extra
         best = max(range(len(scores)), key=scores.__getitem__)
-        rest = sum(math.exp((score - scores[best]) * scale) for score in scores)
+        top = scores[best]
+        rest = sum(math.exp(score - top) for score in scores)
         return Guess(self.labels[best], round(1 / rest, 4), self._reasons(best, found))
-
-    def ranking(self, found: Sequence[str], first: int) -> tuple[str, ...]:
-        """Name the `first` likeliest labels in order, for measuring."""
-        known = [gains for gains in map(self._gains.get, dict.fromkeys(found)) if gains]
-        scores = [prior + base * len(known) for prior, base in self._base]
-        for gains in known:
-            for label, gain in gains:
-                scores[label] += gain
-        order = sorted(range(len(scores)), key=lambda label: -scores[label])
-        return tuple(self.labels[label] for label in order[:first])
 
     def _reasons(self, best: int, found: Sequence[str]) -> tuple[str, ...]:
         spread = len(self.labels)
@@ -117,11 +115,16 @@ class Model:
                 raise ModelBroken(f"{path.name} has format {file['format']!r}: train it again")
             if content_digest(content) != file["sha256"]:
                 raise ModelBroken(f"{path.name} was changed after training: train it again")
-            return cls(Task(content["class"]), Task(content["category"]), file["sha256"])
+            return cls.from_content(content)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             if isinstance(error, ModelBroken):
                 raise
             raise ModelBroken(f"{path.name} is no screening model: train it again") from error
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> Self:
+        """Build a model from what training learned."""
+        return cls(Task(content["class"]), Task(content["category"]), content_digest(content))
 
 
 def content_digest(content: Mapping[str, Any]) -> str:

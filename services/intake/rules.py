@@ -26,6 +26,7 @@ from shared.vault import ReportKey, Vault
 
 REFUSED_MAX: Final = 20  # refused ids a case keeps, so that a repeat of one is looked at afresh
 _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_NO_NUMBER: Final = re.compile(r"[^\d\s+().\-/]")
 _MESSAGE_TYPES: Final = frozenset(SUBMISSIONS.type_of(message) for message in REPORTER_MESSAGES)
 
 
@@ -236,6 +237,8 @@ def _identity(reporter: e.Reporter) -> str | None:
 
 def _international(phone: str) -> str:
     """Write a possible number as +62…; anything else (a masked number) stands as it came."""
+    if _NO_NUMBER.search(phone):
+        return phone  # letters would be read as the keys they stand on
     try:
         number = phonenumbers.parse(phone, "ID")
     except phonenumbers.NumberParseException:

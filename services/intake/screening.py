@@ -8,11 +8,14 @@ A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `claimed`, for 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from services.intake.classifier import Model, features
 from services.intake.words import words
 from shared.events import ReportClass, Suggestion
+
+MODEL_PATH: Final = Path(__file__).with_name("screening_model.json")
 
 # Log-odds of a phrase for its class; set by hand, then checked by `services.intake.train`.
 _STRONG: Final = 3.0

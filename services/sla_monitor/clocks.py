@@ -1,0 +1,232 @@
+"""The one table of clocks: what starts and stops each, and who owes it (domain.md sections 1, 2).
+
+`legs` turns a story into the runs of these clocks. Which limit a run has is the policy's, which
+date that gives the calendar's: `deadlines.py`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal
+
+from services.sla_monitor.facts import THREAD, Fact, Kind
+from services.sla_monitor.story import Story
+from shared.events import Clock
+
+NATIONAL_CODE: Final = "00"
+
+
+class Holder(StrEnum):
+    """Who holds a report or owes its next step."""
+
+    NATIONAL = "national"
+    INSTITUTION = "institution"
+    UNIT = "unit"
+    REPORTER = "reporter"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One clock. `stops_it(start, stop)` says whether a stop is that start's.
+
+    `over(start, fact)` says whether a fact shows that the step was done although the stop itself
+    has not come yet: nobody is warned then, and nothing is said before the stop comes. `again`
+    marks the clock that later facts of the same holding start anew.
+    """
+
+    clock: Clock
+    holder: Holder
+    starts: tuple[Kind, ...]
+    stops: tuple[Kind, ...]
+    stops_it: Callable[[Fact, Fact], bool]
+    over: Callable[[Fact, Fact], bool]
+    group: Callable[[Fact], str]
+    again: bool = False
+    rests: Literal["national", "institution"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One run of a clock. `start` is what its limit counts from, `opened` the fact of this run."""
+
+    key: str
+    row: Row
+    opened: Fact
+    start: Fact
+    stop: Fact | None
+    is_over: bool
+
+    @property
+    def stopped_at(self) -> datetime | None:
+        """Return when the run ended, never before it began (UTC)."""
+        return None if self.stop is None else max(self.stop.at, self.opened.at)
+
+
+def _next_holding(start: Fact, fact: Fact) -> bool:
+    return fact.holding == start.holding + 1
+
+
+def _later_holding(start: Fact, fact: Fact) -> bool:
+    return fact.holding > start.holding
+
+
+def _same_holding(start: Fact, fact: Fact) -> bool:
+    return fact.holding == start.holding
+
+
+def _past_verification(start: Fact, fact: Fact) -> bool:
+    past = fact.kind in (Kind.RECLASSIFIED, Kind.HELD, Kind.DISPATCHED) or fact.kind in THREAD
+    return fact.holding > start.holding or (fact.holding == start.holding and past)
+
+
+def awaited_dispatch(start: Fact) -> int:
+    """Return the number of the dispatch that an acceptance, a return or a held routing awaits."""
+    return start.dispatch + (start.kind is not Kind.HELD)
+
+
+def _ends_dispatch(start: Fact, fact: Fact) -> bool:
+    if not _same_holding(start, fact):
+        return False
+    match fact.kind:
+        case Kind.RETURNED:
+            return True
+        case Kind.CLOSED if start.kind in THREAD:
+            return fact.n > start.n
+        case Kind.CLOSED:
+            return fact.at >= start.at
+    return fact.dispatch >= awaited_dispatch(start)
+
+
+def _past_dispatch(start: Fact, fact: Fact) -> bool:
+    sent = _same_holding(start, fact) and fact.kind in THREAD
+    return _later_holding(start, fact) or (sent and fact.dispatch >= awaited_dispatch(start))
+
+
+def _later_in_thread(start: Fact, fact: Fact) -> bool:
+    in_thread = start.kind in THREAD and fact.kind in THREAD
+    return _same_holding(start, fact) and (not in_thread or fact.n > start.n)
+
+
+def _settles_question(start: Fact, fact: Fact) -> bool:
+    match fact.kind:
+        case Kind.COMPLETED:
+            return fact.at >= start.at
+        case Kind.ASKED:
+            same = fact.stage == start.stage and fact.holding == start.holding
+            return same and fact.n > start.n
+        case Kind.FORWARDED:
+            return start.stage == "national" and _next_holding(start, fact)
+    return start.stage == "institution" and _same_holding(start, fact)
+
+
+def _past_question(start: Fact, fact: Fact) -> bool:
+    if start.stage == "institution":
+        return _past_verification(start, fact)
+    return _later_holding(start, fact)
+
+
+CLOCKS: Final = (
+    Row(
+        "national_verification", Holder.NATIONAL,
+        starts=(Kind.RECEIVED, Kind.RETURNED), stops=(Kind.FORWARDED,),
+        stops_it=_next_holding, over=_later_holding,
+        group=lambda f: str(f.holding), rests="national",
+    ),
+    Row(
+        "institution_verification", Holder.INSTITUTION,
+        starts=(Kind.FORWARDED,), stops=(Kind.ACCEPTED, Kind.RETURNED),
+        stops_it=_same_holding, over=_past_verification,
+        group=lambda f: str(f.holding), rests="institution",
+    ),
+    Row(
+        "dispatch", Holder.INSTITUTION,
+        starts=(Kind.ACCEPTED, Kind.HELD, Kind.UNIT_RETURNED),
+        stops=(Kind.DISPATCHED, Kind.RETURNED, Kind.CLOSED),
+        stops_it=_ends_dispatch, over=_past_dispatch,
+        group=lambda f: f"{f.holding}:{awaited_dispatch(f)}",
+    ),
+    Row(
+        "follow_up", Holder.UNIT,
+        starts=(Kind.DISPATCHED, Kind.ANSWERED, Kind.REOPENED),
+        stops=(Kind.FOLLOWED_UP, Kind.CLOSED, Kind.RETURNED),
+        stops_it=_later_in_thread, over=_later_holding,
+        group=lambda f: str(f.holding), again=True,
+    ),
+    Row(
+        "completion", Holder.REPORTER,
+        starts=(Kind.ASKED,),
+        stops=(Kind.COMPLETED, Kind.ASKED, Kind.FORWARDED, Kind.ACCEPTED, Kind.RETURNED),
+        stops_it=_settles_question, over=_past_question,
+        group=lambda f: f.id,
+    ),
+    Row(
+        "reply", Holder.REPORTER,
+        starts=(Kind.FOLLOWED_UP,),
+        stops=(Kind.ANSWERED, Kind.CLOSED, Kind.FOLLOWED_UP, Kind.RETURNED),
+        stops_it=_later_in_thread, over=_later_holding,
+        group=lambda f: f.id,
+    ),
+)  # fmt: skip
+"""Every clock also stops at an end (archived, blocked, withdrawn) and never starts after one."""
+
+
+def legs(story: Story) -> list[Leg]:
+    """Return every run of every clock, in the order they began, then of the table."""
+    found = [leg for row in CLOCKS for leg in _legs_of(story, row)]
+    places = {row.clock: place for place, row in enumerate(CLOCKS)}
+    return sorted(found, key=lambda leg: (leg.opened.at, places[leg.row.clock], leg.key))
+
+
+def _legs_of(story: Story, row: Row) -> Iterator[Leg]:
+    last: dict[str, Leg] = {}
+    for opened in sorted(story.all(*row.starts), key=_begins):
+        group = row.group(opened)
+        before = last.get(group)
+        if _is_late(story, opened) or (before is not None and not _again(before, opened)):
+            continue
+        leg = _leg(story, row, opened)
+        last[group] = leg
+        yield leg
+
+
+def _begins(start: Fact) -> tuple[object, ...]:
+    """Order starts: dispatches by number, before what happened at the units, that by offset."""
+    if start.kind in (Kind.DISPATCHED, Kind.ANSWERED, Kind.REOPENED):
+        return start.holding, start.kind is not Kind.DISPATCHED, start.dispatch, start.n, start.id
+    return start.order
+
+
+def _again(before: Leg, opened: Fact) -> bool:
+    """Say whether a fact starts the clock anew: only after the run before it was stopped."""
+    stop = before.stop
+    if not before.row.again or stop is None or opened.kind not in THREAD:
+        return False
+    return stop.kind in THREAD and stop.n < opened.n
+
+
+def _is_late(story: Story, opened: Fact) -> bool:
+    return story.end is not None and opened.at > story.end.at
+
+
+def _leg(story: Story, row: Row, opened: Fact) -> Leg:
+    stops = [f for f in story.all(*row.stops) if f is not opened and row.stops_it(opened, f)]
+    stop = min(stops, key=lambda f: (max(f.at, opened.at), f.n, f.order), default=None)
+    if story.end is not None and (stop is None or story.end.at < stop.at):
+        stop = story.end
+    is_first = opened.kind not in THREAD or not row.again
+    return Leg(
+        key=f"{row.clock}:{row.group(opened) if is_first else opened.id}",
+        row=row,
+        opened=opened,
+        start=_counts_from(story, row, opened),
+        stop=stop,
+        is_over=any(row.over(opened, fact) for fact in story.facts),
+    )
+
+
+def _counts_from(story: Story, row: Row, opened: Fact) -> Fact:
+    """Return the fact a limit counts from: after a return the national limit goes on."""
+    if row.rests == "national" and story.received is not None:
+        return story.received
+    return opened

@@ -1,0 +1,14 @@
+"""How the SLA monitor's cases lie in its table."""
+
+from services.sla_monitor.rules import Monitored
+from shared.cases import CaseStore
+
+STORE = CaseStore(
+    case=Monitored,
+    is_open=lambda case: not case.is_over,
+    alarm_at=lambda case: case.alarm_at,
+    columns={
+        "holder": ("text", lambda case: case.holder),
+        "next_deadline": ("timestamptz", lambda case: case.next_deadline),
+    },
+)
