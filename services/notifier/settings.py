@@ -1,5 +1,6 @@
 """What the notifier's environment (`LAPOR_NOTIFIER_…`) says beside every stage's settings."""
 
+from datetime import time
 from pathlib import Path
 from typing import Literal, Self
 
@@ -32,6 +33,10 @@ class NotifierSettings(BaseSettings):
 
     outbox: Path = Path(".lapor/outbox")
     """Folder of the file channel; what lies there is in the clear, for whoever hands it on."""
+
+    quiet_start_local: time = time(21, 0)
+    quiet_end_local: time = time(6, 0)
+    """Reporters are not disturbed between the two, local time; equal: no quiet hours."""
 
     deliveries_at_once_max: int = Field(default=32, ge=1, le=500)
     tick_seconds: float = Field(default=1.0, gt=0)

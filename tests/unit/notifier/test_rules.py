@@ -93,6 +93,7 @@ class TestReporter:
             ({"email": "a@b.example, c@d.example"}, [("file", "")]),
             ({"email": "a@b.example\nBcc: c@d.example"}, [("file", "")]),
             ({"webhook": "ftp://kanal.example"}, [("file", "")]),
+            ({"webhook": "http://kanal.example"}, [("file", "")]),
         ],
     )
     def test_is_told_over_every_channel_that_reaches_them(
