@@ -27,10 +27,10 @@ TELLING: Final = (
     e.InitialResponseGiven, e.FollowUpGiven, e.ReportClosed, e.ReportReopened, e.CommandRefused,
     e.DeadlineApproaching, e.DeadlineBreached,
 )  # fmt: skip
-# One address, as RFC 5321 writes them without quoting; commas, brackets and controls would let a
-# sender name a second recipient or a header.
+# One address, as RFC 5321 writes them without quoting; commas, brackets, controls and RFC 2047's
+# encoded words ("=?") would let a sender name a second recipient or a header.
 _ADDRESS: Final = re.compile(
-    r"[^\s@,;:<>()\[\]\\\"\x00-\x20\x7f]{1,64}@[^\s@,;:<>()\[\]\\\"]{1,189}"
+    r"(?!.*=\?)[^\s@,;:<>()\[\]\\\"\x00-\x20\x7f]{1,64}@[^\s@,;:<>()\[\]\\\"\x00-\x20\x7f]{1,189}"
 )
 _WEBHOOK: Final = re.compile(r"https?://[^\s\x00-\x20\x7f]{1,490}")
 

@@ -1,12 +1,14 @@
 """What the notifier's environment (`LAPOR_NOTIFIER_…`) says beside every stage's settings."""
 
 from datetime import time
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.notifier.rules import is_address
 from shared.events import NotificationChannel
 
 
@@ -52,6 +54,14 @@ class NotifierSettings(BaseSettings):
                 "LAPOR_NOTIFIER_SMTP_TLS is none: a password would travel in the clear"
             )
         return self
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _names_one_sender(cls, sender: str) -> str:
+        # Checked at start: a wrong sender would make every message fail for good.
+        if not (sender.isprintable() and is_address(parseaddr(sender)[1])):
+            raise ValueError("write an address, or a name and <an address>")
+        return sender
 
     @property
     def channels(self) -> frozenset[NotificationChannel]:

@@ -161,3 +161,10 @@ def test_a_password_is_not_set_without_tls() -> None:
     """It would travel in the clear."""
     with pytest.raises(ValueError, match="SMTP_TLS"):
         NotifierSettings.model_validate({"smtp_user": "lapor", "smtp_tls": "none"})
+
+
+@pytest.mark.parametrize("sender", ["", "bukan alamat", "Lapor <a@b.example\n>", "a@"])
+def test_a_sender_that_no_mail_server_takes_is_refused_at_start(sender: str) -> None:
+    """Otherwise every message would fail for good."""
+    with pytest.raises(ValueError, match="smtp_from"):
+        NotifierSettings.model_validate({"smtp_from": sender})
