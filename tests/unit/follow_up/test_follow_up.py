@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 from pydantic import BaseModel
 
-from services.follow_up.rules import STAGE
+from services.follow_up.rules import STAGE, decide
 from shared import events as e
-from shared.decision import event_id
+from shared.decision import Decision, event_id
+from shared.inbound import Inbound
+from shared.outbound import Writer
+from tests.simulation.memory import MemoryRecord
 from tests.unit.follow_up.builders import (
     HEALTH,
     NOON,
@@ -227,6 +230,27 @@ def test_an_older_dispatch_changes_nothing() -> None:
     assert history.known == History(a_dispatch(dispatch=2), newer).known
 
 
+def test_a_later_holding_outlives_the_return_of_an_earlier_one() -> None:
+    """Both orders leave the same case; the earlier holding's commands are stale."""
+    later = a_dispatch(holding=2)
+    returned_first, returned_late = (
+        History(a_report_return(), later),
+        History(later, a_report_return()),
+    )
+
+    assert returned_first.known == returned_late.known
+    assert names(returned_first.feed(a_follow_up())) == ["stale_holding"]
+
+
+def test_rounds_count_on_across_holdings() -> None:
+    """A round names one follow-up of the report."""
+    history = History(*FOLLOWED, a_report_return(), a_dispatch(holding=2))
+    (given,) = history.feed(a_follow_up(holding=2))
+
+    assert isinstance(given, e.FollowUpGiven)
+    assert given.round == 2
+
+
 # ---- the reply window
 
 
@@ -245,6 +269,23 @@ def test_the_window_is_named_by_the_id_the_follow_up_gets_also_when_it_waited() 
     released = a_cause(1, now=at(2))
     assert names(history.answers(1)) == ["FollowUpGiven"]
     assert history.known.window == event_id(released, STAGE, e.FollowUpGiven)
+
+
+@pytest.mark.parametrize("fed", [FOLLOWED, (a_follow_up(), a_dispatch())])
+def test_the_window_has_the_very_id_that_the_shell_writes(fed: tuple[BaseModel, ...]) -> None:
+    """`TimeRanOut` names that id."""
+    before = History(*fed[:-1])
+    cause = a_cause(len(fed))
+    decision = decide(before.case, fed[-1], cause, POLICY)
+    record = MemoryRecord("t", 0, 0, 0, REPORT.encode(), b"", ())
+    writer = Writer(STAGE, is_door=False, seal=lambda value, *_place: value)
+
+    (written,) = writer.write(
+        Decision(None, decision.events), Inbound(record, fed[-1], cause, REPORT, b""), 0
+    )
+
+    assert decision.case is not None
+    assert dict(written.headers)["ce_id"].decode() == decision.case.window
 
 
 def test_a_reopened_report_owes_another_follow_up() -> None:
