@@ -3,7 +3,7 @@
 from email import message_from_bytes
 from email.policy import default
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.notifier.rules import is_address
@@ -20,6 +20,7 @@ HEADERS = {
 }  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.text(SIGNS, max_size=40).map(lambda text: text + "@b.example"), st.text(max_size=60))
 def test_whatever_is_composed_has_one_recipient_and_only_our_headers(to: str, subject: str) -> None:
     """Read back from its bytes, as a mail server reads it."""
