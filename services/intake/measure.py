@@ -39,6 +39,7 @@ def print_measured(folds: Folds) -> None:
     """Print accuracy, macro-F1 and calibration per task, confusions, and time per report."""
     tested = sum(len(examples) for _, examples in folds)
     typer.echo(f"{len(folds)} folds, {tested:,} texts of sentences their model has not seen.")
+    typer.echo("Texts, phrases of the rules and labels are by one hand: real reports score lower.")
     words = [answer for fold in folds for answer in _answers(fold, _class_by_words)]
     rules = [answer for fold in folds for answer in _answers(fold, _class_by_rules)]
     category = [answer for fold in folds for answer in _answers(fold, _category)]
