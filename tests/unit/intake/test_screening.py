@@ -51,6 +51,8 @@ def a_suggestion(title: str, body: str, claim: Claim = NOTHING) -> Suggestions:
         ("Bagaimana cara mengurus akta kelahiran anak?", ReportClass.INFORMATION),
         ("gmn cara daftar bansos pak", ReportClass.INFORMATION),
         ("Mau tanya apakah kantor desa buka hari Sabtu?", ReportClass.INFORMATION),
+        ("Kapan bansos dicairkan dan kapan BPNT tahap dua cair?", ReportClass.INFORMATION),
+        ("Sebaiknya pasar dipindah ke lahan yang lebih luas", ReportClass.ASPIRATION),
         ("Saran saya dibuat taman bermain di alun-alun", ReportClass.ASPIRATION),
         ("Kami mengusulkan pembangunan jembatan penyeberangan", ReportClass.ASPIRATION),
         ("Alangkah baiknya ada bus sekolah", ReportClass.ASPIRATION),
@@ -147,7 +149,7 @@ def test_agreeing_signs_make_surer_and_contradicting_ones_less() -> None:
 
 def test_a_claimed_category_counts_but_does_not_decide_alone() -> None:
     """What the reporter chose from the list is named among the reasons."""
-    text = "Lampu mati di depan pasar"
+    text = "Jalan gelap sekali waktu malam, tolong lampu"
     agreed = a_suggestion("Laporan", text, Claim(category_id="1398")).category
     alone = a_suggestion("Laporan", text).category
     unknown = a_suggestion("Laporan", text, Claim(category_id="999999")).category
