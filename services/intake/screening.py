@@ -2,7 +2,8 @@
 
 Rules come first where a phrase decides more surely than a count of words can; they add log-odds
 to the small model of `classifier.py`. Pure functions: model and gazetteer arrive as arguments.
-A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `claimed`, for an officer to weigh.
+A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `claimed`, for an officer to weigh;
+it only ever holds words of the model, the rules and the gazetteer.
 """
 
 import re
@@ -24,34 +25,41 @@ _CLAIMED_CLASS: Final = 0.5  # domain.md section 4: the class is what people and
 _CLAIMED_CATEGORY: Final = 4.0  # chosen from a list with the text at hand
 _CLAIMED_UNKNOWN: Final = 0.6  # a claimed category that the model never saw
 
-# (after normalising by `words`) phrase, class, weight
+# A rule's reason is its own name, never what matched: reasons travel in the clear, and a pattern
+# with room for any word in it would carry a word of the report out of the door (law 6).
 _CLASS_RULES: Final = tuple(
-    (re.compile(rf"\b(?:{pattern})\b"), report_class, weight)
-    for pattern, report_class, weight in (
-        (r"(?:mohon|minta|butuh|meminta|perlu|ingin) (?:\w+ )?(?:informasi|penjelasan|keterangan)",
+    (reason, re.compile(rf"\b(?:{pattern})\b"), report_class, weight)
+    for reason, pattern, report_class, weight in (
+        ("mohon informasi",
+         r"(?:mohon|minta|butuh|meminta|perlu|ingin) (?:\w+ )?(?:informasi|penjelasan|keterangan)",
          ReportClass.INFORMATION, _STRONG),
-        (r"(?:mau|ingin|hendak|numpang|izin|ijin) (?:tanya|bertanya|menanyakan|tahu)",
+        ("mau bertanya",
+         r"(?:mau|ingin|hendak|numpang|izin|ijin) (?:tanya|bertanya|menanyakan|tahu)",
          ReportClass.INFORMATION, _STRONG),
-        (r"bagaimana (?:cara|prosedur|alur|syarat|proses|ketentuan)",
+        ("bagaimana cara", r"bagaimana (?:cara|prosedur|alur|syarat|proses|ketentuan)",
          ReportClass.INFORMATION, _STRONG),
-        (r"apa saja (?:syarat|persyaratan|berkas|dokumen)\w*", ReportClass.INFORMATION, _STRONG),
-        (r"(?:syarat|persyaratan)\w* apa(?: saja)?", ReportClass.INFORMATION, _STRONG),
-        (r"apakah (?:ada|bisa|boleh|masih|benar|perlu|harus|wajib)",
+        ("apa syaratnya",
+         r"apa saja (?:syarat|persyaratan|berkas|dokumen)\w*|(?:syarat|persyaratan)\w* apa",
+         ReportClass.INFORMATION, _STRONG),
+        ("apakah", r"apakah (?:ada|bisa|boleh|masih|benar|perlu|harus|wajib)",
          ReportClass.INFORMATION, _WEAK),
-        (r"(?:ke mana|kepada siapa) saya", ReportClass.INFORMATION, _WEAK),
-        (r"kapan (?:\w+ ){0,4}(?:cair|dibuka|dibagikan|dimulai|dilaksanakan|disalurkan)",
+        ("ke mana saya", r"(?:ke mana|kepada siapa) saya", ReportClass.INFORMATION, _WEAK),
+        ("kapan",
+         r"kapan (?:\w+ ){0,4}(?:cair|dibuka|dibagikan|dimulai|dilaksanakan|disalurkan)",
          ReportClass.INFORMATION, _WEAK),
-        (r"(?:sebaiknya|seyogianya|hendaknya|harapan kami)", ReportClass.ASPIRATION, _WEAK),
-        (r"(?:saran|usul|usulan|masukan|aspirasi)", ReportClass.ASPIRATION, _STRONG),
-        (r"(?:mengusulkan|menyarankan|menyampaikan aspirasi)", ReportClass.ASPIRATION, _STRONG),
-        (r"alangkah (?:baik|bagus|indah)nya", ReportClass.ASPIRATION, _STRONG),
-        (r"(?:akan|lebih) (?:lebih )?baik (?:jika|kalau|bila|apabila)",
+        ("saran", r"saran|usul|usulan|masukan|aspirasi|mengusulkan|menyarankan",
+         ReportClass.ASPIRATION, _STRONG),
+        ("alangkah baiknya", r"alangkah (?:baik|bagus|indah)nya", ReportClass.ASPIRATION, _STRONG),
+        ("sebaiknya",
+         r"sebaiknya|seyogianya|hendaknya|harapan kami|lebih baik (?:jika|kalau|bila|apabila)",
          ReportClass.ASPIRATION, _WEAK),
-        (r"(?:pungli|pungutan liar|suap|menyuap|dipungut|diminta uang|minta uang|uang pelicin)",
+        ("pungutan liar",
+         r"pungli|pungutan liar|suap|menyuap|dipungut|diminta uang|minta uang|uang pelicin",
          ReportClass.SUPERVISED, _STRONG),
-        (r"(?:oknum|penyalahgunaan|menyalahgunakan|diselewengkan|penyelewengan|dikorupsi|mark up)",
+        ("penyalahgunaan",
+         r"oknum|penyalahgunaan|menyalahgunakan|diselewengkan|penyelewengan|dikorupsi|mark up",
          ReportClass.SUPERVISED, _STRONG),
-        (r"(?:calo|percaloan|dipersulit|mempersulit|pilih kasih|tebang pilih|titipan)",
+        ("dipersulit", r"calo|percaloan|dipersulit|mempersulit|pilih kasih|tebang pilih|titipan",
          ReportClass.SUPERVISED, _WEAK),
     )
 )  # fmt: skip
@@ -178,11 +186,10 @@ def suggest_class(
     text = " ".join(words(f"{title} {body}"))
     bonus: dict[str, float] = {}
     phrases: dict[str, list[str]] = {}
-    for pattern, report_class, weight in _CLASS_RULES:
-        matched = pattern.search(text)
-        if matched:
+    for reason, pattern, report_class, weight in _CLASS_RULES:
+        if pattern.search(text):
             bonus[report_class] = bonus.get(report_class, 0.0) + weight
-            phrases.setdefault(report_class, []).append(f"phrase:{matched.group()}")
+            phrases.setdefault(report_class, []).append(f"phrase:{reason}")
     if claim.report_class is not None:
         bonus[claim.report_class] = bonus.get(claim.report_class, 0.0) + _CLAIMED_CLASS
         phrases.setdefault(claim.report_class, []).append("claimed")

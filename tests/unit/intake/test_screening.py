@@ -162,6 +162,29 @@ def test_a_claimed_category_counts_but_does_not_decide_alone() -> None:
     assert (unknown.value, unknown.reasons) == ("999999", ("claimed",))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mohon qwertyx informasi jadwal",
+        "kapan qwertyx qwertyx bansos cair",
+        "saya qwertyx jalan qwertyx berlubang qwertyx di desa qwertyx, HSU",
+        "Pungli oleh qwertyx",
+    ],
+)
+def test_reasons_hold_no_word_that_only_the_report_has(text: str) -> None:
+    """They travel in the clear: a name must not leave the door inside a reason."""
+    found = a_suggestion("qwertyx", text, Claim(place="rumah qwertyx"))
+    reasons = [
+        reason
+        for suggestion in (found.report_class, found.category, found.institution)
+        if suggestion is not None
+        for reason in suggestion.reasons
+    ]
+
+    assert reasons
+    assert not any("qwert" in reason for reason in reasons)
+
+
 def test_a_text_that_says_nothing_gets_no_category() -> None:
     """No reason, no suggestion: the commonest category is not a guess worth reading."""
     assert a_suggestion("", "zzz qqq").category is None
