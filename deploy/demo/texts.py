@@ -36,6 +36,8 @@ _LENGTH_SIGMA: Final = math.log(1_476 / 353) / 1.645
 _LENGTH_MIN: Final = 40
 _SMS_LENGTH_MAX: Final = 130
 _OWN_SHARE: Final = 0.85  # of a category with problems of its own; the rest are its topic's
+_CHARACTERS_PER_PROBLEM: Final = 650  # a long letter has more than one thing to say
+_ALSO: Final = ("Selain itu,", "Di samping itu,", "Masalah lainnya,", "Terakhir,")
 _WANTED_WEIGHT: Final = 3
 FOLDS: Final = 4
 
@@ -212,8 +214,9 @@ def _sentences(
         for one in category.own
         if one.kind == problem.kind and one != problem and keep(one.body)
     ]
-    if aim > 3 * len(problem.body) and others:
-        written.append("Selain itu, " + _small(dice.choice(others)))
+    dice.shuffle(others)
+    for also, other in zip(_ALSO, others[: aim // _CHARACTERS_PER_PROBLEM], strict=False):
+        written.append(f"{also} {_small(other)}")
     length = sum(map(len, written))
     for number, sentence in enumerate([*before, *after[:1], *middle, *after[1:3]]):
         if length >= aim - len(sentence) / 2:

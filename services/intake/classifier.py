@@ -141,6 +141,10 @@ def content_digest(content: Mapping[str, Any]) -> str:
 
 def features(title: str, body: str) -> tuple[str, ...]:
     """Turn a report into features: words, word pairs, and stems' beginnings (`5 letters~`)."""
-    found = words(f"{title} \n {body}")
+    return features_of(words(f"{title} \n {body}"))
+
+
+def features_of(found: Sequence[str]) -> tuple[str, ...]:
+    """Turn words that were already read into the features that `features` makes."""
     pairs = [f"{one} {two}" for one, two in itertools.pairwise(found)]
     return (*found, *pairs, *(f"{word[:5]}~" for word in found if len(word) > 5))  # noqa: PLR2004

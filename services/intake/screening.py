@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.intake.classifier import Model, features
+from services.intake.classifier import Model, features_of
 from services.intake.words import words
 from shared.events import ReportClass, Suggestion
 
@@ -171,19 +171,20 @@ class Gazetteer:
 
 def suggest(title: str, body: str, claim: Claim, model: Model, gazetteer: Gazetteer) -> Suggestions:
     """Propose class, category and institution of a report, each with confidence and reasons."""
-    read = features(title, body)
+    found = words(f"{title} \n {body}")
+    read = features_of(found)
     return Suggestions(
-        report_class=suggest_class(title, body, claim, model, read),
-        category=suggest_category(claim, model, read),
-        institution=suggest_institution(title, body, claim, gazetteer),
+        report_class=suggest_class(found, read, claim, model),
+        category=suggest_category(read, claim, model),
+        institution=suggest_institution(found, claim, gazetteer),
     )
 
 
 def suggest_class(
-    title: str, body: str, claim: Claim, model: Model, read: Sequence[str] | None = None
+    found: Sequence[str], read: Sequence[str], claim: Claim, model: Model
 ) -> Suggestion:
     """Propose one of the four classes: phrases first, then words, the claim a little."""
-    text = " ".join(words(f"{title} {body}"))
+    text = " ".join(found)
     bonus: dict[str, float] = {}
     phrases: dict[str, list[str]] = {}
     for reason, pattern, report_class, weight in _CLASS_RULES:
@@ -193,12 +194,12 @@ def suggest_class(
     if claim.report_class is not None:
         bonus[claim.report_class] = bonus.get(claim.report_class, 0.0) + _CLAIMED_CLASS
         phrases.setdefault(claim.report_class, []).append("claimed")
-    guess = model.report_class.guess(features(title, body) if read is None else read, bonus)
+    guess = model.report_class.guess(read, bonus)
     reasons = (*phrases.get(guess.label, ()), *(f"word:{word}" for word in guess.reasons))
     return Suggestion(value=guess.label, confidence=guess.confidence, reasons=reasons)
 
 
-def suggest_category(claim: Claim, model: Model, read: Sequence[str]) -> Suggestion | None:
+def suggest_category(read: Sequence[str], claim: Claim, model: Model) -> Suggestion | None:
     """Propose a category id; a claimed one counts much, one the model never saw stands alone."""
     claimed = claim.category_id
     if claimed is not None and claimed not in model.category.labels:
@@ -214,10 +215,12 @@ def suggest_category(claim: Claim, model: Model, read: Sequence[str]) -> Suggest
 
 
 def suggest_institution(
-    title: str, body: str, claim: Claim, gazetteer: Gazetteer
+    found: Sequence[str], claim: Claim, gazetteer: Gazetteer
 ) -> Suggestion | None:
     """Propose the institution that names, places and the reporter's choice speak for."""
-    signs = gazetteer.signs(words(f"{title} \n {body} \n {claim.place or ''}"))
+    signs = gazetteer.signs(found)
+    if claim.place is not None:
+        signs += gazetteer.signs(words(claim.place))
     if claim.place_code is not None:
         signs += gazetteer.signs_of_place(claim.place_code)
     if claim.institution in gazetteer.codes and claim.institution is not None:

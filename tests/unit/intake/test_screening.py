@@ -15,7 +15,6 @@ from services.intake.screening import (
     InstitutionNames,
     Suggestions,
     suggest,
-    suggest_class,
 )
 from services.intake.words import words
 from shared.events import ReportClass
@@ -64,8 +63,9 @@ def a_suggestion(title: str, body: str, claim: Claim = NOTHING) -> Suggestions:
 )
 def test_the_class_follows_what_people_say(text: str, expected: ReportClass) -> None:
     """Phrases decide first, then words; abbreviations are read as what they mean."""
-    suggestion = suggest_class("", text, NOTHING, MODEL)
+    suggestion = a_suggestion("", text).report_class
 
+    assert suggestion is not None
     assert suggestion.value == expected
     assert suggestion.reasons
 
