@@ -141,6 +141,7 @@ def test_a_master_key_rotates() -> None:
 
     assert rotated.unwrap(wrapped, REPORT).reporter_secret() == secret
     rewrapped = rotated.rewrap(wrapped, REPORT)
+    assert rewrapped[1:5] == rotated.master_id != wrapped[1:5]
     assert rotated.rewrap(rewrapped, REPORT) == rewrapped
     assert Vault(OTHER_MASTER).unwrap(rewrapped, REPORT).reporter_secret() == secret
     with pytest.raises(KeyUnusable, match="LAPOR_MASTER_KEY"):
