@@ -19,10 +19,12 @@ class Story:
         """Place the facts that do not say themselves to which stretch of the life they belong.
 
         A question of the national admin belongs to the holdings opened before it, a held routing
-        to the dispatch after those before it: in both cases one stream tells the order.
+        to the dispatch after those before it: in both cases one stream tells the order. A closing
+        that a newer dispatch overtook counts nothing.
         """
         ordered = tuple(sorted(set(facts), key=lambda f: f.order))
-        return cls(tuple(_placed(fact, ordered) for fact in ordered))
+        kept = (f for f in ordered if not _is_overtaken(f, ordered))
+        return cls(tuple(_placed(fact, ordered) for fact in kept))
 
     def all(self, *kinds: Kind) -> list[Fact]:
         """Return the facts of some kinds, in canonical order."""
@@ -48,7 +50,7 @@ class Story:
         """Say whether nobody owes anything any more: ended, or closed and not reopened."""
         if self.end is not None:
             return True
-        turns = self.all(Kind.CLOSED, Kind.REOPENED)
+        turns = self.all(Kind.CLOSED, Kind.REOPENED, Kind.ANSWERED)
         last = max(turns, key=lambda f: (f.holding, f.n, f.order), default=None)
         return last is not None and last.kind is Kind.CLOSED
 
@@ -65,6 +67,18 @@ class Story:
             and (until is None or f.at <= until)
         )  # fmt: skip
         return None if any(back) else last.unit
+
+
+def _is_overtaken(fact: Fact, facts: Sequence[Fact]) -> bool:
+    """Say whether a report was dispatched anew while it was closed: that begins again."""
+    if fact.kind is not Kind.CLOSED:
+        return False
+    place = (fact.holding, fact.dispatch)
+    if not any(f.kind is Kind.DISPATCHED and (f.holding, f.dispatch) > place for f in facts):
+        return False
+    return not any(
+        f.kind is Kind.REOPENED and f.holding == fact.holding and f.n > fact.n for f in facts
+    )
 
 
 def _placed(fact: Fact, facts: Sequence[Fact]) -> Fact:
