@@ -158,7 +158,7 @@ def _armed(case: Monitored, story: Story, wanted: Sequence[Deadline]) -> Monitor
     """Set the alarm to the next thing to be said, and what people see of the case."""
     rings = [] if case.is_over else _rings(case, wanted)
     running = [deadline.at for deadline in wanted if deadline.is_running]
-    spans = ledger(story)
+    spans = ledger(story, [deadline.leg for deadline in wanted])
     return case.model_copy(
         update={
             "alarm_at": rings[0].due_at if rings else None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from services.sla_monitor.facts import THREAD, Fact, Kind
+from services.sla_monitor.facts import Fact, Kind
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,17 @@ class Story:
         kept = (f for f in ordered if not _is_overtaken(f, ordered))
         return cls(tuple(_placed(fact, ordered) for fact in kept))
 
+    @cached_property
+    def _by_kind(self) -> dict[Kind, list[Fact]]:
+        found: dict[Kind, list[Fact]] = {}
+        for fact in self.facts:
+            found.setdefault(fact.kind, []).append(fact)
+        return found
+
     def all(self, *kinds: Kind) -> list[Fact]:
         """Return the facts of some kinds, in canonical order."""
-        return [fact for fact in self.facts if fact.kind in kinds]
-
-    def thread(self, holding: int) -> list[Fact]:
-        """Return what happened at the units of one holding, in the order of its stream."""
-        found = [f for f in self.facts if f.kind in THREAD and f.holding == holding]
-        return sorted(found, key=lambda f: (f.n, *f.order))
+        found = [fact for kind in kinds for fact in self._by_kind.get(kind, ())]
+        return found if len(kinds) == 1 else sorted(found, key=lambda f: f.order)
 
     @cached_property
     def received(self) -> Fact | None:
@@ -82,12 +85,11 @@ def _is_overtaken(fact: Fact, facts: Sequence[Fact]) -> bool:
 
 
 def _placed(fact: Fact, facts: Sequence[Fact]) -> Fact:
-    before = [f for f in facts if f.n < fact.n]
     if fact.kind is Kind.ASKED and fact.stage == "national":
-        opened = (f.holding for f in before if f.kind is Kind.FORWARDED)
+        opened = (f.holding for f in facts if f.kind is Kind.FORWARDED and f.n < fact.n)
         return fact.model_copy(update={"holding": max(opened, default=0)})
     if fact.kind is Kind.HELD:
-        sent = (f for f in before if f.kind is Kind.DISPATCHED and f.holding == fact.holding)
-        awaited = max((f.dispatch for f in sent), default=0) + 1
+        sent = (f for f in facts if f.kind is Kind.DISPATCHED and f.n < fact.n)
+        awaited = max((f.dispatch for f in sent if f.holding == fact.holding), default=0) + 1
         return fact.model_copy(update={"dispatch": awaited})
     return fact

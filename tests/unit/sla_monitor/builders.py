@@ -6,8 +6,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
+from services.sla_monitor.clocks import legs
+from services.sla_monitor.ledger import Span, ledger
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.story import Story
 from shared import events as e
 from shared.decision import Cause
 from shared.events import ReportClass
@@ -176,6 +179,12 @@ def rang(due_at: datetime, now: datetime | None = None) -> Step:
     """Ring the alarm, found `now` or at once."""
     event = e.AlarmRang(report_id=REPORT, due_at=due_at)
     return a_step(event, now or due_at, 0, id_=f"alarm-{due_at.isoformat()}")
+
+
+def ledger_of(case: Monitored) -> tuple[Span, ...]:
+    """Return the ledger that a case's facts give."""
+    story = Story.of(case.facts)
+    return ledger(story, legs(story))
 
 
 class Run(NamedTuple):

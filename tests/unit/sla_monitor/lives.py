@@ -1,7 +1,7 @@
 """Lives of reports for property tests: walks through what the stages may decide, and any noise."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
@@ -26,6 +26,9 @@ from tests.unit.sla_monitor.builders import (
     returned,
     withdrawn,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START: Final = datetime(2023, 3, 6, 2, tzinfo=UTC)
 WAITS_HOURS: Final = (0, 1, 5, 24, 24 * 3, 24 * 9, 24 * 30)
@@ -102,7 +105,7 @@ class Walk:
             case "dispatch":
                 self.at, self.dispatch = "unit", self.dispatch + 1
                 return dispatched(when, self.dispatch, self._unit(), self.holding, n=n)
-        kinds = {
+        kinds: dict[str, tuple[type[e.AtUnit], str]] = {
             "respond": (e.InitialResponseGiven, "unit"),
             "follow_up": (e.FollowUpGiven, "followed_up"),
             "unit_return": (e.UnitReturned, "held"),
@@ -142,19 +145,22 @@ _TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2150, 1, 1), timezones=st.j
 _SMALL = st.integers(0, 3)
 
 
+_AT_UNIT: Final[tuple[type[e.AtUnit], ...]] = (
+    e.InitialResponseGiven, e.FollowUpGiven, e.UnitReturned, e.ReporterAnswered, e.ReportClosed,
+    e.ReportReopened,
+)  # fmt: skip
+
+
 @st.composite
 def noise(draw: st.DrawFn) -> Step:
     """Draw any record this stage reads, at any time, in any holding."""
     when = draw(st.one_of(_TIMES, st.sampled_from([START + timedelta(days=d) for d in range(60)])))
     n, holding, dispatch = draw(_SMALL), draw(_SMALL), draw(_SMALL)
     text, unit = when.isoformat(), draw(st.sampled_from(["3204-001", "6308-001", "9999-001"]))
-    kind = draw(st.sampled_from([
-        e.InitialResponseGiven, e.FollowUpGiven, e.UnitReturned, e.ReporterAnswered,
-        e.ReportClosed, e.ReportReopened,
-    ]))  # fmt: skip
+    kind = draw(st.sampled_from(_AT_UNIT))
     report_class = draw(st.sampled_from(list(ReportClass)))
     id_ = f"{draw(st.integers(0, 40))}"
-    makers = (
+    makers: tuple[Callable[[], Step], ...] = (
         lambda: received(text, draw(_TIMES).isoformat(), n=n, id_=id_),
         lambda: forwarded(text, unit[:4], holding, n=n, id_=id_),
         lambda: asked(text, draw(st.sampled_from(["national", "institution"])), holding, n=n),
@@ -169,4 +175,5 @@ def noise(draw: st.DrawFn) -> Step:
         lambda: a_step(e.ReporterReplied(report_id=REPORT, channel="web", message_id="m"), text, n),
         lambda: a_step(e.AlarmRang(report_id=REPORT, due_at=when), text, n, id_=id_),
     )
-    return draw(st.sampled_from(makers))()
+    make: Callable[[], Step] = draw(st.sampled_from(makers))
+    return make()

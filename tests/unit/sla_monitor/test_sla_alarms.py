@@ -170,7 +170,7 @@ def test_a_deadline_that_moves_into_the_past_is_breached_at_once_in_order() -> N
 
 
 def test_the_ladder_tells_its_people_by_level() -> None:
-    """The unit's liaison is warned; then the admin and the unit's head, the oversight, the nation."""
+    """The unit's liaison is warned; then admin and unit's head, oversight, the nation."""
     done = run([dispatched(MONDAY)]).ring_until(at("2023-12-31 00:00"))
     told = [getattr(event, "recipients", ()) for event in done.events]
     registry = POLICY.registry

@@ -1,7 +1,6 @@
 """The ledger: who had the report, from when to when, for its whole life."""
 
-from services.sla_monitor.ledger import Span, ledger
-from services.sla_monitor.story import Story
+from services.sla_monitor.ledger import Span
 from shared import events as e
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
@@ -16,6 +15,7 @@ from tests.unit.sla_monitor.builders import (
     completed,
     dispatched,
     forwarded,
+    ledger_of,
     received,
     returned,
     run,
@@ -24,7 +24,7 @@ from tests.unit.sla_monitor.builders import (
 
 def spans_of(*steps: Step) -> tuple[Span, ...]:
     """Return the ledger after some records."""
-    return ledger(Story.of(run(steps).case.facts))
+    return ledger_of(run(steps).case)
 
 
 def told(spans: tuple[Span, ...]) -> list[tuple[str, str | None, str]]:

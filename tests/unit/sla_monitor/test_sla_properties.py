@@ -2,14 +2,13 @@
 
 from collections import Counter
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.sla_monitor.facts import FACTS_MAX
-from services.sla_monitor.ledger import ledger
 from services.sla_monitor.rules import Monitored, decide
-from services.sla_monitor.story import Story
 from shared import events as e
 from tests.unit.sla_monitor.builders import (
     POLICY,
@@ -17,6 +16,7 @@ from tests.unit.sla_monitor.builders import (
     Step,
     at_unit,
     dispatched,
+    ledger_of,
     rang,
     received,
     run,
@@ -36,7 +36,7 @@ def standing(case: Monitored) -> object:
 
 
 @given(st.data(), lives())
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_any_order_of_arrival_gives_the_same_deadlines_and_ledger(
     data: st.DataObject, life: list[Step]
 ) -> None:
@@ -44,7 +44,7 @@ def test_any_order_of_arrival_gives_the_same_deadlines_and_ledger(
     shuffled = data.draw(st.permutations(life))
     straight, other = run(life).case, run(shuffled).case
     assert standing(other) == standing(straight)
-    assert ledger(Story.of(other.facts)) == ledger(Story.of(straight.facts))
+    assert ledger_of(other) == ledger_of(straight)
 
 
 @given(st.data(), lives())
@@ -58,7 +58,7 @@ def test_a_record_repeated_changes_and_says_nothing(data: st.DataObject, life: l
 
 
 @given(st.lists(noise(), max_size=12))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_every_record_can_be_decided_in_every_case(steps: list[Step]) -> None:
     """Total: no time, holding or order raises, and the same records give the same decision."""
     case: Monitored | None = None
@@ -73,26 +73,26 @@ def test_every_record_can_be_decided_in_every_case(steps: list[Step]) -> None:
 
 def _covers(case: Monitored) -> None:
     """Check that the ledger has no gap and no overlap."""
-    spans = ledger(Story.of(case.facts))
-    for one, other in zip(spans, spans[1:], strict=False):
+    spans = ledger_of(case)
+    for one, other in pairwise(spans):
         assert one.until == other.since
         assert one.since < other.since
 
 
 @given(lives())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_the_ledger_is_the_whole_life(life: list[Step]) -> None:
     """From reception to the last end, or to now."""
     case = run(life).case
     _covers(case)
-    spans = ledger(Story.of(case.facts))
+    spans = ledger_of(case)
     if spans:
         assert spans[0].since == START
         assert (spans[-1].until is None) == (not case.is_over)
 
 
 @given(st.data(), lives())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_every_level_is_said_once_for_its_date_and_never_before_it(
     data: st.DataObject, life: list[Step]
 ) -> None:
@@ -116,7 +116,7 @@ def test_every_level_is_said_once_for_its_date_and_never_before_it(
 
 
 @given(lives())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_after_an_end_nothing_is_set_or_rings(life: list[Step]) -> None:
     """While a report is open somebody owes its next step, and after its end nobody does."""
     done: Run | None = None
