@@ -53,7 +53,7 @@ def print_measured(folds: Folds) -> None:
     _print_confusion(rules)
     _print_confused_most(category)
     typer.echo(
-        f"\nProcessor time per report, both tasks and rules: {_microseconds(folds):.0f} microseconds."
+        f"\nProcessor time per report, tasks and rules: {_microseconds(folds):.0f} microseconds."
     )
 
 
