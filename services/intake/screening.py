@@ -2,8 +2,8 @@
 
 Rules (`phrases.py`) come first where a phrase decides more surely than a count of words can; they
 add log-odds to the small model of `classifier.py`. Pure functions: model and gazetteer arrive as
-arguments. A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `claimed`, for an officer to weigh;
-it only ever holds words of the model, the rules and the gazetteer.
+arguments. A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `claimed`, to be weighed
+by an officer; it only ever holds words of the model, the rules and the gazetteer.
 """
 
 from collections.abc import Mapping, Sequence
