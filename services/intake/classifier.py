@@ -21,7 +21,7 @@ REASONS_MAX: Final = 5
 CONFIDENCE_MAX: Final = 0.98  # texts by other hands are never as clear as those trained on
 _WORDS_BEFORE: Final = 8
 _GAIN_MIN: Final = 0.3  # a word that moved the winner less than this against the rest is no reason
-_NOTHING: Final[Mapping[int, float]] = {}
+_OUT_OF_SIGHT: Final = 10.0  # log-odds below the best: 211 such labels are 1 % together
 
 
 class ModelBroken(ValueError):  # noqa: N818 - named for what is true
@@ -40,7 +40,7 @@ class Guess:
 class Task:
     """One question (class or category) with its labels and what each word tells about them."""
 
-    __slots__ = ("_base", "_gains", "_temperature", "_usual", "labels")
+    __slots__ = ("_base", "_gains", "_telling", "_temperature", "labels")
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.labels: tuple[str, ...] = tuple(content["labels"])
@@ -63,10 +63,7 @@ class Task:
             }
             for word, pairs in content["words"].items()
         }
-        # What a word gives the average label: a reason is what gives the winner more.
-        self._usual = {
-            word: sum(gains.values()) / len(self.labels) for word, gains in self._gains.items()
-        }
+        self._telling = self._telling_words()
 
     def scores(self, found: Sequence[str]) -> list[float]:
         """Weigh every label by a text's features, on a scale that its length does not change.
@@ -82,27 +79,36 @@ class Task:
         for gains in known:
             for label, gain in gains.items():
                 scores[label] += gain
-        scale = 1 / math.sqrt(len(known) + _WORDS_BEFORE)
+        scale = 1 / (self._temperature * math.sqrt(len(known) + _WORDS_BEFORE))
         return [score * scale for score in scores]
 
     def guess(self, found: Sequence[str], bonus: Mapping[str, float] | None = None) -> Guess:
         """Name the likeliest label of a text's features; `bonus` adds log-odds per label."""
-        scores = [score / self._temperature for score in self.scores(found)]
+        scores = self.scores(found)
         for name, extra in (bonus or {}).items():
             scores[self.labels.index(name)] += extra
         best = max(range(len(scores)), key=scores.__getitem__)
         top = scores[best]
-        rest = sum(math.exp(score - top) for score in scores)
+        rest = sum(math.exp(score - top) for score in scores if score > top - _OUT_OF_SIGHT)
         sure = min(CONFIDENCE_MAX, round(1 / rest, 4))
         return Guess(self.labels[best], sure, self._reasons(best, found))
 
     def _reasons(self, best: int, found: Sequence[str]) -> tuple[str, ...]:
-        weighed = []
-        for word in dict.fromkeys(found):
-            gain = self._gains.get(word, _NOTHING).get(best)
-            if gain is not None and gain - self._usual[word] > _GAIN_MIN:
-                weighed.append((self._usual[word] - gain, word))
+        telling = self._telling[best]
+        weighed = [(-telling[word], word) for word in dict.fromkeys(found) if word in telling]
         return tuple(word for _, word in sorted(weighed)[:REASONS_MAX])
+
+    def _telling_words(self) -> tuple[dict[str, float], ...]:
+        """List, per label, the words that give it more than they give the average label."""
+        telling: tuple[dict[str, float], ...] = tuple({} for _ in self.labels)
+        for word, gains in self._gains.items():
+            if word.endswith("~"):
+                continue  # the beginning of a word is no reason to read
+            usual = sum(gains.values()) / len(self.labels)
+            for label, gain in gains.items():
+                if gain - usual > _GAIN_MIN:
+                    telling[label][word] = gain - usual
+        return telling
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,7 @@ def print_measured(folds: Folds) -> None:
     typer.echo("\nClass, rules + words: rows are right, columns suggested.")
     _print_confusion(rules)
     _print_confused_most(category)
-    typer.echo(
-        f"\nProcessor time per report, tasks and rules: {_microseconds(folds):.0f} microseconds."
-    )
+    typer.echo(f"\nProcessor time per report: {_microseconds(folds):.0f} microseconds.")
 
 
 def accuracy(answers: Sequence[Answer]) -> float:

@@ -1,68 +1,27 @@
 """What intake derives once from a report's text: class, category and institution, each with why.
 
-Rules come first where a phrase decides more surely than a count of words can; they add log-odds
-to the small model of `classifier.py`. Pure functions: model and gazetteer arrive as arguments.
-A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `claimed`, for an officer to weigh;
-it only ever holds words of the model, the rules and the gazetteer.
+Rules (`phrases.py`) come first where a phrase decides more surely than a count of words can; they
+add log-odds to the small model of `classifier.py`. Pure functions: model and gazetteer arrive as
+arguments. A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `claimed`, to be weighed
+by an officer; it only ever holds words of the model, the rules and the gazetteer.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from services.intake.classifier import Model, features_of
+from services.intake.phrases import fired
 from services.intake.words import words
 from shared.events import ReportClass, Suggestion
 
 MODEL_PATH: Final = Path(__file__).with_name("screening_model.json")
 
-# Log-odds of a phrase for its class; set by hand, then checked by `services.intake.train`.
-_STRONG: Final = 3.0
-_WEAK: Final = 1.5
+# Log-odds of what the reporter chose.
 _CLAIMED_CLASS: Final = 0.5  # domain.md section 4: the class is what people and officers differ on
 _CLAIMED_CATEGORY: Final = 4.0  # chosen from a list with the text at hand
 _CLAIMED_UNKNOWN: Final = 0.6  # a claimed category that the model never saw
-
-# A rule's reason is its own name, never what matched: reasons travel in the clear, and a pattern
-# with room for any word in it would carry a word of the report out of the door (law 6).
-_CLASS_RULES: Final = tuple(
-    (reason, re.compile(rf"\b(?:{pattern})\b"), report_class, weight)
-    for reason, pattern, report_class, weight in (
-        ("mohon informasi",
-         r"(?:mohon|minta|butuh|meminta|perlu|ingin) (?:\w+ )?(?:informasi|penjelasan|keterangan)",
-         ReportClass.INFORMATION, _STRONG),
-        ("mau bertanya",
-         r"(?:mau|ingin|hendak|numpang|izin|ijin) (?:tanya|bertanya|menanyakan|tahu)",
-         ReportClass.INFORMATION, _STRONG),
-        ("bagaimana cara", r"bagaimana (?:cara|prosedur|alur|syarat|proses|ketentuan)",
-         ReportClass.INFORMATION, _STRONG),
-        ("apa syaratnya",
-         r"apa saja (?:syarat|persyaratan|berkas|dokumen)\w*|(?:syarat|persyaratan)\w* apa",
-         ReportClass.INFORMATION, _STRONG),
-        ("apakah", r"apakah (?:ada|bisa|boleh|masih|benar|perlu|harus|wajib)",
-         ReportClass.INFORMATION, _WEAK),
-        ("ke mana saya", r"(?:ke mana|kepada siapa) saya", ReportClass.INFORMATION, _WEAK),
-        ("kapan",
-         r"kapan (?:\w+ ){0,4}(?:cair|dibuka|dibagikan|dimulai|dilaksanakan|disalurkan)",
-         ReportClass.INFORMATION, _WEAK),
-        ("saran", r"saran|usul|usulan|masukan|aspirasi|mengusulkan|menyarankan",
-         ReportClass.ASPIRATION, _STRONG),
-        ("alangkah baiknya", r"alangkah (?:baik|bagus|indah)nya", ReportClass.ASPIRATION, _STRONG),
-        ("sebaiknya",
-         r"sebaiknya|seyogianya|hendaknya|harapan kami|lebih baik (?:jika|kalau|bila|apabila)",
-         ReportClass.ASPIRATION, _WEAK),
-        ("pungutan liar",
-         r"pungli|pungutan liar|suap|menyuap|dipungut|diminta uang|minta uang|uang pelicin",
-         ReportClass.SUPERVISED, _STRONG),
-        ("penyalahgunaan",
-         r"oknum|penyalahgunaan|menyalahgunakan|diselewengkan|penyelewengan|dikorupsi|mark up",
-         ReportClass.SUPERVISED, _STRONG),
-        ("dipersulit", r"calo|percaloan|dipersulit|mempersulit|pilih kasih|tebang pilih|titipan",
-         ReportClass.SUPERVISED, _WEAK),
-    )
-)  # fmt: skip
 
 # How sure each sign of an institution is, alone; guesses, combined as independent chances.
 _BY_NAME: Final = 0.85
@@ -184,13 +143,11 @@ def suggest_class(
     found: Sequence[str], read: Sequence[str], claim: Claim, model: Model
 ) -> Suggestion:
     """Propose one of the four classes: phrases first, then words, the claim a little."""
-    text = " ".join(found)
     bonus: dict[str, float] = {}
     phrases: dict[str, list[str]] = {}
-    for reason, pattern, report_class, weight in _CLASS_RULES:
-        if pattern.search(text):
-            bonus[report_class] = bonus.get(report_class, 0.0) + weight
-            phrases.setdefault(report_class, []).append(f"phrase:{reason}")
+    for rule in fired(found):
+        bonus[rule.report_class] = bonus.get(rule.report_class, 0.0) + rule.weight
+        phrases.setdefault(rule.report_class, []).append(f"phrase:{rule.reason}")
     if claim.report_class is not None:
         bonus[claim.report_class] = bonus.get(claim.report_class, 0.0) + _CLAIMED_CLASS
         phrases.setdefault(claim.report_class, []).append("claimed")

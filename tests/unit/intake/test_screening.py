@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.classifier import Model, ModelBroken, content_digest, features
+from services.intake.phrases import RULES, Rule, fired
 from services.intake.screening import (
     MODEL_PATH,
     Claim,
@@ -35,6 +36,12 @@ GAZETTEER = Gazetteer(
     }
 )
 NOTHING = Claim()
+RULE_EXAMPLES = (
+    "mohon informasi", "minta tolong penjelasan", "numpang tanya", "gmn cara daftarnya",
+    "syaratnya apa", "apakah boleh diwakilkan", "dimana saya lapor, ke mana saya harus pergi",
+    "kapan BPNT tahap dua cair", "saran saya", "sebaiknya dipindah", "lebih baik kalau dipindah",
+    "pungli di pasar", "diminta uang rokok", "oknum petugas", "ada calo", "bantuan pilih kasih",
+)  # fmt: skip
 
 
 def a_suggestion(title: str, body: str, claim: Claim = NOTHING) -> Suggestions:
@@ -253,3 +260,10 @@ def test_the_committed_model_is_small_and_vouched_for() -> None:
     assert MODEL_PATH.stat().st_size < 1_500_000
     assert content_digest(file["content"]) == file["sha256"] == MODEL.digest
     assert set(MODEL.report_class.labels) == {str(report_class) for report_class in ReportClass}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.reason for rule in RULES])
+def test_every_rule_can_fire(rule: Rule) -> None:
+    """A rule's words and pattern are in the spelling that `words` gives, or it never would."""
+    assert all(words(word) == (word,) for word in rule.words)
+    assert any(rule in fired(words(text)) for text in RULE_EXAMPLES)
