@@ -71,6 +71,5 @@ async def apply_schema(pool: Pool, schema: str, files: "Sequence[Path]") -> bool
             return False
         await connection.execute(f'CREATE SCHEMA "{schema}"')
         await connection.execute(f'SET LOCAL search_path = "{schema}"')
-        for file in files:
-            await connection.execute(file.read_text(encoding="utf-8"))
+        await connection.execute("\n".join(file.read_text(encoding="utf-8") for file in files))
         return True

@@ -1,6 +1,7 @@
 """A stage as a process: the shell over Kafka and PostgreSQL, its loops, health and metrics."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -9,7 +10,6 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
@@ -65,7 +65,7 @@ class Service:
         )
         self.subscriber = subscribe(self.broker, stage.name, settings, Listener(self))
         self.subscriber(self.handle)
-        self.pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.pool: postgres.Pool | None = None
         self.shell: Shell[Any, Any] | None = None
         self.watchdog: Watchdog | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -104,7 +104,7 @@ class Service:
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
 
-    async def _open_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+    async def _open_pool(self) -> postgres.Pool:
         delay = 0.2
         dsn = self.settings.postgres.get_secret_value()
         while True:
@@ -134,7 +134,10 @@ class Service:
             self.shell.stopping.set()
 
     async def stopped(self) -> None:
-        """Close what is open."""
+        """Empty what is confirmed, so that the next start need not say it again; close."""
+        if self.shell is not None:
+            with contextlib.suppress(*postgres.PASSING):
+                await self.shell.idle(seconds=0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

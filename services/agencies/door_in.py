@@ -24,7 +24,9 @@ REJECTED_MAX: Final = 20  # rejected ids a case keeps, so that a repeat of one i
 
 _INSTITUTION: Final = re.compile(r"[0-9]{2,10}")
 _ONLY_NATIONAL: Final = (e.Forward, e.Block)
-_NEVER_NATIONAL: Final = (e.Accept, e.ReturnReport, e.Reclassify, e.Dispatch, e.UnitCommand)
+_NEVER_NATIONAL: Final = (
+    e.Accept, e.ReturnReport, e.Reclassify, e.Dispatch, e.UnitCommand, e.CloseCase,
+)  # fmt: skip
 _TYPES: Final = {OUTBOX.type_of(command): command.__name__ for command in COMMANDS}
 
 WORDS: Final[Mapping[type[BaseModel], str]] = {

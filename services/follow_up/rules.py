@@ -219,9 +219,10 @@ def _misfit(case: FollowUpCase, command: Command) -> str | None:
     """Name what of the command does not fit the report as it stands; None if it fits."""
     if case.status in ENDS:
         return case.status.value
+    if command.holding < max(case.holding, case.returned_holding, 1):
+        return "stale_holding"
     if command.holding != case.holding or case.status is Status.NOTHING:
-        is_back = 0 < command.holding == case.returned_holding
-        return "already_returned" if is_back else "stale_holding"
+        return "already_returned"
     if command.institution != case.institution:
         return "not_the_holder"
     if isinstance(command, UnitCommand) and command.unit != case.unit:

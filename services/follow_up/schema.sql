@@ -1,2 +1,2 @@
 -- Follow-up's own additions to its cases: where each report stands, for people who look.
-ALTER TABLE cases ADD COLUMN status text NOT NULL DEFAULT '';
+ALTER TABLE cases ADD COLUMN status text;

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from zoneinfo import ZoneInfo
 
-import asyncpg
 from faststream.asgi import AsgiFastStream
 
 from services.notifier.delivery import Courier, senders_for
 from services.notifier.facts import REFUSED, Windows
+from services.notifier.quiet_hours import QuietHours
 from services.notifier.rendering import Templates
 from services.notifier.rules import TELLING, Known, Policy, decide
 from services.notifier.settings import NotifierSettings
@@ -26,6 +26,9 @@ from shared.service import stage_app
 from shared.settings import Settings
 from shared.stage import Stage
 from shared.vault import Vault
+
+if TYPE_CHECKING:
+    import asyncpg
 
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
 _VAULT_SCHEMA: Final = Path(vault_store.__file__).with_name("vault.sql")
@@ -97,6 +100,8 @@ def policy_from(registry: Registry, own: NotifierSettings) -> Policy:
 
     return Policy(
         channels=own.channels,
+        webhook_local=own.webhook_local,
+        quiet=QuietHours(own.quiet_start_local, own.quiet_end_local),
         windows=windows,
         zone=registry.institution(NATIONAL).time_zone,
         zones={i.code: i.time_zone for i in institutions},

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-import asyncpg
 import structlog
 
 from services.notifier.case import Notifying, Pending
@@ -32,6 +31,9 @@ from shared.postgres import Connection
 from shared.stage import Context
 from shared.vault import Vault
 from shared.vault_store import open_keys
+
+if TYPE_CHECKING:
+    import asyncpg
 
 _STREAM: Final = topics.alarms_of("notifier")
 _TYPE: Final = _STREAM.type_of(DeliveryReported)

@@ -3,6 +3,7 @@
 Pure once built: templates are read once, and nothing of a value is ever taken as a template.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -25,7 +26,12 @@ LANGUAGES: Final[tuple[Language, ...]] = ("id", "en")
 QUOTED_CHARACTERS_MAX: Final = 10_000
 SUBJECT_CHARACTERS_MAX: Final = 200
 # The offsets of Indonesia's zones; none has daylight saving (domain.md section 2).
-_ZONE_LABELS: Final = {7: "WIB", 8: "WITA", 9: "WIT"}
+_ZONE_LABELS: Final[Mapping[timedelta | None, str]] = {
+    timedelta(hours=7): "WIB",
+    timedelta(hours=8): "WITA",
+    timedelta(hours=9): "WIT",
+}
+_LINE_ENDS: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _AT: Final[Mapping[Language, str]] = {"id": " pukul ", "en": " at "}
 
 
@@ -33,18 +39,21 @@ class Templates:
     """The messages of one language each, one file per fact."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        self._environment = Environment(
+        environment = Environment(
             loader=FileSystemLoader(folder),
             autoescape=False,  # noqa: S701 - plain text, never a page
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            auto_reload=False,
         )
-        self._environment.filters |= {"quoted": quoted, "grouped": tracking_number}
+        environment.filters |= {"quoted": quoted, "grouped": tracking_number}
+        self._templates = {
+            name: environment.get_template(name) for name in environment.list_templates()
+        }
         self._words = {
-            language: self._environment.get_template(f"{language}/words.txt").module
-            for language in LANGUAGES
+            language: self._templates[f"{language}/words.txt"].module for language in LANGUAGES
         }
 
     def __call__(
@@ -53,9 +62,9 @@ class Templates:
         """Render a fact; the subject is one line whatever the values hold.
 
         Raises:
-            jinja2.TemplateError: no such template, or a value it needs is missing (a bug here).
+            KeyError: no such template. jinja2.UndefinedError: a value that it needs is missing.
         """
-        loaded = self._environment.get_template(f"{language}/{template}.txt")
+        loaded = self._templates[f"{language}/{template}.txt"]
         context = loaded.new_context(
             {
                 **{name: cleaned(v) if type(v) is str else v for name, v in values.items()},
@@ -72,9 +81,11 @@ class Templates:
 
 def cleaned(text: str) -> str:
     """Drop what is no text: controls but tab and newline, direction marks, lone surrogates."""
+    if text.isprintable():
+        return text
     return "".join(
         c
-        for c in text.replace("\r\n", "\n").replace("\r", "\n")
+        for c in _LINE_ENDS.sub("\n", text)
         if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"}
     )
 
@@ -113,13 +124,7 @@ def last_day(deadline: datetime, *, language: Language, zone: str) -> str:
 
 def zone_label(local: datetime) -> str:
     """Name the zone of a local time as people in Indonesia do; elsewhere by its offset."""
-    offset = local.utcoffset() or timedelta()
-    hours = offset.total_seconds() / 3600
-    return (
-        _ZONE_LABELS.get(int(hours), f"UTC{hours:+g}")
-        if hours.is_integer()
-        else local.strftime("UTC%z")
-    )
+    return _ZONE_LABELS.get(local.utcoffset(), local.strftime("UTC%z"))
 
 
 def _date(on: date, language: Language) -> str:

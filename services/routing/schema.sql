@@ -1,2 +1,2 @@
 -- Routing's own additions to its cases: where each report stands, for people who look.
-ALTER TABLE cases ADD COLUMN status text NOT NULL DEFAULT '';
+ALTER TABLE cases ADD COLUMN status text;

@@ -11,6 +11,7 @@ import ipaddress
 import json
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
 import httpx
@@ -23,6 +24,7 @@ SIGNATURE: Final = "X-Lapor-Signature"
 # Request timeout, locked, too early, too many requests: the receiver asks for another time.
 _LATER: Final = frozenset({408, 425, 429})
 _SERVER_FAULT: Final = 500
+_TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")  # NAT64: an IPv4 address inside
 
 
 async def send(message: Message, settings: NotifierSettings, tls: ssl.SSLContext) -> Outcome:
@@ -38,13 +40,13 @@ async def send(message: Message, settings: NotifierSettings, tls: ssl.SSLContext
     if not url.host or url.userinfo or url.scheme not in _schemes(settings):
         return permanent("webhook_address")
     try:
-        address = await _address(url, settings)
+        addresses = await _resolve(url)
     except OSError:
         return temporary("webhook_unresolved")
-    if address is None:
+    if not settings.webhook_local and not all(is_public(each) for each in addresses):
         return permanent("webhook_private_address")
     try:
-        status = await _post(url, address, message, settings, tls)
+        status = await _post(url, addresses, message, settings, tls)
     except httpx.HTTPError:
         return temporary("webhook_unreachable")
     return _answered(status)
@@ -69,25 +71,24 @@ def _schemes(settings: NotifierSettings) -> frozenset[str]:
     return frozenset({"http", "https"} if settings.webhook_local else {"https"})
 
 
-async def _address(url: httpx.URL, settings: NotifierSettings) -> str | None:
-    """Resolve the host; None if any of its addresses is not public (and local is not allowed)."""
+async def _resolve(url: httpx.URL) -> list[str]:
+    """Return the addresses of the host, each once, the preferred first."""
     port = url.port or (443 if url.scheme == "https" else 80)
+    loop = asyncio.get_running_loop()
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            url.host, port, type=socket.SOCK_STREAM
-        )
-    except UnicodeError:
-        return None
-    addresses = [str(info[4][0]) for info in found]
-    if settings.webhook_local or all(_is_public(each) for each in addresses):
-        return addresses[0]
-    return None
+        found = await loop.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as unfit:  # a label that is empty or too long
+        raise OSError("no such host") from unfit
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
-def _is_public(address: str) -> bool:
+def is_public(address: str) -> bool:
+    """Say whether an address is one of the internet's, also where it carries one of IPv4."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed in _TRANSLATED or parsed.sixtofour or parsed.teredo:
+            return False
+        parsed = parsed.ipv4_mapped or parsed
     return parsed.is_global and not parsed.is_multicast
 
 
@@ -95,7 +96,23 @@ def _is_public(address: str) -> bool:
 @stamina.retry(on=httpx.ConnectError, attempts=2, wait_initial=0.3, timeout=None)
 async def _post(
     url: httpx.URL,
+    addresses: Sequence[str],
+    message: Message,
+    settings: NotifierSettings,
+    tls: ssl.SSLContext,
+) -> int:
+    """Post to the first address that can be connected to; return the answer's status."""
+    for address in addresses[:-1]:
+        try:
+            return await _post_to(address, url, message, settings, tls)
+        except httpx.ConnectError:
+            continue
+    return await _post_to(addresses[-1], url, message, settings, tls)
+
+
+async def _post_to(
     address: str,
+    url: httpx.URL,
     message: Message,
     settings: NotifierSettings,
     tls: ssl.SSLContext,

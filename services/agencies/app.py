@@ -1,0 +1,53 @@
+"""Composition root of the two doors: which one runs, the environment says (LAPOR_INSTANCE)."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from faststream.asgi import AsgiFastStream
+
+from services.agencies import door_in, door_out, store
+from shared import registry, vault_store
+from shared.service import stage_app
+from shared.settings import Settings
+from shared.stage import Stage
+from shared.vault import Vault
+
+SCHEMA: Final = Path(__file__).with_name("schema.sql")
+VAULT: Final = {"vault": Path(vault_store.__file__).with_name("vault.sql")}
+
+
+def build() -> AsgiFastStream:
+    """Compose the door that LAPOR_INSTANCE names: `agencies.in` or `agencies.out`.
+
+    Raises:
+        KeyError: it names neither. KeyUnusable, RegistryError: what must be set or mended.
+    """
+    settings = Settings()
+    vault = Vault.from_text(settings.master_key.get_secret_value())
+    make = {"agencies.in": way_in, "agencies.out": way_out}[settings.instance]
+    return stage_app(settings, make(vault, registry.load()))
+
+
+def way_in(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
+    """Compose the door in."""
+    return Stage(
+        name="agencies.in",
+        store=store.IN,
+        schema=SCHEMA,
+        decide=door_in.decide,
+        identify=door_in.identify,
+        gather=store.InKnowledge(vault, known).gather,
+        more_schemas=VAULT,
+    )
+
+
+def way_out(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
+    """Compose the door out."""
+    return Stage(
+        name="agencies.out",
+        store=store.OUT,
+        schema=SCHEMA,
+        decide=door_out.decide,
+        gather=store.OutKnowledge(vault, known).gather,
+        more_schemas=VAULT,
+    )

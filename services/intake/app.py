@@ -1,0 +1,102 @@
+"""Composition root of intake."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from faststream.asgi import AsgiFastStream
+
+from services.intake.classifier import Model
+from services.intake.rules import decide, identify
+from services.intake.screening import (
+    MODEL_PATH,
+    Claim,
+    Gazetteer,
+    InstitutionNames,
+    Suggestions,
+    suggest,
+)
+from services.intake.store import STORE, Knowledge
+from services.intake.validation import Named
+from shared import vault_store
+from shared.events import SubmitReport
+from shared.registry import NATIONAL, Institution, Registry, load
+from shared.service import stage_app
+from shared.settings import Settings
+from shared.stage import Stage
+from shared.vault import Vault
+
+SCHEMA: Final = Path(__file__).with_name("schema.sql")
+VAULT_SCHEMA: Final = Path(vault_store.__file__).with_name("vault.sql")
+_VILLAGES: Final = frozenset({"kelurahan", "desa"})
+
+
+def build() -> AsgiFastStream:
+    """Compose intake.
+
+    Raises:
+        KeyUnusable, RegistryError, ModelBroken: what must be set or mended.
+    """
+    settings = Settings()
+    vault = Vault.from_text(settings.master_key.get_secret_value())
+    return stage_app(settings, stage(vault, load(), Model.load(MODEL_PATH)))
+
+
+def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
+    """Compose the stage from what it knows."""
+    named = Named(
+        institutions=registry.institutions,
+        categories=registry.categories,
+        places=registry.places,
+    )
+    knowledge = Knowledge(vault, named, suggester(registry, model))
+    return Stage(
+        name="intake",
+        store=STORE,
+        schema=SCHEMA,
+        decide=decide,
+        identify=identify,
+        gather=knowledge.gather,
+        more_schemas={"vault": VAULT_SCHEMA},
+    )
+
+
+def suggester(registry: Registry, model: Model) -> Callable[[SubmitReport], Suggestions]:
+    """Return what proposes class, category and institution of a submission."""
+    gazetteer = Gazetteer(
+        {
+            code: names_of(institution, registry)
+            for code, institution in registry.institutions.items()
+            if code != NATIONAL  # it hands reports on and is nobody's addressee
+        }
+    )
+
+    def of(event: SubmitReport) -> Suggestions:
+        claim = Claim(
+            report_class=event.report_class,
+            category_id=event.category_id,
+            institution=event.institution,
+            place_code=event.place_code,
+            place=event.place,
+        )
+        return suggest(event.title, event.body, claim, model, gazetteer)
+
+    return of
+
+
+def names_of(institution: Institution, registry: Registry) -> InstitutionNames:
+    """Gather how people name an institution and the places of its region."""
+    return InstitutionNames(
+        names=(institution.name, institution.short_name, *institution.keywords),
+        places=tuple(_places(institution, registry, villages=False)),
+        villages=tuple(_places(institution, registry, villages=True)),
+        region=institution.place,
+    )
+
+
+def _places(institution: Institution, registry: Registry, *, villages: bool) -> Iterator[str]:
+    if institution.place is None:
+        return
+    for code, place in registry.places.items():
+        if code.startswith(f"{institution.place}.") and (place.level in _VILLAGES) == villages:
+            yield place.name

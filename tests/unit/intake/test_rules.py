@@ -1,0 +1,297 @@
+"""Every message of a channel gets one answer, and nothing personal passes in the clear."""
+
+import json
+from datetime import UTC, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from services.intake.rules import (
+    Submission,
+    decide,
+    identify,
+)
+from shared import events as e
+from shared.decision import Cause, Unreadable
+from shared.reasons import REASONS
+from shared.topics import REPORTER_MESSAGES, SUBMISSIONS
+from shared.tracking import report_id
+from tests.unit.intake.builders import (
+    CHANNEL,
+    KEY,
+    NOON,
+    NUMBER,
+    REPORT,
+    SCREENING,
+    SECRET,
+    VAULT,
+    a_cause,
+    a_message,
+    a_submission,
+    answer,
+    known,
+    received,
+    said,
+    take,
+)
+
+
+def test_a_sound_submission_becomes_a_report_with_number_and_secret() -> None:
+    """The reporter gets what they need to come back; the stream gets nothing in the clear."""
+    event = a_submission(category_id="110", place_code="63.08", institution="6308")
+    report, told = said(take(None, event))
+
+    assert isinstance(report, e.ReportReceived)
+    assert (report.report_id, report.tracking_number) == (REPORT, NUMBER)
+    assert (report.channel, report.message_id, report.submitted_at) == (CHANNEL, "m-1", NOON)
+    assert report.screening == SCREENING
+    assert report.sender == VAULT.sender_digest("phone", "+62 812 3456 7890")
+    assert json.loads(KEY.open("content", report.content)) == {
+        "title": "Lampu jalan", "body": "Lampu jalan padam sejak Senin.", "attachments": [],
+    }  # fmt: skip
+    assert told == e.ChannelAnswer(
+        message_id="m-1", outcome="received", report_id=REPORT, tracking_number=NUMBER,
+        secret=SECRET,
+    )  # fmt: skip
+
+
+def test_an_identity_is_kept_in_spellings_that_reach_the_person() -> None:
+    """A possible phone number becomes international; a masked one stays as it came."""
+    report = said(take(None, a_submission()))[0]
+    assert isinstance(report, e.ReportReceived)
+    assert json.loads(KEY.open("identity", report.identity or ""))["phone"] == "+6281234567890"
+
+    masked = said(take(None, a_submission(reporter={"phone": " 62815772xxxx "})))[0]
+    assert isinstance(masked, e.ReportReceived)
+    assert json.loads(KEY.open("identity", masked.identity or ""))["phone"] == "62815772xxxx"
+
+
+def test_nobody_known_has_no_identity() -> None:
+    """A language alone is nobody."""
+    report = said(take(None, a_submission(reporter={"language": "en", "name": "  "})))[0]
+    assert isinstance(report, e.ReportReceived)
+    assert (report.identity, report.sender, report.language) == (None, None, "en")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"title": "a\x00b"}, "control_characters"),
+        ({"body": "a\x1b[31m"}, "control_characters"),
+        ({"body": "satu\rdua"}, "control_characters"),
+        ({"body": "\x85"}, "control_characters"),
+        ({"reporter": {"name": "Siti\x00"}}, "control_characters"),
+        ({"attachments": ["https://contoh.example/a\n", "b\x7f"]}, "control_characters"),
+        ({"place": "pasar\x08"}, "control_characters"),
+        ({"title": " \n"}, "blank_text"),
+        ({"body": "\t"}, "blank_text"),
+        ({"submitted_at": NOON + timedelta(minutes=5, seconds=1)}, "submitted_in_the_future"),
+        ({"submitted_at": "2099-01-01T00:00:00Z"}, "submitted_in_the_future"),
+        ({"submitted_at": NOON - timedelta(days=366, seconds=1)}, "submitted_too_long_ago"),
+        ({"submitted_at": "0001-01-02T00:00:00Z"}, "submitted_too_long_ago"),
+        ({"incident_on": "2023-02-29"}, "incident_on_invalid"),
+        ({"incident_on": "0000-00-00"}, "incident_on_invalid"),
+        ({"incident_on": "٢٠٢٣-٠١-٠١"}, "incident_on_invalid"),
+        ({"incident_on": "2023-05-03"}, "incident_in_the_future"),
+        ({"institution": "9999"}, "unknown_institution"),
+        ({"category_id": "999"}, "unknown_category"),
+        ({"place_code": "99"}, "unknown_place"),
+    ],
+)
+def test_a_faulty_submission_is_rejected_with_its_reason(
+    changes: dict[str, object], reason: str
+) -> None:
+    """The reason is a code, the detail says what to do and names fields, never contents."""
+    rejected, told = said(take(None, a_submission(**changes)))
+
+    assert rejected == e.SubmissionRejected(
+        report_id=REPORT, channel=CHANNEL, message_id="m-1", reason=reason
+    )
+    assert isinstance(told, e.ChannelAnswer)
+    assert (told.outcome, told.reason, told.topic) == ("rejected", reason, None)
+    assert told.detail is not None
+    assert told.detail.startswith(REASONS[reason].id)
+    assert (told.report_id, told.tracking_number, told.secret) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"body": "satu\r\ndua\n\ttiga"},
+        {"submitted_at": NOON + timedelta(minutes=5)},
+        {"submitted_at": NOON - timedelta(days=366)},
+        {"incident_on": "2023-05-02"},
+        {"title": "😀" * 170, "body": "\U0001f600" * 3_000, "place": "\U0001f600" * 200},
+        {"body": "Вода не идёт"},
+    ],
+)
+def test_what_is_only_unusual_is_received(changes: dict[str, object]) -> None:
+    """New lines of Windows, a clock slightly ahead, any script, the longest text of the rarest."""
+    assert answer(take(None, a_submission(**changes))).outcome == "received"
+
+
+def test_no_time_counts_from_before_it_began() -> None:
+    """A sender's clock that runs ahead does not put the report into the future."""
+    ahead = said(take(None, a_submission(submitted_at=NOON + timedelta(minutes=4))))[0]
+    late = said(take(None, a_submission(submitted_at=NOON - timedelta(days=40))))[0]
+    assert isinstance(ahead, e.ReportReceived)
+    assert isinstance(late, e.ReportReceived)
+    assert ahead.submitted_at == NOON
+    assert late.submitted_at == NOON - timedelta(days=40)
+
+
+@pytest.mark.parametrize(
+    ("message_id", "reason"),
+    [
+        ("", "missing_message_id"),
+        ("  ", "missing_message_id"),
+        ("x" * 129, "message_id_invalid"),
+        ("a\x00b", "message_id_invalid"),
+        ("a\ufffd", "message_id_invalid"),
+    ],
+)
+@pytest.mark.parametrize("event", [a_submission(), a_message(e.WithdrawReport)])
+def test_a_message_without_usable_id_is_told_where_it_lies(
+    event: BaseModel, message_id: str, reason: str
+) -> None:
+    """Its place in the topic stands in for its id."""
+    told = answer(take(received(), event, a_cause(type(event), message_id=message_id)))
+    assert (told.reason, told.message_id) == (reason, message_id[:128])
+    assert (told.topic, told.partition, told.offset) == ("lapor.channel.web.submissions.v1", 0, 7)
+
+
+def test_the_same_message_id_again_gets_the_number_and_secret_it_had() -> None:
+    """Even with other content: a channel that sends twice makes one report."""
+    repeated, told = said(take(received(), a_submission(body="Lain"), a_cause(id="door-2")))
+    assert repeated == e.SubmissionRepeated(report_id=REPORT, channel=CHANNEL, message_id="m-1")
+    assert told == e.ChannelAnswer(
+        message_id="m-1", outcome="repeated", report_id=REPORT, tracking_number=NUMBER,
+        secret=SECRET,
+    )  # fmt: skip
+
+
+def test_a_repeat_of_an_erased_report_gets_no_secret() -> None:
+    """Without key there is none."""
+    told = answer(take(received(), a_submission(), keys={}))
+    assert (told.outcome, told.secret) == ("repeated", None)
+
+
+def test_two_messages_that_hash_to_one_report_do_not_meet() -> None:
+    """The second is asked for another id and learns nothing of the first."""
+    other = received().model_copy(update={"channel": "sms"})
+    told = answer(take(other, a_submission()))
+    assert (told.reason, told.tracking_number, told.secret) == (
+        "try_another_message_id", None, None,
+    )  # fmt: skip
+
+
+def test_a_rejection_does_not_block_the_corrected_submission() -> None:
+    """The same message id with other content is taken."""
+    case = take(None, a_submission(institution="9999")).case
+    assert answer(take(case, a_submission(), a_cause(id="door-2"))).outcome == "received"
+
+
+@pytest.mark.parametrize(
+    ("event", "says", "outcome"),
+    [
+        (e.SubmitReport, e.SubmissionRejected, "rejected"),
+        *((message, e.MessageRefused, "refused") for message in REPORTER_MESSAGES),
+    ],
+)
+def test_what_cannot_be_read_is_answered(
+    event: type[BaseModel], says: type[BaseModel], outcome: str
+) -> None:
+    """As what its header says it is, with what is wrong."""
+    unreadable = Unreadable(reason="invalid_fields", detail="title: Field required")
+    first, told = said(take(None, unreadable, a_cause(event)))
+    assert isinstance(first, says)
+    assert isinstance(told, e.ChannelAnswer)
+    assert (told.outcome, told.reason, told.message_id) == (outcome, "invalid_fields", "m-1")
+    assert "title: Field required" in (told.detail or "")
+
+
+def test_a_record_of_unknown_type_is_rejected() -> None:
+    """Nothing tells what it meant to be."""
+    told = answer(take(None, Unreadable(reason="unknown_type"), a_cause(type="x")))
+    assert (told.outcome, told.reason) == ("rejected", "unknown_type")
+
+
+def test_ids_of_records_never_meet_ids_of_reports() -> None:
+    """A channel cannot name its message so that it takes an unreadable record's case."""
+    unreadable = Unreadable(reason="not_json")
+    assert identify(unreadable, a_cause()) == report_id("", "door-1")
+    assert identify(unreadable, a_cause()) != report_id(CHANNEL, "door-1")
+    again = a_cause(id="door-1@0.9", is_repeat=True)
+    assert identify(unreadable, again) == identify(unreadable, a_cause())
+
+
+# ---- for any message
+
+TEXT = st.one_of(st.sampled_from(["Lampu padam", "a\x00", " ", "x\r\ny"]), st.text(max_size=40))
+SUBMITTED = st.builds(
+    lambda title, body, place, phone, at, incident: e.SubmitReport.model_construct(
+        title=title, body=body, place=place, reporter=e.Reporter(phone=phone, name="Siti Contoh"),
+        submitted_at=at, incident_on=incident,
+    ),
+    TEXT, TEXT, st.none() | TEXT, st.none() | st.text(max_size=32),
+    st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.none() | st.dates().map(str) | st.just("2023-13-45"),
+)  # fmt: skip
+MESSAGES = st.builds(
+    lambda event, number, secret, text: a_message(
+        event, tracking_number=number, secret=secret, text=text or "x"
+    ),
+    st.sampled_from(REPORTER_MESSAGES),
+    st.sampled_from([NUMBER, NUMBER.lower(), "K7QF-2M9X-TD3A-Z"])
+    | st.text(min_size=12, max_size=40),
+    st.none() | st.just(SECRET) | st.text(max_size=40),
+    TEXT,
+)
+UNREADABLE = st.builds(Unreadable, reason=st.sampled_from(["not_json", "x"]), detail=st.none())
+CAUSES = st.builds(
+    lambda event, message_id, speaker, repeat: a_cause(
+        event, id="door-1@0.9" if repeat else "door-1", is_repeat=repeat,
+        message_id=message_id, speaker=speaker,
+    ),
+    st.sampled_from(SUBMISSIONS.events), st.sampled_from(["m-1", "", "m\x00"]) | st.text(),
+    st.sampled_from([CHANNEL, "sms", "-odd", "x" * 60]), st.booleans(),
+)  # fmt: skip
+
+
+@given(
+    event=st.one_of(SUBMITTED, MESSAGES, UNREADABLE),
+    cause=CAUSES,
+    has_case=st.booleans(),
+    has_key=st.booleans(),
+)
+def test_every_message_gets_exactly_one_answer(
+    event: BaseModel, cause: Cause, *, has_case: bool, has_key: bool
+) -> None:
+    """Whatever it holds, and the same each time; at most one fact goes with it."""
+    id_ = identify(event, cause)
+    keys = {id_: VAULT.unwrap(VAULT.new_key(id_), id_)} if has_key else {}
+    look = known(event, cause, keys=keys)
+    case = received() if has_case else None
+    decision = decide(case, event, cause, look)
+
+    assert decision == decide(case, event, cause, look)
+    assert answer(decision)
+    facts = [fact for fact in said(decision) if isinstance(fact, e.Event)]
+    assert len(facts) <= 1
+    assert all(fact.report_id == id_ for fact in facts)
+    assert decision.case is not None
+    assert Submission.model_validate_json(decision.case.model_dump_json()) == decision.case
+
+
+@given(
+    name=st.text(alphabet="abcdefgh ", min_size=12, max_size=30).filter(str.strip),
+    body=st.text(alphabet="ijklmnop ", min_size=40, max_size=200).filter(str.strip),
+)
+def test_nothing_personal_leaves_in_the_clear(name: str, body: str) -> None:
+    """Neither in an event's text nor in its repr, nor in what the case keeps."""
+    decision = take(None, a_submission(body=body, reporter={"name": name, "phone": "081234567890"}))
+    written = repr(decision) + "".join(event.model_dump_json() for event in said(decision))
+    for personal in (name, body, "Lampu jalan", "81234567890"):
+        assert personal not in written

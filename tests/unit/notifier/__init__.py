@@ -1,0 +1,1 @@
+"""The notifier's rule, messages and delivery, without I/O."""

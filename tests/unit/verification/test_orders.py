@@ -1,0 +1,189 @@
+"""Across streams there is no order: every merge of what comes at once ends the same way."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from pydantic import BaseModel
+
+from services.verification.institution import Institution
+from services.verification.national import National
+from shared.events import Command
+from tests.builders import (
+    BANDUNG,
+    NATIONAL,
+    a_block,
+    a_blocking,
+    a_clear_report,
+    a_closing,
+    a_completion,
+    a_dispatching,
+    a_forward,
+    a_forwarding,
+    a_holding_up,
+    a_reclassify,
+    a_report,
+    a_return,
+    a_returning,
+    a_withdrawal,
+    a_withdrawing,
+    an_accept,
+    an_archive,
+    an_archiving,
+    an_ask,
+)
+from tests.unit.verification.histories import History, institution, national
+
+Streams = Sequence[Sequence[BaseModel]]
+Begin = Callable[[Sequence[BaseModel]], History[National] | History[Institution]]
+
+ASK = an_ask(institution=NATIONAL, holding=0)
+ASK_AGAIN = an_ask(institution=NATIONAL, holding=1)
+ARCHIVE = an_archive(institution=NATIONAL, holding=0)
+ARCHIVE_LATER = an_archive(institution=NATIONAL, holding=1)
+TO_BANDUNG = a_forward(holding=1, to=BANDUNG)
+AT_BANDUNG = a_forwarding(holding=2, institution=BANDUNG)
+BANDUNG_ACCEPTS = an_accept(holding=2, institution=BANDUNG)
+NATIONAL_ARCHIVES = an_archiving(institution=NATIONAL, holding=0)
+
+# What had come before, what comes at once (one list per stream), the final status. In every merge
+# each command also gets the same answer.
+NATIONAL_SAME: list[tuple[list[BaseModel], Streams, str]] = [
+    ([], [[a_report()], [a_forward()]], "forwarded"),
+    ([], [[a_report()], [a_block()]], "blocked"),
+    ([], [[a_report()], [ASK]], "asked"),
+    ([], [[a_report()], [ARCHIVE]], "archived"),
+    ([], [[a_clear_report()], [a_forward(to=BANDUNG)]], "forwarded"),
+    ([], [[a_report()], [a_forward(), a_forward(to=BANDUNG)]], "forwarded"),
+    ([], [[a_report()], [ASK, ARCHIVE]], "archived"),
+    ([], [[a_report()], [a_forward(), a_block()]], "blocked"),
+    ([], [[a_report(), a_withdrawal()]], "withdrawn"),
+    ([], [[a_withdrawal(), a_report()]], "withdrawn"),
+    ([], [[a_withdrawal(), a_clear_report()], [a_forward(), a_block()]], "withdrawn"),
+    ([a_report(), ASK], [[a_completion()], [a_forward()]], "forwarded"),
+    ([a_report(), ASK], [[a_completion()], [a_forward(), a_forward()]], "forwarded"),
+    ([a_report(), ASK], [[a_completion()], [ASK]], "asked"),
+    ([a_report(), ASK], [[a_completion()], [ARCHIVE]], "archived"),
+    ([a_report(), ASK], [[a_completion()], [a_block()]], "blocked"),
+    ([a_report(), a_forward()], [[a_returning()], [TO_BANDUNG]], "forwarded"),
+    ([a_report(), a_forward()], [[a_returning()], [TO_BANDUNG, TO_BANDUNG]], "forwarded"),
+    ([a_report(), a_forward()], [[a_returning()], [ASK_AGAIN]], "asked"),
+    ([a_report(), a_forward()], [[a_returning()], [ARCHIVE_LATER]], "archived"),
+    ([a_report(), a_forward()], [[a_returning()], [a_block()]], "blocked"),
+    ([a_report(), a_forward()], [[a_returning()], [a_withdrawal()]], "withdrawn"),
+    ([a_report(), a_forward()], [[a_returning()], [a_closing()]], "waiting"),
+    ([a_report(), a_forward()], [[an_archiving()], [TO_BANDUNG]], "archived"),
+    ([a_report(), a_forward()], [[an_archiving()], [a_closing()]], "archived"),
+    ([a_report(), a_forward()], [[a_closing()], [TO_BANDUNG]], "closed"),
+    ([a_report(), a_forward()], [[a_closing()], [a_block()]], "blocked"),
+]
+INSTITUTION_SAME: list[tuple[list[BaseModel], Streams, str]] = [
+    ([], [[a_forwarding()], [an_accept()]], "accepted"),
+    ([], [[a_forwarding()], [a_return()]], "returned"),
+    ([], [[a_forwarding()], [an_ask()]], "asked"),
+    ([], [[a_forwarding()], [an_archive()]], "archived"),
+    ([], [[a_forwarding()], [an_accept(), a_reclassify()]], "accepted"),
+    ([], [[a_forwarding()], [an_accept(), a_return(by="officer-2")]], "accepted"),
+    ([], [[a_forwarding()], [an_accept(institution=BANDUNG), an_accept()]], "accepted"),
+    ([], [[a_forwarding(final=True)], [a_return()]], "waiting"),
+    ([], [[a_forwarding(), AT_BANDUNG], [BANDUNG_ACCEPTS]], "accepted"),
+    ([], [[NATIONAL_ARCHIVES, a_forwarding()], [an_accept()]], "archived"),
+    ([], [[a_blocking(), a_forwarding()], [an_accept()]], "blocked"),
+    ([], [[a_withdrawing(), a_forwarding()], [a_return(), an_archive()]], "withdrawn"),
+    ([a_forwarding(), a_return()], [[AT_BANDUNG], [BANDUNG_ACCEPTS]], "accepted"),
+    ([a_forwarding(), an_ask()], [[a_completion()], [an_accept()]], "accepted"),
+    ([a_forwarding(), an_ask()], [[a_completion()], [an_accept(), a_reclassify()]], "accepted"),
+    ([a_forwarding(), an_ask()], [[a_completion()], [a_return()]], "returned"),
+    ([a_forwarding(), an_ask()], [[a_completion()], [an_ask()]], "asked"),
+    ([a_forwarding(), an_ask()], [[a_completion()], [an_archive()]], "archived"),
+    ([a_forwarding(), an_accept()], [[a_holding_up()], [a_return()]], "returned"),
+    (
+        [a_forwarding(), an_accept()],
+        [[a_holding_up(), a_dispatching(), a_holding_up()], [a_return()]],
+        "returned",
+    ),
+    (
+        [a_forwarding(), an_accept(), a_dispatching()],
+        [[a_closing()], [a_withdrawing()]],
+        "withdrawn",
+    ),
+]
+
+# Here a command may come before or after what overtakes it, and is answered accordingly; the report
+# ends the same.
+NATIONAL_ENDS: list[tuple[list[BaseModel], Streams, str]] = [
+    ([], [[a_report(), a_withdrawal()], [a_forward()]], "withdrawn"),
+    ([], [[a_clear_report(), a_withdrawal()], [ASK, a_forward()]], "withdrawn"),
+    ([a_report(), ASK], [[a_completion(), a_withdrawal()], [a_forward()]], "withdrawn"),
+    ([a_report(), a_forward()], [[a_returning()], [a_withdrawal()], [TO_BANDUNG]], "withdrawn"),
+    ([a_report(), a_forward()], [[a_closing()], [a_returning()], [a_block()]], "blocked"),
+]
+INSTITUTION_ENDS: list[tuple[list[BaseModel], Streams, str]] = [
+    ([], [[a_forwarding(), a_blocking()], [an_accept(), a_reclassify()]], "blocked"),
+    ([], [[a_forwarding(), a_withdrawing()], [a_return()]], "withdrawn"),
+    ([], [[a_forwarding(), NATIONAL_ARCHIVES], [an_ask()], [a_completion()]], "archived"),
+    ([a_forwarding()], [[a_blocking()], [an_archive()]], "blocked"),
+    ([a_forwarding()], [[a_withdrawing()], [an_archive(), an_accept()]], "withdrawn"),
+    ([a_forwarding()], [[AT_BANDUNG], [an_accept()]], "waiting"),
+    ([a_forwarding(), an_accept()], [[AT_BANDUNG], [a_closing()], [a_holding_up()]], "waiting"),
+]
+
+
+def merges(streams: Streams) -> Iterator[list[BaseModel]]:
+    """List every merge of streams that keeps the order within each."""
+    if not any(streams):
+        yield []
+    for i, stream in enumerate(streams):
+        if stream:
+            rest = [*streams[:i], stream[1:], *streams[i + 1 :]]
+            for merged in merges(rest):
+                yield [stream[0], *merged]
+
+
+def play(begin: Begin, before: Sequence[BaseModel], merged: Sequence[BaseModel],
+         streams: Streams) -> History[National] | History[Institution]:  # fmt: skip
+    """Feed one merge; a record has the same id and time in each."""
+    records = [event for stream in streams for event in stream]
+    history = begin(before)
+    left = [*enumerate(records)]
+    for event in merged:
+        number, found = next((n, e) for n, e in left if e is event)
+        left.remove((number, found))
+        history.feed(event, f"at-once-{number}", 100 + number)
+    return history
+
+
+def answers_of(history: History[National] | History[Institution]) -> dict[str, list[str]]:
+    """Return each command's answers as text."""
+    return {c: [repr(a) for a in history.answers(c)] for c in history.commands}
+
+
+ALL = [
+    *(pytest.param(national, *row, True, id=f"national-same-{i}")
+      for i, row in enumerate(NATIONAL_SAME)),
+    *(pytest.param(institution, *row, True, id=f"institution-same-{i}")
+      for i, row in enumerate(INSTITUTION_SAME)),
+    *(pytest.param(national, *row, False, id=f"national-ends-{i}")
+      for i, row in enumerate(NATIONAL_ENDS)),
+    *(pytest.param(institution, *row, False, id=f"institution-ends-{i}")
+      for i, row in enumerate(INSTITUTION_ENDS)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("begin", "before", "streams", "status", "same_answers"), ALL)
+def test_every_merge_ends_the_same(
+    begin: Begin, before: list[BaseModel], streams: Streams, status: str, *, same_answers: bool
+) -> None:
+    """Same final status, one answer to each command once its wait is over; mostly the same one."""
+    found = []
+    for merged in merges(streams):
+        history = play(begin, before, merged, streams)
+        history.ring()
+        assert history.status == status
+        answers = answers_of(history)
+        assert {len(said) for said in answers.values()} <= {1}
+        found.append(answers)
+
+    commands = sum(isinstance(event, Command) for stream in streams for event in stream)
+    assert len(found[0]) >= commands
+    if same_answers:
+        assert all(answers == found[0] for answers in found)

@@ -1,0 +1,221 @@
+"""Commands that come before what they are about: kept, answered once, refused after a day."""
+
+from collections.abc import Callable
+
+import pytest
+from pydantic import BaseModel
+
+from services.verification.institution import Institution, decide_institution
+from services.verification.national import National
+from services.verification.rules import Policy
+from shared.decision import Outgoing, Waiting, event_id
+from shared.events import CommandRefused, InformationRequested, ReportAccepted
+from tests.builders import (
+    BANDUNG,
+    HSU,
+    NATIONAL,
+    REPORT,
+    a_blocking,
+    a_cause,
+    a_forward,
+    a_forwarding,
+    a_report,
+    a_return,
+    a_returning,
+    a_time_out,
+    an_accept,
+    an_alarm,
+    an_archive,
+    an_ask,
+    at,
+)
+from tests.unit.verification.histories import POLICY, History, institution, national
+
+Begin = Callable[[list[BaseModel]], History[National] | History[Institution]]
+DAY = POLICY.command_wait
+ASK = an_ask(institution=NATIONAL, holding=0)
+
+
+def refusals(history: History[National] | History[Institution]) -> list[tuple[str, str]]:
+    """List (command's record, reason) of the refusals said, in order."""
+    return [(cause, e.reason) for cause, e in history.said if isinstance(e, CommandRefused)]
+
+
+def test_a_command_is_kept_with_its_cause_and_an_alarm_a_day_later() -> None:
+    """The case carries all that its answer will need."""
+    accept, cause = an_accept(), a_cause("early", at(5), message_id="m-1", traceparent="00-1-2-01")
+
+    decision = decide_institution(None, accept, cause, POLICY)
+
+    assert decision.events == ()
+    assert decision.case == Institution(waiting=(Waiting.of(accept, cause),), alarm_at=at(5) + DAY)
+
+
+def test_the_answer_names_the_command_and_not_what_released_it() -> None:
+    """So its id derives from the command, at the time it could be answered."""
+    accept, cause = an_accept(), a_cause("early", at(5), message_id="m-1", traceparent="00-1-2-01")
+    kept = decide_institution(None, accept, cause, POLICY).case
+
+    decision = decide_institution(kept, a_forwarding(), a_cause("late", at(9)), POLICY)
+
+    (said,) = decision.events
+    assert isinstance(said.event, ReportAccepted)
+    assert said == Outgoing(said.event, Waiting.of(accept, cause).cause(at(9)))
+    assert decision.case is not None
+    assert (decision.case.waiting, decision.case.alarm_at) == ((), None)
+
+
+def test_a_question_that_waited_is_known_by_its_own_id() -> None:
+    """The id its event gets from the shell is the id that may expire."""
+    history = national()
+    history.feed(ASK, "early", minute=1)
+    history.feed(a_report(), minute=7)
+
+    request = event_id(a_cause("early", at(7)), "verification.national", InformationRequested)
+    history.feed(a_time_out(request))
+
+    assert history.status == "archived"
+
+
+def test_after_a_day_it_is_refused_once() -> None:
+    """By the alarm, not by a clock; the answer names the command."""
+    history = institution()
+    history.feed(an_accept(message_id="m-9"), "early", minute=0)
+    history.feed(an_alarm(at(0) + DAY))
+
+    assert history.said == [
+        (
+            "early",
+            CommandRefused(
+                report_id=REPORT,
+                institution=HSU,
+                message_id="m-9",
+                refused="early",
+                command="Accept",
+                holding=1,
+                reason="nothing_to_decide",
+            ),
+        )
+    ]
+    history.ring()
+    history.feed(a_forwarding())
+    assert len(history.said) == 1
+
+
+def test_an_alarm_of_another_time_changes_nothing() -> None:
+    """It is compared with the case's own, never with now."""
+    history = institution()
+    history.feed(an_accept(), "early", minute=0)
+
+    history.feed(an_alarm(at(0) + 2 * DAY), minute=5 * DAY.total_seconds())
+
+    assert history.said == []
+    history.feed(an_alarm(at(0)))
+    assert history.said == []
+    assert institution([an_alarm(at(0))]).case is None
+
+
+def test_those_that_came_later_wait_on() -> None:
+    """The alarm is set anew for the oldest that is left."""
+    history = institution()
+    history.feed(an_accept(), "first", minute=0)
+    history.feed(a_return(), "second", minute=10)
+    history.feed(an_alarm(at(0) + DAY))
+
+    assert refusals(history) == [("first", "nothing_to_decide")]
+    assert history.case is not None
+    assert history.case.alarm_at == at(10) + DAY
+    history.feed(a_forwarding())
+    assert history.status == "returned"
+
+
+@pytest.mark.parametrize(
+    ("begin", "records", "command", "reason"),
+    [
+        (national, [], a_forward(), "nothing_to_decide"),
+        (national, [a_report()], a_forward(holding=1), "nothing_to_decide"),
+        (national, [a_report(), ASK], a_forward(), "awaiting_information"),
+        (national, [a_report(), a_forward()], a_forward(holding=1), "already_forwarded"),
+        (institution, [], an_accept(), "nothing_to_decide"),
+        (institution, [a_forwarding()], an_accept(holding=2), "nothing_to_decide"),
+        (institution, [a_forwarding(), an_ask()], an_accept(), "awaiting_information"),
+        (institution, [a_forwarding(), an_accept()], a_return(), "already_accepted"),
+    ],
+)  # fmt: skip
+def test_who_waited_in_vain_is_told_why(
+    begin: Begin, records: list[BaseModel], command: BaseModel, reason: str
+) -> None:
+    """The state that kept it waiting, in a word to act on."""
+    history = begin(records)
+    record = history.feed(command)
+    history.ring()
+
+    assert refusals(history) == [(record, reason)]
+
+
+def test_several_are_answered_in_the_order_they_came() -> None:
+    """The first officer wins, the second is told, foreigners too, the next holding waits on."""
+    history = institution()
+    history.feed(an_accept(by="officer-1"), "first")
+    history.feed(an_accept(by="officer-2"), "second")
+    history.feed(an_accept(institution=BANDUNG), "foreign")
+    history.feed(an_accept(institution=BANDUNG, holding=2), "next")
+    history.feed(a_forwarding())
+
+    assert [cause for cause, _ in history.said] == ["first", "second", "foreign"]
+    assert refusals(history) == [("second", "already_accepted"), ("foreign", "not_the_holder")]
+    history.feed(a_forwarding(holding=2, institution=BANDUNG))
+    assert [type(a) for a in history.answers("next")] == [ReportAccepted]
+
+
+def test_one_answer_may_release_or_end_what_waits_behind_it() -> None:
+    """Forwarded while waiting for a return: the second forward comes too late at once."""
+    history = national([a_report(), a_forward()])
+    history.feed(a_forward(holding=1, to=BANDUNG), "again")
+    history.feed(a_forward(holding=1), "and again")
+    history.feed(a_returning())
+
+    assert refusals(history) == [("and again", "already_forwarded")]
+    assert history.case is not None
+    assert (history.case.holder, history.case.holding) == (BANDUNG, 2)
+
+
+def test_an_answer_reaches_back_to_what_came_before_it() -> None:
+    """Of the next holding and too early, until a later command ended the report."""
+    history = national()
+    history.feed(a_forward(holding=1), "ahead")
+    history.feed(an_archive(institution=NATIONAL, holding=0), "ends it")
+    history.feed(a_report())
+
+    assert [cause for cause, _ in history.said] == ["ends it", "ahead"]
+    assert refusals(history) == [("ahead", "archived")]
+
+
+def test_an_end_answers_whatever_waits() -> None:
+    """Nobody waits for a report that is over."""
+    history = institution([an_accept(), a_return(holding=2), a_blocking()])
+
+    assert refusals(history) == [("record-1", "blocked"), ("record-2", "blocked")]
+    assert history.case is not None
+    assert history.case.alarm_at is None
+
+
+def test_only_so_many_wait() -> None:
+    """A case is rewritten on each decision: it stays small."""
+    history = institution(policy=Policy(waiting_max=2))
+    for record in ("first", "second", "third"):
+        history.feed(an_accept(), record)
+
+    assert refusals(history) == [("third", "too_many_waiting")]
+
+
+def test_a_longer_wait_in_a_new_policy_arms_the_alarm_anew() -> None:
+    """The policy may change while a command waits; it is still answered."""
+    case = decide_institution(None, an_accept(), a_cause("early", at(0)), POLICY).case
+    longer = Policy(command_wait=3 * DAY)
+
+    decision = decide_institution(case, an_alarm(at(0) + DAY), a_cause("alarm"), longer)
+
+    assert decision.events == ()
+    assert decision.case is not None
+    assert decision.case.alarm_at == at(0) + 3 * DAY
