@@ -1,0 +1,402 @@
+"""The account of a demo as tables for people; pure but for reading what was played."""
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploy.demo.board import CLOCKS
+from deploy.demo.check import Standing, reasons, standings, without_repeats
+from deploy.demo.run import Cast, Options, Played
+from deploy.demo.script import BANDUNG, HSU, Ending, Life
+from deploy.demo.watch import Seen
+from shared import topics
+from shared.calendar import Calendar
+from shared.events import ReportClass
+from shared.tracking import tracking_number
+
+WIB: Final = ZoneInfo("Asia/Jakarta")
+TIMELINE_MAX: Final = 32
+INBOX_LAST: Final = 10
+_STATUS: Final[Mapping[tuple[str, str], str]] = {
+    ("closed", "system"): Ending.SYSTEM,
+    ("closed", "reporter"): Ending.REPORTER,
+    ("closed", "admin"): Ending.ADMIN,
+    ("archived", "admin"): Ending.ARCHIVED_ADMIN,
+    ("archived", "system"): Ending.ARCHIVED_SYSTEM,
+    ("archived", "reporter"): Ending.ARCHIVED_REPORTER,
+}
+
+
+class Account:
+    """Everything that the tables are made of."""
+
+    def __init__(self, cast: Cast, played: Played, options: Options) -> None:
+        self.cast: Final = cast
+        self.played: Final = played
+        self.options: Final = options
+        self.records: Final = list(without_repeats(played.watch.records))
+        self.standings: Final = standings(self.records)
+        self.by_type: Final = _by_type(self.records)
+
+    def of(self, kind: str) -> Sequence[Seen]:
+        """Return the events of a type, in the order they were read."""
+        return self.by_type.get(kind, ())
+
+
+def _by_type(records: Sequence[Seen]) -> dict[str, list[Seen]]:
+    found: defaultdict[str, list[Seen]] = defaultdict(list)
+    for seen in records:
+        found[seen.type].append(seen)
+    return dict(found)
+
+
+def tables(cast: Cast, played: Played, options: Options) -> Iterator[RenderableType]:
+    """Write the whole account, one part after the other."""
+    account = Account(cast, played, options)
+    yield _honest(account)
+    yield _titled("Final statuses beside the export's", _statuses(account))
+    yield _titled("Indicators", _indicators(account))
+    yield _titled("Warnings, breaches and escalations, by clock", _breaches(account))
+    yield from _timeline(account)
+    yield _titled(f"The last {INBOX_LAST} entries in the inbox of {BANDUNG}", _inbox(account))
+    yield _titled("At the doors", _doors(account))
+    yield _titled("The check", _check(account))
+
+
+def _titled(title: str, what: RenderableType) -> RenderableType:
+    return Group(Text(f"\n{title}", style="bold cyan"), what)
+
+
+def _grid(*columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left")
+    return table
+
+
+# ---- how it was played
+
+
+def _honest(account: Account) -> RenderableType:
+    """Say how long the pipeline took in real time, and what that is on the scaled clock."""
+    seconds = account.options.seconds
+    days = 365 / seconds
+    found = sorted(_latencies(account))
+    if not found:
+        return Text("No report reached an institution without an officer.")
+    half, most = statistics.median(found), found[int(len(found) * 0.95)]
+    return Text(
+        f"\nA year in {seconds:.0f} s: one second is {days:.1f} days. From submission to the "
+        f"institution's inbox (3 services, automatic) it took {half:.2f} s in the middle and "
+        f"{most:.2f} s at the 95th percentile,\nwhich on this clock looks like "
+        f"{half * days:.1f} and {most * days:.1f} days: read the days below with that in mind. "
+        f"{len(account.records):,} records on the public streams in {account.played.seconds:.0f} s."
+    )
+
+
+def _latencies(account: Account) -> Iterator[float]:
+    """Return real seconds from each submission to the inbox of the institution it went to."""
+    scale = 365 * 86_400 / account.options.seconds
+    sent = {(seen.speaker, seen.id): seen.at for seen in reversed(account.of("SubmitReport"))}
+    lives = account.cast.by_report
+    automatic = {seen.report for seen in account.of("ReportForwarded") if seen.body["by"] == "auto"}
+    for seen in account.of("InboxEntry"):
+        is_first = seen.body["entry"] == "report_to_verify" and seen.body.get("holding") == 1
+        if is_first and seen.report in automatic and seen.report in lives:
+            life = lives[seen.report]
+            yield (seen.at - sent[life.channel, life.message_id]).total_seconds() / scale
+
+
+# ---- statuses
+
+
+def status_of(standing: Standing | None) -> str:
+    """Name a report's standing in the export's words."""
+    if standing is None:
+        return "not received"
+    if standing.state in ("blocked", "withdrawn"):
+        return Ending.BLOCKED if standing.state == "blocked" else Ending.ARCHIVED_REPORTER
+    if not standing.is_over:
+        return f"open: waits for {standing.waits_for}"
+    return _STATUS[standing.state, standing.by]
+
+
+def _statuses(account: Account) -> RenderableType:
+    lives = [life for life in account.cast.lives if not life.is_extra]
+    ours = Counter(status_of(account.standings.get(life.report_id)) for life in lives)
+    theirs = Counter(str(life.ending) for life in lives)
+    table = _grid("STATUS", "EXPORT", "OURS", "DIFFERENCE", "WHY", right=("EXPORT", "OURS"))
+    order = [str(ending) for ending in Ending if ending in theirs]
+    for status in (*order, *sorted(set(ours) - set(order))):
+        difference = ours[status] - theirs[status]
+        said = f"{difference:+d}" if difference else ""
+        table.add_row(
+            status, str(theirs[status]), str(ours[status]), said,
+            _why(status, account, lives) if difference else "",
+        )  # fmt: skip
+    table.add_row("all", str(len(lives)), str(ours.total()), "", "")
+    extras = [life for life in account.cast.lives if life.is_extra]
+    beside = Counter(status_of(account.standings.get(life.report_id)) for life in extras)
+    hsu = sum(life.owner == HSU for life in extras)
+    note = ", ".join(f"{status} {count}" for status, count in sorted(beside.items()))
+    return Group(
+        table,
+        Text(
+            f"Beside the export, ours: {hsu} reports of HSU (WITA), {len(extras) - hsu} duplicates: "
+            + note
+        ),
+    )
+
+
+def _why(status: str, account: Account, lives: Sequence[Life]) -> str:
+    """Explain a difference by what the export had for the reports that ended otherwise."""
+    moved = Counter(
+        (str(life.ending), got)
+        for life in lives
+        if (got := status_of(account.standings.get(life.report_id))) != life.ending
+        and status in (got, life.ending)
+    )
+    return "; ".join(f"{count} {_because(was, got)}" for (was, got), count in moved.most_common(3))
+
+
+def _because(was: str, got: str) -> str:
+    if was == Ending.INCOMPLETE and got == Ending.ARCHIVED_SYSTEM:
+        return "never completed: ours expire after 10 working days, theirs leak"
+    if got == Ending.SYSTEM:
+        return f"of {was}: the word came after the reply window"
+    return f"{was} -> {got}"
+
+
+# ---- indicators
+
+
+def _indicators(account: Account) -> RenderableType:
+    classes = {seen.report: str(seen.body["report_class"]) for seen in account.of("ReportAccepted")}
+    received = {seen.report for seen in account.of("ReportReceived")}
+    table = _grid(
+        "CLASS", "REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN WORKING DAYS", "IN TIME %",
+        right=("REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN WORKING DAYS", "IN TIME %"),
+    )  # fmt: skip
+    for name in ReportClass:
+        table.add_row(
+            name.value, *_figures(account, {r for r in received if classes.get(r) == name})
+        )
+    never = {r for r in received if r not in classes}
+    table.add_row("ended before it was classified", *_figures(account, never))
+    table.add_row("all", *_figures(account, received))
+    return Group(
+        table,
+        Text(
+            "Mean working days: from the submission to the first follow-up, by the institution's "
+            "calendar. In time: by the follow-up clock, from the dispatch."
+        ),
+    )
+
+
+def _figures(account: Account, reports: set[str]) -> tuple[str, ...]:
+    dispatched = {seen.report for seen in account.of("ReportDispatched")} & reports
+    first: dict[str, datetime] = {}
+    for seen in account.of("FollowUpGiven"):
+        if seen.report in reports:
+            first[seen.report] = min(seen.at, first.get(seen.report, seen.at))
+    days = [_working_days(account, report, at) for report, at in first.items()]
+    met = [
+        bool(seen.body["on_time"]) for seen in account.of("DeadlineMet")
+        if seen.report in first and seen.body["clock"] == "follow_up"
+    ]  # fmt: skip
+    return (
+        str(len(reports)),
+        str(len(dispatched)),
+        str(len(first)),
+        f"{100 * len(first) / len(dispatched):.1f}" if dispatched else "-",
+        f"{statistics.mean(days):.1f}" if days else "-",
+        f"{100 * sum(met) / len(met):.1f}" if met else "-",
+    )
+
+
+def _working_days(account: Account, report: str, until: datetime) -> int:
+    life = account.cast.by_report[report]
+    calendar: Calendar = account.cast.registry.calendar(life.owner, account.played.until)
+    return calendar.working_days_between(
+        calendar.local_date(life.submitted_at), calendar.local_date(until)
+    )
+
+
+# ---- breaches
+
+
+def _breaches(account: Account) -> RenderableType:
+    warned = Counter(seen.body["clock"] for seen in account.of("DeadlineApproaching"))
+    levels = Counter(
+        (seen.body["clock"], seen.body["level"]) for seen in account.of("DeadlineBreached")
+    )
+    owed = Counter(seen.body["clock"] for seen in account.of("DeadlineSet"))
+    met = Counter(seen.body["clock"] for seen in account.of("DeadlineMet"))
+    headings = ("SET", "MET", "WARNINGS", "LEVEL 1", "LEVEL 2", "LEVEL 3")
+    table = _grid("CLOCK", *headings, right=headings)
+    for clock in (*CLOCKS, "completion", "reply"):
+        row = (owed[clock], met[clock], warned[clock], *(levels[clock, n] for n in (1, 2, 3)))
+        table.add_row(CLOCKS.get(clock, f"reporter's {clock}"), *map(str, row))
+    out = Counter(seen.body["window"] for seen in account.of("TimeRanOut"))
+    return Group(
+        table,
+        Text(
+            f"Windows that ran out on reporters: completion {out['completion']} (archived by the "
+            f"system), reply {out['reply']} (closed by the system)."
+        ),
+    )
+
+
+# ---- one report
+
+
+def _timeline(account: Account) -> Iterator[RenderableType]:
+    """Show the report with the most to tell, across the streams."""
+    told = Counter[str]()
+    kinds: defaultdict[str, set[str]] = defaultdict(set)
+    for seen in account.records:
+        if seen.stream not in _QUIET and seen.report:
+            told[seen.report] += 1
+            kinds[seen.report].add(seen.type)
+    fit = [report for report, count in told.items() if count <= TIMELINE_MAX]
+    if not fit:
+        return
+    report = max(fit, key=lambda each: (len(kinds[each]), told[each], each))
+    table = _grid("WIB", "STREAM", "EVENT", "WHAT")
+    events = [s for s in account.records if s.report == report and s.stream not in _QUIET]
+    for seen in sorted(events, key=lambda each: each.at):
+        stream = seen.stream.removeprefix("lapor.").removesuffix(".v1")
+        when = seen.at.astimezone(WIB)
+        table.add_row(f"{when:%d %b %H:%M}", stream, seen.type, _what(seen.body))
+    yield _titled(f"One report across the streams: {tracking_number(report)}", table)
+
+
+_QUIET: Final = frozenset(
+    s.name for s in (topics.NOTIFICATIONS, topics.INBOX, topics.OUTBOX, topics.SUBMISSIONS,
+                     topics.ANSWERS)
+)  # fmt: skip
+_SHOWN: Final = (
+    "channel", "institution", "holding", "unit", "report_class", "to", "by", "rule", "reason",
+    "clock", "level", "on_time", "window", "rating", "solved",
+)  # fmt: skip
+
+
+def _what(body: Mapping[str, Any]) -> str:
+    """Say the clear facts of an event; sealed words are named, not shown."""
+    said = [_short(name, body[name]) for name in _SHOWN if body.get(name) is not None]
+    if body.get("deadline"):
+        last = datetime.fromisoformat(body["deadline"]) - timedelta(microseconds=1)
+        said.append(f"until {last.astimezone(WIB):%d %b}")
+    said += [
+        f"{name}: sealed" for name in ("text", "question", "note", "why") if _is_sealed(body, name)
+    ]
+    return ", ".join(said)
+
+
+def _short(name: str, value: object) -> str:
+    text = str(value)
+    is_sealed = len(text) > 40  # noqa: PLR2004 - codes are shorter, sealed words longer
+    return f"{name}: sealed" if is_sealed else f"{name} {text}"
+
+
+def _is_sealed(body: Mapping[str, Any], name: str) -> bool:
+    return len(str(body.get(name) or "")) > 40  # noqa: PLR2004 - as above
+
+
+# ---- an inbox
+
+
+def _inbox(account: Account) -> RenderableType:
+    """Show what the institution sees, hidden fields as hidden."""
+    topic = topics.INBOX.topic(BANDUNG)
+    own = [s for s in account.of("InboxEntry") if s.place.startswith(topic + "/")]
+    shown = _with_reports(own)
+    table = _grid("WIB", "REPORT", "ENTRY", "WHAT THE INSTITUTION SEES")
+    for seen in shown:
+        when = seen.at.astimezone(WIB)
+        table.add_row(
+            f"{when:%d %b %H:%M}", tracking_number(seen.report), seen.body["entry"],
+            _seen_by_agency(seen.body),
+        )  # fmt: skip
+    return Group(table, Text(f"read from {topic}, {len(own)} entries in all"))
+
+
+def _with_reports(own: Sequence[Seen]) -> Sequence[Seen]:
+    """Return the last entries, the last reports handed over among them."""
+    reports = [seen for seen in own if seen.body.get("report")][-3:]
+    others = [seen for seen in own if not seen.body.get("report")][-(INBOX_LAST - len(reports)) :]
+    return sorted((*reports, *others), key=lambda seen: seen.at)
+
+
+def _seen_by_agency(body: Mapping[str, Any]) -> str:
+    report = body.get("report")
+    if report is None:
+        text = f"“{str(body['text'])[:60]}”" if body.get("text") else ""
+        facts = [_short(n, body[n]) for n in ("unit", "clock", "level", "reason") if body.get(n)]
+        return ", ".join(filter(None, (*facts, text)))
+    who = (
+        "reporter hidden (anonim)"
+        if report.get("anonymous")
+        else (f"{report.get('reporter')}, {report.get('contact')}")
+    )
+    secret = "; not for the public (rahasia)" if report.get("confidential") else ""
+    return f"“{str(report.get('title'))[:60]}” by {who}{secret}"
+
+
+# ---- the doors
+
+
+def _doors(account: Account) -> RenderableType:
+    told = reasons(account.records)
+    outcomes = Counter(
+        seen.body["outcome"] for seen in account.records if seen.stream == topics.ANSWERS.name
+    )
+    answers = ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items()))
+    sent = sum(n for (topic, _), n in account.played.sent.items() if topic.endswith("outbox.v1"))
+    refused = Counter(
+        f"{seen.body.get('command')}: {seen.body['reason']}"
+        for kind in ("CommandRejected", "CommandRefused") for seen in account.of(kind)
+    )  # fmt: skip
+    table = _grid("BAD INPUT", "TOLD")
+    for bad in (*account.cast.bad, *account.cast.bad_commands):
+        key = (bad.letter.topic, bad.letter.message_id)
+        table.add_row(bad.letter.message_id, told.get(key, "nothing"))
+    refusals = ", ".join(f"{what} {count}" for what, count in refused.most_common(12))
+    mails = ", ".join(f"{s} {n}" for s, n in account.played.mails.most_common(12))
+    return Group(
+        Text(f"channels: {answers}"),
+        Text(f"institutions: {sent} commands; turned away: {refusals or 'none'}"),
+        Text(f"mail delivered over SMTP: {account.played.mails.total()}: {mails}"),
+        table,
+    )
+
+
+# ---- the check
+
+
+def _check(account: Account) -> RenderableType:
+    played = account.played
+    if played.problems:
+        first = "\n".join(f"  {problem}" for problem in played.problems[:40])
+        return Text(f"NOT PASSED, {len(played.problems)} findings:\n{first}", style="bold red")
+    over = Counter(standing.state for standing in account.standings.values() if standing.is_over)
+    waits = Counter(s.waits_for for s in account.standings.values() if not s.is_over)
+    states = ", ".join(f"{state} {count}" for state, count in sorted(over.items()))
+    parties = ", ".join(f"{party} {count}" for party, count in waits.most_common())
+    doors = Counter[str]()
+    for (topic, _), count in played.sent.items():
+        doors["submissions" if topic.endswith("submissions.v1") else "commands"] += count
+    return Text.assemble(
+        ("PASSED  ", "bold green"),
+        f"{doors['submissions']} messages of channels and {doors['commands']} commands of "
+        f"institutions, each answered exactly once; {len(account.standings)} reports received: "
+        f"{states}; waiting for a named party: {parties or 'none'}; no dead letter; no id with two "
+        "payloads; no escalation before its date or told twice.",
+    )
