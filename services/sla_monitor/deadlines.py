@@ -162,7 +162,8 @@ def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...])
     calendar = policy.calendar(institution, known_at)
     start = leg.start.at
     closed = [pause for pause in pauses if pause.until is not None]
-    found = due_after_pauses(calendar, start, limit, closed) or due(calendar, start, limit)
+    whole = due_after_pauses(calendar, start, limit, pauses)
+    found = whole or due_after_pauses(calendar, start, limit, closed) or due(calendar, start, limit)
     at = found.at
     if leg.opened.kind is Kind.RETURNED:
         at = max(at, calendar.reckon(leg.opened.at, AFTER_RETURN_DAYS_MIN).at)
@@ -170,7 +171,7 @@ def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...])
     counts_days = limit.unit == "working_days"
     return Deadline(
         leg=leg, holder=holder, institution=institution, unit=unit, limit=limit, at=at,
-        pauses=pauses, is_resting=due_after_pauses(calendar, start, limit, pauses) is None,
+        pauses=pauses, is_resting=whole is None,
         is_provisional=found.is_provisional or (counts_days and not touched),
         known_at=known_at, calendar=calendar, limits=limits,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The laws that files alone can show: who speaks where, who imports whom, what a stage consists of."""
+"""The laws that files alone can show: who speaks where, who imports whom, what a stage is."""
 
 import ast
 from collections import Counter
@@ -144,7 +144,7 @@ async def test_every_subscriber_has_the_settings_that_the_shell_needs(stage: str
 
 
 def test_uvloop_is_not_in_the_lock_file() -> None:
-    """aiokafka hangs on it after a broker outage, and uvicorn would take it silently."""
+    """With it aiokafka hangs after a broker outage, and uvicorn would take it silently."""
     assert 'name = "uvloop"' not in (ROOT / "uv.lock").read_text(encoding="utf-8")
 
 

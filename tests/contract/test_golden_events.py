@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from shared.envelope import encode, parse
+from shared.envelope import Poison, encode, parse
+from shared.events import SubmitReport
 from shared.topics import STREAMS, kebab
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "events"
@@ -40,3 +41,11 @@ def test_a_field_from_the_future_is_ignored(event: type[BaseModel]) -> None:
     read = parse(event, json.dumps(stored | {"of_the_future": {"a": 1}}).encode())
 
     assert json.loads(encode(read)) == stored
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_utc_cannot_hold_is_a_wrong_field_and_no_crash(at: str) -> None:
+    """The ends of the calendar, in zones that pass beyond them."""
+    with pytest.raises(Poison) as poison:
+        parse(SubmitReport, json.dumps({"title": "a", "body": "b", "submitted_at": at}).encode())
+    assert poison.value.reason == "invalid_fields"
