@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from deploy.cli.saying import err, out, troubles_told
+from deploy.cli.saying import err, troubles_told
 from deploy.demo import export
 from deploy.demo.board import Board
 from deploy.demo.mail import MailServer
@@ -24,6 +24,12 @@ from deploy.local.errors import LocalStackError
 from deploy.local.home import Home, default_cache, default_home
 from deploy.local.report import look
 from deploy.local.state import Phase, State
+
+PLAIN_COLUMNS = 132  # of a log, where no terminal says how wide it is
+
+out = Console(highlight=False)
+if not out.is_terminal:
+    out = Console(highlight=False, width=PLAIN_COLUMNS)
 
 Show = Callable[[Board, datetime], None]
 

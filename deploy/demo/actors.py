@@ -4,6 +4,7 @@ from functools import partial
 from typing import Final
 
 from deploy.demo.desk import Desk, Told
+from deploy.demo.people import Reporters
 from deploy.demo.script import Asked, Ending
 from shared import events as e
 
@@ -63,8 +64,11 @@ class NationalAdmin:
 class Institution:
     """The officers and units of one institution."""
 
-    def __init__(self, desk: Desk, first_ids: dict[str, str], any_unit: str) -> None:
+    def __init__(
+        self, desk: Desk, reporters: Reporters, first_ids: dict[str, str], any_unit: str
+    ) -> None:
         self._desk = desk
+        self._reporters = reporters
         self._first_ids = first_ids
         self._any_unit = any_unit
         self._asked: set[str] = set()
@@ -98,11 +102,15 @@ class Institution:
             self._answer(told, days, e.ReturnReport, reason=_NOT_OURS, proposed_owner=life.owner)
         elif life.asked is not Asked.NO:
             self._asked.add(told.entry.report_id)
-            self._answer(told, days, e.AskForInformation, question=_QUESTION)
+            self._desk.later(told, days, lambda: self._ask(told))
         elif life.ending is Ending.DUPLICATE or self._is_archived_unseen(told):
             self._desk.answer(told, days, archive(told, self._first_ids))
         else:
             self._accept(told, days)
+
+    async def _ask(self, told: Told) -> None:
+        await self._write(told, e.AskForInformation, question=_QUESTION)
+        self._reporters.were_asked(told.life)
 
     def _is_archived_unseen(self, told: Told) -> bool:
         """Say whether the export shows it archived without any unit having had it."""
@@ -129,12 +137,16 @@ class Institution:
         else:
             if life.pace.initial is not None and life.pace.initial < life.pace.follow_up:
                 self._answer(told, life.pace.initial, e.InitialResponse, unit=unit, text=_INITIAL)
-            self._answer(told, life.pace.follow_up, e.FollowUp, unit=unit, text=_FOLLOW_UP)
+            self._desk.later(told, life.pace.follow_up, lambda: self._follow_up(told, unit))
 
     def _later_follow_up(self, told: Told) -> None:
         """Follow up again, by the unit that has it."""
-        unit = told.entry.unit or self._units.get(told.entry.report_id)
-        self._answer(told, told.life.pace.again, e.FollowUp, unit=unit, text=_FOLLOW_UP)
+        unit = told.entry.unit or self._units.get(told.entry.report_id, self._any_unit)
+        self._desk.later(told, told.life.pace.again, lambda: self._follow_up(told, unit))
+
+    async def _follow_up(self, told: Told, unit: str) -> None:
+        await self._write(told, e.FollowUp, unit=unit, text=_FOLLOW_UP)
+        self._reporters.were_told(told.life)
 
     def _close(self, told: Told) -> None:
         if told.entry.report_id not in self._closing:
@@ -142,12 +154,12 @@ class Institution:
             self._answer(told, told.life.pace.close, e.CloseCase, solved=True)
 
     def _answer(self, told: Told, days: int, command: type[e.Command], **fields: object) -> None:
-        about = {
-            "report_id": told.entry.report_id,
-            "holding": told.entry.holding,
-            "by": _BY,
-        }
-        self._desk.answer(told, days, command.model_validate({**about, **fields}))
+        self._desk.later(told, days, lambda: self._write(told, command, **fields))
+
+    async def _write(self, told: Told, command: type[e.Command], **fields: object) -> None:
+        entry = told.entry
+        about = {"report_id": entry.report_id, "holding": entry.holding, "by": _BY}
+        await self._desk.write(command.model_validate({**about, **fields}), told.entry_id)
 
 
 def archive(told: Told, first_ids: dict[str, str]) -> e.Archive:

@@ -1,89 +1,91 @@
-"""Reporters: they read the mail they get, and answer through the channel they reported by."""
+"""Reporters: they act at a time of their own after their institution wrote to them.
+
+A mail takes a moment that is days on the demo's clock, so they do not wait for it: each knows its
+own script, and answers through the channel it reported by, as an outside system would.
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
-from deploy.demo.mail import Mail
 from deploy.demo.replay import Adapter, about
 from deploy.demo.script import Asked, Ending, Life
 from deploy.demo.timetable import Timetable
-from shared import tracking
 from shared.events import (
     CloseReport,
     CompleteInformation,
     ReopenReport,
+    ReporterMessage,
     ReplyToFollowUp,
     WithdrawReport,
 )
 
-ASKED: Final = "Mohon lengkapi laporan Anda"  # the subjects of the notifier's messages
-FOLLOWED_UP: Final = "Tindak lanjut atas laporan Anda"
-CLOSED: Final = "Laporan Anda telah ditutup"
+Word = Literal["complete", "reply", "close", "reopen", "withdraw"]
 SATISFIED_FROM: Final = 3  # of five
+PATIENCE_DAYS: Final = 1  # until the answer with the number and the secret is looked for again
+TRIES_MAX: Final = 60
 
 
 class Reporters:
-    """Act out what each life says of its reporter; whoever gets no mail does nothing."""
+    """Act out what each life says of its reporter; each thing is said once."""
 
     def __init__(self, lives: Mapping[str, Life], adapter: Adapter, timetable: Timetable) -> None:
         self._lives = lives
         self._adapter = adapter
         self._timetable = timetable
-        self._done: set[tuple[str, str]] = set()
+        self._said: set[tuple[str, Word]] = set()
 
     def plan(self) -> None:
-        """Put what needs no mail on the timetable: withdrawals."""
+        """Put on the timetable what waits for nobody: withdrawals."""
         for life in self._lives.values():
             if life.ending is Ending.ARCHIVED_REPORTER:
-                at = life.submitted_at + timedelta(days=life.pace.reporter + 3)
-                self._timetable.at(at, lambda life=life: self._withdraw(life))  # type: ignore[misc]
+                self._later(life, "withdraw", since_submission=True)
 
-    def read(self, mail: Mail) -> None:
-        """Read a message and decide when to answer it, if at all."""
-        if not mail.to.endswith("@warga.example") or not mail.tracking_number:
-            return
-        life = self._lives.get(tracking.parse_tracking_number(mail.tracking_number))
-        if life is None:
-            return
-        if mail.subject == ASKED and life.asked is Asked.ANSWERS:
+    def were_asked(self, life: Life) -> None:
+        """Complete the report, or never."""
+        if life.asked is Asked.ANSWERS:
             self._later(life, "complete")
-        elif mail.subject == FOLLOWED_UP:
-            self._on_follow_up(life)
-        elif mail.subject == CLOSED and life.reopens:
-            self._later(life, "reopen")
 
-    def _on_follow_up(self, life: Life) -> None:
-        if life.replies and (life.report_id, "reply") not in self._done:
+    def were_told(self, life: Life) -> None:
+        """Answer a follow-up: not content, content, or silent."""
+        if life.replies and (life.report_id, "reply") not in self._said:
             self._later(life, "reply")
         elif life.ending is Ending.REPORTER:
             self._later(life, "close")
 
-    def _later(self, life: Life, what: str) -> None:
-        """Answer after the reporter's own time; each thing is said once."""
-        if (life.report_id, what) in self._done:
+    def _later(self, life: Life, word: Word, *, since_submission: bool = False) -> None:
+        if (life.report_id, word) in self._said:
             return
-        self._done.add((life.report_id, what))
-        at = self._timetable.clock.now() + timedelta(days=life.pace.reporter)
-        self._timetable.at(at, lambda: self._say(life, what))
+        self._said.add((life.report_id, word))
+        since = life.submitted_at if since_submission else self._timetable.clock.now()
+        at = since + timedelta(days=life.pace.reporter)
+        self._timetable.at(at, lambda: self._say(life, word))
 
-    async def _say(self, life: Life, what: str) -> None:
+    async def _say(self, life: Life, word: Word, tries: int = 0) -> None:
         proof = about(life, self._adapter.answers)
         if proof is None:
+            again = self._timetable.clock.now() + timedelta(days=PATIENCE_DAYS)
+            if tries < TRIES_MAX:
+                self._timetable.at(again, lambda: self._say(life, word, tries + 1))
             return
-        words = {
-            "complete": (CompleteInformation, {"text": "Lokasi dan fotonya saya lengkapi."}),
-            "reply": (ReplyToFollowUp, {"text": "Belum selesai, mohon dicek kembali."}),
-            "reopen": (ReopenReport, {"text": "Masalahnya muncul lagi."}),
-            "close": (
-                CloseReport,
-                {"rating": life.rating, "solved": life.rating >= SATISFIED_FROM},
-            ),
-            "withdraw": (WithdrawReport, {}),
-        }
-        kind, fields = words[what]
-        message = kind.model_validate({**proof, **fields})
-        await self._adapter.say(life, f"{life.message_id}/{what}", message)
+        await self._adapter.say(life, f"{life.message_id}/{word}", message(life, word, proof))
+        if word == "close" and life.reopens:
+            self._later(life, "reopen")
 
-    async def _withdraw(self, life: Life) -> None:
-        await self._say(life, "withdraw")
+
+def message(life: Life, word: Word, proof: Mapping[str, str | None]) -> ReporterMessage:
+    """Write a reporter's word; `proof` has the tracking number and the secret."""
+    match word:
+        case "complete":
+            return CompleteInformation.model_validate(
+                {**proof, "text": "Lokasi dan fotonya saya lengkapi."}
+            )
+        case "reply":
+            return ReplyToFollowUp.model_validate({**proof, "text": "Belum selesai, mohon dicek."})
+        case "close":
+            solved = life.rating >= SATISFIED_FROM
+            return CloseReport.model_validate({**proof, "rating": life.rating, "solved": solved})
+        case "reopen":
+            return ReopenReport.model_validate({**proof, "text": "Masalahnya muncul lagi."})
+        case "withdraw":
+            return WithdrawReport.model_validate(proof)

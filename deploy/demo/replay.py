@@ -124,7 +124,7 @@ class Adapter:
             await consumer.stop()
 
 
-def about(life: Life, answers: dict[str, ChannelAnswer]) -> dict[str, object] | None:
+def about(life: Life, answers: dict[str, ChannelAnswer]) -> dict[str, str | None] | None:
     """Return what proves that a message is its report's author's; None before the answer came."""
     answer = answers.get(life.message_id)
     if answer is None or answer.tracking_number is None:

@@ -369,11 +369,23 @@ def _doors(account: Account) -> RenderableType:
         key = (bad.letter.topic, bad.letter.message_id)
         table.add_row(bad.letter.message_id, told.get(key, "nothing"))
     refusals = ", ".join(f"{what} {count}" for what, count in refused.most_common(12))
+    forwards = Counter(
+        "by the system" if seen.body["by"] == "auto" else "by officers of 00"
+        for seen in account.of("ReportForwarded")
+    )
+    routes = ", ".join(f"{how} {count}" for how, count in sorted(forwards.items()))
+    steps = ("DuplicateSuspected", "ReportReturned", "UnitReturned", "RoutingHeld")
+    told_steps = ", ".join(f"{step} {len(account.of(step))}" for step in steps)
+    notified = ", ".join(
+        f"{kind} {len(account.of('Notification' + kind))}"
+        for kind in ("Requested", "Sent", "Failed")
+    )
     mails = ", ".join(f"{s} {n}" for s, n in account.played.mails.most_common(12))
     return Group(
         Text(f"channels: {answers}"),
         Text(f"institutions: {sent} commands; turned away: {refusals or 'none'}"),
-        Text(f"mail delivered over SMTP: {account.played.mails.total()}: {mails}"),
+        Text(f"forwarded: {routes}; {told_steps}"),
+        Text(f"notifications: {notified}; mail over SMTP {account.played.mails.total()}: {mails}"),
         table,
     )
 

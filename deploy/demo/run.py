@@ -59,12 +59,7 @@ class Cast:
     letters: tuple[tuple[datetime, Letter], ...]
     bad: tuple[BadInput, ...]  # at the channels' door
     bad_commands: tuple[BadInput, ...]  # at the institutions' door
-    repeats: frozenset[str]
-
-    @property
-    def by_report(self) -> Mapping[str, Life]:
-        """Return the lives by report id."""
-        return {life.report_id: life for life in self.lives}
+    by_report: Mapping[str, Life]
 
     @property
     def expected(self) -> dict[tuple[str, str], str]:
@@ -110,7 +105,7 @@ def cast(options: Options) -> Cast:
         letters=(*letters, *again),
         bad=bad_inputs(submission(every[0])),
         bad_commands=bad_commands(of_export),
-        repeats=repeats,
+        by_report={life.report_id: life for life in every},
     )
 
 
@@ -231,7 +226,7 @@ class Play:
     async def open(self) -> None:
         """Connect everybody; return when all of them read."""
         await asyncio.gather(*(each.start() for each in self._producers.values()))
-        await self._mail.open(self._reporters.read)
+        await self._mail.open()
         channels = sorted({life.channel for life in self._cast.lives} | {"website"})
         ready = [asyncio.Event() for _ in range(2 + len(self._desks))]
         speakers = {"channel": channels, "agency": list(self._desks)}
@@ -247,7 +242,7 @@ class Play:
         if code == NATIONAL:
             return NationalAdmin(self._desks[code], first_ids)
         any_unit = self._cast.registry.units_of(code)[0].code
-        return Institution(self._desks[code], first_ids, any_unit)
+        return Institution(self._desks[code], self._reporters, first_ids, any_unit)
 
     def _write_timetable(self) -> None:
         """Put all that does not wait for anybody on the timetable."""

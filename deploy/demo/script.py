@@ -93,11 +93,11 @@ class Life:
     text_seed: str = ""
     duplicate_of: str | None = None  # message id of the report that this one repeats
     is_extra: bool = False  # ours, beside the export
+    report_id: str = field(init=False)
 
-    @property
-    def report_id(self) -> str:
-        """Return the report's id: of channel and message id alone."""
-        return tracking.report_id(self.channel, self.message_id)
+    def __post_init__(self) -> None:
+        """Derive the report's id: of channel and message id alone."""
+        object.__setattr__(self, "report_id", tracking.report_id(self.channel, self.message_id))
 
     @property
     def author(self) -> str:
@@ -201,7 +201,7 @@ def _pace(at: datetime, limit: int, world: World, dice: random.Random) -> Pace:
         follow_up=_follow_up_days(at, limit, world, dice),
         again=dice.randint(1, 3),
         close=dice.randint(1, 3),
-        reporter=round(dice.uniform(0.5, 4.0), 2),
+        reporter=round(dice.uniform(3.0, 7.0), 2),
         hour=round(dice.uniform(8, 16), 2),
     )
 

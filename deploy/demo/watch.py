@@ -47,7 +47,7 @@ class Watch:
         self, bootstrap: str, speakers: dict[str, list[str]], ready: asyncio.Event
     ) -> None:
         """Read until cancelled; `speakers` names the members of each family of topics."""
-        consumer = reader(bootstrap, "demo-watch")
+        consumer = reader(bootstrap, "demo-watch", is_patient=True)
         members = dict(_members(speakers))
         await consumer.start()
         try:
@@ -58,8 +58,6 @@ class Watch:
                 for place, records in batches.items():
                     stream, speaker = members[place.topic]
                     self.records += [self._seen(r, stream, speaker) for r in records]
-                if batches:
-                    await asyncio.sleep(0.05)  # many small answers cost more than one large one
         finally:
             await consumer.stop()
 

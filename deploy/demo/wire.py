@@ -57,15 +57,19 @@ async def send(by: AIOKafkaProducer, what: Letter) -> None:
     await by.send_and_wait(what.topic, value=what.value, key=what.key, headers=list(what.headers))
 
 
-def reader(bootstrap: str, client_id: str) -> AIOKafkaConsumer:
-    """Return a consumer without a group, to be assigned by hand from the first record on."""
+def reader(bootstrap: str, client_id: str, *, is_patient: bool = False) -> AIOKafkaConsumer:
+    """Return a consumer without a group, to be assigned by hand from the first record on.
+
+    A patient one asks for many records at once: each answer over 100 partitions costs milliseconds.
+    """
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         client_id=client_id,
         group_id=None,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        fetch_max_wait_ms=100,
+        fetch_min_bytes=256_000 if is_patient else 1,
+        fetch_max_wait_ms=400,
     )
 
 
