@@ -61,7 +61,8 @@ def up(
     if home.postgres.is_symlink():
         out.print(
             f"PostgreSQL's data is in {home.postgres.resolve()}: "
-            f"the user it runs as may not enter {home.root.parent}."
+            f"the user it runs as may not enter {home.root.parent}.",
+            soft_wrap=True,
         )
     out.print(
         f"Ready after {time.monotonic() - began:.1f} s. Data and logs: {home.root}\n"

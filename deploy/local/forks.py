@@ -23,7 +23,7 @@ PRELOADED = (
     "asyncpg",
     "cryptography.hazmat.primitives.ciphers.aead",
     "faststream.asgi",
-    "faststream.kafka",
+    "faststream.kafka.prometheus",
     "prometheus_client",
     "pydantic_settings",
     "structlog",

@@ -15,7 +15,7 @@ from deploy.local.errors import LocalStackError
 from deploy.local.home import Home
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.lives import Condition
-from deploy.local.postgres import Postgres
+from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.probes import are_ready
 from deploy.local.processes import end, last_lines, start, wait_until
 from deploy.local.services import SERVICES, TOGETHER, Profile
@@ -128,10 +128,8 @@ def log_files(home: Home, name: str = "") -> dict[str, Path]:
 
 def wipe(home: Home) -> None:
     """Delete all data, keys and logs of a stack that has ended; nothing else in its folder."""
-    if home.postgres.is_symlink():
-        shutil.rmtree(home.postgres.resolve(), ignore_errors=True)
-        home.postgres.unlink()
-    for folder in (home.kafka, home.postgres, home.logs):
+    remove_folder(home)
+    for folder in (home.kafka, home.logs):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (home.secrets, home.passfile, home.state, home.plan):
         file.unlink(missing_ok=True)

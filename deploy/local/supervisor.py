@@ -68,7 +68,7 @@ class Ward:
             _log.info("%s: started, pid %d", self.name, self.process.pid)
         except (LocalStackError, OSError) as error:
             _log.warning("%s: cannot be started: %s", self.name, error)
-            self.failure = LocalStackError(f"{self.name} cannot be started: {error}")
+            self.failure = LocalStackError(str(error), getattr(error, "hint", ""))
             self._life = after_exit(self._life, 1, time.monotonic())
 
     def look(self) -> bool:

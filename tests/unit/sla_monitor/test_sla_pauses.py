@@ -156,3 +156,18 @@ def test_another_class_keeps_what_the_institution_s_rest_gave() -> None:
     ]
     done = run(steps).then(reclassified("2023-03-13 10:00", e.ReportClass.INFORMATION))
     assert done.names() == ["DeadlineMoved follow_up"]
+
+
+def test_a_question_in_the_day_granted_after_a_return_rests_it_too() -> None:
+    """The limit was used up before the return: the granted day still waits for the reporter."""
+    steps = [
+        received(MONDAY),
+        forwarded("2023-03-13 09:00"),  # four days late
+        returned("2023-03-17 09:00"),
+        asked("2023-03-17 10:00", holding=1),
+    ]
+    done = run(steps)
+    assert not done.ring_until(at("2023-03-27 00:00")).of(e.DeadlineBreached)
+    [moved] = done.then(completed("2023-03-20 10:00")).of(e.DeadlineMoved)
+    assert (moved.deadline_before, moved.why) == (at("2023-03-21 00:00"), "resumed")
+    assert moved.deadline == at("2023-03-22 00:00")
