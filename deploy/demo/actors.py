@@ -8,6 +8,7 @@ from deploy.demo.people import Reporters
 from deploy.demo.script import Asked, Ending
 from shared import events as e
 
+READ_DAYS: Final = 2  # what the system forwards by itself is told to 00 in this time
 _BY: Final = "petugas-1"
 _QUESTION: Final = "Mohon sebutkan lokasi dan waktu kejadian, dan lampirkan foto bila ada."
 _NOT_OURS: Final = "Bukan kewenangan kami; lokasi berada di daerah lain."
@@ -28,7 +29,9 @@ class NationalAdmin:
         report = told.entry.report_id
         match told.entry.entry:
             case "report_received":
-                self._desk.later(told, told.life.pace.national, partial(self._verify, told))
+                self._desk.later(
+                    told, told.life.pace.national, partial(self._verify, told), read_days=READ_DAYS
+                )
             case "report_returned":
                 self._away.discard(report)
                 self._desk.later(told, 1, partial(self._forward, told, told.life.owner))

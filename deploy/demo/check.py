@@ -4,7 +4,7 @@ Each rule returns what is wrong, one line each; nothing wrong is an empty list.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -160,7 +160,7 @@ def standing_of(facts: Sequence[Seen]) -> Standing:
     return Standing("waiting", waits_for=_OWED[last.type](last.body))
 
 
-_OWED: Final = {
+_OWED: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "ReportReceived": lambda _: "institution 00",
     "ReportForwarded": lambda body: f"institution {body['institution']}",
     "InformationRequested": lambda _: "reporter",

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -60,9 +60,13 @@ class Desk:
         finally:
             await consumer.stop()
 
-    def later(self, told: Told, days: int, act: Callable[[], Awaitable[None]]) -> None:
-        """Act so many working days after an entry's fact."""
-        self._timetable.at(act_at(self._calendar, told.at, days, told.life.pace.hour), act)
+    def later(
+        self, told: Told, days: int, act: Callable[[], Awaitable[None]], *, read_days: float = 0
+    ) -> None:
+        """Act so many working days after an entry's fact, and not sooner after reading it."""
+        at = act_at(self._calendar, told.at, days, told.life.pace.hour)
+        read_until = self._timetable.clock.now() + timedelta(days=read_days)
+        self._timetable.at(max(at, read_until), act)
 
     def answer(self, told: Told, days: int, command: Command) -> None:
         """Send a command about an entry so many working days after its fact."""

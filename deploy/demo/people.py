@@ -15,8 +15,8 @@ from shared.events import (
     CloseReport,
     CompleteInformation,
     ReopenReport,
-    ReporterMessage,
     ReplyToFollowUp,
+    ReporterMessage,
     WithdrawReport,
 )
 

@@ -50,6 +50,7 @@ def submission(life: Life) -> SubmitReport:
         report_class=life.report_class if life.claims_class else None,
         category_id=life.category_id,
         institution=life.addressed,
+        place_code=life.place_code,
         anonymous=life.anonymous,
         confidential=life.confidential,
         submitted_at=life.submitted_at,

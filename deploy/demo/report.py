@@ -1,29 +1,23 @@
 """The account of a demo as tables for people; pure but for reading what was played."""
 
 import statistics
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from deploy.demo.account import Account, grid, titled
 from deploy.demo.board import CLOCKS
-from deploy.demo.check import Standing, reasons, standings, without_repeats
+from deploy.demo.check import Standing, reasons
 from deploy.demo.run import Cast, Options, Played
 from deploy.demo.script import BANDUNG, HSU, Ending, Life
-from deploy.demo.watch import Seen
+from deploy.demo.views import INBOX_LAST, inbox, timeline
 from shared import topics
-from shared.calendar import Calendar
 from shared.events import ReportClass
-from shared.tracking import tracking_number
 
-WIB: Final = ZoneInfo("Asia/Jakarta")
-TIMELINE_MAX: Final = 32
-INBOX_LAST: Final = 10
 _STATUS: Final[Mapping[tuple[str, str], str]] = {
     ("closed", "system"): Ending.SYSTEM,
     ("closed", "reporter"): Ending.REPORTER,
@@ -34,51 +28,17 @@ _STATUS: Final[Mapping[tuple[str, str], str]] = {
 }
 
 
-class Account:
-    """Everything that the tables are made of."""
-
-    def __init__(self, cast: Cast, played: Played, options: Options) -> None:
-        self.cast: Final = cast
-        self.played: Final = played
-        self.options: Final = options
-        self.records: Final = list(without_repeats(played.watch.records))
-        self.standings: Final = standings(self.records)
-        self.by_type: Final = _by_type(self.records)
-
-    def of(self, kind: str) -> Sequence[Seen]:
-        """Return the events of a type, in the order they were read."""
-        return self.by_type.get(kind, ())
-
-
-def _by_type(records: Sequence[Seen]) -> dict[str, list[Seen]]:
-    found: defaultdict[str, list[Seen]] = defaultdict(list)
-    for seen in records:
-        found[seen.type].append(seen)
-    return dict(found)
-
-
 def tables(cast: Cast, played: Played, options: Options) -> Iterator[RenderableType]:
     """Write the whole account, one part after the other."""
     account = Account(cast, played, options)
     yield _honest(account)
-    yield _titled("Final statuses beside the export's", _statuses(account))
-    yield _titled("Indicators", _indicators(account))
-    yield _titled("Warnings, breaches and escalations, by clock", _breaches(account))
-    yield from _timeline(account)
-    yield _titled(f"The last {INBOX_LAST} entries in the inbox of {BANDUNG}", _inbox(account))
-    yield _titled("At the doors", _doors(account))
-    yield _titled("The check", _check(account))
-
-
-def _titled(title: str, what: RenderableType) -> RenderableType:
-    return Group(Text(f"\n{title}", style="bold cyan"), what)
-
-
-def _grid(*columns: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left")
-    return table
+    yield titled("Final statuses beside the export's", _statuses(account))
+    yield titled("Indicators", _indicators(account))
+    yield titled("Warnings, breaches and escalations, by clock", _breaches(account))
+    yield from timeline(account)
+    yield titled(f"The last {INBOX_LAST} entries in the inbox of {BANDUNG}", inbox(account))
+    yield titled("At the doors", _doors(account))
+    yield titled("The check", _check(account))
 
 
 # ---- how it was played
@@ -132,7 +92,7 @@ def _statuses(account: Account) -> RenderableType:
     lives = [life for life in account.cast.lives if not life.is_extra]
     ours = Counter(status_of(account.standings.get(life.report_id)) for life in lives)
     theirs = Counter(str(life.ending) for life in lives)
-    table = _grid("STATUS", "EXPORT", "OURS", "DIFFERENCE", "WHY", right=("EXPORT", "OURS"))
+    table = grid("STATUS", "EXPORT", "OURS", "DIFFERENCE", "WHY", right=("EXPORT", "OURS"))
     order = [str(ending) for ending in Ending if ending in theirs]
     for status in (*order, *sorted(set(ours) - set(order))):
         difference = ours[status] - theirs[status]
@@ -149,8 +109,8 @@ def _statuses(account: Account) -> RenderableType:
     return Group(
         table,
         Text(
-            f"Beside the export, ours: {hsu} reports of HSU (WITA), {len(extras) - hsu} duplicates: "
-            + note
+            f"Beside the export: {hsu} reports of HSU (WITA) and {len(extras) - hsu} sent twice by "
+            f"their authors: {note}."
         ),
     )
 
@@ -180,7 +140,7 @@ def _because(was: str, got: str) -> str:
 def _indicators(account: Account) -> RenderableType:
     classes = {seen.report: str(seen.body["report_class"]) for seen in account.of("ReportAccepted")}
     received = {seen.report for seen in account.of("ReportReceived")}
-    table = _grid(
+    table = grid(
         "CLASS", "REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN WORKING DAYS", "IN TIME %",
         right=("REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN WORKING DAYS", "IN TIME %"),
     )  # fmt: skip
@@ -223,10 +183,9 @@ def _figures(account: Account, reports: set[str]) -> tuple[str, ...]:
 
 def _working_days(account: Account, report: str, until: datetime) -> int:
     life = account.cast.by_report[report]
-    calendar: Calendar = account.cast.registry.calendar(life.owner, account.played.until)
-    return calendar.working_days_between(
-        calendar.local_date(life.submitted_at), calendar.local_date(until)
-    )
+    calendar = account.cast.registry.calendar(life.owner, account.played.until)
+    received, answered = calendar.local_date(life.submitted_at), calendar.local_date(until)
+    return calendar.working_time(calendar.end_of_day(received), calendar.end_of_day(answered)).days
 
 
 # ---- breaches
@@ -240,7 +199,7 @@ def _breaches(account: Account) -> RenderableType:
     owed = Counter(seen.body["clock"] for seen in account.of("DeadlineSet"))
     met = Counter(seen.body["clock"] for seen in account.of("DeadlineMet"))
     headings = ("SET", "MET", "WARNINGS", "LEVEL 1", "LEVEL 2", "LEVEL 3")
-    table = _grid("CLOCK", *headings, right=headings)
+    table = grid("CLOCK", *headings, right=headings)
     for clock in (*CLOCKS, "completion", "reply"):
         row = (owed[clock], met[clock], warned[clock], *(levels[clock, n] for n in (1, 2, 3)))
         table.add_row(CLOCKS.get(clock, f"reporter's {clock}"), *map(str, row))
@@ -252,102 +211,6 @@ def _breaches(account: Account) -> RenderableType:
             f"system), reply {out['reply']} (closed by the system)."
         ),
     )
-
-
-# ---- one report
-
-
-def _timeline(account: Account) -> Iterator[RenderableType]:
-    """Show the report with the most to tell, across the streams."""
-    told = Counter[str]()
-    kinds: defaultdict[str, set[str]] = defaultdict(set)
-    for seen in account.records:
-        if seen.stream not in _QUIET and seen.report:
-            told[seen.report] += 1
-            kinds[seen.report].add(seen.type)
-    fit = [report for report, count in told.items() if count <= TIMELINE_MAX]
-    if not fit:
-        return
-    report = max(fit, key=lambda each: (len(kinds[each]), told[each], each))
-    table = _grid("WIB", "STREAM", "EVENT", "WHAT")
-    events = [s for s in account.records if s.report == report and s.stream not in _QUIET]
-    for seen in sorted(events, key=lambda each: each.at):
-        stream = seen.stream.removeprefix("lapor.").removesuffix(".v1")
-        when = seen.at.astimezone(WIB)
-        table.add_row(f"{when:%d %b %H:%M}", stream, seen.type, _what(seen.body))
-    yield _titled(f"One report across the streams: {tracking_number(report)}", table)
-
-
-_QUIET: Final = frozenset(
-    s.name for s in (topics.NOTIFICATIONS, topics.INBOX, topics.OUTBOX, topics.SUBMISSIONS,
-                     topics.ANSWERS)
-)  # fmt: skip
-_SHOWN: Final = (
-    "channel", "institution", "holding", "unit", "report_class", "to", "by", "rule", "reason",
-    "clock", "level", "on_time", "window", "rating", "solved",
-)  # fmt: skip
-
-
-def _what(body: Mapping[str, Any]) -> str:
-    """Say the clear facts of an event; sealed words are named, not shown."""
-    said = [_short(name, body[name]) for name in _SHOWN if body.get(name) is not None]
-    if body.get("deadline"):
-        last = datetime.fromisoformat(body["deadline"]) - timedelta(microseconds=1)
-        said.append(f"until {last.astimezone(WIB):%d %b}")
-    said += [
-        f"{name}: sealed" for name in ("text", "question", "note", "why") if _is_sealed(body, name)
-    ]
-    return ", ".join(said)
-
-
-def _short(name: str, value: object) -> str:
-    text = str(value)
-    is_sealed = len(text) > 40  # noqa: PLR2004 - codes are shorter, sealed words longer
-    return f"{name}: sealed" if is_sealed else f"{name} {text}"
-
-
-def _is_sealed(body: Mapping[str, Any], name: str) -> bool:
-    return len(str(body.get(name) or "")) > 40  # noqa: PLR2004 - as above
-
-
-# ---- an inbox
-
-
-def _inbox(account: Account) -> RenderableType:
-    """Show what the institution sees, hidden fields as hidden."""
-    topic = topics.INBOX.topic(BANDUNG)
-    own = [s for s in account.of("InboxEntry") if s.place.startswith(topic + "/")]
-    shown = _with_reports(own)
-    table = _grid("WIB", "REPORT", "ENTRY", "WHAT THE INSTITUTION SEES")
-    for seen in shown:
-        when = seen.at.astimezone(WIB)
-        table.add_row(
-            f"{when:%d %b %H:%M}", tracking_number(seen.report), seen.body["entry"],
-            _seen_by_agency(seen.body),
-        )  # fmt: skip
-    return Group(table, Text(f"read from {topic}, {len(own)} entries in all"))
-
-
-def _with_reports(own: Sequence[Seen]) -> Sequence[Seen]:
-    """Return the last entries, the last reports handed over among them."""
-    reports = [seen for seen in own if seen.body.get("report")][-3:]
-    others = [seen for seen in own if not seen.body.get("report")][-(INBOX_LAST - len(reports)) :]
-    return sorted((*reports, *others), key=lambda seen: seen.at)
-
-
-def _seen_by_agency(body: Mapping[str, Any]) -> str:
-    report = body.get("report")
-    if report is None:
-        text = f"“{str(body['text'])[:60]}”" if body.get("text") else ""
-        facts = [_short(n, body[n]) for n in ("unit", "clock", "level", "reason") if body.get(n)]
-        return ", ".join(filter(None, (*facts, text)))
-    who = (
-        "reporter hidden (anonim)"
-        if report.get("anonymous")
-        else (f"{report.get('reporter')}, {report.get('contact')}")
-    )
-    secret = "; not for the public (rahasia)" if report.get("confidential") else ""
-    return f"“{str(report.get('title'))[:60]}” by {who}{secret}"
 
 
 # ---- the doors
@@ -364,7 +227,7 @@ def _doors(account: Account) -> RenderableType:
         f"{seen.body.get('command')}: {seen.body['reason']}"
         for kind in ("CommandRejected", "CommandRefused") for seen in account.of(kind)
     )  # fmt: skip
-    table = _grid("BAD INPUT", "TOLD")
+    table = grid("BAD INPUT", "TOLD")
     for bad in (*account.cast.bad, *account.cast.bad_commands):
         key = (bad.letter.topic, bad.letter.message_id)
         table.add_row(bad.letter.message_id, told.get(key, "nothing"))

@@ -36,8 +36,7 @@ LEAD_SECONDS: Final = 16.0  # the stack is ready in about 10; the clock starts a
 LEAD_SECONDS_MAX: Final = 120.0
 DRAIN_SECONDS_MAX: Final = 20.0
 BOARD_SECONDS: Final = 0.25
-LINE_SECONDS: Final = 5.0
-ZONE_CALENDAR_DAY: Final = (2, 1)  # the year's decrees are known by then, of the year after too
+CALENDAR_KNOWN_ON: Final = (4, 1)  # of the year after: by then its decrees are known too
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def cast(options: Options) -> Cast:
         category: count for category, count in frequencies().items()
         if category in registry.categories
     }  # fmt: skip
-    known_at = datetime(options.year + 1, *ZONE_CALENDAR_DAY, tzinfo=UTC)
+    known_at = datetime(options.year + 1, *CALENDAR_KNOWN_ON, tzinfo=UTC)
     world = World(registry.calendar(BANDUNG, known_at), span_of(begins, options).ends, seen)
     of_export = lives(rows, world, options.seed)
     every = (*of_export, *extras(of_export, world, options.seed))
@@ -167,6 +166,7 @@ async def play(
     options: Options,
     kafka: str,
     clock: Clock,
+    *,
     mail: MailServer,
     show: Callable[[Board, datetime], None],
 ) -> Played:
@@ -208,7 +208,7 @@ class Play:
         self._producers = {name: producer(kafka, f"demo-{name}") for name in names}
         self._adapter = Adapter(self._producers["channels"], self.timetable)
         self._reporters = Reporters(cast.by_report, self._adapter, self.timetable)
-        known_at = self._span.ends
+        known_at = datetime(options.year + 1, *CALENDAR_KNOWN_ON, tzinfo=UTC)
         self._desks = {
             code: Desk(
                 code, cast.by_report, cast.registry.calendar(code, known_at), self.timetable,

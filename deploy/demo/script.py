@@ -18,6 +18,7 @@ from shared.events import ReportClass
 NATIONAL: Final = "00"
 BANDUNG: Final = "3204"
 HSU: Final = "6308"
+BANDUNG_PLACE: Final = "32.04"  # Kemendagri code of Kabupaten Bandung
 LIMIT_DAYS: Final[Mapping[ReportClass, int]] = {  # domain.md section 1, clock 3
     ReportClass.INFORMATION: 5,
     ReportClass.UNSUPERVISED: 14,
@@ -80,6 +81,7 @@ class Life:
     anonymous: bool
     confidential: bool
     addressed: str | None  # the institution the reporter names, right or wrong
+    place_code: str | None  # the region, where the reporter's form asked for it
     owner: str  # the institution that has to deal with it
     unit: str | None  # the unit of the export, where it names one
     ending: Ending
@@ -152,7 +154,7 @@ def _life(row: Row, world: World, dice: random.Random) -> Life:
         or dice.choices(tuple(LIMIT_DAYS), (24.2, 54.5, 5.4, 4.3)[: len(LIMIT_DAYS)])[0]
     )
     category_id = row.category_id or _category(world, dice)
-    asked = _asked(row.status, dice)
+    asked, addressed = _asked(row.status, dice), _addressed(dice)
     pace = _pace(row.received_at, LIMIT_DAYS[report_class], world, dice)
     return Life(
         message_id=f"lapor-{row.received_at.year}-{row.number}",
@@ -163,7 +165,8 @@ def _life(row: Row, world: World, dice: random.Random) -> Life:
         claims_class=dice.random() < 0.7,  # noqa: PLR2004 - officers decide the rest (a guess)
         anonymous=row.anonymous,
         confidential=row.confidential,
-        addressed=_addressed(dice),
+        addressed=addressed,
+        place_code=_place(addressed, dice),
         owner=BANDUNG,
         unit=row.unit,
         ending=row.status,
@@ -186,6 +189,12 @@ def _addressed(dice: random.Random) -> str | None:
     return dice.choices((BANDUNG, None, HSU), (84, 11, 5))[0]
 
 
+def _place(addressed: str | None, dice: random.Random) -> str | None:
+    """Draw whether the reporter says where it is; who names the right government mostly does."""
+    share = 0.85 if addressed == BANDUNG else 0.3
+    return BANDUNG_PLACE if dice.random() < share else None
+
+
 def _asked(status: Ending, dice: random.Random) -> Asked:
     if status in (Ending.INCOMPLETE, Ending.ARCHIVED_SYSTEM):
         return Asked.SILENT
@@ -196,7 +205,7 @@ def _pace(at: datetime, limit: int, world: World, dice: random.Random) -> Pace:
     """Draw how fast everybody is: 1 to 3 working days mostly, some far too late."""
     return Pace(
         national=dice.choices((1, 2, dice.randint(5, 13)), (80, 15, 5))[0],
-        institution=dice.choices((1, 2, dice.randint(5, 14)), (70, 21, 9))[0],
+        institution=dice.choices((1, 2, dice.randint(5, 14)), (80, 14, 6))[0],
         initial=1 if dice.random() < 0.6 else None,  # noqa: PLR2004 - a guess
         follow_up=_follow_up_days(at, limit, world, dice),
         again=dice.randint(1, 3),
@@ -262,6 +271,7 @@ def _extra(number: int, at: datetime, channel: str, world: World, seed: int) -> 
         anonymous=dice.random() < 0.5,  # noqa: PLR2004 - an even coin
         confidential=False,
         addressed=HSU,
+        place_code=None,  # the texts name HSU's villages, which the registry knows
         owner=HSU,
         unit=None,
         ending=ending,
