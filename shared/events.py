@@ -5,23 +5,32 @@ type `Sealed` holds text sealed with the report's key (`shared/vault.py`); a `Wo
 on a door's own topic and sealed on every stream behind the door.
 """
 
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 ReportId = Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{12}$")]
-InstitutionCode = Annotated[str, Field(pattern=r"^\d{2,10}$")]
-UnitCode = Annotated[str, Field(pattern=r"^\d{2,10}-\d{3}$")]
-CategoryId = Annotated[str, Field(pattern=r"^\d{1,6}$")]
-PlaceCode = Annotated[str, Field(pattern=r"^\d{2}(\.\d{2}(\.\d{2}(\.\d{4})?)?)?$")]
+InstitutionCode = Annotated[str, Field(pattern=r"^[0-9]{2,10}$")]
+UnitCode = Annotated[str, Field(pattern=r"^[0-9]{2,10}-[0-9]{3}$")]
+CategoryId = Annotated[str, Field(pattern=r"^[0-9]{1,6}$")]
+PlaceCode = Annotated[str, Field(pattern=r"^[0-9]{2}(\.[0-9]{2}(\.[0-9]{2}(\.[0-9]{4})?)?)?$")]
 ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Sealed = Annotated[str, Field(min_length=1, max_length=60_000)]
 Words = Annotated[str, Field(min_length=1, max_length=60_000)]
-Utc = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 Language = Literal["id", "en"]
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999 in UTC") from None
+
+
+Utc = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class ReportClass(StrEnum):
@@ -80,7 +89,7 @@ class SubmitReport(Part):
     institution: InstitutionCode | None = None
     place_code: PlaceCode | None = None
     place: str | None = Field(default=None, max_length=200)
-    incident_on: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    incident_on: str | None = Field(default=None, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
     attachments: tuple[Annotated[str, Field(max_length=300)], ...] = Field(
         default=(), max_length=10
     )
@@ -244,7 +253,7 @@ class MessageRefused(Event):
     reason: str
 
 
-# ---- institutions' commands: lapor.agency.<code>.outbox.v1 (words clear), lapor.agencies.v1 (sealed)
+# ---- institutions' commands: words clear in lapor.agency.<code>.outbox.v1, sealed behind it
 
 
 class Command(Event):

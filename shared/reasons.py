@@ -141,6 +141,18 @@ _COMMANDS: Final = {  # a command that is not its sender's to give, or is about 
         "Laporan tidak dapat menjadi duplikat dirinya; sebutkan laporan yang lain.",
         "A report cannot be a duplicate of itself; name the other one.",
     ),
+    "duplicate_of_missing": Advice(
+        "Sebutkan laporan yang diduplikasi dalam duplicate_of.",
+        "Name the report that it duplicates in duplicate_of.",
+    ),
+    "reason_not_allowed": Advice(
+        "Alasan arsip ini hanya dipakai sistem atau pelapor; pilih alasan lain.",
+        "This archive reason is the system's or the reporter's own; choose another.",
+    ),
+    "not_for_this_stage": Advice(
+        "Perintah ini tidak berlaku pada tahap ini.",
+        "This command has no meaning in this stage.",
+    ),
     "repeated": Advice(
         "Perintah ini sudah diterima; jawabannya ada di kotak masuk. Beri ce_id baru bila memang "
         "perintah lain.",
@@ -186,6 +198,10 @@ _STATES: Final = {  # a well-formed command that does not fit the report as it s
         "Laporan sudah diterima; ubah klasifikasi dengan Reclassify.",
         "The report is already accepted; change its class with Reclassify.",
     ),
+    "same_class": Advice(
+        "Kelas dan kategori sudah demikian; tidak ada yang berubah.",
+        "Class and category are so already; nothing changes.",
+    ),
     "not_accepted": Advice(
         "Laporan belum diterima dan diklasifikasi; kirim Accept lebih dahulu.",
         "The report is not accepted yet; send Accept first.",
@@ -210,6 +226,18 @@ _STATES: Final = {  # a well-formed command that does not fit the report as it s
         "Laporan belum ada pada unit; kirim Dispatch lebih dahulu.",
         "The report is not with a unit yet; send Dispatch first.",
     ),
+    "wrong_unit": Advice(
+        "Laporan ada pada unit lain; sebutkan unit pada disposisi terakhir.",
+        "The report is with another unit; name that of the last dispatch.",
+    ),
+    "already_responded": Advice(
+        "Tanggapan awal sudah diberikan; lanjutkan dengan FollowUp.",
+        "The initial response was given; go on with FollowUp.",
+    ),
+    "already_followed_up": Advice(
+        "Laporan sudah ditindaklanjuti; tunggu balasan pelapor.",
+        "The report was followed up; wait for the reporter's reply.",
+    ),
     "not_followed_up": Advice(
         "Belum ada tindak lanjut; kirim FollowUp lebih dahulu.",
         "There is no follow-up yet; send FollowUp first.",
@@ -217,6 +245,14 @@ _STATES: Final = {  # a well-formed command that does not fit the report as it s
     "already_closed": Advice(
         "Laporan sudah ditutup; hanya pelapor yang dapat membukanya kembali.",
         "The report is closed; only the reporter can have it reopened.",
+    ),
+    "not_closed": Advice(
+        "Laporan belum ditutup; belum perlu dibuka kembali.",
+        "The report is not closed; there is nothing to reopen.",
+    ),
+    "window_over": Advice(
+        "Batas waktu untuk membuka kembali sudah lewat; buat laporan baru.",
+        "The time to reopen the report is over; submit a new one.",
     ),
     "archived": Advice(
         "Laporan sudah diarsipkan; tidak ada lagi yang dapat dilakukan.",

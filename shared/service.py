@@ -10,7 +10,6 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
@@ -66,7 +65,7 @@ class Service:
         )
         self.subscriber = subscribe(self.broker, stage.name, settings, Listener(self))
         self.subscriber(self.handle)
-        self.pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.pool: postgres.Pool | None = None
         self.shell: Shell[Any, Any] | None = None
         self.watchdog: Watchdog | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -105,7 +104,7 @@ class Service:
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
 
-    async def _open_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+    async def _open_pool(self) -> postgres.Pool:
         delay = 0.2
         dsn = self.settings.postgres.get_secret_value()
         while True:

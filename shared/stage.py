@@ -14,7 +14,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
-import asyncpg
 import structlog
 from aiokafka.errors import KafkaError
 from pydantic import BaseModel
@@ -28,7 +27,7 @@ from shared.inbound import Inbound, Reader
 from shared.lanes import Bounds, Lane, Partition, Refusal, Refused
 from shared.metrics import Meters
 from shared.outbound import TooLarge, Writer
-from shared.postgres import PASSING, Connection
+from shared.postgres import PASSING, Connection, Pool
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
@@ -116,7 +115,7 @@ class Limits:
 class Context:
     """What a stage's background work may use."""
 
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: Pool
     log: Log
     clock: Clock
     stopping: asyncio.Event
@@ -357,7 +356,7 @@ class Shell(Generic[C, P]):
                 Refusal(
                     Partition(self._stage.name, 0),
                     f"{count} of the last {len(recent)} records could not be decided",
-                    "Nothing of this batch was saved. Mend the rule or the sender, then start again",
+                    "Nothing of this batch was saved. Mend the rule or the sender, start again",
                 )
             ])  # fmt: skip
         self._recent = recent

@@ -176,7 +176,7 @@ READS: Final[Mapping[str, Reads]] = MappingProxyType({
     "verification.national": {
         INTAKE: (e.ReportReceived, e.InformationCompleted, e.ReporterWithdrew),
         AGENCIES: (e.Forward, e.Block, e.AskForInformation, e.Archive),
-        INSTITUTION: (e.ReportAccepted, e.ReportReturned, e.ReportArchived),
+        INSTITUTION: (e.ReportReturned, e.ReportArchived),
         FOLLOW_UP: (e.ReportClosed, e.ReportReopened),
         SLA: (e.TimeRanOut,),
         _ALARMS["verification.national"]: (e.AlarmRang,),

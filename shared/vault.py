@@ -140,6 +140,11 @@ class Vault:
         """Read the master keys from LAPOR_MASTER_KEY; KeyUnusable says what is wrong with it."""
         return cls.from_text(environment.get(MASTER_KEY_VARIABLE, ""))
 
+    @property
+    def master_id(self) -> bytes:
+        """Name the current master key: the bytes 2 to 5 of every key that it wrapped."""
+        return self._current
+
     def new_key(self, report_id: str) -> bytes:
         """Draw a random key for a report and return it wrapped, bound to that report's id."""
         return self._wrap(os.urandom(KEY_BYTES), report_id)

@@ -40,6 +40,19 @@ update vault.report_key set wrapped = ''::bytea, destroyed_at = now()
 where report_id = $1 and destroyed_at is null
 """
 
+_TO_REWRAP: Final = """
+select report_id, wrapped from vault.report_key
+where destroyed_at is null and substring(wrapped from 2 for 4) <> $1
+order by report_id limit $2
+"""
+
+# Only if it is still the row that was read: a key destroyed meanwhile stays destroyed.
+_REWRAP: Final = """
+update vault.report_key as key set wrapped = fresh.wrapped
+from unnest($1::text[], $2::bytea[], $3::bytea[]) as fresh (report_id, before, wrapped)
+where key.report_id = fresh.report_id and key.wrapped = fresh.before
+"""
+
 
 async def ensure_keys(
     connection: "asyncpg.Connection", vault: "Vault", report_ids: Iterable[str]
@@ -84,3 +97,18 @@ async def destroy_key(connection: "asyncpg.Connection", report_id: str) -> bool:
     """Destroy a report's key for ever; False when there was none left to destroy."""
     done: str = await connection.execute(_DESTROY, report_id)
     return done == "UPDATE 1"
+
+
+async def rewrap_keys(connection: "asyncpg.Connection", vault: "Vault", limit: int = 1_000) -> int:
+    """Wrap up to `limit` keys of retired master keys under the current one; 0 when none is left.
+
+    Repeat until 0, then the retired master key may leave the environment. Sealed texts stay as
+    they are: the report keys do not change.
+    """
+    rows = await connection.fetch(_TO_REWRAP, vault.master_id, limit)
+    if rows:
+        ids = [row["report_id"] for row in rows]
+        before = [row["wrapped"] for row in rows]
+        fresh = [vault.rewrap(row["wrapped"], row["report_id"]) for row in rows]
+        await connection.execute(_REWRAP, ids, before, fresh)
+    return len(rows)

@@ -30,8 +30,9 @@ def register(app: typer.Typer) -> None:
 
 def up(
     profile: Annotated[
-        Profile, typer.Option(help="full: a process per service; small: one for all of them.")
-    ] = "full",
+        Profile | None,
+        typer.Option(help="full (usual): a process per service; small: one for all of them."),
+    ] = None,
     *,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete all data first.")] = False,
     timeout: Annotated[
@@ -41,11 +42,15 @@ def up(
     """Start Kafka, PostgreSQL and every service; return when all of them are ready."""
     home, began = default_home(), time.monotonic()
     with troubles_told(), _Screen() as screen:
-        plan = stack.DEFAULT_PLAN.model_copy(update={"profile": profile})
-        progress = stack.Progress(jars=screen.jars, step=screen.step)
         try:
             stack.up(
-                home, default_cache(), progress, plan=plan, is_fresh=fresh, seconds_max=timeout
+                home,
+                default_cache(),
+                stack.Progress(jars=screen.jars, step=screen.step),
+                plan=stack.DEFAULT_PLAN,
+                profile=profile,
+                is_fresh=fresh,
+                seconds_max=timeout,
             )
         except KeyboardInterrupt:
             screen.close()
@@ -56,7 +61,8 @@ def up(
     if home.postgres.is_symlink():
         out.print(
             f"PostgreSQL's data is in {home.postgres.resolve()}: "
-            f"the user it runs as may not enter {home.root.parent}."
+            f"the user it runs as may not enter {home.root.parent}.",
+            soft_wrap=True,
         )
     out.print(
         f"Ready after {time.monotonic() - began:.1f} s. Data and logs: {home.root}\n"
@@ -120,7 +126,7 @@ class _Screen:
     """What a person sees while the stack starts."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        self._began: float | None = None
         self._bar: Progress | None = None
         self._status = Status("Checking Kafka's files …", console=err)
 
@@ -140,6 +146,7 @@ class _Screen:
 
     def jars(self, done: int, total: int) -> None:
         """Show a bar if files have to be downloaded."""
+        self._began = self._began or time.monotonic()
         if self._bar is None and time.monotonic() - self._began > PROGRESS_AFTER_SECONDS:
             self._status.stop()
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

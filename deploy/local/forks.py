@@ -23,7 +23,7 @@ PRELOADED = (
     "asyncpg",
     "cryptography.hazmat.primitives.ciphers.aead",
     "faststream.asgi",
-    "faststream.kafka",
+    "faststream.kafka.prometheus",
     "prometheus_client",
     "pydantic_settings",
     "structlog",
@@ -100,7 +100,8 @@ def _become(
 def _shed_parent(log: Path) -> None:
     """Let go of the parent's session, signals, files and log handlers."""
     os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     logging.getLogger().handlers.clear()
     nothing = os.open(os.devnull, os.O_RDONLY)

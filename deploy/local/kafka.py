@@ -145,7 +145,7 @@ class Kafka:
 
     def _format(self, data: Path) -> None:
         properties = self._write_properties("format.properties", data)
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = "L" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # no "-" in front
         done = subprocess.run(
             [
                 *self._java("kafka.tools.StorageTool", "format"),

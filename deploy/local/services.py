@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from deploy.local.processes import LOOPBACK
 
 USUAL_HTTP_PORT = 8001  # of the first service; the others follow
+TOGETHER = "together"  # the process of the small profile
 GRACEFUL_SECONDS = 15  # less than the supervisor's patience, so that a batch in hand is finished
 
 Profile = Literal["full", "small"]

@@ -15,17 +15,18 @@ from deploy.local.errors import LocalStackError
 from deploy.local.home import Home
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.lives import Condition
-from deploy.local.postgres import Postgres
+from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.probes import are_ready
 from deploy.local.processes import end, last_lines, start, wait_until
-from deploy.local.services import SERVICES
-from deploy.local.state import Child, Phase, Plan, State, read_state
+from deploy.local.services import SERVICES, TOGETHER, Profile
+from deploy.local.state import RETRY_SIGNAL, Child, Phase, Plan, State, read_plan, read_state
 
 PROVISION = "deploy.cli.provision:apply"  # called with the broker's address before services start
 UP_SECONDS_MAX = 120
 DOWN_SECONDS_MAX = 60
+RETRY_SECONDS_MAX = 10
 POLL_SECONDS = 0.1
-RESTARTS_MAX = 3  # a service that ended this often while starting will not come up by itself
+FAILURES_MAX = 4  # a service that ended this often while starting will not come up by itself
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def up(
     progress: Progress,
     *,
     plan: Plan,
+    profile: Profile | None = None,
     is_fresh: bool = False,
     seconds_max: float = UP_SECONDS_MAX,
 ) -> State:
@@ -65,17 +67,20 @@ def up(
         state = running(home)
         if state is not None and is_fresh:
             raise LocalStackError("The stack is running.", "End it first: lapor down")
-        if state is not None and state.profile != plan.profile:
+        if state is not None and profile not in {None, state.profile}:
             raise LocalStackError(
                 f"The stack runs with the profile {state.profile!r}.", "End it first: lapor down"
             )
+        if state is not None and state.phase is Phase.RUNNING:
+            _retry(home, state)
         if state is None:
             _clear(home)
             if is_fresh:
                 wipe(home)
                 home.make()
             fetch_jars(cache, read_lock(), progress.jars)
-            home.plan.write_text(plan.model_dump_json(indent=2))
+            chosen = plan.model_copy(update={"profile": profile or plan.profile})
+            home.plan.write_text(chosen.model_dump_json(indent=2))
             _launch(home, cache)
         return _wait_ready(home, progress, seconds_max)
 
@@ -112,9 +117,9 @@ def log_files(home: Home, name: str = "") -> dict[str, Path]:
     found = {path.stem: path for path in sorted(home.logs.glob("*.log"))}
     if not name:
         return found
-    state = read_state(home)
-    host = state.child(name) if state else None
-    chosen = host.name if host else name
+    plan = read_plan(home)
+    is_guest = plan is not None and plan.profile == "small" and name in plan.names
+    chosen = TOGETHER if is_guest and TOGETHER in found else name
     if chosen not in found:
         known = ", ".join(found) or "none yet; start the stack: lapor up"
         raise LocalStackError(f"There is no log of {name!r}.", f"There are: {known}")
@@ -123,10 +128,8 @@ def log_files(home: Home, name: str = "") -> dict[str, Path]:
 
 def wipe(home: Home) -> None:
     """Delete all data, keys and logs of a stack that has ended; nothing else in its folder."""
-    if home.postgres.is_symlink():
-        shutil.rmtree(home.postgres.resolve(), ignore_errors=True)
-        home.postgres.unlink()
-    for folder in (home.kafka, home.postgres, home.logs):
+    remove_folder(home)
+    for folder in (home.kafka, home.logs):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (home.secrets, home.passfile, home.state, home.plan):
         file.unlink(missing_ok=True)
@@ -160,6 +163,17 @@ def _launch(home: Home, cache: Path) -> None:
         )
 
 
+def _retry(home: Home, state: State) -> None:
+    """Have a running supervisor start at once what waits or was stopped."""
+    os.kill(state.supervisor.pid, RETRY_SIGNAL)
+
+    def has_heard() -> bool:
+        now = read_state(home)
+        return now is None or now.retries > state.retries
+
+    wait_until(has_heard, seconds=RETRY_SECONDS_MAX)
+
+
 def _wait_ready(home: Home, progress: Progress, seconds_max: float) -> State:
     until = time.monotonic() + seconds_max
     ready: set[str] = set()
@@ -188,7 +202,7 @@ def _raise_if_hopeless(state: State, ready: set[str]) -> None:
         if all(seat.service.name in ready for seat in child.seats):
             continue
         refused = child.condition is Condition.STOPPED
-        if refused or child.restarts >= RESTARTS_MAX:
+        if refused or child.failures >= FAILURES_MAX:
             what = "refuses to run" if refused else f"ends again and again ({child.exit_code})"
             raise LocalStackError(f"{child.name} {what}.\n{_tail(child)}", _what_next(child))
 

@@ -1,5 +1,6 @@
 """What the supervisor is told (the plan) and what it says (the state), as files in LAPOR_HOME."""
 
+import signal
 from enum import StrEnum
 
 from pydantic import BaseModel, ValidationError
@@ -9,6 +10,8 @@ from deploy.local.lives import Condition
 from deploy.local.processes import Mark
 from deploy.local.services import Profile, Seat, Service
 
+RETRY_SIGNAL = signal.SIGUSR1  # tells a supervisor to start what does not run
+
 
 class Plan(BaseModel, frozen=True):
     """What to run: the services, and a function `module:name` that makes their topics."""
@@ -16,6 +19,11 @@ class Plan(BaseModel, frozen=True):
     profile: Profile
     services: tuple[Service, ...]
     provision: str
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the services."""
+        return {service.name for service in self.services}
 
 
 class Phase(StrEnum):
@@ -37,6 +45,7 @@ class Child(BaseModel, frozen=True):
     pid: int | None
     started: float | None  # seconds since the epoch
     restarts: int
+    failures: int  # in a row
     exit_code: int | None
     log: str
     seats: tuple[Seat, ...] = ()
@@ -65,6 +74,7 @@ class State(BaseModel, frozen=True):
     postgres: str  # host:port
     error: str = ""
     hint: str = ""
+    retries: int = 0  # how often somebody asked to start what does not run
     children: tuple[Child, ...] = ()
 
     @property
@@ -72,11 +82,12 @@ class State(BaseModel, frozen=True):
         """Name the supervisor for good."""
         return Mark(self.supervisor_pid, self.supervisor_started)
 
-    def child(self, name: str) -> Child | None:
-        """Return the process of this name, or the one that hosts the service of this name."""
-        for child in self.children:
-            if child.name == name or name in {seat.service.name for seat in child.seats}:
-                return child
+
+def read_plan(home: Home) -> Plan | None:
+    """Return what the last supervisor was told, if there was one."""
+    try:
+        return Plan.model_validate_json(home.plan.read_text())
+    except (FileNotFoundError, ValidationError):
         return None
 
 

@@ -22,11 +22,11 @@ from deploy.local.forks import CAN_FORK, Forked, fork, preload
 from deploy.local.home import Home, write_atomically
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import Kafka
-from deploy.local.lives import Condition, Life, after_exit, after_start
+from deploy.local.lives import Condition, Life, after_exit, after_request, after_start
 from deploy.local.postgres import Postgres
 from deploy.local.processes import Mark, Ports, last_lines, start
-from deploy.local.services import USUAL_HTTP_PORT, Seat, command
-from deploy.local.state import Child, Phase, Plan, State, write_state
+from deploy.local.services import TOGETHER, USUAL_HTTP_PORT, Seat, command
+from deploy.local.state import RETRY_SIGNAL, Child, Phase, Plan, State, write_state
 
 TICK_SECONDS = 0.1
 
@@ -68,7 +68,7 @@ class Ward:
             _log.info("%s: started, pid %d", self.name, self.process.pid)
         except (LocalStackError, OSError) as error:
             _log.warning("%s: cannot be started: %s", self.name, error)
-            self.failure = LocalStackError(f"{self.name} cannot be started: {error}")
+            self.failure = LocalStackError(str(error), getattr(error, "hint", ""))
             self._life = after_exit(self._life, 1, time.monotonic())
 
     def look(self) -> bool:
@@ -87,6 +87,10 @@ class Ward:
             return True
         return False
 
+    def retry(self) -> None:
+        """Start it soon if it does not run."""
+        self._life = after_request(self._life, time.monotonic())
+
     def describe(self) -> Child:
         """Say what others may know of it."""
         return Child(
@@ -95,6 +99,7 @@ class Ward:
             pid=self._mark.pid if self._mark else None,
             started=self._mark.started if self._mark else None,
             restarts=self._life.restarts,
+            failures=self._life.failures,
             exit_code=self._life.exit_code,
             log=str(self._log),
             seats=self._seats,
@@ -131,6 +136,8 @@ class Supervisor:
         write_atomically(home.passfile, passfile)
         self._wards: list[Ward] = []
         self._is_asked_to_end = False
+        self._is_asked_to_retry = False
+        self._retries = 0
         self._failure: LocalStackError | None = None
 
     def run(self) -> None:
@@ -162,6 +169,10 @@ class Supervisor:
     def ask_to_end(self, _number: int, _frame: FrameType | None) -> None:
         """Take down the stack, soon: a handler for signals."""
         self._is_asked_to_end = True
+
+    def ask_to_retry(self, _number: int, _frame: FrameType | None) -> None:
+        """Start what does not run, soon: a handler for signals."""
+        self._is_asked_to_retry = True
 
     def _go_on(self) -> None:
         if self._is_asked_to_end:
@@ -207,7 +218,7 @@ class Supervisor:
             for number, service in enumerate(self._plan.services)
         ]
         if self._plan.profile == "small" and len(seats) > 1:
-            return [self._service_ward("together", seats, {})]
+            return [self._service_ward(TOGETHER, seats, {})]
         return [self._service_ward(seat.service.name, [seat], seat.env) for seat in seats]
 
     def _service_ward(self, name: str, seats: list[Seat], env: dict[str, str]) -> Ward:
@@ -218,6 +229,12 @@ class Supervisor:
     def _watch(self) -> None:
         while not self._is_asked_to_end:
             changes = [ward.look() for ward in self._wards]
+            if self._is_asked_to_retry:
+                self._is_asked_to_retry = False
+                self._retries += 1
+                for ward in self._wards:
+                    ward.retry()
+                changes.append(True)
             if any(changes):
                 self._say(Phase.RUNNING)
             time.sleep(TICK_SECONDS)
@@ -242,6 +259,7 @@ class Supervisor:
             postgres=self._postgres.address,
             error=str(self._failure) if self._failure else "",
             hint=self._failure.hint if self._failure else "",
+            retries=self._retries,
             children=tuple(ward.describe() for ward in self._wards),
         )
         write_state(self._home, state)
@@ -271,6 +289,7 @@ def main() -> None:
     supervisor = Supervisor(home, cache)
     signal.signal(signal.SIGTERM, supervisor.ask_to_end)
     signal.signal(signal.SIGINT, supervisor.ask_to_end)
+    signal.signal(RETRY_SIGNAL, supervisor.ask_to_retry)
     supervisor.run()
 
 

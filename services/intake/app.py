@@ -9,6 +9,7 @@ from faststream.asgi import AsgiFastStream
 from services.intake.classifier import Model
 from services.intake.rules import decide, identify
 from services.intake.screening import (
+    MODEL_PATH,
     Claim,
     Gazetteer,
     InstitutionNames,
@@ -27,7 +28,6 @@ from shared.vault import Vault
 
 SCHEMA: Final = Path(__file__).with_name("schema.sql")
 VAULT_SCHEMA: Final = Path(vault_store.__file__).with_name("vault.sql")
-MODEL: Final = Path(__file__).with_name("screening_model.json")
 _VILLAGES: Final = frozenset({"kelurahan", "desa"})
 
 
@@ -39,7 +39,7 @@ def build() -> AsgiFastStream:
     """
     settings = Settings()
     vault = Vault.from_text(settings.master_key.get_secret_value())
-    return stage_app(settings, stage(vault, load(), Model.load(MODEL)))
+    return stage_app(settings, stage(vault, load(), Model.load(MODEL_PATH)))
 
 
 def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
@@ -67,6 +67,7 @@ def suggester(registry: Registry, model: Model) -> Callable[[SubmitReport], Sugg
         {
             code: names_of(institution, registry)
             for code, institution in registry.institutions.items()
+            if code != NATIONAL  # it hands reports on and is nobody's addressee
         }
     )
 

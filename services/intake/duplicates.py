@@ -1,8 +1,9 @@
 """Find reports that read alike: a fingerprint to store, keys to look it up by, a distance.
 
-The fingerprint has two parts made from the same hashed words and word pairs. Eight *bands* (a
+The fingerprint has two parts made from the same hashed word pairs. Eight *bands* (a
 one-permutation MinHash, two rows each) find candidates through an index; the *simhash* tells how
-far a candidate is. `docs` of the thresholds: `python -m services.intake.train --duplicates`.
+far a candidate is. Four bands of the simhash's own bits would find only what differs in 3 bits;
+two typing errors already change 6 (`python -m services.intake.measure_duplicates`).
 """
 
 import itertools
@@ -14,6 +15,9 @@ from typing import Final, NamedTuple
 from services.intake.words import words
 from shared.events import Similar
 
+# Measured on 3,000 sample texts: 16 bits find 85 to 98 % of texts changed by five typing errors, a
+# sentence more or less, a greeting or another title; 11 bits find 54 to 87 % of them and mistake
+# one pair in 34,000 of different texts, which here share whole sentences as real ones seldom do.
 DISTANCE_MAX_SAME_SENDER: Final = 16
 DISTANCE_MAX_OTHER_SENDER: Final = 11
 WORDS_MIN: Final = 8  # below, one word moves the simhash too far: only the exact text counts
@@ -52,8 +56,9 @@ class Candidate(NamedTuple):
 def fingerprint(title: str, body: str) -> Fingerprint:
     """Make the fingerprint of a report: case, punctuation and short forms do not matter."""
     found = words(f"{title} {body}")
-    features = {*found, *(f"{one} {two}" for one, two in itertools.pairwise(found))}
-    hashes = [_hash(feature) for feature in features]
+    # Pairs, not single words: "yang" and "di" would make every two texts candidates.
+    pairs = {f"{one} {two}" for one, two in itertools.pairwise(found)}
+    hashes = [_hash(feature) for feature in pairs or set(found)]
     return Fingerprint(
         exact=_signed(_hash("\n".join(found))),
         simhash=_signed(_simhash(hashes)),

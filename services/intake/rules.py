@@ -12,21 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-import phonenumbers
 from pydantic import BaseModel, ConfigDict
 
 from services.intake.duplicates import Fingerprint
+from services.intake.reporter import identity_of
 from services.intake.validation import Fault, Named, submission_fault
 from shared import events as e
 from shared import texts, tracking
 from shared.decision import Cause, Decision, Unreadable, decided
 from shared.reasons import advice
 from shared.topics import REPORTER_MESSAGES, SUBMISSIONS
-from shared.vault import ReportKey, Vault
+from shared.vault import ReportKey
 
 REFUSED_MAX: Final = 20  # refused ids a case keeps, so that a repeat of one is looked at afresh
 _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_NO_NUMBER: Final = re.compile(r"[^\d\s+().\-/]")
 _MESSAGE_TYPES: Final = frozenset(SUBMISSIONS.type_of(message) for message in REPORTER_MESSAGES)
 
 
@@ -103,21 +102,6 @@ def first_id(cause: Cause) -> str:
     return cause.id.partition("@")[0] if cause.is_repeat else cause.id
 
 
-def senders(vault: Vault, channel: str, reporter: e.Reporter) -> tuple[str, ...]:
-    """Return keyed hashes of who writes, the surest to be the same elsewhere first.
-
-    An account's name counts only within its channel; phone and e-mail in all of them.
-    """
-    found = (
-        vault.sender_digest("phone", reporter.phone) if reporter.phone else None,
-        vault.sender_digest("email", reporter.email) if reporter.email else None,
-        vault.keyed_digest(f"account:{channel}:{reporter.sender_id}")
-        if reporter.sender_id
-        else None,
-    )
-    return tuple(digest for digest in found if digest is not None)
-
-
 def is_sound(event: BaseModel, cause: Cause, named: Named) -> bool:
     """Tell whether a record is a submission without fault, so that a key is made for it."""
     return (
@@ -169,7 +153,7 @@ def _receive(
     report_id = identify(event, cause)
     number = tracking.tracking_number(report_id)
     who = known.senders.get(first_id(cause), ())
-    identity = _identity(event.reporter)
+    identity = identity_of(event.reporter)
     # A sender's clock may run a little ahead; no time counts from before it began.
     submitted_at = min(event.submitted_at or cause.now, cause.now)
     received = e.ReportReceived(
@@ -222,30 +206,6 @@ def _repeated(
         secret=None if key is None else key.reporter_secret(),
     )
     return decided(case, said, answer)
-
-
-def _identity(reporter: e.Reporter) -> str | None:
-    """Write who the reporter is, in spellings that reach them; None if nothing is known."""
-    fields = reporter.model_dump(exclude_none=True)
-    tidy = {name: text.strip() for name, text in fields.items() if text.strip()}
-    if "phone" in tidy:
-        tidy["phone"] = _international(tidy["phone"])
-    if not tidy.keys() - {"language"}:
-        return None
-    return json.dumps(tidy, ensure_ascii=False, separators=(",", ":"))
-
-
-def _international(phone: str) -> str:
-    """Write a possible number as +62…; anything else (a masked number) stands as it came."""
-    if _NO_NUMBER.search(phone):
-        return phone  # letters would be read as the keys they stand on
-    try:
-        number = phonenumbers.parse(phone, "ID")
-    except phonenumbers.NumberParseException:
-        return phone
-    if not phonenumbers.is_possible_number(number):
-        return phone
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _content(event: e.SubmitReport) -> str:

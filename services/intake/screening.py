@@ -1,57 +1,27 @@
 """What intake derives once from a report's text: class, category and institution, each with why.
 
-Rules come first where a phrase decides more surely than a count of words can; they add log-odds
-to the small model of `classifier.py`. Pure functions: model and gazetteer arrive as arguments.
-A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `claimed`, for an officer to weigh.
+Rules (`phrases.py`) come first where a phrase decides more surely than a count of words can; they
+add log-odds to the small model of `classifier.py`. Pure functions: model and gazetteer arrive as
+arguments. A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `claimed`, to be weighed
+by an officer; it only ever holds words of the model, the rules and the gazetteer.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.intake.classifier import Model, features
+from services.intake.classifier import Model, features_of
+from services.intake.phrases import fired
 from services.intake.words import words
 from shared.events import ReportClass, Suggestion
 
 MODEL_PATH: Final = Path(__file__).with_name("screening_model.json")
 
-# Log-odds of a phrase for its class; set by hand, then checked by `services.intake.train`.
-_STRONG: Final = 3.0
-_WEAK: Final = 1.5
+# Log-odds of what the reporter chose.
 _CLAIMED_CLASS: Final = 0.5  # domain.md section 4: the class is what people and officers differ on
 _CLAIMED_CATEGORY: Final = 4.0  # chosen from a list with the text at hand
 _CLAIMED_UNKNOWN: Final = 0.6  # a claimed category that the model never saw
-
-# (after normalising by `words`) phrase, class, weight
-_CLASS_RULES: Final = tuple(
-    (re.compile(rf"\b(?:{pattern})\b"), report_class, weight)
-    for pattern, report_class, weight in (
-        (r"(?:mohon|minta|butuh|meminta|perlu|ingin) (?:\w+ )?(?:informasi|penjelasan|keterangan)",
-         ReportClass.INFORMATION, _STRONG),
-        (r"(?:mau|ingin|hendak|numpang|izin|ijin) (?:tanya|bertanya|menanyakan|tahu)",
-         ReportClass.INFORMATION, _STRONG),
-        (r"bagaimana (?:cara|prosedur|alur|syarat|proses|ketentuan)",
-         ReportClass.INFORMATION, _STRONG),
-        (r"apa saja (?:syarat|persyaratan|berkas|dokumen)\w*", ReportClass.INFORMATION, _STRONG),
-        (r"(?:syarat|persyaratan)\w* apa(?: saja)?", ReportClass.INFORMATION, _STRONG),
-        (r"apakah (?:ada|bisa|boleh|masih|benar|perlu|harus|wajib)",
-         ReportClass.INFORMATION, _WEAK),
-        (r"(?:ke mana|kepada siapa) saya", ReportClass.INFORMATION, _WEAK),
-        (r"(?:saran|usul|usulan|masukan|aspirasi)", ReportClass.ASPIRATION, _STRONG),
-        (r"(?:mengusulkan|menyarankan|menyampaikan aspirasi)", ReportClass.ASPIRATION, _STRONG),
-        (r"alangkah (?:baik|bagus|indah)nya", ReportClass.ASPIRATION, _STRONG),
-        (r"(?:akan|lebih) (?:lebih )?baik (?:jika|kalau|bila|apabila)",
-         ReportClass.ASPIRATION, _WEAK),
-        (r"(?:pungli|pungutan liar|suap|menyuap|dipungut|diminta uang|minta uang|uang pelicin)",
-         ReportClass.SUPERVISED, _STRONG),
-        (r"(?:oknum|penyalahgunaan|menyalahgunakan|diselewengkan|penyelewengan|dikorupsi|mark up)",
-         ReportClass.SUPERVISED, _STRONG),
-        (r"(?:calo|percaloan|dipersulit|mempersulit|pilih kasih|tebang pilih|titipan)",
-         ReportClass.SUPERVISED, _WEAK),
-    )
-)  # fmt: skip
 
 # How sure each sign of an institution is, alone; guesses, combined as independent chances.
 _BY_NAME: Final = 0.85
@@ -160,35 +130,33 @@ class Gazetteer:
 
 def suggest(title: str, body: str, claim: Claim, model: Model, gazetteer: Gazetteer) -> Suggestions:
     """Propose class, category and institution of a report, each with confidence and reasons."""
-    read = features(title, body)
+    found = words(f"{title} \n {body}")
+    read = features_of(found)
     return Suggestions(
-        report_class=suggest_class(title, body, claim, model, read),
-        category=suggest_category(claim, model, read),
-        institution=suggest_institution(title, body, claim, gazetteer),
+        report_class=suggest_class(found, read, claim, model),
+        category=suggest_category(read, claim, model),
+        institution=suggest_institution(found, claim, gazetteer),
     )
 
 
 def suggest_class(
-    title: str, body: str, claim: Claim, model: Model, read: Sequence[str] | None = None
+    found: Sequence[str], read: Sequence[str], claim: Claim, model: Model
 ) -> Suggestion:
     """Propose one of the four classes: phrases first, then words, the claim a little."""
-    text = " ".join(words(f"{title} {body}"))
     bonus: dict[str, float] = {}
     phrases: dict[str, list[str]] = {}
-    for pattern, report_class, weight in _CLASS_RULES:
-        matched = pattern.search(text)
-        if matched:
-            bonus[report_class] = bonus.get(report_class, 0.0) + weight
-            phrases.setdefault(report_class, []).append(f"phrase:{matched.group()}")
+    for rule in fired(found):
+        bonus[rule.report_class] = bonus.get(rule.report_class, 0.0) + rule.weight
+        phrases.setdefault(rule.report_class, []).append(f"phrase:{rule.reason}")
     if claim.report_class is not None:
         bonus[claim.report_class] = bonus.get(claim.report_class, 0.0) + _CLAIMED_CLASS
         phrases.setdefault(claim.report_class, []).append("claimed")
-    guess = model.report_class.guess(features(title, body) if read is None else read, bonus)
+    guess = model.report_class.guess(read, bonus)
     reasons = (*phrases.get(guess.label, ()), *(f"word:{word}" for word in guess.reasons))
     return Suggestion(value=guess.label, confidence=guess.confidence, reasons=reasons)
 
 
-def suggest_category(claim: Claim, model: Model, read: Sequence[str]) -> Suggestion | None:
+def suggest_category(read: Sequence[str], claim: Claim, model: Model) -> Suggestion | None:
     """Propose a category id; a claimed one counts much, one the model never saw stands alone."""
     claimed = claim.category_id
     if claimed is not None and claimed not in model.category.labels:
@@ -204,10 +172,12 @@ def suggest_category(claim: Claim, model: Model, read: Sequence[str]) -> Suggest
 
 
 def suggest_institution(
-    title: str, body: str, claim: Claim, gazetteer: Gazetteer
+    found: Sequence[str], claim: Claim, gazetteer: Gazetteer
 ) -> Suggestion | None:
     """Propose the institution that names, places and the reporter's choice speak for."""
-    signs = gazetteer.signs(words(f"{title} \n {body} \n {claim.place or ''}"))
+    signs = gazetteer.signs(found)
+    if claim.place is not None:
+        signs += gazetteer.signs(words(claim.place))
     if claim.place_code is not None:
         signs += gazetteer.signs_of_place(claim.place_code)
     if claim.institution in gazetteer.codes and claim.institution is not None:

@@ -3,15 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from services.intake.duplicates import Candidate, Fingerprint, fingerprint, similar
-from services.intake.rules import Known, Screened, Submission, first_id, is_sound, senders
+from services.intake.reporter import senders
+from services.intake.rules import Known, Screened, Submission, first_id, is_sound
 from services.intake.screening import Suggestions
 from services.intake.validation import Named
 from shared.cases import CaseStore
 from shared.events import ReporterMessage, Screening, SubmitReport
-from shared.vault import Vault
+from shared.vault import ReportKey, Vault
 from shared.vault_store import ensure_keys, open_keys
 
 if TYPE_CHECKING:
@@ -55,6 +56,26 @@ _CANDIDATES: Final = f"""
 """
 
 
+class New(NamedTuple):
+    """A sound submission of a batch: its message's first id, what it is like, who sends it."""
+
+    id: str
+    report_id: str
+    event: SubmitReport
+    print: Fingerprint
+    senders: tuple[str, ...]
+
+    @property
+    def sender(self) -> str | None:
+        """The surest hash of who sends it."""
+        return self.senders[0] if self.senders else None
+
+    def as_candidate(self) -> Candidate:
+        """Return it as later submissions meet it."""
+        found = self.print
+        return Candidate(self.report_id, found.exact, found.simhash, found.words, self.sender)
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """What intake knows beside its schema: keys, registry, and what screening learned."""
@@ -65,70 +86,79 @@ class Knowledge:
 
     async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> Known:
         """Make or open the keys and find similar reports: at most three statements a batch."""
-        sound = [i for i in batch if is_sound(i.event, i.cause, self.named)]
-        news = [(i, i.event) for i in sound if isinstance(i.event, SubmitReport)]
         # The pool hands out a proxy, which does all that a connection does.
         direct = cast("asyncpg.Connection[asyncpg.Record]", connection)
-        keys = await ensure_keys(direct, self.vault, (i.report_id for i, _ in news))
-        others = {i.report_id for i in batch if _concerns_a_report(i)} - keys.keys()
+        news = self.news(batch)
+        keys = await ensure_keys(direct, self.vault, {new.report_id for new in news})
+        others = {i.report_id for i in batch if _names_a_report(i)} - keys.keys()
         keys |= await open_keys(
-            direct, self.vault, others, stage="intake", purpose="check a message's sender"
+            direct, self.vault, others, stage="intake", purpose="check who writes"
         )
-        who = {
+        return self.known(batch, news, keys, await _candidates(connection, news))
+
+    def news(self, batch: "Sequence[Inbound]") -> list[New]:
+        """List a batch's sound submissions, in order, with their fingerprints."""
+        return [
+            New(
+                first_id(i.cause),
+                i.report_id,
+                i.event,
+                fingerprint(i.event.title, i.event.body),
+                senders(self.vault, i.cause.speaker, i.event.reporter),
+            )
+            for i in batch
+            if isinstance(i.event, SubmitReport) and is_sound(i.event, i.cause, self.named)
+        ]
+
+    def known(
+        self,
+        batch: "Sequence[Inbound]",
+        news: Sequence[New],
+        keys: Mapping[str, ReportKey],
+        stored: Mapping[int, Sequence[Candidate]],
+    ) -> Known:
+        """Put together what the rule may see; `stored` are candidates by the place in `news`."""
+        who = {new.id: new.senders for new in news} | {
             first_id(i.cause): senders(self.vault, i.cause.speaker, i.event.reporter)
             for i in batch
-            if isinstance(i.event, SubmitReport | ReporterMessage)
+            if isinstance(i.event, ReporterMessage)
         }
-        prints = [fingerprint(event.title, event.body) for _, event in news]
-        earlier = await _candidates(connection, prints)
-        screened = self._screen(news, prints, who, earlier)
-        return Known(keys=keys, named=self.named, senders=who, screened=screened)
+        return Known(keys=keys, named=self.named, senders=who, screened=self._screen(news, stored))
 
     def _screen(
-        self,
-        news: "Sequence[tuple[Inbound, SubmitReport]]",
-        prints: Sequence[Fingerprint],
-        who: Mapping[str, tuple[str, ...]],
-        earlier: Mapping[int, Sequence[Candidate]],
+        self, news: Sequence[New], stored: Mapping[int, Sequence[Candidate]]
     ) -> dict[str, Screened]:
         """Screen submissions in order, each against the stored ones and those before it here."""
         here: dict[tuple[int, int], list[Candidate]] = defaultdict(list)
         screened: dict[str, Screened] = {}
-        for number, ((inbound, event), found) in enumerate(zip(news, prints, strict=True)):
-            sender = next(iter(who[first_id(inbound.cause)]), None)
-            bands = list(enumerate(found.bands))
+        for place, new in enumerate(news):
+            bands = list(enumerate(new.print.bands))
             near = {c.report_id: c for band in bands for c in here[band][:CANDIDATES_MAX]}
-            near |= {c.report_id: c for c in earlier.get(number, ())}
-            near.pop(inbound.report_id, None)
-            proposed = self.suggest(event)
+            near |= {c.report_id: c for c in stored.get(place, ())}
+            near.pop(new.report_id, None)
+            proposed = self.suggest(new.event)
             screening = Screening(
-                similar=similar(found, sender, near.values()),
+                similar=similar(new.print, new.sender, near.values()),
                 report_class=proposed.report_class,
                 category=proposed.category,
                 institution=proposed.institution,
             )
-            screened.setdefault(first_id(inbound.cause), Screened(found, screening))
-            me = Candidate(inbound.report_id, found.exact, found.simhash, found.words, sender)
+            screened.setdefault(new.id, Screened(new.print, screening))
             for band in bands:
-                here[band].append(me)
+                here[band].append(new.as_candidate())
         return screened
 
 
-def _concerns_a_report(inbound: "Inbound") -> bool:
+def _names_a_report(inbound: "Inbound") -> bool:
     return isinstance(inbound.event, SubmitReport | ReporterMessage)
 
 
-async def _candidates(
-    connection: "Connection", prints: Sequence[Fingerprint]
-) -> dict[int, list[Candidate]]:
-    """Find stored reports that share a band, by the number of the fingerprint in the batch."""
-    if not prints:
+async def _candidates(connection: "Connection", news: Sequence[New]) -> dict[int, list[Candidate]]:
+    """Find stored reports that share a band, by the place in `news`."""
+    if not news:
         return {}
-    columns = [[found.bands[n] for found in prints] for n in range(BANDS)]
-    rows = await connection.fetch(_CANDIDATES, list(range(len(prints))), *columns)
+    columns = [[new.print.bands[n] for new in news] for n in range(BANDS)]
     found: dict[int, list[Candidate]] = defaultdict(list)
-    for row in rows:
-        found[row["number"]].append(
-            Candidate(row["report_id"], row["exact"], row["simhash"], row["words"], row["sender"])
-        )
+    for place, *candidate in await connection.fetch(_CANDIDATES, list(range(len(news))), *columns):
+        found[place].append(Candidate(*candidate))
     return found

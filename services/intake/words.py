@@ -39,14 +39,15 @@ def words(text: str) -> tuple[str, ...]:
 
     Total: any text gives words, the empty text none. Digits are words of their own.
     """
-    plain = unicodedata.normalize("NFKC", text).casefold()
+    # twice: casefolding may undo the normal form, and normalising bring back a capital
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).casefold()
     found: list[str] = []
     for word in _WORD.findall(plain):
-        long = WRITTEN_OUT.get(word)
-        if long is not None:
-            found.extend(long.split())
+        if word in WRITTEN_OUT:
+            found.extend(WRITTEN_OUT[word].split())
         elif word.isalpha() or word.isdigit():
             found.append(word)
         else:
-            found.extend(_LETTER_AND_DIGIT.split(word))
+            for part in _LETTER_AND_DIGIT.split(word):
+                found.extend(WRITTEN_OUT.get(part, part).split())
     return tuple(found)

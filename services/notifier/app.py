@@ -11,6 +11,7 @@ from faststream.asgi import AsgiFastStream
 
 from services.notifier.delivery import Courier, senders_for
 from services.notifier.facts import REFUSED, Windows
+from services.notifier.quiet_hours import QuietHours
 from services.notifier.rendering import Templates
 from services.notifier.rules import TELLING, Known, Policy, decide
 from services.notifier.settings import NotifierSettings
@@ -99,6 +100,8 @@ def policy_from(registry: Registry, own: NotifierSettings) -> Policy:
 
     return Policy(
         channels=own.channels,
+        webhook_local=own.webhook_local,
+        quiet=QuietHours(own.quiet_start_local, own.quiet_end_local),
         windows=windows,
         zone=registry.institution(NATIONAL).time_zone,
         zones={i.code: i.time_zone for i in institutions},

@@ -39,18 +39,21 @@ class Templates:
     """The messages of one language each, one file per fact."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        self._environment = Environment(
+        environment = Environment(
             loader=FileSystemLoader(folder),
             autoescape=False,  # noqa: S701 - plain text, never a page
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            auto_reload=False,
         )
-        self._environment.filters |= {"quoted": quoted, "grouped": tracking_number}
+        environment.filters |= {"quoted": quoted, "grouped": tracking_number}
+        self._templates = {
+            name: environment.get_template(name) for name in environment.list_templates()
+        }
         self._words = {
-            language: self._environment.get_template(f"{language}/words.txt").module
-            for language in LANGUAGES
+            language: self._templates[f"{language}/words.txt"].module for language in LANGUAGES
         }
 
     def __call__(
@@ -59,9 +62,9 @@ class Templates:
         """Render a fact; the subject is one line whatever the values hold.
 
         Raises:
-            jinja2.TemplateError: no such template, or a value it needs is missing (a bug here).
+            KeyError: no such template. jinja2.UndefinedError: a value that it needs is missing.
         """
-        loaded = self._environment.get_template(f"{language}/{template}.txt")
+        loaded = self._templates[f"{language}/{template}.txt"]
         context = loaded.new_context(
             {
                 **{name: cleaned(v) if type(v) is str else v for name, v in values.items()},
@@ -78,6 +81,8 @@ class Templates:
 
 def cleaned(text: str) -> str:
     """Drop what is no text: controls but tab and newline, direction marks, lone surrogates."""
+    if text.isprintable():
+        return text
     return "".join(
         c
         for c in _LINE_ENDS.sub("\n", text)

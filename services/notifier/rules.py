@@ -27,10 +27,10 @@ TELLING: Final = (
     e.InitialResponseGiven, e.FollowUpGiven, e.ReportClosed, e.ReportReopened, e.CommandRefused,
     e.DeadlineApproaching, e.DeadlineBreached,
 )  # fmt: skip
-# One address, as RFC 5321 writes them without quoting; commas, brackets and controls would let a
-# sender name a second recipient or a header.
+# One address, as RFC 5321 writes them without quoting; commas, brackets, controls and RFC 2047's
+# encoded words ("=?") would let a sender name a second recipient or a header.
 _ADDRESS: Final = re.compile(
-    r"[^\s@,;:<>()\[\]\\\"\x00-\x20\x7f]{1,64}@[^\s@,;:<>()\[\]\\\"]{1,189}"
+    r"(?!.*=\?)[^\s@,;:<>()\[\]\\\"\x00-\x20\x7f]{1,64}@[^\s@,;:<>()\[\]\\\"\x00-\x20\x7f]{1,189}"
 )
 _WEBHOOK: Final = re.compile(r"https?://[^\s\x00-\x20\x7f]{1,490}")
 
@@ -63,6 +63,8 @@ class Policy:
     """What the installation and the registry say; each default is a guess unless it says more."""
 
     channels: frozenset[e.NotificationChannel] = frozenset({"email", "webhook", "file"})
+    webhook_local: bool = False
+    """Take webhooks over http too: for one machine and tests."""
     untold: frozenset[str] = frozenset()
     """Templates that nobody is sent, such as `accepted` where reporters find it too much."""
     windows: Callable[[str, datetime], Windows] = lambda _institution, _at: Windows()
@@ -77,7 +79,7 @@ class Policy:
     retry_first: timedelta = timedelta(minutes=1)
     retry_factor: int = 4
     retry_longest: timedelta = timedelta(hours=6)
-    attempts_max: int = 10  # the waits add up to a day and a half: a mail server's bad night
+    attempts_max: int = 10  # the waits add up to 30 hours: a mail server's bad night
     pending_max: int = 50
     waiting_max: int = 20
 
@@ -139,6 +141,12 @@ def field_of(identity: str) -> str:
 def is_address(text: str) -> bool:
     """Say whether a text is exactly one e-mail address."""
     return _ADDRESS.fullmatch(text) is not None
+
+
+def is_webhook(text: str, policy: Policy) -> bool:
+    """Say whether a text is a URL that the webhook channel takes."""
+    is_allowed = policy.webhook_local or text.startswith("https://")
+    return is_allowed and _WEBHOOK.fullmatch(text) is not None
 
 
 def _meet(
@@ -228,7 +236,7 @@ def _letters_to_reporter(
         return
     zone = _zone(_institution(event) or reporter.institution or "", policy)
     due_at = earliest(now, policy.quiet, zone)
-    for address in _addresses(_identity(reporter, known.keys.get(case.report_id)), policy.channels):
+    for address in _addresses(_identity(reporter, known.keys.get(case.report_id)), policy):
         yield _Letter(
             fact, REPORTER, address, reporter.language, zone, reporter.tracking_number, due_at
         )
@@ -267,18 +275,17 @@ def _identity(reporter: Told, key: Key | None) -> e.Reporter:
         return e.Reporter()
 
 
-def _addresses(
-    reporter: e.Reporter, channels: frozenset[e.NotificationChannel]
-) -> tuple[Address, ...]:
+def _addresses(reporter: e.Reporter, policy: Policy) -> tuple[Address, ...]:
     """Return how a reporter is reached; else the outbox, for whoever hands over SMS and the like.
 
     The number or account is empty there where the channel knew none: the tracking number is left.
     """
+    email, webhook = reporter.email or "", reporter.webhook or ""
     found = []
-    if "email" in channels and is_address(reporter.email or ""):
-        found.append(Address("email", reporter.email or ""))
-    if "webhook" in channels and _WEBHOOK.fullmatch(reporter.webhook or ""):
-        found.append(Address("webhook", reporter.webhook or ""))
+    if "email" in policy.channels and is_address(email):
+        found.append(Address("email", email))
+    if "webhook" in policy.channels and is_webhook(webhook, policy):
+        found.append(Address("webhook", webhook))
     return tuple(found) or (Address("file", reporter.phone or reporter.sender_id or ""),)
 
 

@@ -1,11 +1,14 @@
 """What the notifier's environment (`LAPOR_NOTIFIER_…`) says beside every stage's settings."""
 
+from datetime import time
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.notifier.rules import is_address
 from shared.events import NotificationChannel
 
 
@@ -33,6 +36,10 @@ class NotifierSettings(BaseSettings):
     outbox: Path = Path(".lapor/outbox")
     """Folder of the file channel; what lies there is in the clear, for whoever hands it on."""
 
+    quiet_start_local: time = time(21, 0)
+    quiet_end_local: time = time(6, 0)
+    """Reporters are not disturbed between the two, local time; equal: no quiet hours."""
+
     deliveries_at_once_max: int = Field(default=32, ge=1, le=500)
     tick_seconds: float = Field(default=1.0, gt=0)
     again_after_seconds: float = Field(default=120.0, gt=0)
@@ -47,6 +54,14 @@ class NotifierSettings(BaseSettings):
                 "LAPOR_NOTIFIER_SMTP_TLS is none: a password would travel in the clear"
             )
         return self
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _names_one_sender(cls, sender: str) -> str:
+        # Checked at start: a wrong sender would make every message fail for good.
+        if not (sender.isprintable() and is_address(parseaddr(sender)[1])):
+            raise ValueError("write an address, or a name and <an address>")
+        return sender
 
     @property
     def channels(self) -> frozenset[NotificationChannel]:

@@ -48,7 +48,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One run of a clock. `start` is what its limit counts from, `opened` the fact of this run."""
+    """One run of a clock. `start` is what its limit counts from, `opened` the fact of this run.
+
+    `is_over`: the stop has not come, but others' facts show that the step was done.
+    """
 
     key: str
     row: Row
@@ -221,7 +224,7 @@ def _leg(story: Story, row: Row, opened: Fact) -> Leg:
         opened=opened,
         start=_counts_from(story, row, opened),
         stop=stop,
-        is_over=any(row.over(opened, fact) for fact in story.facts),
+        is_over=stop is None and any(row.over(opened, fact) for fact in story.facts),
     )
 
 

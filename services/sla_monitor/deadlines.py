@@ -16,7 +16,7 @@ from services.sla_monitor.clocks import NATIONAL_CODE, Holder, Leg, legs
 from services.sla_monitor.facts import Fact, Kind
 from services.sla_monitor.policy import WARNING, Policy
 from services.sla_monitor.story import Story
-from shared.calendar import Calendar
+from shared.calendar import Calendar, Reckoned
 from shared.events import ReportClass
 from shared.registry import Limit
 from shared.registry import Policy as Limits
@@ -160,20 +160,32 @@ def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...])
         known.append(classified.known_at)
     known_at = max(known)
     calendar = policy.calendar(institution, known_at)
-    start = leg.start.at
-    closed = [pause for pause in pauses if pause.until is not None]
-    found = due_after_pauses(calendar, start, limit, closed) or due(calendar, start, limit)
-    at = found.at
+    found, is_resting = _reckon(calendar, leg.start.at, limit, pauses)
     if leg.opened.kind is Kind.RETURNED:
-        at = max(at, calendar.reckon(leg.opened.at, AFTER_RETURN_DAYS_MIN).at)
-    touched = calendar.is_decreed(start, at - timedelta(microseconds=1))
-    counts_days = limit.unit == "working_days"
+        least = limit.model_copy(update={"days": AFTER_RETURN_DAYS_MIN})
+        back, rests = _reckon(calendar, leg.opened.at, least, _from(leg.opened.at, pauses))
+        found, is_resting = max(found, back), is_resting or rests
     return Deadline(
-        leg=leg, holder=holder, institution=institution, unit=unit, limit=limit, at=at,
-        pauses=pauses, is_resting=due_after_pauses(calendar, start, limit, pauses) is None,
-        is_provisional=found.is_provisional or (counts_days and not touched),
+        leg=leg, holder=holder, institution=institution, unit=unit, limit=limit, at=found.at,
+        pauses=pauses, is_resting=is_resting, is_provisional=found.is_provisional,
         known_at=known_at, calendar=calendar, limits=limits,
     )  # fmt: skip
+
+
+def _reckon(
+    calendar: Calendar, start: datetime, limit: Limit, pauses: Sequence[Pause]
+) -> tuple[Reckoned, bool]:
+    """Return a date by the pauses that are over, and whether one that is not holds the clock."""
+    whole = due_after_pauses(calendar, start, limit, pauses)
+    closed = [pause for pause in pauses if pause.until is not None]
+    found = whole or due_after_pauses(calendar, start, limit, closed) or due(calendar, start, limit)
+    counts_days = limit.unit == "working_days"
+    is_sure = not counts_days or calendar.is_decreed(start, found.at - timedelta(microseconds=1))
+    return Reckoned(found.at, found.is_provisional or not is_sure), whole is None
+
+
+def _from(since: datetime, pauses: Sequence[Pause]) -> list[Pause]:
+    return [pause for pause in pauses if pause.since >= since]
 
 
 def _owner(story: Story, leg: Leg) -> tuple[Holder, str, str | None]:

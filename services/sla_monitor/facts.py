@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from shared import events as e
 from shared.decision import Cause
 
-FACTS_MAX: Final = 200  # guess: a report answered and replied to every working day of a quarter
+FACTS_MAX: Final = 100  # guess: forty rounds of answer and reply; a usual life has about eight
 EARLIEST: Final = datetime(2001, 1, 1, tzinfo=UTC)  # calendars are counted out from 2000 …
 LATEST: Final = datetime(2098, 1, 1, tzinfo=UTC)  # … to 2099; nothing real lies outside
 

@@ -3,12 +3,12 @@
 A function of the set of facts: no gap and no overlap, whatever order the facts came in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-from services.sla_monitor.clocks import NATIONAL_CODE, Holder, legs
+from services.sla_monitor.clocks import NATIONAL_CODE, Holder, Leg
 from services.sla_monitor.deadlines import rest_of
 from services.sla_monitor.facts import THREAD, Fact, Kind
 from services.sla_monitor.story import Story
@@ -56,9 +56,10 @@ _MOVES: Final = (
 )  # fmt: skip
 
 
-def ledger(story: Story) -> tuple[Span, ...]:
+def ledger(story: Story, runs: Sequence[Leg]) -> tuple[Span, ...]:
     """Return the spans of a report's life, from its reception to its end or open-ended.
 
+    `runs` are the story's runs of the clocks: they know how long the reporter was asked.
     Begins with the earliest fact known as long as the reception is not.
     """
     if not story.facts:
@@ -66,7 +67,7 @@ def ledger(story: Story) -> tuple[Span, ...]:
     born = story.received.at if story.received else story.facts[0].at
     dies = _end(story)
     found: list[Span] = []
-    for at, place in _places(story, born):
+    for at, place in _places(story, runs, born):
         span = Span(place.holder, place.institution, place.unit, max(at, born), None, place.cause)
         if found and _same(found[-1], span):
             continue
@@ -95,12 +96,17 @@ def _cut(spans: list[Span], dies: datetime | None) -> Iterator[Span]:
 
 
 def _same(one: Span, other: Span) -> bool:
-    return replace(one, since=other.since, until=other.until) == other
+    return (one.holder, one.institution, one.unit, one.cause) == (
+        other.holder,
+        other.institution,
+        other.unit,
+        other.cause,
+    )
 
 
-def _places(story: Story, born: datetime) -> Iterator[tuple[datetime, _Place]]:
+def _places(story: Story, runs: Sequence[Leg], born: datetime) -> Iterator[tuple[datetime, _Place]]:
     """Yield where the report is from each moment something changed, in order of time."""
-    questions = [leg for leg in legs(story) if leg.row.clock == "completion"]
+    questions = [leg for leg in runs if leg.row.clock == "completion"]
     rests = [(rest_of(story, leg), leg.opened) for leg in questions]
     moves = sorted(story.all(*_MOVES), key=lambda f: (f.at, _way(f), f.order))
     moments = {born, *(f.at for f in moves)}

@@ -70,9 +70,9 @@ def _settle(case: Monitored, policy: Policy) -> Decision[Monitored]:
     for deadline in wanted:
         before = case.said.get(deadline.key)
         events += _changes(case.report_id, before, deadline, is_over=story.is_over)
-        said[deadline.key] = remember(deadline, before)
+        said[deadline.key] = remember(deadline, before, is_set=not story.is_over)
     for key, before in sorted(case.said.items()):
-        if key not in said and before.met_at is None and not case.is_over:
+        if key not in said and before.is_set and before.met_at is None:
             at = max(before.started_at, story.end.at if story.end else before.started_at)
             events.append(was_never_owed(case.report_id, before, at))
     settled = case.model_copy(update={"said": said, "is_over": story.is_over})
@@ -88,7 +88,7 @@ def _changes(
     what the end itself stopped is not mentioned.
     """
     stopped_at = deadline.stopped_at
-    if before is None:
+    if before is None or not (before.is_set or before.met_at):
         stop = deadline.leg.stop
         if not is_over:
             yield was_set(report_id, deadline)
@@ -158,7 +158,7 @@ def _armed(case: Monitored, story: Story, wanted: Sequence[Deadline]) -> Monitor
     """Set the alarm to the next thing to be said, and what people see of the case."""
     rings = [] if case.is_over else _rings(case, wanted)
     running = [deadline.at for deadline in wanted if deadline.is_running]
-    spans = ledger(story)
+    spans = ledger(story, [deadline.leg for deadline in wanted])
     return case.model_copy(
         update={
             "alarm_at": rings[0].due_at if rings else None,

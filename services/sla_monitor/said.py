@@ -35,6 +35,7 @@ class Said(BaseModel, frozen=True):
     calendar_version: str
     policy_version: str
     met_at: datetime | None = None
+    is_set: bool = True
     told: tuple[Told, ...] = ()
 
     def has_told(self, level: int, deadline: datetime) -> bool:
@@ -42,8 +43,8 @@ class Said(BaseModel, frozen=True):
         return Told(level=level, deadline=deadline) in self.told
 
 
-def remember(deadline: Deadline, before: Said | None) -> Said:
-    """Return what is known of a run once its deadline has been said."""
+def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
+    """Return what is known of a run; after an end it may be kept although it was never set."""
     return Said(
         clock=deadline.leg.row.clock,
         owner=deadline.holder,
@@ -56,6 +57,7 @@ def remember(deadline: Deadline, before: Said | None) -> Said:
         calendar_version=deadline.calendar_version,
         policy_version=deadline.limits.version,
         met_at=deadline.stopped_at,
+        is_set=is_set or (before is not None and before.is_set),
         told=before.told if before else (),
     )
 
@@ -93,7 +95,7 @@ def was_met(report_id: str, deadline: Deadline, met_at: datetime) -> e.DeadlineM
 
 def was_never_owed(report_id: str, said: Said, at: datetime) -> e.DeadlineMet:
     """Take back a deadline that a late fact shows was never owed: met, in time, with no work."""
-    fields = said.model_dump(exclude={"limit", "rest_seconds", "met_at", "told"})
+    fields = said.model_dump(exclude={"limit", "rest_seconds", "met_at", "is_set", "told"})
     return e.DeadlineMet(report_id=report_id, **fields, met_at=at, on_time=True, working_days=0.0)
 
 

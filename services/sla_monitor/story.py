@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from services.sla_monitor.facts import THREAD, Fact, Kind
+from services.sla_monitor.facts import Fact, Kind
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,24 @@ class Story:
         """Place the facts that do not say themselves to which stretch of the life they belong.
 
         A question of the national admin belongs to the holdings opened before it, a held routing
-        to the dispatch after those before it: in both cases one stream tells the order.
+        to the dispatch after those before it: in both cases one stream tells the order. A closing
+        that a newer dispatch overtook counts nothing.
         """
         ordered = tuple(sorted(set(facts), key=lambda f: f.order))
-        return cls(tuple(_placed(fact, ordered) for fact in ordered))
+        kept = (f for f in ordered if not _is_overtaken(f, ordered))
+        return cls(tuple(_placed(fact, ordered) for fact in kept))
+
+    @cached_property
+    def _by_kind(self) -> dict[Kind, list[Fact]]:
+        found: dict[Kind, list[Fact]] = {}
+        for fact in self.facts:
+            found.setdefault(fact.kind, []).append(fact)
+        return found
 
     def all(self, *kinds: Kind) -> list[Fact]:
         """Return the facts of some kinds, in canonical order."""
-        return [fact for fact in self.facts if fact.kind in kinds]
-
-    def thread(self, holding: int) -> list[Fact]:
-        """Return what happened at the units of one holding, in the order of its stream."""
-        found = [f for f in self.facts if f.kind in THREAD and f.holding == holding]
-        return sorted(found, key=lambda f: (f.n, *f.order))
+        found = [fact for kind in kinds for fact in self._by_kind.get(kind, ())]
+        return found if len(kinds) == 1 else sorted(found, key=lambda f: f.order)
 
     @cached_property
     def received(self) -> Fact | None:
@@ -48,7 +53,7 @@ class Story:
         """Say whether nobody owes anything any more: ended, or closed and not reopened."""
         if self.end is not None:
             return True
-        turns = self.all(Kind.CLOSED, Kind.REOPENED)
+        turns = self.all(Kind.CLOSED, Kind.REOPENED, Kind.ANSWERED)
         last = max(turns, key=lambda f: (f.holding, f.n, f.order), default=None)
         return last is not None and last.kind is Kind.CLOSED
 
@@ -67,13 +72,24 @@ class Story:
         return None if any(back) else last.unit
 
 
+def _is_overtaken(fact: Fact, facts: Sequence[Fact]) -> bool:
+    """Say whether a report was dispatched anew while it was closed: that begins again."""
+    if fact.kind is not Kind.CLOSED:
+        return False
+    place = (fact.holding, fact.dispatch)
+    if not any(f.kind is Kind.DISPATCHED and (f.holding, f.dispatch) > place for f in facts):
+        return False
+    return not any(
+        f.kind is Kind.REOPENED and f.holding == fact.holding and f.n > fact.n for f in facts
+    )
+
+
 def _placed(fact: Fact, facts: Sequence[Fact]) -> Fact:
-    before = [f for f in facts if f.n < fact.n]
     if fact.kind is Kind.ASKED and fact.stage == "national":
-        opened = (f.holding for f in before if f.kind is Kind.FORWARDED)
+        opened = (f.holding for f in facts if f.kind is Kind.FORWARDED and f.n < fact.n)
         return fact.model_copy(update={"holding": max(opened, default=0)})
     if fact.kind is Kind.HELD:
-        sent = (f for f in before if f.kind is Kind.DISPATCHED and f.holding == fact.holding)
-        awaited = max((f.dispatch for f in sent), default=0) + 1
+        sent = (f for f in facts if f.kind is Kind.DISPATCHED and f.n < fact.n)
+        awaited = max((f.dispatch for f in sent if f.holding == fact.holding), default=0) + 1
         return fact.model_copy(update={"dispatch": awaited})
     return fact

@@ -4,6 +4,7 @@ FAKE_SERVICES names them, separated by commas.
 """
 
 import os
+import sys
 
 from deploy.cli.main import app
 from deploy.local import stack
@@ -13,7 +14,7 @@ from deploy.local.state import Plan
 
 def make_topics(kafka: str) -> None:
     """Stand in for what makes the topics: say that it was called in time."""
-    print(f"topics made on {kafka}")
+    sys.stderr.write(f"topics made on {kafka}\n")
 
 
 def plan() -> Plan:

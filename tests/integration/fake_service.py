@@ -1,31 +1,29 @@
 """Services for tests of the local stack: they answer, crash or refuse as they are told.
 
-What happens is told by files in the folder FAKE_ORDERS names, so that it can change while the
-service runs: `<instance>.exit` holds the code with which the service ends.
+A file `<instance>.exit` in the folder FAKE_ORDERS names ends the service while it starts, with
+the code the file holds; a request for /exit/CODE ends it while it runs.
 """
 
-import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 Message = dict[str, Any]
-POLL_SECONDS = 0.02
-METRICS = b'# TYPE lapor_lag_records gauge\nlapor_lag_records{topic="a"} 3\n' + (
-    b'lapor_lag_records{topic="b"} 4\n'
-)
+METRICS = """\
+# TYPE lapor_lag_records gauge
+lapor_lag_records{topic="a"} 3
+lapor_lag_records{topic="b"} 4
+"""
 
 
 class App:
     """Say that all is well, and what is in the environment."""
 
-    def __init__(self) -> None:
-        self._name = os.environ["LAPOR_INSTANCE"]
-        self._order = Path(os.environ["FAKE_ORDERS"]) / f"{self._name}.exit"
-        names = [name for name in os.environ if name.startswith("LAPOR_")]
-        self._environment = "\n".join(f"{name}={os.environ[name]}" for name in sorted(names))
-        self._tasks: list[asyncio.Task[None]] = []
+    def __init__(self, name: str, environment: str) -> None:
+        self._name = name
+        self._environment = environment
 
     async def __call__(
         self,
@@ -35,32 +33,32 @@ class App:
     ) -> None:
         """Answer one request, or the server's start and stop."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            sys.stderr.write(f"{self._name} ends in good order\n")
+            await send({"type": "lifespan.shutdown.complete"})
             return
-        body = {"/metrics": METRICS, "/env": self._environment.encode()}.get(scope["path"], b"")
+        path = scope["path"]
+        if path.startswith("/exit/"):
+            end(self._name, int(path.removeprefix("/exit/")))
+        body = {"/metrics": METRICS, "/env": self._environment}.get(path, "")
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": body.encode()})
 
-    async def _live(
-        self,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
-        await receive()
-        self._tasks.append(asyncio.create_task(self._obey()))
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        print(f"{self._name} ends in good order", flush=True)
-        await send({"type": "lifespan.shutdown.complete"})
 
-    async def _obey(self) -> None:
-        while not self._order.exists():
-            await asyncio.sleep(POLL_SECONDS)
-        code = int(self._order.read_text())
-        print(f"{self._name} ends with {code} because it was told to", flush=True)
-        os._exit(code)
+def end(name: str, code: int) -> None:
+    """End at once, as a crash does."""
+    sys.stderr.write(f"{name} ends with {code} because it was told to\n")
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def build() -> App:
-    """Compose a fake service."""
-    return App()
+    """Compose a fake service, or end if that is the order."""
+    name = os.environ["LAPOR_INSTANCE"]
+    order = Path(os.environ["FAKE_ORDERS"]) / f"{name}.exit"
+    if order.exists():
+        end(name, int(order.read_text()))
+    names = sorted(key for key in os.environ if key.startswith("LAPOR_"))
+    return App(name, "\n".join(f"{key}={os.environ[key]}" for key in names))

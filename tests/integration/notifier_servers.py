@@ -31,6 +31,10 @@ class Mailbox:
 
     rcpt: str = "250 OK"
     data: str = "250 OK"
+    refused: str = ""
+    """An address that is answered 550."""
+    hold: asyncio.Event | None = None
+    """What a message that was taken waits for before it is acknowledged."""
     taken: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -39,6 +43,8 @@ class Mailbox:
         self, _server: SMTP, _session: object, envelope: Envelope, address: str, _options: object
     ) -> str:
         """Answer a recipient."""
+        if address == self.refused:
+            return "550 no such user"
         envelope.rcpt_tos.append(address)
         return self.rcpt
 
@@ -50,6 +56,8 @@ class Mailbox:
             mail = message_from_bytes(envelope.original_content or b"", policy=default)
             self.taken.append(mail)
             self.recipients.append(list(envelope.rcpt_tos))
+        if self.hold is not None:
+            await self.hold.wait()
         return self.data
 
     def log_in(

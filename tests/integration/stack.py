@@ -16,7 +16,7 @@ import psutil
 from deploy.local.home import Home, default_cache
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import Kafka
-from deploy.local.postgres import Postgres
+from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.processes import Ports, end, marked
 
 PREFIX = "lapor-test-"
@@ -136,7 +136,7 @@ def running_stack() -> Iterator[Stack]:
 def remove(folder: Path) -> None:
     """End what runs for a home and delete it, the database kept elsewhere included."""
     end(marked("LAPOR_STACK", str(folder)), patience_seconds=10, by=signal.SIGKILL)
-    shutil.rmtree((folder / "postgres").resolve(), ignore_errors=True)
+    remove_folder(Home(folder))
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -89,7 +89,10 @@ async def test_4xx_is_temporary_and_5xx_permanent(mailbox: Mailbox, outcome: Out
     [
         MESSAGE._replace(to="a@b.example, c@d.example"),
         MESSAGE._replace(to="a@b.example\nBcc: c@d.example"),
+        MESSAGE._replace(to="=?utf-8?q?a=40c.example=2C_b?=@b.example"),
         MESSAGE._replace(to="bukan alamat"),
+        MESSAGE._replace(to="a@"),
+        MESSAGE._replace(to=""),
         MESSAGE._replace(subject="Halo\r\nBcc: c@d.example"),
         MESSAGE._replace(body="\ud800"),
     ],
@@ -99,6 +102,13 @@ async def test_what_would_inject_a_header_is_never_sent(message: Message) -> Non
     mailbox = Mailbox()
     assert await mailed(mailbox, message) == Outcome("permanent", "unfit_for_email")
     assert mailbox.taken == []
+
+
+@pytest.mark.parametrize("address", ["pélapor@contoh.example", "a@contóh.example"])
+async def test_an_address_that_the_server_cannot_take_is_permanent(address: str) -> None:
+    """A server without SMTPUTF8 takes ASCII only."""
+    outcome = await mailed(Mailbox(), MESSAGE._replace(to=address))
+    assert outcome == Outcome("permanent", "smtp_not_supported")
 
 
 async def test_a_mail_server_that_is_away_is_temporary() -> None:

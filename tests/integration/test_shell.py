@@ -203,7 +203,7 @@ async def test_a_zombie_that_wakes_changes_nothing(stack: Stack) -> None:
 
 
 async def test_a_broker_crash_loses_and_doubles_nothing(stack: Stack) -> None:
-    """kill -9 of the broker under load: the stage waits for it."""
+    """The broker dies by kill -9 under load: the stage waits for it."""
     await fresh(stack)
     sent = some(1_000, reports=50)
     with worker(stack) as process:

@@ -1,0 +1,1 @@
+"""Every rule, by tables and properties; no broker, no database, no mocks."""

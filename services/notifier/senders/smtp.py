@@ -9,6 +9,7 @@ from email.utils import format_datetime, parseaddr
 import aiosmtplib
 import stamina
 
+from services.notifier.rules import is_address
 from services.notifier.senders import SENT, Message, Outcome, permanent, temporary
 from services.notifier.settings import NotifierSettings
 
@@ -26,7 +27,7 @@ async def send(message: Message, settings: NotifierSettings) -> Outcome:
     except ValueError:  # also UnicodeEncodeError; a header or address that e-mail cannot carry
         return permanent("unfit_for_email")
     try:
-        await _transmit(mail, settings)
+        await _transmit(mail, message.to, settings)
     except aiosmtplib.SMTPAuthenticationError as refused:
         return temporary(f"smtp_login_{refused.code}")
     except aiosmtplib.SMTPRecipientsRefused as refused:
@@ -46,10 +47,12 @@ def compose(message: Message, settings: NotifierSettings, at: datetime) -> Email
     Raises:
         ValueError: the address, subject or text cannot be written in an e-mail.
     """
-    mail = EmailMessage(policy=SMTP)
+    if not is_address(message.to):
+        raise ValueError("not exactly one address")
     name, sender = parseaddr(settings.smtp_from)
-    mail["From"] = Address(display_name=name, addr_spec=sender)
-    mail["To"] = Address(addr_spec=message.to)
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = _address(sender, name)
+    mail["To"] = _address(message.to)
     mail["Subject"] = message.subject
     mail["Date"] = format_datetime(at)
     mail["Message-ID"] = f"<{message.notification_id}@{settings.message_id_domain}>"
@@ -59,11 +62,20 @@ def compose(message: Message, settings: NotifierSettings, at: datetime) -> Email
     return mail
 
 
+def _address(address: str, name: str = "") -> Address:
+    # In its parts: the standard library's parser raises IndexError on some addresses.
+    local, _, domain = address.rpartition("@")
+    return Address(display_name=name, username=local, domain=domain)
+
+
 # One short repeat, for a mail server that restarts; longer waits are the rule's.
 @stamina.retry(on=aiosmtplib.SMTPConnectError, attempts=2, wait_initial=0.3, timeout=None)
-async def _transmit(mail: EmailMessage, settings: NotifierSettings) -> None:
+async def _transmit(mail: EmailMessage, to: str, settings: NotifierSettings) -> None:
     await aiosmtplib.send(
         mail,
+        # Said here, not read from the header: the envelope is what names who gets it.
+        sender=parseaddr(settings.smtp_from)[1],
+        recipients=[to],
         hostname=settings.smtp_host,
         port=settings.smtp_port,
         username=settings.smtp_user or None,

@@ -1,112 +1,41 @@
 """Every message of a channel gets one answer, and nothing personal passes in the clear."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.intake.duplicates import fingerprint
 from services.intake.rules import (
-    Known,
-    Screened,
     Submission,
     decide,
-    first_id,
     identify,
-    is_sound,
-    senders,
 )
-from services.intake.validation import Named
 from shared import events as e
-from shared.decision import Cause, Decision, Unreadable
+from shared.decision import Cause, Unreadable
 from shared.reasons import REASONS
 from shared.topics import REPORTER_MESSAGES, SUBMISSIONS
-from shared.tracking import report_id, tracking_number
-from shared.vault import Vault
-
-NOON = datetime(2023, 5, 2, 5, 0, tzinfo=UTC)
-VAULT = Vault(b"m" * 32)
-NAMED = Named(frozenset({"6308"}), frozenset({"110"}), frozenset({"63.08"}))
-CHANNEL = "web"
-REPORT = report_id(CHANNEL, "m-1")
-KEY = VAULT.unwrap(VAULT.new_key(REPORT), REPORT)
-SITI = e.Reporter(name="Siti Contoh", phone="0812-3456-7890", email="siti@contoh.example")
-NUMBER = tracking_number(REPORT)
-SECRET = KEY.reporter_secret()
-SCREENING = e.Screening(report_class=e.Suggestion(value="Aspirasi", confidence=0.5))
-
-
-def a_cause(event: type[BaseModel] = e.SubmitReport, **changes: Any) -> Cause:
-    """Build the cause of a record on the web channel's topic."""
-    fields = {
-        "id": "door-1",
-        "type": SUBMISSIONS.type_of(event),
-        "now": NOON,
-        "topic": "lapor.channel.web.submissions.v1",
-        "partition": 0,
-        "offset": 7,
-        "speaker": CHANNEL,
-        "message_id": "m-1",
-    }
-    return Cause(**{**fields, **changes})
-
-
-def a_submission(**changes: Any) -> e.SubmitReport:
-    """Build a sound submission."""
-    fields = {"title": "Lampu jalan", "body": "Lampu jalan padam sejak Senin.", "reporter": SITI}
-    return e.SubmitReport.model_validate({**fields, **changes})
-
-
-def a_message(event: type[e.ReporterMessage], **changes: Any) -> e.ReporterMessage:
-    """Build a reporter's message, proved by the secret."""
-    fields: dict[str, Any] = {"tracking_number": NUMBER, "secret": SECRET, "text": "Di depan pasar"}
-    if event is e.CloseReport:
-        fields |= {"rating": 4, "solved": True}
-    return event.model_validate({**fields, **changes})
-
-
-def known(event: BaseModel, cause: Cause, keys: Mapping[str, Any] | None = None) -> Known:
-    """Look up what `gather` would."""
-    id_ = first_id(cause)
-    found = Known(keys={REPORT: KEY} if keys is None else keys, named=NAMED)
-    if isinstance(event, e.SubmitReport):
-        screened = Screened(fingerprint(event.title, event.body), SCREENING)
-        found = replace(found, screened={id_: screened} if is_sound(event, cause, NAMED) else {})
-    if isinstance(event, e.SubmitReport | e.ReporterMessage):
-        found = replace(found, senders={id_: senders(VAULT, cause.speaker, event.reporter)})
-    return found
-
-
-def take(
-    case: Submission | None, event: BaseModel, cause: Cause | None = None, **more: Any
-) -> Decision[Submission]:
-    """Decide with what is known."""
-    cause = cause or a_cause(type(event))
-    return decide(case, event, cause, known(event, cause, **more))
-
-
-def received() -> Submission:
-    """Return the case of a received report."""
-    case = take(None, a_submission()).case
-    assert case is not None
-    return case
-
-
-def said(decision: Decision[Submission]) -> list[BaseModel]:
-    """List a decision's events."""
-    return [outgoing.event for outgoing in decision.events]
-
-
-def answer(decision: Decision[Submission]) -> e.ChannelAnswer:
-    """Return the one answer of a decision."""
-    (found,) = [event for event in said(decision) if isinstance(event, e.ChannelAnswer)]
-    return found
+from shared.tracking import report_id
+from tests.unit.intake.builders import (
+    CHANNEL,
+    KEY,
+    NOON,
+    NUMBER,
+    REPORT,
+    SCREENING,
+    SECRET,
+    VAULT,
+    a_cause,
+    a_message,
+    a_submission,
+    answer,
+    known,
+    received,
+    said,
+    take,
+)
 
 
 def test_a_sound_submission_becomes_a_report_with_number_and_secret() -> None:
@@ -164,7 +93,6 @@ def test_nobody_known_has_no_identity() -> None:
         ({"submitted_at": "0001-01-02T00:00:00Z"}, "submitted_too_long_ago"),
         ({"incident_on": "2023-02-29"}, "incident_on_invalid"),
         ({"incident_on": "0000-00-00"}, "incident_on_invalid"),
-        ({"incident_on": "٢٠٢٣-٠١-٠١"}, "incident_on_invalid"),
         ({"incident_on": "2023-05-03"}, "incident_in_the_future"),
         ({"institution": "9999"}, "unknown_institution"),
         ({"category_id": "999"}, "unknown_category"),
@@ -262,114 +190,6 @@ def test_a_rejection_does_not_block_the_corrected_submission() -> None:
     """The same message id with other content is taken."""
     case = take(None, a_submission(institution="9999")).case
     assert answer(take(case, a_submission(), a_cause(id="door-2"))).outcome == "received"
-
-
-@pytest.mark.parametrize(
-    ("event", "becomes"),
-    [
-        (e.CompleteInformation, e.InformationCompleted),
-        (e.ReplyToFollowUp, e.ReporterReplied),
-        (e.CloseReport, e.ReporterClosed),
-        (e.WithdrawReport, e.ReporterWithdrew),
-        (e.ReopenReport, e.ReopenRequested),
-    ],
-)
-def test_a_proved_message_is_told_and_accepted(
-    event: type[e.ReporterMessage], becomes: type[e.FromReporter]
-) -> None:
-    """With its words sealed."""
-    fact, told = said(take(received(), a_message(event)))
-    assert isinstance(fact, becomes)
-    assert KEY.open("text", fact.text or "") == "Di depan pasar"
-    assert told == e.ChannelAnswer(
-        message_id="m-1", outcome="accepted", report_id=REPORT, tracking_number=NUMBER
-    )
-
-
-@pytest.mark.parametrize(
-    ("changes", "speaker", "outcome"),
-    [
-        ({"secret": SECRET.lower()}, "sms", "accepted"),
-        ({"secret": None, "reporter": {"phone": "+6281234567890"}}, "web", "accepted"),
-        ({"secret": None, "reporter": {"email": "SITI@contoh.example"}}, "web", "accepted"),
-        ({"secret": None, "reporter": {"phone": "+6281234567890"}}, "sms", "refused"),
-        ({"secret": "0000000000"}, "web", "refused"),
-        ({"secret": None}, "web", "refused"),
-        ({"secret": None, "reporter": {"phone": "08111111111"}}, "web", "refused"),
-    ],
-)
-def test_a_message_is_proved_by_the_secret_or_by_the_channel_that_knows_the_sender(
-    changes: dict[str, object], speaker: str, outcome: str
-) -> None:
-    """A channel vouches for its own people only."""
-    event = a_message(e.WithdrawReport, **changes)
-    told = answer(take(received(), event, a_cause(e.WithdrawReport, speaker=speaker)))
-    assert (told.outcome, told.reason) == (outcome, None if outcome == "accepted" else "not_proved")
-
-
-def test_an_unknown_report_and_a_wrong_secret_are_answered_alike() -> None:
-    """So nobody finds out by asking which tracking numbers exist."""
-    event = a_message(e.CompleteInformation, secret="0000000000")
-    assert answer(take(received(), event)) == answer(take(None, event, keys={}))
-
-
-@pytest.mark.parametrize("number", ["K7QF-2M9X-TD3A-Z", "............", NUMBER[:-1] + "?"])
-def test_a_mistyped_number_is_told_as_such(number: str) -> None:
-    """Anybody can compute that it cannot exist."""
-    event = a_message(e.WithdrawReport, tracking_number=number)
-    assert answer(take(None, event)).reason == "unknown_tracking_number"
-
-
-@pytest.mark.parametrize(
-    ("event", "changes", "reason"),
-    [
-        (e.CompleteInformation, {"text": "a\x00"}, "control_characters"),
-        (e.ReplyToFollowUp, {"text": "  "}, "blank_text"),
-    ],
-)
-def test_a_faulty_message_is_refused(
-    event: type[e.ReporterMessage], changes: dict[str, object], reason: str
-) -> None:
-    """With the reason."""
-    refused, told = said(take(received(), a_message(event, **changes)))
-    assert isinstance(refused, e.MessageRefused)
-    assert isinstance(told, e.ChannelAnswer)
-    assert refused.reason == told.reason == reason
-
-
-def test_a_rating_needs_no_words() -> None:
-    """White space where a text may be absent is no text."""
-    fact = said(take(received(), a_message(e.CloseReport, text=" ")))[0]
-    assert isinstance(fact, e.ReporterClosed)
-    assert (fact.text, fact.rating, fact.solved) == (None, 4, True)
-
-
-def test_words_about_an_erased_report_are_refused() -> None:
-    """The sender is known, the key is gone."""
-    event = a_message(e.WithdrawReport, secret=None, reporter=SITI)
-    assert answer(take(received(), event, keys={})).reason == "erased"
-
-
-def test_a_message_sent_twice_is_told_once() -> None:
-    """The second is answered, without a second fact."""
-    again = a_cause(e.WithdrawReport, id="door-1@0.9", is_repeat=True)
-    case = take(received(), a_message(e.WithdrawReport)).case
-    (told,) = said(take(case, a_message(e.WithdrawReport), again))
-    assert isinstance(told, e.ChannelAnswer)
-    assert told.outcome == "repeated"
-
-
-def test_a_refused_message_may_be_taken_when_it_comes_again() -> None:
-    """The report came in between."""
-    first = take(None, a_message(e.WithdrawReport))
-    assert first.case is not None
-    assert answer(first).outcome == "refused"
-    case = received().model_copy(update={"refused": first.case.refused})
-    again = a_cause(e.WithdrawReport, id="door-1@0.9", is_repeat=True)
-    decision = take(case, a_message(e.WithdrawReport), again)
-    assert [type(event) for event in said(decision)] == [e.ReporterWithdrew, e.ChannelAnswer]
-    assert decision.case is not None
-    assert decision.case.refused == ()
 
 
 @pytest.mark.parametrize(

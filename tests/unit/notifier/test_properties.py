@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -49,12 +49,14 @@ def run(steps: list[tuple[str, int]]) -> tuple[Notifying | None, list[BaseModel]
     return case, said
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_any_sequence_is_decided_the_same_way_twice(steps: list[tuple[str, int]]) -> None:
     """Total and deterministic: never a raise, the same case and events again."""
     assert run(steps) == run(steps)
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_every_request_ends_once_or_is_pending(steps: list[tuple[str, int]]) -> None:
     """No message is lost, none is asked for twice, none ends twice."""
@@ -70,6 +72,7 @@ def test_every_request_ends_once_or_is_pending(steps: list[tuple[str, int]]) -> 
     assert sorted(requested) == sorted(ended + pending)
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_a_case_survives_its_storage(steps: list[tuple[str, int]]) -> None:
     """What is saved is what is loaded, and it stays bounded."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.notifier.quiet_hours import QuietHours, earliest
@@ -38,6 +38,7 @@ def test_equal_times_mean_that_no_hour_is_quiet() -> None:
     assert earliest(moment, QuietHours(time(0), time(0)), "Asia/Jakarta") == moment
 
 
+@settings(deadline=None)
 @given(
     at=st.datetimes(timezones=st.just(UTC), min_value=datetime(2000, 1, 1)),  # noqa: DTZ001
     start=st.times(),

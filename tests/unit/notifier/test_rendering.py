@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
@@ -104,6 +104,7 @@ def test_midnight_belongs_to_the_day_that_ends() -> None:
     assert last_day(midnight) == "Jumat, 28 April 2023 (WITA)"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_subject_is_one_line_whatever_a_value_holds(name: str) -> None:
     """No name starts another header."""
@@ -113,6 +114,7 @@ def test_a_subject_is_one_line_whatever_a_value_holds(name: str) -> None:
     assert not any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in subject)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_quoted_words_cannot_pass_for_ours(text: str) -> None:
     """Each line of somebody's text is marked as theirs; nothing invisible is left."""

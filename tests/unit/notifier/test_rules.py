@@ -93,6 +93,7 @@ class TestReporter:
             ({"email": "a@b.example, c@d.example"}, [("file", "")]),
             ({"email": "a@b.example\nBcc: c@d.example"}, [("file", "")]),
             ({"webhook": "ftp://kanal.example"}, [("file", "")]),
+            ({"webhook": "http://kanal.example"}, [("file", "")]),
         ],
     )
     def test_is_told_over_every_channel_that_reaches_them(
@@ -364,6 +365,8 @@ class TestPrivacy:
         ("a@b.example;c", False),
         ("a\x00@b.example", False),
         ("a" * 65 + "@b.example", False),
+        ("=?utf-8?q?a=40c.example=2C_b?=@b.example", False),
+        ("a@=?utf-8?q?b=2C?=", False),
     ],
 )
 def test_an_address_is_exactly_one(text: str, *, fits: bool) -> None:

@@ -58,7 +58,7 @@ ANY_NATIONAL = st.one_of(
     st.sampled_from([b.a_report(), b.a_clear_report(), b.a_completion(), b.a_withdrawal()]),
     st.builds(lambda to, holding: b.a_forward(to=to, holding=holding), INSTITUTIONS, HOLDINGS),
     _commands(b.a_forward, b.a_block, b.an_ask, b.an_archive),
-    _held(b.an_acceptance, b.a_returning, b.an_archiving, b.a_closing, b.a_reopening),
+    _held(b.a_returning, b.an_archiving, b.a_closing, b.a_reopening),
     _time_outs("verification.national"),
     ALARMS,
 )

@@ -1,0 +1,46 @@
+# Everything a developer does, one word each. Needs Python 3.11 or newer and nothing else.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --frozen
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test test-unit check bench train-check clean
+
+help:  ## this page
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.uv/bin/uv:
+	@echo "uv is not installed: getting it through pip into .uv"
+	@python3 -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+setup: $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv)  ## install what the lock file names
+	@$(UV) sync --frozen --quiet
+
+demo: setup  ## watch a year of one kabupaten's complaints go through every stage
+	@$(RUN) lapor demo
+
+up: setup  ## start Kafka, PostgreSQL and every stage on this machine
+	@$(RUN) lapor up
+
+down: setup  ## stop them; no process is left
+	@$(RUN) lapor down
+
+test: setup  ## every test, on a real Kafka and PostgreSQL that it starts itself
+	@$(RUN) pytest
+
+test-unit: setup  ## the tests that need neither
+	@$(RUN) pytest tests/unit tests/contract tests/pipeline tests/simulation
+
+check: setup  ## style, format, types, architecture
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) pytest tests/contract
+
+bench: setup  ## throughput and latency beside their baselines, as ratios
+	@$(RUN) python -m tests.load.bench
+
+train-check: setup  ## how good screening is, honestly; and that the model is what training gives
+	@$(RUN) python -m services.intake.train --check
+
+clean:  ## remove what was installed and cached in this folder (not the stack's data)
+	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,51 @@
+"""Who writes: keyed hashes to know them again, and the identity that is sealed. Pure."""
+
+import json
+import re
+from typing import Final
+
+import phonenumbers
+
+from shared.events import Reporter
+from shared.vault import Vault
+
+_NO_NUMBER: Final = re.compile(r"[^\d\s+().\-/]")
+
+
+def senders(vault: Vault, channel: str, reporter: Reporter) -> tuple[str, ...]:
+    """Return keyed hashes of who writes, the surest to be the same elsewhere first.
+
+    An account's name counts only within its channel; phone and e-mail in all of them.
+    """
+    found = (
+        vault.sender_digest("phone", reporter.phone) if reporter.phone else None,
+        vault.sender_digest("email", reporter.email) if reporter.email else None,
+        vault.keyed_digest(f"account:{channel}:{reporter.sender_id}")
+        if reporter.sender_id
+        else None,
+    )
+    return tuple(digest for digest in found if digest is not None)
+
+
+def identity_of(reporter: Reporter) -> str | None:
+    """Write who the reporter is, in spellings that reach them; None if nothing is known."""
+    fields = reporter.model_dump(exclude_none=True)
+    tidy = {name: text.strip() for name, text in fields.items() if text.strip()}
+    if "phone" in tidy:
+        tidy["phone"] = _international(tidy["phone"])
+    if not tidy.keys() - {"language"}:
+        return None
+    return json.dumps(tidy, ensure_ascii=False, separators=(",", ":"))
+
+
+def _international(phone: str) -> str:
+    """Write a possible number as +62…; anything else (a masked number) stands as it came."""
+    if _NO_NUMBER.search(phone):
+        return phone  # letters would be read as the keys they stand on
+    try:
+        number = phonenumbers.parse(phone, "ID")
+    except phonenumbers.NumberParseException:
+        return phone
+    if not phonenumbers.is_possible_number(number):
+        return phone
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

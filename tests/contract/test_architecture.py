@@ -1,0 +1,159 @@
+"""The laws that files alone can show: who speaks where, who imports whom, what a stage is."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from faststream.kafka import KafkaBroker
+
+from deploy.local.services import SERVICES
+from shared import topics
+from shared.kafka import subscribe
+from shared.settings import Settings
+from shared.topics import ANSWERED_BY, COMMANDS, READS, REPORTER_MESSAGES, STREAMS
+
+ROOT = Path(__file__).parents[2]
+STAGES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "app.py").exists())
+FIVE = ("__init__.py", "store.py", "schema.sql", "app.py")
+PURE = ("stdlib", "pydantic", "shared.events", "shared.decision")
+
+
+def imports(file: Path) -> set[str]:
+    """Return the modules that a file imports, those for types only left out."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def test_each_stream_has_one_producer_and_a_name_of_its_own() -> None:
+    """Law 7; families name their producer by the topic's own name."""
+    assert len({s.name for s in STREAMS}) == len(STREAMS)
+    said = Counter(
+        s.type_of(event) + s.producer for s in STREAMS if s.domain != "alarms" for event in s.events
+    )
+    assert max(said.values()) == 1
+
+
+def test_every_event_that_is_said_is_read_by_a_stage_or_is_for_the_outside() -> None:
+    """An event nobody reads is either an answer to somebody outside or a mistake."""
+    outside = {topics.ANSWERS, topics.INBOX, topics.NOTIFICATIONS, topics.DEAD_LETTERS}
+    facts_for_the_record = {
+        "SubmissionRepeated", "SubmissionRejected", "MessageRefused", "DeadlineMet",
+    }  # fmt: skip
+    read = {(s.name, e) for reads in READS.values() for s, events in reads.items() for e in events}
+    unread = {
+        event.__name__
+        for stream in STREAMS
+        if stream not in outside
+        for event in stream.events
+        if (stream.name, event) not in read
+    }
+    assert unread <= facts_for_the_record | {"AlarmRang"}
+
+
+def test_every_command_is_answered_by_a_stage_that_reads_it() -> None:
+    """One stage answers each command (law 8)."""
+    for command in (*COMMANDS, *REPORTER_MESSAGES):
+        answering = ANSWERED_BY[command]
+        stages = [s for s in READS if s == answering or s.startswith(answering.rstrip("*"))]
+        assert any(command in events for s in stages for events in READS[s].values()), command
+
+
+def test_core_streams_have_equal_partitions() -> None:
+    """One report's events from all streams land on one worker."""
+    doors = {topics.SUBMISSIONS, topics.ANSWERS, topics.OUTBOX, topics.INBOX}
+    assert {s.partitions for s in STREAMS if s not in doors} == {topics.PARTITIONS}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_has_the_same_files_as_every_other(stage: str) -> None:
+    """A newcomer who knows one room knows them all."""
+    room = ROOT / "services" / stage
+    missing = [name for name in FIVE if not (room / name).exists()]
+    assert missing == []
+    assert (room / "rules.py").exists() or (room / "door_in.py").exists()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_service_imports_another(stage: str) -> None:
+    """What a stage needs of another travels in events."""
+    others = {f"services.{name}" for name in STAGES if name != stage}
+    for file in (ROOT / "services" / stage).rglob("*.py"):
+        found = {m for m in imports(file) if any(m == o or m.startswith(f"{o}.") for o in others)}
+        assert found == set(), file
+
+
+def test_shared_imports_neither_services_nor_deploy() -> None:
+    """The arrows point one way."""
+    for file in (ROOT / "shared").rglob("*.py"):
+        assert not {m for m in imports(file) if m.split(".")[0] in ("services", "deploy", "tests")}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "services").rglob("rules.py")), ids=str)
+def test_rules_do_no_input_or_output(file: Path) -> None:
+    """A rule imports no client, no clock, no logger, no randomness."""
+    forbidden = {
+        "asyncio", "asyncpg", "aiokafka", "faststream", "structlog", "logging", "random",
+        "secrets", "time", "os", "httpx", "shared.clock", "shared.stage", "shared.kafka",
+        "shared.postgres", "shared.settings", "shared.service",
+    }  # fmt: skip
+    assert {m for m in imports(file) if m in forbidden or m.split(".")[0] in forbidden} == set()
+    text = file.read_text(encoding="utf-8")
+    assert ".now()" not in text
+    assert ".utcnow" not in text
+
+
+def test_every_stage_of_the_table_runs_in_the_local_stack() -> None:
+    """And nothing else does."""
+    assert {s.name for s in SERVICES} == set(READS)
+
+
+@pytest.mark.parametrize("stage", sorted(READS))
+async def test_every_subscriber_has_the_settings_that_the_shell_needs(stage: str) -> None:
+    """At least once from the earliest offset, in batches, static membership, right assignor."""
+    broker = KafkaBroker("127.0.0.1:1", apply_types=False)
+    subscriber = subscribe(broker, stage, Settings(), None)
+    args = subscriber._connection_args
+    family = any(s.is_family for s in READS[stage])
+    assert subscriber.max_records == 500
+    assert subscriber.group_id == f"lapor.{stage}"
+    assert args["group_instance_id"] == f"{stage}-0"
+    assert args["auto_offset_reset"] == "earliest"
+    assert args["enable_auto_commit"] is False
+    assert args["session_timeout_ms"] == 10_000
+    assert args["heartbeat_interval_ms"] == 1_000
+    (assignor,) = args["partition_assignment_strategy"]
+    assert assignor.name == ("roundrobin" if family else "range")
+    topics_read = {t.name for t in subscriber.topics}
+    assert topics_read == {s.topic() for s in READS[stage] if not s.is_family}
+
+
+def test_uvloop_is_not_in_the_lock_file() -> None:
+    """With it aiokafka hangs after a broker outage, and uvicorn would take it silently."""
+    assert 'name = "uvloop"' not in (ROOT / "uv.lock").read_text(encoding="utf-8")
+
+
+def test_nothing_names_a_topic_but_the_table() -> None:
+    """Law 7: topic names stand in `shared/topics.py` and nowhere else in the code."""
+    for folder in ("services", "shared"):
+        for file in (ROOT / folder).rglob("*.py"):
+            if file.name != "topics.py":
+                for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                        is_topic = node.value.startswith("lapor.") and node.value.endswith(".v1")
+                        assert not is_topic, f"{file}: {node.value}"

@@ -1,0 +1,115 @@
+"""What intake puts together for a batch: fingerprints, reports that read alike, suggestions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.intake import app
+from services.intake.classifier import Model
+from services.intake.duplicates import Candidate, fingerprint
+from services.intake.rules import Known, decide, identify
+from services.intake.screening import MODEL_PATH, Suggestions
+from services.intake.store import BANDS, STORE, Knowledge
+from shared import events as e
+from shared.inbound import Inbound
+from shared.registry import load
+from tests.unit.intake.builders import (
+    KEY,
+    NAMED,
+    REPORT,
+    VAULT,
+    a_cause,
+    a_message,
+    a_submission,
+    received,
+)
+
+KNOWLEDGE = Knowledge(VAULT, NAMED, lambda _event: Suggestions())
+LONG = "Lampu jalan di depan pasar padam sejak hari Senin dan warga takut lewat di malam hari."
+ANOTHER = "Sekolah kami kekurangan guru matematika dan anak anak belajar sendiri sudah dua bulan."
+
+
+def an_inbound(number: int, event: e.SubmitReport | e.ReporterMessage) -> Inbound:
+    """Build a record of a batch as the shell reads it."""
+    cause = a_cause(type(event), id=f"door-{number}", message_id=f"m-{number}", offset=number)
+    record: Any = None
+    return Inbound(record, event, cause, identify(event, cause), b"")
+
+
+def look_up(
+    batch: Sequence[Inbound], stored: Mapping[int, Sequence[Candidate]] | None = None
+) -> Known:
+    """Put together what is known of a batch, without a database."""
+    return KNOWLEDGE.known(batch, KNOWLEDGE.news(batch), {REPORT: KEY}, stored or {})
+
+
+def similar(known: Known, number: int) -> list[str]:
+    """List the reports that a submission of the batch reads like."""
+    return [found.report_id for found in known.screened[f"door-{number}"].screening.similar]
+
+
+def test_reports_of_one_batch_are_found_alike_by_those_after_them() -> None:
+    """The earlier one is named, never the later, and never itself."""
+    texts = [LONG, ANOTHER, LONG]
+    batch = [an_inbound(n, a_submission(body=text)) for n, text in enumerate(texts)]
+    known = look_up(batch)
+    assert [similar(known, n) for n in range(3)] == [[], [], [batch[0].report_id]]
+
+
+def test_a_faulty_submission_is_nobodys_likeness() -> None:
+    """It becomes no report, so nothing may point to it."""
+    batch = [
+        an_inbound(0, a_submission(body=LONG, institution="9999")),
+        an_inbound(1, a_submission(body=LONG)),
+    ]
+    known = look_up(batch)
+    assert "door-0" not in known.screened
+    assert similar(known, 1) == []
+
+
+def test_stored_reports_count_but_not_the_same_report() -> None:
+    """A channel that sends again is not like itself."""
+    batch = [an_inbound(1, a_submission(body=LONG))]
+    found = fingerprint("Lampu jalan", LONG)
+    stored = [
+        Candidate(report, found.exact, found.simhash, found.words, None)
+        for report in (batch[0].report_id, "000000000000")
+    ]
+    assert similar(look_up(batch, {0: stored}), 1) == ["000000000000"]
+
+
+def test_what_is_looked_up_is_what_the_rule_needs() -> None:
+    """For a submission and for a reporter's message, in one batch."""
+    batch = [an_inbound(1, a_submission()), an_inbound(2, a_message(e.WithdrawReport))]
+    known = look_up(batch)
+    outcomes = []
+    case = None
+    for inbound in batch:
+        decision = decide(case, inbound.event, inbound.cause, known)
+        case = decision.case
+        outcomes += [
+            outgoing.event.outcome
+            for outgoing in decision.events
+            if isinstance(outgoing.event, e.ChannelAnswer)
+        ]
+    assert outcomes == ["received", "accepted"]
+
+
+def test_each_band_has_a_column() -> None:
+    """A case that received nothing fills none of them."""
+    case = received()
+    assert case.fingerprint is not None
+    assert len(case.fingerprint.bands) == BANDS
+    values = {name: value(case) for name, (_, value) in STORE.columns.items()}
+    assert tuple(values[f"band{n}"] for n in range(BANDS)) == case.fingerprint.bands
+    empty = STORE.case()
+    assert {value(empty) for _, value in STORE.columns.values()} == {None}
+
+
+def test_the_national_admin_is_never_suggested() -> None:
+    """It hands reports on; one forwarded to it could be accepted by nobody."""
+    suggest = app.suggester(load(), Model.load(MODEL_PATH))
+    told = suggest(a_submission(title="Kepada Admin Nasional", body=LONG, institution="00"))
+    assert told.institution is None
+    named = suggest(a_submission(title="Kepada Pemkab Hulu Sungai Utara", body=LONG))
+    assert named.institution is not None
+    assert named.institution.value == "6308"

@@ -1,0 +1,126 @@
+"""A reporter's word counts with the secret or from its sender, and is told once."""
+
+import pytest
+
+from shared import events as e
+from tests.unit.intake.builders import (
+    KEY,
+    NUMBER,
+    REPORT,
+    SECRET,
+    SITI,
+    a_cause,
+    a_message,
+    answer,
+    received,
+    said,
+    take,
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "becomes"),
+    [
+        (e.CompleteInformation, e.InformationCompleted),
+        (e.ReplyToFollowUp, e.ReporterReplied),
+        (e.CloseReport, e.ReporterClosed),
+        (e.WithdrawReport, e.ReporterWithdrew),
+        (e.ReopenReport, e.ReopenRequested),
+    ],
+)
+def test_a_proved_message_is_told_and_accepted(
+    event: type[e.ReporterMessage], becomes: type[e.FromReporter]
+) -> None:
+    """With its words sealed."""
+    fact, told = said(take(received(), a_message(event)))
+    assert isinstance(fact, becomes)
+    assert KEY.open("text", fact.text or "") == "Di depan pasar"
+    assert told == e.ChannelAnswer(
+        message_id="m-1", outcome="accepted", report_id=REPORT, tracking_number=NUMBER
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "speaker", "outcome"),
+    [
+        ({"secret": SECRET.lower()}, "sms", "accepted"),
+        ({"secret": None, "reporter": {"phone": "+6281234567890"}}, "web", "accepted"),
+        ({"secret": None, "reporter": {"email": "SITI@contoh.example"}}, "web", "accepted"),
+        ({"secret": None, "reporter": {"phone": "+6281234567890"}}, "sms", "refused"),
+        ({"secret": "0000000000"}, "web", "refused"),
+        ({"secret": None}, "web", "refused"),
+        ({"secret": None, "reporter": {"phone": "08111111111"}}, "web", "refused"),
+    ],
+)
+def test_a_message_is_proved_by_the_secret_or_by_the_channel_that_knows_the_sender(
+    changes: dict[str, object], speaker: str, outcome: str
+) -> None:
+    """A channel vouches for its own people only."""
+    event = a_message(e.WithdrawReport, **changes)
+    told = answer(take(received(), event, a_cause(e.WithdrawReport, speaker=speaker)))
+    assert (told.outcome, told.reason) == (outcome, None if outcome == "accepted" else "not_proved")
+
+
+def test_an_unknown_report_and_a_wrong_secret_are_answered_alike() -> None:
+    """So nobody finds out by asking which tracking numbers exist."""
+    event = a_message(e.CompleteInformation, secret="0000000000")
+    assert answer(take(received(), event)) == answer(take(None, event, keys={}))
+
+
+@pytest.mark.parametrize("number", ["K7QF-2M9X-TD3A-Z", "............", NUMBER[:-1] + "?"])
+def test_a_mistyped_number_is_told_as_such(number: str) -> None:
+    """Anybody can compute that it cannot exist."""
+    event = a_message(e.WithdrawReport, tracking_number=number)
+    assert answer(take(None, event)).reason == "unknown_tracking_number"
+
+
+@pytest.mark.parametrize(
+    ("event", "changes", "reason"),
+    [
+        (e.CompleteInformation, {"text": "a\x00"}, "control_characters"),
+        (e.ReplyToFollowUp, {"text": "  "}, "blank_text"),
+    ],
+)
+def test_a_faulty_message_is_refused(
+    event: type[e.ReporterMessage], changes: dict[str, object], reason: str
+) -> None:
+    """With the reason."""
+    refused, told = said(take(received(), a_message(event, **changes)))
+    assert isinstance(refused, e.MessageRefused)
+    assert isinstance(told, e.ChannelAnswer)
+    assert refused.reason == told.reason == reason
+
+
+def test_a_rating_needs_no_words() -> None:
+    """White space where a text may be absent is no text."""
+    fact = said(take(received(), a_message(e.CloseReport, text=" ")))[0]
+    assert isinstance(fact, e.ReporterClosed)
+    assert (fact.text, fact.rating, fact.solved) == (None, 4, True)
+
+
+def test_words_about_an_erased_report_are_refused() -> None:
+    """The sender is known, the key is gone."""
+    event = a_message(e.WithdrawReport, secret=None, reporter=SITI)
+    assert answer(take(received(), event, keys={})).reason == "erased"
+
+
+def test_a_message_sent_twice_is_told_once() -> None:
+    """The second is answered, without a second fact."""
+    again = a_cause(e.WithdrawReport, id="door-1@0.9", is_repeat=True)
+    case = take(received(), a_message(e.WithdrawReport)).case
+    (told,) = said(take(case, a_message(e.WithdrawReport), again))
+    assert isinstance(told, e.ChannelAnswer)
+    assert told.outcome == "repeated"
+
+
+def test_a_refused_message_may_be_taken_when_it_comes_again() -> None:
+    """The report came in between."""
+    first = take(None, a_message(e.WithdrawReport))
+    assert first.case is not None
+    assert answer(first).outcome == "refused"
+    case = received().model_copy(update={"refused": first.case.refused})
+    again = a_cause(e.WithdrawReport, id="door-1@0.9", is_repeat=True)
+    decision = take(case, a_message(e.WithdrawReport), again)
+    assert [type(event) for event in said(decision)] == [e.ReporterWithdrew, e.ChannelAnswer]
+    assert decision.case is not None
+    assert decision.case.refused == ()

@@ -1,0 +1,60 @@
+"""What the composition reads from the registry and the settings, and which keys it opens."""
+
+from datetime import UTC, datetime, time
+
+from pydantic import BaseModel
+
+from services.notifier.app import policy_from, reports_told_of, stage_of
+from services.notifier.facts import Windows
+from services.notifier.quiet_hours import QuietHours
+from services.notifier.settings import NotifierSettings
+from shared.envelope import id_hash
+from shared.events import CommandRefused, DeliveryReported
+from shared.inbound import Inbound
+from shared.registry.load import load
+from shared.settings import Settings
+from shared.vault import new_key_text
+from tests.simulation.memory import MemoryRecord
+from tests.unit.notifier.builders import REPORT, a_cause, a_report, every_fact
+
+RECORD = MemoryRecord("x", 0, 0, 0, None, None, ())
+
+
+def inbound(event: BaseModel) -> Inbound:
+    """Wrap an event as the shell does."""
+    return Inbound(RECORD, event, a_cause(), REPORT, id_hash("cause-1"))
+
+
+def test_names_zones_and_windows_are_the_registrys() -> None:
+    """An institution's own zone and name; an unknown one has the national windows."""
+    own = NotifierSettings.model_validate({"quiet_start_local": "22:00"})
+    policy = policy_from(load(), own)
+    assert policy.names["6308"] == "Pemerintah Kabupaten Hulu Sungai Utara"
+    assert policy.zones["6308"] == "Asia/Makassar"
+    assert policy.zone == "Asia/Jakarta"
+    assert policy.channels == {"file"}
+    assert policy.quiet == QuietHours(time(22, 0), time(6, 0))
+    at = datetime(2023, 6, 14, tzinfo=UTC)
+    for institution in ("", "6308", "9999"):
+        assert policy.windows(institution, at) == Windows(10, 10, 30)
+
+
+def test_only_keys_that_a_message_needs_are_opened() -> None:
+    """Every use of a key is logged, so none is used for nothing."""
+    delivery = DeliveryReported(report_id=REPORT, notification_id="n-1", outcome="sent")
+    refused = every_fact()["reopen_refused"]
+    assert isinstance(refused, CommandRefused)
+    of_an_officer = refused.model_copy(update={"command": "FollowUp"})
+    assert reports_told_of([inbound(delivery), inbound(of_an_officer)]) == set()
+    assert reports_told_of([inbound(refused)]) == {REPORT}
+    assert reports_told_of([inbound(a_report())]) == {REPORT}
+
+
+def test_the_stage_has_its_loop_and_the_vaults_schema() -> None:
+    """The notifier may be the first process there is."""
+    settings = Settings.model_validate({"master_key": new_key_text()})
+    stage = stage_of(settings, NotifierSettings.model_validate({}), load())
+    assert stage.name == "notifier"
+    assert stage.gather is not None
+    assert len(stage.background) == 1
+    assert all(path.is_file() for path in (stage.schema, *stage.more_schemas.values()))

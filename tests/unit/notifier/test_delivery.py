@@ -1,0 +1,170 @@
+"""One attempt, its outcome, and the report of it to the rule."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+import structlog
+
+from services.notifier.case import Notifying, Pending
+from services.notifier.delivery import Courier, Job, attempt, due_of, report, senders_for
+from services.notifier.rules import decide, field_of
+from services.notifier.senders import SENT, Message, Outcome, Send, temporary
+from services.notifier.settings import NotifierSettings
+from shared.clock import Clock
+from shared.events import DeliveryReported, NotificationChannel
+from shared.vault import ReportKey, Vault
+from tests.unit.notifier.builders import EMAIL, KEY, NOON, REPORT, a_cause, a_report, known
+
+STRANGER = ReportKey(b"s" * 32, REPORT)
+VAULT = Vault(bytes(32))
+LOGGER: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+def a_case() -> Notifying:
+    """Return a case with one e-mail due at noon."""
+    case = decide(None, a_report(), a_cause(), known()).case
+    assert case is not None
+    return case
+
+
+PENDING = a_case().pending[0]
+
+
+class Box:
+    """A sender that keeps what it is given and answers as it is told."""
+
+    def __init__(self, outcome: Outcome | Exception = SENT) -> None:
+        self.outcome = outcome
+        self.got: list[Message] = []
+
+    async def __call__(self, message: Message) -> Outcome:
+        """Take a message."""
+        self.got.append(message)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    @property
+    def senders(self) -> Mapping[NotificationChannel, Send]:
+        """Return it as the only way out."""
+        return {"email": self}
+
+
+async def test_a_sender_gets_the_message_opened() -> None:
+    """The person's address, the subject and the text."""
+    box = Box()
+    assert await attempt(PENDING, KEY, box.senders) == SENT
+    (message,) = box.got
+    assert (message.notification_id, message.to) == (PENDING.notification_id, EMAIL)
+    assert message.subject == "Laporan Anda telah kami terima"
+
+
+@pytest.mark.parametrize(
+    ("pending", "key", "outcome"),
+    [
+        (PENDING, None, Outcome("permanent", "no_key")),
+        (PENDING, STRANGER, Outcome("permanent", "message_unreadable")),
+        (
+            PENDING.model_copy(
+                update={"message": KEY.seal(field_of(PENDING.notification_id), '{"to": "x"}')}
+            ),
+            KEY,
+            Outcome("permanent", "message_unreadable"),
+        ),
+        (
+            PENDING.model_copy(update={"channel": "webhook"}),
+            KEY,
+            Outcome("temporary", "channel_not_set_up"),
+        ),
+    ],
+)
+async def test_what_cannot_be_sent_is_an_outcome(
+    pending: Pending, key: ReportKey | None, outcome: Outcome
+) -> None:
+    """Never a raise, and nothing of the message in the reason."""
+    assert await attempt(pending, key, Box().senders) == outcome
+
+
+async def test_a_senders_bug_holds_up_its_message_only() -> None:
+    """It is tried again and given up by the rule; its words are not repeated."""
+    outcome = await attempt(PENDING, KEY, Box(RuntimeError(f"bug with {EMAIL}")).senders)
+    assert outcome == Outcome("temporary", "sender_RuntimeError")
+
+
+def test_what_is_due_comes_oldest_first() -> None:
+    """What is due later stays."""
+    times = (NOON, NOON - timedelta(hours=1), NOON + timedelta(seconds=1))
+    case = Notifying(
+        report_id=REPORT, pending=tuple(PENDING.model_copy(update={"due_at": t}) for t in times)
+    )
+    assert [p.due_at for p in due_of(case, NOON)] == [times[1], times[0]]
+
+
+def test_each_attempt_is_reported_under_an_id_of_its_own() -> None:
+    """A report that came too early must not silence the next (protocol.md, V8)."""
+    first, again = (report(REPORT, PENDING, temporary("x"), at) for at in (NOON, NOON))
+    later = report(REPORT, PENDING, temporary("x"), NOON + timedelta(minutes=1))
+    assert first == again
+    assert dict(first.headers)["ce_id"] != dict(later.headers)["ce_id"]
+    event = DeliveryReported.model_validate_json(first.value)
+    assert (event.notification_id, event.reason) == (PENDING.notification_id, "x")
+    assert (first.topic, first.key) == ("lapor.notifier.alarms.v1", REPORT.encode())
+
+
+@pytest.mark.parametrize(("days", "sent"), [(6, 1), (8, 0)])
+async def test_what_is_long_past_is_not_sent_any_more(days: int, sent: int) -> None:
+    """A replayed year must not write to a year of reporters."""
+    box = Box()
+    courier = Courier(box.senders, VAULT, NotifierSettings())
+    job = Job(REPORT, (PENDING,), KEY)
+    (outbound,) = await courier._deliver(job, NOON + timedelta(days=days), Clock(), LOGGER)
+    assert len(box.got) == sent
+    assert DeliveryReported.model_validate_json(outbound.value).reason == ("" if sent else "stale")
+
+
+async def test_the_age_of_a_message_is_real_time() -> None:
+    """On a clock that runs a year in a minute a week is a second."""
+    box = Box()
+    courier = Courier(box.senders, VAULT, NotifierSettings())
+    clock = Clock(scale=300_000.0, real_origin=NOON, business_origin=NOON)
+    await courier._deliver(Job(REPORT, (PENDING,), KEY), NOON + timedelta(days=30), clock, LOGGER)
+    assert len(box.got) == 1
+
+
+async def test_a_slow_way_out_does_not_outlast_the_claim() -> None:
+    """The rest of a report's messages is left for the next round."""
+    box = Box()
+    courier = Courier(box.senders, VAULT, NotifierSettings(again_after_seconds=1e-9))
+    job = Job(REPORT, (PENDING, PENDING), KEY)
+    assert len(await courier._deliver(job, NOON, Clock(), LOGGER)) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "channels"),
+    [
+        ({}, {"file"}),
+        ({"smtp_host": "mail.example"}, {"file", "email"}),
+        ({"webhook_secret": "s"}, {"file", "webhook"}),
+        ({"smtp_host": "mail.example", "webhook_secret": "s"}, {"file", "email", "webhook"}),
+    ],
+)
+def test_only_channels_that_are_set_up_have_senders(
+    values: dict[str, str], channels: set[str]
+) -> None:
+    """Without any setting everything goes to the outbox."""
+    own = NotifierSettings.model_validate(values)
+    assert set(senders_for(own)) == own.channels == channels
+
+
+def test_a_password_is_not_set_without_tls() -> None:
+    """It would travel in the clear."""
+    with pytest.raises(ValueError, match="SMTP_TLS"):
+        NotifierSettings.model_validate({"smtp_user": "lapor", "smtp_tls": "none"})
+
+
+@pytest.mark.parametrize("sender", ["", "bukan alamat", "Lapor <a@b.example\n>", "a@"])
+def test_a_sender_that_no_mail_server_takes_is_refused_at_start(sender: str) -> None:
+    """Otherwise every message would fail for good."""
+    with pytest.raises(ValueError, match="smtp_from"):
+        NotifierSettings.model_validate({"smtp_from": sender})

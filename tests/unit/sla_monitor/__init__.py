@@ -1,0 +1,1 @@
+"""The SLA monitor's clocks, deadlines, ledger and calendar, without I/O."""

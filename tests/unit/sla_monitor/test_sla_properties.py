@@ -1,0 +1,161 @@
+"""Properties of the SLA monitor over generated lives: order, repetition, totality, exactly once."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.sla_monitor.facts import FACTS_MAX
+from services.sla_monitor.rules import Monitored, decide
+from shared import events as e
+from tests.unit.sla_monitor.builders import (
+    POLICY,
+    Run,
+    Step,
+    at_unit,
+    dispatched,
+    ledger_of,
+    rang,
+    received,
+    run,
+)
+from tests.unit.sla_monitor.lives import START, lives, noise
+
+FAR = START + timedelta(days=3 * 365)
+
+
+def standing(case: Monitored) -> object:
+    """Return what is known at last, without which levels were told on the way."""
+    dates = {
+        key: (s.deadline, s.started_at, s.met_at, s.unit, s.owner, s.limit, s.calendar_version)
+        for key, s in case.said.items()
+    }
+    return case.facts, dates, case.is_over, case.holder, case.alarm_at
+
+
+@given(st.data(), lives())
+@settings(max_examples=40, deadline=None)
+def test_any_order_of_arrival_gives_the_same_deadlines_and_ledger(
+    data: st.DataObject, life: list[Step]
+) -> None:
+    """The streams have no order among each other: what is known at last is a set's."""
+    shuffled = data.draw(st.permutations(life))
+    straight, other = run(life).case, run(shuffled).case
+    assert standing(other) == standing(straight)
+    assert ledger_of(other) == ledger_of(straight)
+
+
+@given(st.data(), lives())
+@settings(max_examples=30, deadline=None)
+def test_a_record_repeated_changes_and_says_nothing(data: st.DataObject, life: list[Step]) -> None:
+    """An upstream that says it again under a new offset is recognised."""
+    done = run(life)
+    again = done.then(*data.draw(st.lists(st.sampled_from(life), max_size=5)))
+    assert again.case == done.case
+    assert not again.events
+
+
+@given(st.lists(noise(), max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_every_record_can_be_decided_in_every_case(steps: list[Step]) -> None:
+    """Total: no time, holding or order raises, and the same records give the same decision."""
+    case: Monitored | None = None
+    for event, cause in steps:
+        first, second = decide(case, event, cause, POLICY), decide(case, event, cause, POLICY)
+        assert first == second
+        case = first.case
+    if case is not None:
+        _covers(case)
+        Run(case, []).ring_until(FAR)
+
+
+def _covers(case: Monitored) -> None:
+    """Check that the ledger has no gap and no overlap."""
+    spans = ledger_of(case)
+    for one, other in pairwise(spans):
+        assert one.until == other.since
+        assert one.since < other.since
+
+
+@given(lives())
+@settings(max_examples=40, deadline=None)
+def test_the_ledger_is_the_whole_life(life: list[Step]) -> None:
+    """From reception to the last end, or to now."""
+    case = run(life).case
+    _covers(case)
+    spans = ledger_of(case)
+    if spans:
+        assert spans[0].since == START
+        assert (spans[-1].until is None) == (not case.is_over)
+
+
+@given(st.data(), lives())
+@settings(max_examples=40, deadline=None)
+def test_every_level_is_said_once_for_its_date_and_never_before_it(
+    data: st.DataObject, life: list[Step]
+) -> None:
+    """Whatever rings between the facts: in time, late, or after a long outage."""
+    done = Run(Monitored(report_id="0123456789AB"), [])
+    for step in life:
+        if data.draw(st.booleans()):
+            more = done.ring_until(step.cause.now)
+            done = Run(more.case, done.events + more.events)
+        more = done.then(step)
+        done = Run(more.case, done.events + more.events)
+    done = Run(done.case, done.events + done.ring_until(FAR).events)
+    breaches = [x for x in done.events if isinstance(x, e.DeadlineBreached)]
+    counts = Counter((b.clock, b.institution, b.level, b.started_at, b.deadline) for b in breaches)
+    # Two runs of one clock may share a start: the national one goes on after a return.
+    assert all(c == 1 for key, c in counts.items() if key[0] != "national_verification")
+    for event in breaches:
+        assert event.deadline <= event.due_at <= event.detected_at
+    windows = Counter(x.opened_by for x in done.events if isinstance(x, e.TimeRanOut))
+    assert all(count == 1 for count in windows.values())
+
+
+@given(lives())
+@settings(max_examples=40, deadline=None)
+def test_after_an_end_nothing_is_set_or_rings(life: list[Step]) -> None:
+    """While a report is open somebody owes its next step, and after its end nobody does."""
+    done: Run | None = None
+    for step in life:
+        before = done.case if done else None
+        done = run([step], before)
+        if done.case.is_over:
+            assert done.case.alarm_at is None
+            assert not done.of(e.DeadlineSet)
+            assert not done.ring_until(FAR).events
+        else:
+            assert done.case.next_deadline is not None
+            assert done.case.alarm_at is not None
+
+
+@given(lives())
+@settings(max_examples=30, deadline=None)
+def test_whoever_follows_the_stream_knows_what_the_case_knows(life: list[Step]) -> None:
+    """The last event of each run tells its date, and whether it was met."""
+    done = run(life)
+    told: dict[tuple[str, datetime], datetime] = {}
+    for event in done.events:
+        if isinstance(event, e.DeadlineSet | e.DeadlineMoved | e.DeadlineMet):
+            told[event.clock, event.started_at] = event.deadline
+    for said in done.case.said.values():
+        if said.clock != "national_verification":
+            assert told[said.clock, said.started_at] == said.deadline
+
+
+def test_a_life_of_many_rounds_stays_small() -> None:
+    """A report that is replied to for ever keeps a bounded case, and its clock still runs."""
+    steps = [received("2023-03-06 09:00"), dispatched("2023-03-06 09:01")]
+    for number in range(FACTS_MAX):
+        when = (START + timedelta(hours=number + 1)).isoformat()
+        kind = e.ReporterAnswered if number % 2 else e.FollowUpGiven
+        steps.append(at_unit(kind, when, n=number, round=number // 2 + 1))
+    done = run(steps)
+    assert len(done.case.facts) == FACTS_MAX
+    assert len(done.case.model_dump_json(exclude_defaults=True)) < 200_000
+    assert done.case.next_deadline is not None
+    assert done.case.alarm_at is not None
+    assert done.then(rang(done.case.alarm_at)).events

@@ -1,0 +1,69 @@
+"""When the supervisor starts a process again."""
+
+from deploy.local.lives import (
+    BACKOFF_SECONDS_MAX,
+    HEALTHY_SECONDS,
+    REFUSED,
+    Condition,
+    Life,
+    after_exit,
+    after_request,
+    after_start,
+)
+
+
+def pauses(*, ends: int, lived_seconds: float) -> list[float]:
+    """Return the pause after each of so many ends of a process that lived so long each time."""
+    life, now, found = Life(), 1000.0, []
+    for _ in range(ends):
+        life = after_start(life, now)
+        now += lived_seconds
+        life = after_exit(life, 1, now)
+        found.append(life.due - now)
+        now = life.due
+    return found
+
+
+def test_each_failure_in_a_row_doubles_the_pause() -> None:
+    """A process that cannot run does not take the machine for itself."""
+    assert pauses(ends=5, lived_seconds=1) == [0.5, 1, 2, 4, 8]
+
+
+def test_the_pause_has_a_limit_however_often_it_failed() -> None:
+    """A night of failures does not make the morning's start wait for hours."""
+    assert pauses(ends=5000, lived_seconds=1)[-1] == BACKOFF_SECONDS_MAX
+
+
+def test_a_healthy_minute_forgives_what_was_before() -> None:
+    """A crash a week after the last one is the first again."""
+    life = after_exit(after_start(Life(), 0), 1, 1)
+    life = after_exit(after_start(life, 2), 1, 3)
+    life = after_exit(after_start(life, 10), 1, 10 + HEALTHY_SECONDS)
+    assert (life.failures, life.due) == (1, 10 + HEALTHY_SECONDS + 0.5)
+
+
+def test_a_refusal_waits_for_an_operator() -> None:
+    """Exit code 78 is not a crash: starting again changes nothing."""
+    life = after_exit(after_start(Life(), 0), REFUSED, 1)
+    assert (life.condition, life.exit_code) == (Condition.STOPPED, REFUSED)
+
+
+def test_somebody_who_has_acted_need_not_wait() -> None:
+    """`lapor up` starts at once what waited or was stopped, and lets the rest run on."""
+    refused = after_exit(after_start(Life(), 0), REFUSED, 1)
+    asked = after_request(refused, 100)
+    assert (asked.condition, asked.due, asked.failures) == (Condition.WAITING, 100, 0)
+    running = after_start(Life(), 0)
+    assert after_request(running, 100) == running
+
+
+def test_an_end_in_good_order_is_followed_by_a_start_too() -> None:
+    """A service that ended although nobody asked is missing all the same."""
+    assert after_exit(after_start(Life(), 0), 0, 1).condition is Condition.WAITING
+
+
+def test_the_first_start_is_no_restart() -> None:
+    """Restarts count what went wrong."""
+    life = after_start(Life(), 0)
+    assert life.restarts == 0
+    assert after_start(after_exit(life, 1, 1), 2).restarts == 1
