@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from deploy.cli import provision
 from deploy.cli.provision import Drift
 from deploy.cli.reaching import kafka_address, run
 from deploy.cli.saying import err, out, troubles_told
+from deploy.cli.words import columns
 from shared.topics import ANSWERS, DEAD_LETTERS, FOREVER, INBOX, READS, STREAMS, Stream
 
-PIPED_WIDTH = 160  # of a table that goes to a file or another program
 _OUTSIDE = {ANSWERS: "that channel", INBOX: "that institution", DEAD_LETTERS: "operators"}
 
 JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -32,24 +33,22 @@ def list_streams(*, as_json: JSON = False) -> None:
     if as_json:
         print(json.dumps([row(stream) for stream in STREAMS], indent=2))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", show_lines=False)
-    for heading in ("STREAM", "SPEAKS", "READ BY", "EVENTS"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("PARTS", justify="right")
-    table.add_column("KEPT", no_wrap=True)
     for stream in STREAMS:
         said = row(stream)
-        table.add_row(
-            stream.name,
-            stream.producer,
-            ", ".join(said["readers"]) or "-",
-            ", ".join(said["events"]) or "any record, sealed",
-            str(stream.partitions),
-            kept(stream),
-        )
-        table.add_row()
-    out.print(table, width=None if out.is_terminal else PIPED_WIDTH, markup=False)
+        many = "" if stream.partitions == 1 else "s"
+        out.print(Text(stream.name, style="bold"), soft_wrap=True)
+        _below(f"{said['about']}; {stream.partitions} partition{many}, kept {kept(stream)}")
+        _below(f"speaks: {stream.producer}; reads: {', '.join(said['readers']) or 'nobody'}")
+        _below(f"says: {', '.join(said['events']) or 'any record, sealed'}")
     out.print("{speaker} is a channel's name or an institution's code.", markup=False)
+
+
+def _below(line: str) -> None:
+    """Print a line below a heading: wrapped for a terminal, whole for another program."""
+    if out.is_terminal:
+        out.print(Padding(Text(line), (0, 0, 0, 4)))
+    else:
+        out.print(Text(f"    {line}"), soft_wrap=True)
 
 
 def row(stream: Stream) -> dict[str, Any]:
@@ -148,12 +147,9 @@ def _tell(done: Sequence[Drift], left: Sequence[Drift]) -> None:
 
 
 def _print(drifts: Sequence[Drift]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("TOPIC", "WHAT", "NOW", "WANTED"):
-        table.add_column(heading, overflow="fold")
-    for drift in drifts:
-        table.add_row(drift.topic, drift.what, drift.now or "-", drift.wanted)
-    out.print(table, width=None if out.is_terminal else PIPED_WIDTH)
+    head = ("TOPIC", "WHAT", "NOW", "WANTED")
+    for line in columns([head, *((d.topic, d.what, d.now or "-", d.wanted) for d in drifts)]):
+        out.print(Text(line), soft_wrap=True)
 
 
 def _as_dict(drift: Drift) -> dict[str, Any]:
