@@ -137,12 +137,16 @@ def _because(was: str, got: str) -> str:
 # ---- indicators
 
 
+_FIGURES: Final = (
+    "REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN DAYS", "MEDIAN", "IN TIME %",
+)  # fmt: skip
+
+
 def _indicators(account: Account) -> RenderableType:
     classes = {seen.report: str(seen.body["report_class"]) for seen in account.of("ReportAccepted")}
     received = {seen.report for seen in account.of("ReportReceived")}
     table = grid(
-        "CLASS", "REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN WORKING DAYS", "IN TIME %",
-        right=("REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN WORKING DAYS", "IN TIME %"),
+        "CLASS", *_FIGURES, right=_FIGURES,
     )  # fmt: skip
     for name in ReportClass:
         table.add_row(
@@ -154,7 +158,7 @@ def _indicators(account: Account) -> RenderableType:
     return Group(
         table,
         Text(
-            "Mean working days: from the submission to the first follow-up, by the institution's "
+            "Days: working days from the submission to the first follow-up, by the institution's "
             "calendar. In time: by the follow-up clock, from the dispatch."
         ),
     )
@@ -177,6 +181,7 @@ def _figures(account: Account, reports: set[str]) -> tuple[str, ...]:
         str(len(first)),
         f"{100 * len(first) / len(dispatched):.1f}" if dispatched else "-",
         f"{statistics.mean(days):.1f}" if days else "-",
+        f"{statistics.median(days):.0f}" if days else "-",
         f"{100 * sum(met) / len(met):.1f}" if met else "-",
     )
 
@@ -248,7 +253,10 @@ def _doors(account: Account) -> RenderableType:
         Text(f"channels: {answers}"),
         Text(f"institutions: {sent} commands; turned away: {refusals or 'none'}"),
         Text(f"forwarded: {routes}; {told_steps}"),
-        Text(f"notifications: {notified}; mail over SMTP {account.played.mails.total()}: {mails}"),
+        Text(
+            f"notifications when the clock stopped: {notified}; mail over SMTP "
+            f"{account.played.mails.total()}: {mails}"
+        ),
         table,
     )
 
