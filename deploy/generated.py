@@ -1,6 +1,5 @@
 """Write the parts of the documents that come from the code: `python -m deploy.generated`."""
 
-import re
 from pathlib import Path
 from typing import Final
 
@@ -43,8 +42,9 @@ def renewed(text: str) -> str:
     """Return a document with its generated parts as the code has them now."""
     for name, write in GENERATED.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-        text = pattern.sub(lambda _m, b=begin, e=end, w=write: f"{b}\n{w()}\n{e}", text)
+        before, found, rest = text.partition(begin)
+        if found:
+            text = before + f"{begin}\n{write()}\n{end}" + rest.partition(end)[2]
     return text
 
 

