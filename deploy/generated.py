@@ -35,7 +35,11 @@ def _speaker(name: str) -> str:
     return "name" if ".channel." in name else "code"
 
 
-GENERATED: Final = {"streams": streams, "commands": commands, **tables.PAGES}
+GENERATED: Final[Mapping[str, Callable[[], str]]] = {
+    "streams": streams,
+    "commands": commands,
+    **tables.PAGES,
+}
 
 
 def renewed(text: str) -> str:
