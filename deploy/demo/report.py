@@ -93,7 +93,7 @@ def _statuses(account: Account) -> RenderableType:
     ours = Counter(status_of(account.standings.get(life.report_id)) for life in lives)
     theirs = Counter(str(life.ending) for life in lives)
     table = grid("STATUS", "EXPORT", "OURS", "DIFFERENCE", "WHY", right=("EXPORT", "OURS"))
-    order = [str(ending) for ending in Ending if ending in theirs]
+    order = [str(ending) for ending in Ending if ending in theirs or ending in ours]
     for status in (*order, *sorted(set(ours) - set(order))):
         difference = ours[status] - theirs[status]
         said = f"{difference:+d}" if difference else ""
