@@ -15,6 +15,7 @@ from prometheus_client import (
 from pydantic import BaseModel
 
 from shared.decision import Decision
+from shared.events import DeadlineBreached
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -32,6 +33,7 @@ class Meters:
         self.registry = registry or CollectorRegistry()
         self._outcomes: Count[tuple[str, str]] = Count()
         self._events: Count[str] = Count()
+        self._breached: Count[tuple[str, str]] = Count()
         r = self.registry
         labels = ["stage"]
         self._decisions = Counter(
@@ -79,6 +81,14 @@ class Meters:
             "lapor_waiting_for_infrastructure", "1 while the database or the broker is away",
             labels, registry=r,
         ).labels(stage)  # fmt: skip
+        self._overdue = Gauge(
+            "lapor_overdue_cases", "Reports past their earliest deadline, by its clock",
+            [*labels, "clock"], registry=r,
+        )  # fmt: skip
+        self._breaches = Counter(
+            "lapor_breaches_total", "Deadlines breached, by clock and level",
+            [*labels, "clock", "level"], registry=r,
+        )  # fmt: skip
         self._stage = stage
 
     def decided(self, event: BaseModel, decision: Decision[object]) -> None:
@@ -87,6 +97,12 @@ class Meters:
         self._outcomes[type(event).__name__, outcome] += 1
         for outgoing in decision.events:
             self._events[type(outgoing.event).__name__] += 1
+            if isinstance(outgoing.event, DeadlineBreached):
+                self._breached[outgoing.event.clock, str(outgoing.event.level)] += 1
+
+    def overdue(self, clock: str, count: int) -> None:
+        """Say how many reports are past a deadline of this clock."""
+        self._overdue.labels(self._stage, clock).set(count)
 
     def skipped(self, outcome: str) -> None:
         """Count a record that no rule saw."""
@@ -102,7 +118,10 @@ class Meters:
             self._decisions.labels(self._stage, cause, outcome).inc(count)
         for event, count in self._events.items():
             self._said.labels(self._stage, event).inc(count)
+        for (clock, level), count in self._breached.items():
+            self._breaches.labels(self._stage, clock, level).inc(count)
         self._outcomes.clear()
+        self._breached.clear()
         self._events.clear()
 
 

@@ -119,7 +119,9 @@ class Service:
         """Start what runs beside the consumer."""
         if self.pool is None or self.shell is None or self.watchdog is None:
             raise RuntimeError("started before start")
-        context = Context(self.pool, self.log, self.clock, self.shell.stopping, self.logger)
+        context = Context(
+            self.pool, self.log, self.clock, self.shell.stopping, self.logger, self.meters
+        )
         loops: list[Callable[[], Awaitable[None]]] = [self._idle, self.watchdog.run]
         if alarms.has_loop(self.stage.name):
             ringer = alarms.Ringer(self.stage.name, self.settings, context, self.meters)

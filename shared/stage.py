@@ -120,6 +120,7 @@ class Context:
     clock: Clock
     stopping: asyncio.Event
     logger: structlog.stdlib.BoundLogger
+    meters: Meters
 
 
 class Stopping(Exception):  # noqa: N818 - the process was asked to stop

@@ -19,7 +19,6 @@ from deploy.local.state import Phase, State
 
 GROUP = "Local stack"
 COLOURS = {"ready": "green", "starting": "yellow", "waiting": "red", "stopped": "bold red"}
-PROGRESS_AFTER_SECONDS = 0.5  # checking what is there already takes less
 
 
 def register(app: typer.Typer) -> None:
@@ -126,7 +125,6 @@ class _Screen:
     """What a person sees while the stack starts."""
 
     def __init__(self) -> None:
-        self._began: float | None = None
         self._bar: Progress | None = None
         self._status = Status("Checking Kafka's files …", console=err)
 
@@ -145,16 +143,14 @@ class _Screen:
         self._status.stop()
 
     def jars(self, done: int, total: int) -> None:
-        """Show a bar if files have to be downloaded."""
-        self._began = self._began or time.monotonic()
-        if self._bar is None and time.monotonic() - self._began > PROGRESS_AFTER_SECONDS:
+        """Show how many of the files to be downloaded are here."""
+        if self._bar is None:
             self._status.stop()
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             self._bar = Progress(*columns, console=err)
             self._bar.start()
             self._bar.add_task("Downloading Kafka, this once", total=total)
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done)
+        self._bar.update(self._bar.task_ids[0], completed=done)
 
     def step(self, state: State, ready: int) -> None:
         """Show what is waited for."""

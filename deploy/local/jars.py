@@ -50,32 +50,38 @@ def fetch_jars(
     lock: tuple[Jar, ...],
     progress: Callable[[int, int], None] = nothing_to_show,
 ) -> tuple[Path, ...]:
-    """Return all jars in class path order, each one checked; download what the cache lacks."""
+    """Return all jars in class path order, each one checked; download what the cache lacks.
+
+    `progress` is told how many of the missing ones have arrived, and how many there are.
+    """
     folder = cache / "jars"
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder / ".lock"), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-        paths: dict[Jar, Path] = {}
-        progress(0, len(lock))
-        futures = {pool.submit(_fetch, folder, jar): jar for jar in lock}
-        for future in as_completed(futures):
-            paths[futures[future]] = future.result()
-            progress(len(paths), len(lock))
-    return tuple(paths[jar] for jar in lock)
+        are_there = pool.map(lambda jar: _is_there(folder, jar), lock)
+        missing = [jar for jar, is_there in zip(lock, are_there, strict=True) if not is_there]
+        downloads = [pool.submit(_fetch, folder, jar) for jar in missing]
+        for number, download in enumerate(as_completed(downloads), start=1):
+            download.result()
+            progress(number, len(missing))
+    return tuple(folder / jar.path for jar in lock)
 
 
-def _fetch(folder: Path, jar: Jar) -> Path:
+def _is_there(folder: Path, jar: Jar) -> bool:
     path = folder / jar.path
-    if not path.exists() or _digest(path) != jar.sha256:
-        path.unlink(missing_ok=True)  # a download that was cut short
-        _download(folder, jar)
-    if _digest(path) != jar.sha256:
-        path.unlink()
+    return path.exists() and _digest(path) == jar.sha256
+
+
+def _fetch(folder: Path, jar: Jar) -> None:
+    path = folder / jar.path
+    path.unlink(missing_ok=True)  # a download that was cut short
+    _download(folder, jar)
+    if not _is_there(folder, jar):
+        path.unlink(missing_ok=True)
         raise LocalStackError(
             f"{path.name} is not the file that was locked (its SHA-256 differs)",
             "It was deleted. If this happens twice, something between you and the registry "
             "changes downloads.",
         )
-    return path
 
 
 def _download(folder: Path, jar: Jar) -> None:

@@ -23,9 +23,10 @@ from pydantic import BaseModel, ConfigDict
 
 from services.agencies.entries import NATIONAL, Received, entry_of, opened, refusal_of, view
 from shared import events as e
-from shared.decision import Cause, Decision, Waiting, decided, then
+from shared.decision import Cause, Decision, decided, then
 from shared.topics import READS
 from shared.vault import ReportKey
+from shared.waiting import Waiting
 
 WAITING_MAX: Final = 100  # facts of one report that outran its beginning; a life has about 30
 COMPLETIONS_MAX: Final = 3  # a reporter's completions that a later holder is told, the last ones

@@ -1,17 +1,24 @@
 """Composition root of the SLA monitor."""
 
+import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args
 
 from faststream.asgi import AsgiFastStream
 
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import decide
 from services.sla_monitor.store import STORE
+from shared.events import Clock
 from shared.registry import Registry, load
 from shared.service import stage_app
 from shared.settings import Settings
-from shared.stage import Stage
+from shared.stage import Context, Stage
+
+_COUNT_SECONDS: Final = 5.0
+_OVERDUE: Final = """
+    SELECT next_clock, count(*) FROM cases WHERE next_deadline < $1 GROUP BY next_clock
+"""
 
 
 def build() -> AsgiFastStream:
@@ -27,4 +34,15 @@ def stage_of(registry: Registry) -> Stage[Any, Any]:
         schema=Path(__file__).with_name("schema.sql"),
         decide=decide,
         policy=Policy(registry),
+        background=(count_overdue,),
     )
+
+
+async def count_overdue(context: Context) -> None:
+    """Tell how many reports are past the date of their earliest deadline, by its clock."""
+    while not context.stopping.is_set():
+        rows = await context.pool.fetch(_OVERDUE, context.clock.now())
+        counts = {row["next_clock"]: row["count"] for row in rows}
+        for clock in get_args(Clock):
+            context.meters.overdue(clock, counts.get(clock, 0))
+        await asyncio.sleep(_COUNT_SECONDS)

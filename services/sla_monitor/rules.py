@@ -33,7 +33,7 @@ from shared.decision import Cause, Decision, decided, then
 class Monitored(BaseModel, frozen=True):
     """One report's facts, what was said of its deadlines by run, and when it wants to be woken.
 
-    `holder` and `next_deadline` are for people who look at the table.
+    `holder`, `next_deadline` and `next_clock` are for people who look at the table.
     """
 
     report_id: str
@@ -42,6 +42,7 @@ class Monitored(BaseModel, frozen=True):
     is_over: bool = False
     holder: str = ""
     next_deadline: datetime | None = None
+    next_clock: str | None = None
     alarm_at: datetime | None = None
 
 
@@ -157,12 +158,14 @@ def _rings(case: Monitored, wanted: Sequence[Deadline]) -> list[Ring]:
 def _armed(case: Monitored, story: Story, wanted: Sequence[Deadline]) -> Monitored:
     """Set the alarm to the next thing to be said, and what people see of the case."""
     rings = [] if case.is_over else _rings(case, wanted)
-    running = [deadline.at for deadline in wanted if deadline.is_running]
+    running = [(d.at, d.leg.row.clock) for d in wanted if d.is_running and not case.is_over]
+    next_deadline, next_clock = min(running, default=(None, None))
     spans = ledger(story, [deadline.leg for deadline in wanted])
     return case.model_copy(
         update={
             "alarm_at": rings[0].due_at if rings else None,
             "holder": spans[-1].holder.value if spans and not case.is_over else "",
-            "next_deadline": None if case.is_over else min(running, default=None),
+            "next_deadline": next_deadline,
+            "next_clock": next_clock,
         }
     )

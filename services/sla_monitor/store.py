@@ -10,5 +10,6 @@ STORE = CaseStore(
     columns={
         "holder": ("text", lambda case: case.holder),
         "next_deadline": ("timestamptz", lambda case: case.next_deadline),
+        "next_clock": ("text", lambda case: case.next_clock),
     },
 )

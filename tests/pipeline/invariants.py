@@ -103,7 +103,9 @@ def one_answer_per_submission(city: City) -> Iterator[str]:
     said = Counter(
         f.cause.partition("@")[0] for c in CHANNELS for f in reading.answers(city.broker, c)
     )
-    yield from (f"submission {i}: {said[i]} of {n} answers" for i, n in asked.items() if said[i] - n)
+    yield from (
+        f"submission {i}: {said[i]} of {n} answers" for i, n in asked.items() if said[i] - n
+    )
 
 
 def one_answer_per_command(city: City) -> Iterator[str]:
@@ -111,7 +113,9 @@ def one_answer_per_command(city: City) -> Iterator[str]:
     asked = _asked(city, OUTBOX, INSTITUTIONS)
     doors = [f for f in city.facts(AGENCIES) if isinstance(f.event, e.Command | e.CommandRejected)]
     said = Counter(f.cause.partition("@")[0] for f in doors)
-    yield from (f"command {i}: {said[i]} of {n} at the door" for i, n in asked.items() if said[i] - n)
+    yield from (
+        f"command {i}: {said[i]} of {n} at the door" for i, n in asked.items() if said[i] - n
+    )
     effects: dict[str, list[Fact]] = defaultdict(list)
     for stream in (NATIONAL, INSTITUTION, ROUTING, FOLLOW_UP):
         for fact in city.facts(stream):

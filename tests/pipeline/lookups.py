@@ -64,7 +64,9 @@ class Lookups:
                 "destroyed_at": is_gone or None,
             }
 
-    def _candidates(self, places: Sequence[int], *bands: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    def _candidates(
+        self, places: Sequence[int], *bands: Sequence[int]
+    ) -> Iterator[tuple[Any, ...]]:
         for row, place in enumerate(places):
             wanted = {(number, column[row]) for number, column in enumerate(bands)}
             for report_id, stored in self.intake.kept.items():

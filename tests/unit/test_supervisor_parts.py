@@ -1,5 +1,6 @@
 """What the supervisor is made of: homes, jars, ports, marks, lag, the state file."""
 
+import hashlib
 import os
 import re
 import socket
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.errors import LocalStackError
 from deploy.local.home import Home, default_cache, default_home, write_atomically
-from deploy.local.jars import LOCK_FILE, Jar, read_lock
+from deploy.local.jars import LOCK_FILE, Jar, fetch_jars, read_lock
 from deploy.local.lives import Condition
 from deploy.local.probes import read_lag
 from deploy.local.processes import LOOPBACK, Mark, Ports, last_lines
@@ -146,3 +148,21 @@ def test_the_state_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_state(home) is None
     write_state(home, state)
     assert read_state(home) == state
+
+
+def test_a_jar_that_is_not_the_locked_one_is_never_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed file in the cache is fetched again; without a network nothing starts."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{LOOPBACK}:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    jar = Jar("org.example", "tool", "1", hashlib.sha256(b"right").hexdigest())
+    path = tmp_path / "jars" / jar.path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"right")
+    assert fetch_jars(tmp_path, (jar,)) == (path,)
+    path.write_bytes(b"wrong")
+    with pytest.raises(LocalStackError, match="Could not download tool 1"):
+        fetch_jars(tmp_path, (jar,))
+    assert not path.exists()

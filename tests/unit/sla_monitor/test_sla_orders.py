@@ -93,7 +93,7 @@ def test_a_report_reopened_after_its_return_is_the_national_admin_s() -> None:
     assert closed.case.is_over
     again = closed.then(at_unit(e.ReportReopened, "2023-03-08 10:00"))
     assert "DeadlineSet national_verification" in again.names()
-    assert again.case.holder == "unit" or again.case.alarm_at is not None
+    assert again.case.holder == "national"
 
 
 def test_a_reply_read_after_the_closing_it_prevents_asks_for_a_follow_up() -> None:

@@ -1,0 +1,1 @@
+"""What the stack with Docker needs beside `docker-compose.yml`."""
