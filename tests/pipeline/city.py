@@ -98,7 +98,7 @@ class City:
     def __init__(self, seed: int = 0, start: datetime = TUESDAY) -> None:
         self.random = Random(seed)
         self.broker = Broker(now_ms=_milliseconds(start))
-        self.lookups = Lookups()
+        self.lookups = Lookups(VAULT)
         self.processes = {
             stage.name: Process(stage, self.broker, self._state(stage.store)) for stage in stages()
         }
