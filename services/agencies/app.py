@@ -13,7 +13,6 @@ from shared.stage import Stage
 from shared.vault import Vault
 
 SCHEMA: Final = Path(__file__).with_name("schema.sql")
-VAULT: Final = {"vault": Path(vault_store.__file__).with_name("vault.sql")}
 
 
 def build() -> AsgiFastStream:
@@ -37,7 +36,7 @@ def way_in(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
         decide=door_in.decide,
         identify=door_in.identify,
         gather=store.InKnowledge(vault, known).gather,
-        more_schemas=VAULT,
+        more_schemas=vault_store.SCHEMAS,
     )
 
 
@@ -49,5 +48,5 @@ def way_out(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
         schema=SCHEMA,
         decide=door_out.decide,
         gather=store.OutKnowledge(vault, known).gather,
-        more_schemas=VAULT,
+        more_schemas=vault_store.SCHEMAS,
     )

@@ -1,7 +1,7 @@
 """How the doors' cases lie in their `cases` tables, and the keys they fetch for a batch."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from services.agencies import door_in, door_out
 from services.agencies.entries import ENTRIES
@@ -13,8 +13,6 @@ from shared.vault_store import open_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import asyncpg
 
     from shared.inbound import Inbound
     from shared.postgres import Connection
@@ -43,10 +41,13 @@ class InKnowledge:
 
     async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> door_in.Known:
         """Fetch the keys of the reports named; one statement, a second if some have none."""
-        direct = cast("asyncpg.Connection[asyncpg.Record]", connection)
         named = {i.report_id for i in batch if isinstance(i.event, e.Command)}
         keys = await open_keys(
-            direct, self.vault, named, stage="agencies.in", purpose="seal an institution's words"
+            connection,
+            self.vault,
+            named,
+            stage="agencies.in",
+            purpose="seal an institution's words",
         )
         missing = sorted(named - keys.keys())
         erased = await connection.fetch(_ERASED, missing) if missing else []
@@ -69,10 +70,9 @@ class OutKnowledge:
 
     async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> door_out.Known:
         """Fetch, in one statement, the keys of reports whose words this batch may show."""
-        direct = cast("asyncpg.Connection[asyncpg.Record]", connection)
         wordy = {i.report_id for i in batch if _shows_words(i.event)}
         keys = await open_keys(
-            direct, self.vault, wordy, stage="agencies.out", purpose="show it to who holds it"
+            connection, self.vault, wordy, stage="agencies.out", purpose="show it to who holds it"
         )
         return door_out.Known(keys=keys, institutions=self.registry.institutions)
 

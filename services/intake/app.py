@@ -27,7 +27,6 @@ from shared.stage import Stage
 from shared.vault import Vault
 
 SCHEMA: Final = Path(__file__).with_name("schema.sql")
-VAULT_SCHEMA: Final = Path(vault_store.__file__).with_name("vault.sql")
 _VILLAGES: Final = frozenset({"kelurahan", "desa"})
 
 
@@ -57,7 +56,7 @@ def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
         decide=decide,
         identify=identify,
         gather=knowledge.gather,
-        more_schemas={"vault": VAULT_SCHEMA},
+        more_schemas=vault_store.SCHEMAS,
     )
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from services.intake.duplicates import Candidate, Fingerprint, fingerprint, similar
 from services.intake.reporter import senders
@@ -16,8 +16,6 @@ from shared.vault import ReportKey, Vault
 from shared.vault_store import ensure_keys, open_keys
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from shared.inbound import Inbound
     from shared.postgres import Connection
 
@@ -86,13 +84,11 @@ class Knowledge:
 
     async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> Known:
         """Make or open the keys and find similar reports: at most three statements a batch."""
-        # The pool hands out a proxy, which does all that a connection does.
-        direct = cast("asyncpg.Connection[asyncpg.Record]", connection)
         news = self.news(batch)
-        keys = await ensure_keys(direct, self.vault, {new.report_id for new in news})
+        keys = await ensure_keys(connection, self.vault, {new.report_id for new in news})
         others = {i.report_id for i in batch if _names_a_report(i)} - keys.keys()
         keys |= await open_keys(
-            direct, self.vault, others, stage="intake", purpose="check who writes"
+            connection, self.vault, others, stage="intake", purpose="check who writes"
         )
         return self.known(batch, news, keys, await _candidates(connection, news))
 

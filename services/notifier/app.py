@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from faststream.asgi import AsgiFastStream
@@ -27,11 +27,7 @@ from shared.settings import Settings
 from shared.stage import Stage
 from shared.vault import Vault
 
-if TYPE_CHECKING:
-    import asyncpg
-
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
-_VAULT_SCHEMA: Final = Path(vault_store.__file__).with_name("vault.sql")
 
 
 def build() -> AsgiFastStream:
@@ -51,10 +47,8 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
     policy = policy_from(registry, own)
 
     async def gather(connection: Connection, inbounds: Sequence[Inbound]) -> Known:
-        # The pool hands out a proxy, which does all that a connection does.
-        direct = cast("asyncpg.Connection[asyncpg.Record]", connection)
         keys = await vault_store.open_keys(
-            direct, vault, reports_told_of(inbounds), stage="notifier", purpose="notification"
+            connection, vault, reports_told_of(inbounds), stage="notifier", purpose="notification"
         )
         return Known(keys=keys, render=render, policy=policy)
 
@@ -64,7 +58,7 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
         schema=_SCHEMA,
         decide=decide,
         gather=gather,
-        more_schemas={"vault": _VAULT_SCHEMA},
+        more_schemas=vault_store.SCHEMAS,
         background=(Courier(senders_for(own), vault, own).run,),
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
 import structlog
 
@@ -31,9 +31,6 @@ from shared.postgres import Connection
 from shared.stage import Context
 from shared.vault import Vault
 from shared.vault_store import open_keys
-
-if TYPE_CHECKING:
-    import asyncpg
 
 _STREAM: Final = topics.alarms_of("notifier")
 _TYPE: Final = _STREAM.type_of(DeliveryReported)
@@ -100,9 +97,7 @@ class Courier:
         rows = await connection.fetch(
             "SELECT report_id, state FROM cases WHERE report_id = ANY($1)", ids
         )
-        # The pool hands out a proxy, which does all that a connection does.
-        direct = cast("asyncpg.Connection[asyncpg.Record]", connection)
-        keys = await open_keys(direct, self._vault, ids, stage="notifier", purpose="delivery")
+        keys = await open_keys(connection, self._vault, ids, stage="notifier", purpose="delivery")
         return [
             Job(
                 row["report_id"],

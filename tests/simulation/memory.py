@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from aiokafka.errors import KafkaTimeoutError
 
-from shared.cases import Conflict, LaneSave, Stored
+from shared.cases import CaseStore, Conflict, LaneSave, Stored
 from shared.envelope import Outbound
 from shared.lanes import Lane, Partition
 
@@ -35,11 +35,11 @@ class Crash(BaseException):
 
 @dataclass
 class Broker:
-    """Topics, committed offsets, and a clock that moves a millisecond per record."""
+    """Topics, groups' committed offsets, and a clock that moves a millisecond per record."""
 
     logs: dict[Partition, list[MemoryRecord]] = field(default_factory=lambda: defaultdict(list))
     starts: dict[Partition, int] = field(default_factory=lambda: defaultdict(int))
-    committed: dict[Partition, int] = field(default_factory=dict)
+    committed: dict[str, dict[Partition, int]] = field(default_factory=lambda: defaultdict(dict))
     now_ms: int = 1_700_000_000_000
 
     def append(self, outbound: Outbound) -> MemoryRecord:
@@ -71,6 +71,7 @@ class MemoryLog:
     """The shell's `Log` of one worker."""
 
     broker: Broker
+    group: str = "routing"
     assignment: set[Partition] = field(default_factory=set)
     sought: dict[Partition, int] = field(default_factory=dict)
     fail_after: int | None = None  # requests that still succeed before one fails
@@ -91,7 +92,8 @@ class MemoryLog:
         if self.crash_on_commit:
             self.crash_on_commit = False
             raise Crash
-        self.broker.committed.update({p: o for p, o in offsets.items() if p in self.assignment})
+        mine = {p: o for p, o in offsets.items() if p in self.assignment}
+        self.broker.committed[self.group].update(mine)
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Remember where the consumer goes on."""
@@ -100,7 +102,7 @@ class MemoryLog:
 
     async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
         """Return what is committed."""
-        return {p: self.broker.committed.get(p) for p in partitions}
+        return {p: self.broker.committed[self.group].get(p) for p in partitions}
 
     async def starts(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return where logs start."""
@@ -113,8 +115,14 @@ class MemoryLog:
 
 @dataclass
 class MemoryState:
-    """The shell's `State`, shared by a stage's workers as a database is."""
+    """The shell's `State`, shared by a stage's workers as a database is.
 
+    With a `store` each case is written and read as `PostgresState` does it; `connection` is what
+    look-ups get.
+    """
+
+    store: CaseStore[Any] | None = None
+    connection: Any = None
     rows: dict[str, Lane] = field(default_factory=dict)
     kept: dict[str, Stored] = field(default_factory=dict)
 
@@ -137,7 +145,7 @@ class MemoryState:
             if self.kept.get(report_id, Stored(0, 0, b"", None)).version != stored.version - 1:
                 raise Conflict(report_id)
         self.rows.update({s.lane.id: _copy(s.lane) for s in lanes})
-        self.kept.update(cases)
+        self.kept.update({report_id: self._read(stored) for report_id, stored in cases.items()})
 
     async def clear(self, lane_id: str, token: int) -> None:
         """Empty what is confirmed."""
@@ -145,8 +153,14 @@ class MemoryState:
             self.rows[lane_id].unconfirmed = b""
 
     async def gather(self, collect: Callable[[Any], Awaitable[object]]) -> object:
-        """Run look-ups without a connection."""
-        return await collect(None)
+        """Run look-ups on the connection."""
+        return await collect(self.connection)
+
+    def _read(self, stored: Stored) -> Stored:
+        if self.store is None or stored.case is None:
+            return stored
+        written = stored.case.__pydantic_serializer__.to_json(stored.case, exclude_defaults=True)
+        return stored._replace(case=self.store.case.__pydantic_validator__.validate_json(written))
 
 
 def _copy(lane: Lane) -> Lane:

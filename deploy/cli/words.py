@@ -1,0 +1,63 @@
+"""How the ways in say things: reasons, times in a zone, and nothing a terminal would obey."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from deploy.cli.lines import LINE_BYTES_MAX
+from shared.reasons import REASONS
+
+_OBEYED: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_OURS: Final = {  # what the command line itself turns away
+    "not_json": "This line is not JSON; correct it and send the file again.",
+    "not_an_object": "This line is no JSON object; write one report or command per line.",
+    "bad_id": "Give the line an id that is a text or a whole number, or none.",
+    "no_type": 'Name the command, for example "type": "Accept".',
+    "too_large": f"A record holds {LINE_BYTES_MAX:,} bytes; send attachments as links.",
+}
+
+
+def plain(text: str) -> str:
+    """Replace what a terminal would obey or cannot show: control characters, turned directions."""
+    return _OBEYED.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def why_not_sent(reason: str, detail: str) -> str:
+    """Say what to do about a line that was not sent."""
+    return f"{_OURS[reason]} [{detail}]" if detail else _OURS[reason]
+
+
+def why(reason: str, detail: str | None = None) -> str:
+    """Say in English what to do about a reason, with the fields that the sender was told of."""
+    known = REASONS.get(reason)
+    if known is None:
+        return plain(detail or "")
+    said = detail or ""
+    for told in known:
+        said = said.removeprefix(told)
+    return plain(f"{known.en} {said.strip()}".strip())
+
+
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    """Write an instant to the second, in a zone, without the zone's name."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def deadline(at: datetime, zone: ZoneInfo) -> str:
+    """Write a deadline to the minute with its zone; the end of a day is 24:00 of that day."""
+    local = at.astimezone(zone)
+    if (local.hour, local.minute, local.second) == (0, 0, 0):
+        return f"{local - timedelta(days=1):%Y-%m-%d} 24:00 {local:%Z}"
+    return f"{local:%Y-%m-%d %H:%M %Z}"
+
+
+def columns(rows: Iterable[tuple[str, ...]], gap: str = "  ") -> list[str]:
+    """Line up short texts under each other; the last of each row may be of any length."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in table), strict=True)]
+    return [
+        gap.join([*(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=False)), row[-1]])
+        for row in table
+    ]

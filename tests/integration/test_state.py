@@ -1,0 +1,147 @@
+"""The shell's memory and the alarm claims on the real database: all or nothing, once, in turn."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+from pydantic import BaseModel
+
+from shared.alarms import Due, claim
+from shared.cases import CaseStore, Conflict, LaneSave, PostgresState, Stored
+from shared.lanes import Lane, Partition
+from shared.postgres import SHELL_SQL, Pool, apply_schema, connect
+from tests.integration.stack import Stack
+
+pytestmark = pytest.mark.integration
+NOON = datetime(2026, 3, 13, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+AT = Partition("topic", 3)
+
+
+class Sleeper(BaseModel, frozen=True):
+    """A case that wants to be woken."""
+
+    alarm_at: datetime | None = None
+
+
+STORE = CaseStore(case=Sleeper, is_open=lambda _case: True, alarm_at=lambda case: case.alarm_at)
+
+
+@pytest.fixture
+async def pool(stack: Stack) -> AsyncIterator[Pool]:
+    """Yield a pool on a new schema."""
+    admin = await asyncpg.connect(stack.postgres)
+    await admin.execute("DROP SCHEMA IF EXISTS sleeper CASCADE")
+    await admin.close()
+    made = await connect(stack.postgres, "sleeper")
+    assert await apply_schema(made, "sleeper", [SHELL_SQL])
+    yield made
+    await made.close()
+
+
+def asleep(until: datetime | None, version: int = 1) -> Stored:
+    """Build a case that sleeps."""
+    return Stored(version, 0, b"", Sleeper(alarm_at=until))
+
+
+async def save(state: PostgresState, **cases: Stored) -> None:
+    """Save cases alone."""
+    await state.save([], cases)
+
+
+async def ring(pool: Pool, at: datetime, limit: int = 10) -> list[Due]:
+    """Claim what is due."""
+    async with pool.acquire() as connection:
+        return await claim(connection, at, limit, MINUTE)
+
+
+async def test_a_schema_is_applied_once_by_whoever_comes_first(stack: Stack, pool: Pool) -> None:
+    """Processes that start together do not meet in the middle."""
+    admin = await asyncpg.connect(stack.postgres)
+    await admin.execute("DROP SCHEMA sleeper CASCADE")
+    await admin.close()
+    done = await asyncio.gather(*(apply_schema(pool, "sleeper", [SHELL_SQL]) for _ in range(4)))
+    assert sorted(done) == [False, False, False, True]
+
+
+async def test_cases_and_lanes_come_back_as_saved(pool: Pool) -> None:
+    """State, version, sequence, ids, positions, unconfirmed events, token."""
+    state = PostgresState(pool, STORE)  # type: ignore[arg-type]
+    lanes = await state.lanes(["3"], [7])
+    new = Lane("3", {AT: 42}, 8, b"events")
+    stored = Stored(1, 5, b"12345678", Sleeper(alarm_at=NOON))
+    await state.save([LaneSave(new, lanes["3"].token)], {"R": stored, "S": Stored(1, 0, b"", None)})
+
+    assert await state.cases(["R", "S", "T"]) == {"R": stored, "S": Stored(1, 0, b"", None)}
+    assert await state.lanes(["3"], [99]) == {"3": new}
+
+
+@pytest.mark.parametrize("lost", ["token", "version", "made_meanwhile"])
+async def test_a_save_that_comes_too_late_changes_nothing(pool: Pool, lost: str) -> None:
+    """One wrong token or version, and neither lanes nor cases are saved."""
+    state = PostgresState(pool, STORE)  # type: ignore[arg-type]
+    await state.lanes(["1", "2"], [1, 2])
+    await save(state, R=asleep(NOON))
+    tokens = {"1": 1, "2": 2 if lost != "token" else 99}
+    lanes = [LaneSave(Lane(i, {AT: 9}, 50, b"x"), token) for i, token in tokens.items()]
+    version = {"token": 2, "version": 5, "made_meanwhile": 1}[lost]
+
+    with pytest.raises(Conflict):
+        await state.save(lanes, {"R": asleep(None, version), "S": asleep(None)})
+
+    assert (await state.cases(["R", "S"])) == {"R": asleep(NOON)}
+    assert {i: lane.positions for i, lane in (await state.lanes(["1", "2"], [0, 0])).items()} == {
+        "1": {}, "2": {},
+    }  # fmt: skip
+
+
+async def test_an_alarm_rings_again_until_the_stage_has_decided_it(pool: Pool) -> None:
+    """V7, V8: it leaves the index of due ones only in the transaction that decides it."""
+    state = PostgresState(pool, STORE)  # type: ignore[arg-type]
+    await save(state, R=asleep(NOON))
+
+    assert await ring(pool, NOON - MINUTE) == []
+    assert await ring(pool, NOON) == [Due("R", NOON)]
+    assert await ring(pool, NOON) == [], "a pause of a minute"
+    assert await ring(pool, NOON + MINUTE) == [Due("R", NOON)], "not decided: again"
+
+    await save(state, R=asleep(NOON, version=2))
+    assert await ring(pool, NOON + MINUTE) == [], "another save with the same alarm stays rung"
+
+    await save(state, R=asleep(NOON + MINUTE, version=3))
+    assert await ring(pool, NOON + MINUTE) == [Due("R", NOON + MINUTE)], "a moved one rings anew"
+
+    await save(state, R=asleep(None, version=4))
+    assert await ring(pool, NOON + 99 * MINUTE) == []
+
+
+async def test_alarm_claims_are_bounded_and_come_in_order(pool: Pool) -> None:
+    """A morning when everything is due is worked off piece by piece."""
+    state = PostgresState(pool, STORE)  # type: ignore[arg-type]
+    await save(state, **{f"R{n}": asleep(NOON + n * MINUTE) for n in range(9)})
+    later = NOON + 100 * MINUTE
+
+    first = await ring(pool, later, limit=4)
+    second = await ring(pool, later, limit=4)
+    third = await ring(pool, later, limit=4)
+
+    assert [sorted(d.report_id for d in found) for found in (first, second, third)] == [
+        ["R0", "R1", "R2", "R3"], ["R4", "R5", "R6", "R7"], ["R8"],
+    ]  # fmt: skip
+
+
+async def test_two_alarm_loops_claim_different_cases(pool: Pool) -> None:
+    """The second passes over what the first holds, without waiting."""
+    state = PostgresState(pool, STORE)  # type: ignore[arg-type]
+    await save(state, **{f"R{n}": asleep(NOON) for n in range(6)})
+    async with pool.acquire() as one, one.transaction():
+        first = await claim(one, NOON, 3, MINUTE)
+        async with asyncio.timeout(5):
+            second = await ring(pool, NOON, limit=10)
+
+    assert len(first) == len(second) == 3
+    assert {d.report_id for d in first} | {d.report_id for d in second} == {
+        f"R{n}" for n in range(6)
+    }

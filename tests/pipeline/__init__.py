@@ -1,0 +1,1 @@
+"""Journeys of reports through all nine stages, in memory, on a fake clock: weeks in a blink."""

@@ -1,0 +1,49 @@
+"""The two developers' pages say what the code does."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.cli.inbox import EFFECT_OF, NEXT, REFUSALS
+from deploy.cli.tables import (
+    AGENCY_REASONS,
+    CHANNEL_REASONS,
+    INBOX_REASONS,
+    PAGES,
+    TO_REPORTERS,
+    entries,
+)
+from services.agencies.entries import ENTRIES
+from shared.reasons import REASONS
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.mark.parametrize(
+    ("page", "example"),
+    [("channel-adapter.md", "channel_adapter.py"), ("agency.md", "agency.py")],
+)
+def test_a_page_has_exactly_the_example_that_is_run(page: str, example: str) -> None:
+    """`tests/integration/test_examples.py` runs the file; people copy from the page."""
+    code = (DOCS / "examples" / example).read_text(encoding="utf-8")
+    assert f"```python\n{code}```" in (DOCS / page).read_text(encoding="utf-8")
+
+
+def test_every_table_stands_in_a_page() -> None:
+    """A generated table that no page shows is work for nobody."""
+    pages = "".join(p.read_text(encoding="utf-8") for p in DOCS.glob("*.md"))
+    assert [name for name in PAGES if f"<!-- {name} -->" not in pages] == []
+
+
+def test_every_reason_is_told_to_somebody() -> None:
+    """A new code fails here until it has a place in a page."""
+    told = {*CHANNEL_REASONS, *AGENCY_REASONS, *INBOX_REASONS, *TO_REPORTERS, "too_large"}
+    assert told == REASONS.keys()
+
+
+def test_every_inbox_entry_stands_in_the_table() -> None:
+    """Those of the facts, the two first looks at a report, and the refusals."""
+    there = {told.entry for told in ENTRIES.values()} | REFUSALS
+    there |= {"report_received", "report_to_verify"}
+    assert there == {*NEXT, *EFFECT_OF.values(), *there} <= there
+    assert [entry for entry in sorted(there) if f"`{entry}`" not in entries()] == []

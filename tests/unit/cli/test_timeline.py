@@ -1,0 +1,205 @@
+"""A report's records as people read them."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from deploy.cli.case import as_dict, report_id_of
+from deploy.cli.facts import facts, who
+from deploy.cli.names import Names
+from deploy.cli.reaching import Trouble
+from deploy.cli.standing import standing
+from deploy.cli.timeline import STREAMS, Entry, sealed_fields, timeline, unsealed
+from deploy.cli.words import deadline, moment, plain, why
+from shared import events as e
+from shared.envelope import encode, event_headers
+from shared.topics import kebab
+from shared.tracking import tracking_number
+from tests import builders as b
+from tests.simulation.memory import MemoryRecord
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "events"
+WITHOUT_FACTS = (e.ReportWithdrawn, e.ReportBlocked)  # what they say is all in their name
+NAMES = Names()
+AT_UNIT = {"report_id": b.REPORT, "institution": b.HSU, "holding": 1, "dispatch": 1, "unit": b.UNIT}
+DEADLINE = {
+    "report_id": b.REPORT, "clock": "follow_up", "owner": "unit", "institution": b.HSU,
+    "unit": b.UNIT, "started_at": b.NOON, "deadline": b.at(60 * 12), "calendar_version": "1",
+    "policy_version": "1",
+}  # fmt: skip
+
+
+def a_record(
+    event: BaseModel, event_id: str, *, cause: str = "door-1", minute: int = 0, shift_ms: int = 0
+) -> MemoryRecord:
+    """Return an event as a stage publishes it, at some minute after noon."""
+    stream = next(s for s in STREAMS if type(event) in s.events)
+    time = b.at(minute)
+    headers = event_headers(
+        event_id=event_id, event_type=stream.type_of(type(event)),
+        source=f"/lapor/{stream.producer}", subject=b.REPORT, time=time, causation_id=cause,
+        correlation_id=b.REPORT, sequence=1,
+    )  # fmt: skip
+    timestamp = int(time.timestamp() * 1000) + shift_ms
+    key = b.REPORT.encode()
+    return MemoryRecord(stream.topic(), 0, minute, timestamp, key, encode(event), tuple(headers))
+
+
+def told(*events: BaseModel) -> list[Entry]:
+    """Return the timeline of events that came a minute after each other."""
+    return timeline(a_record(x, f"id-{n}", minute=n) for n, x in enumerate(events))
+
+
+def test_an_effect_hangs_below_its_cause_even_if_a_brokers_clock_was_behind() -> None:
+    """Times of two brokers differ by milliseconds; causes do not."""
+    entries = timeline([
+        a_record(b.a_forwarding(), "two", cause="one", shift_ms=-5),
+        a_record(b.a_report(), "one"),
+        a_record(b.an_acceptance(), "four", cause="three", minute=2),
+        a_record(b.an_accept(), "three", minute=1),
+    ])  # fmt: skip
+    assert [(x.kind, x.cause, x.depth) for x in entries] == [
+        ("ReportReceived", None, 0),
+        ("ReportForwarded", 1, 1),
+        ("Accept", None, 0),
+        ("ReportAccepted", 3, 1),
+    ]
+
+
+def test_an_event_published_twice_is_shown_once() -> None:
+    """After a crash a stage may publish again, under the same id."""
+    record = a_record(b.a_report(), "one")
+    assert len(timeline([record, record._replace(offset=7, timestamp=record.timestamp + 9)])) == 1
+
+
+def test_a_dead_letter_and_an_unknown_event_have_their_place() -> None:
+    """Nothing is hidden because this version cannot read it."""
+    newer = a_record(b.a_report(), "one")
+    newer = newer._replace(
+        headers=tuple((k, b"id.x.v9" if k == "ce_type" else v) for k, v in newer.headers)
+    )
+    dead = MemoryRecord(
+        "lapor.dead-letters.v1", 0, 0, newer.timestamp + 1, b.REPORT.encode(), b"sealed",
+        (("ce_id", b"two"), ("stage", b"routing"), ("reason", b"rule_raised"),
+         ("topic", b"t"), ("partition", b"1"), ("offset", b"2"), ("detail", b"KeyError")),
+    )  # fmt: skip
+    first, second = timeline([newer, dead])
+    assert (first.kind, first.event) == ("id.x.v9", None)
+    assert (second.kind, second.stage) == ("DeadLetter", "routing")
+    assert facts(second, NAMES) == "rule_raised KeyError, t/1/2"
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ([b.a_report()], "Belum Terverifikasi"),
+        ([b.a_report(), b.a_request()], "Menunggu Kelengkapan Informasi"),
+        ([b.a_report(), b.a_request(), b.a_completion()], "Belum Terverifikasi"),
+        ([b.a_report(), b.a_forwarding()], "Belum Terverifikasi"),
+        ([b.an_acceptance()], "Terverifikasi"),
+        ([b.an_acceptance(), b.a_returning()], "Belum Terverifikasi"),
+        ([b.a_dispatching()], f"Terdisposisi ke {NAMES.unit_name(b.UNIT)}"),
+        ([b.a_dispatching(), e.UnitReturned(**AT_UNIT, by="x", reason="s")], "Terverifikasi"),
+        ([e.InitialResponseGiven(**AT_UNIT, by="x", text="s")], "Ditindaklanjuti oleh Instansi"),
+        ([e.FollowUpGiven(**AT_UNIT, by="x", round=1, text="s")], "Ditindaklanjuti oleh Instansi"),
+        ([e.ReporterAnswered(**AT_UNIT, round=1)], "Ditanggapi oleh Pelapor"),
+        ([b.a_closing()], "Ditutup oleh Sistem"),
+        ([b.a_closing(by="admin")], "Ditutup oleh Admin"),
+        ([b.a_closing(by="reporter")], "Ditutup oleh Pelapor"),
+        ([b.a_closing(), b.a_reopening()], "Ditindaklanjuti oleh Instansi"),
+        ([b.an_archiving()], "Diarsipkan oleh Admin"),
+        ([b.an_archiving(by="system")], "Diarsipkan oleh Sistem"),
+        ([b.a_withdrawing()], "Diarsipkan oleh Pelapor"),
+        ([b.a_blocking()], "Konten Terblokir"),
+        ([b.a_blocking(), b.a_dispatching()], "Konten Terblokir"),
+    ],
+)
+def test_the_status_is_the_real_systems_word(events: list[BaseModel], status: str) -> None:
+    """As the official export writes it."""
+    assert standing(told(*events), NAMES).status == status
+
+
+def test_who_owes_what_follows_the_clocks() -> None:
+    """Set, escalated, moved, met; at an end nobody owes anything."""
+    due = e.DeadlineSet(**DEADLINE, limit=5, limit_unit="working_days")
+    breach = e.DeadlineBreached(**DEADLINE, level=2, due_at=b.NOON, detected_at=b.NOON)
+    moved = e.DeadlineMoved(**DEADLINE, deadline_before=b.NOON, why="resumed")
+    met = e.DeadlineMet(**DEADLINE, met_at=b.NOON, on_time=False, working_days=9)
+
+    assert standing(told(due), NAMES).owed["follow_up"].level == 0
+    assert standing(told(due, breach), NAMES).owed["follow_up"].level == 2
+    assert standing(told(due, breach, moved), NAMES).owed["follow_up"].level == 0
+    assert standing(told(due, breach, met), NAMES).owed == {}
+    assert standing(told(due, b.an_archiving()), NAMES).owed == {}
+
+
+@pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.json")), ids=lambda file: file.stem)
+def test_every_event_has_its_line(file: Path) -> None:
+    """Who did it and what matters, for the golden example of every event of these streams."""
+    name = file.name.split(".", maxsplit=1)[0]
+    for stream in STREAMS:
+        for event_class in stream.events:
+            if kebab(event_class.__name__) == name:
+                event = event_class.model_validate_json(file.read_text(encoding="utf-8"))
+                (entry,) = told(event)
+                assert who(entry, NAMES)
+                assert facts(entry, NAMES) or event_class in WITHOUT_FACTS
+
+
+def test_a_line_says_what_matters() -> None:
+    """Codes have their names beside them."""
+    event = b.a_report(institution=b.HSU, anonymous=True, screening=b.a_screening())
+    (entry,) = told(event)
+    assert who(entry, NAMES) == "reporter, web"
+    assert facts(entry, NAMES).startswith("addressed to 6308 Kab. Hulu Sungai Utara, anonim")
+
+
+def test_what_is_sealed_is_named_and_not_shown() -> None:
+    """Neither in the text nor for programs."""
+    entries = told(b.a_report(identity=b.SEALED), b.a_block(), b.an_ask())
+    document = json.dumps(as_dict(b.REPORT, entries, standing(entries, NAMES)))
+    assert b.SEALED not in document
+    assert b.SEALED not in " ".join(facts(entry, NAMES) for entry in entries)
+    assert unsealed(b.a_report())["sealed"] == ["content"]
+    assert sealed_fields(e.ReportReceived) == ("identity", "content")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [b.REPORT, b.REPORT.lower(), tracking_number(b.REPORT), tracking_number(b.REPORT).lower(),
+     tracking_number(b.REPORT).replace("-", " "), tracking_number(b.REPORT).replace("0", "o")],
+)  # fmt: skip
+def test_a_number_is_read_as_people_write_it(typed: str) -> None:
+    """The id, or the number with or without its hyphens."""
+    assert report_id_of(typed) == b.REPORT
+
+
+@pytest.mark.parametrize("typed", ["", "K7QF", "K7QF-2M9X-TD3A-0", "K7QF-2M9X-TD3U-R", "x" * 999])
+def test_what_is_no_number_is_told(typed: str) -> None:
+    """Before anything is read."""
+    with pytest.raises(Trouble, match="no tracking number"):
+        report_id_of(typed)
+
+
+def test_a_deadline_at_midnight_is_the_end_of_the_day_before() -> None:
+    """A deadline is the end of working day N, local time."""
+    zone = NAMES.zone(b.HSU)
+    assert deadline(b.at(60 * 12), zone) == "2025-03-03 24:00 WITA"
+    assert deadline(b.at(60 * 12) - timedelta(minutes=1), zone) == "2025-03-03 23:59 WITA"
+    assert moment(b.NOON, zone) == "2025-03-03 12:00:00"
+
+
+def test_nothing_that_a_terminal_would_obey_is_printed() -> None:
+    """Neither escapes nor a turned direction of writing."""
+    assert plain("a\x1b[31mb\x00\x9b\u202ec\ud800d\ne") == "a�[31mb���c�d\ne"
+
+
+def test_advice_keeps_the_fields_that_the_sender_was_told_of() -> None:
+    """In English, whatever language the door answered in."""
+    assert why("blank_text", "Isian wajib hanya berisi spasi; tuliskan isinya. [title]") == (
+        "A required text is blank; write something. [title]"
+    )
+    assert why("brand_new", "apa pun") == "apa pun"
