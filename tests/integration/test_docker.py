@@ -1,10 +1,12 @@
 """One stage through Kafka and PostgreSQL in containers of the images of docker-compose.yml."""
 
+import gc
 import re
 import socket
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -42,6 +44,21 @@ def image(name: str) -> str:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     (found,) = re.findall(rf"image: ({name}:\S+)", text)
     return str(found)
+
+
+def an_engine_answers() -> bool:
+    """Say whether there is a Docker engine to talk to."""
+    with warnings.catch_warnings():
+        # Docker's client forgets to close the socket on which nobody answered.
+        warnings.simplefilter("ignore", ResourceWarning)
+        answers = True
+        try:
+            with closing(docker.from_env()) as client:
+                client.ping()
+        except DockerException:
+            answers = False
+        gc.collect()
+    return answers
 
 
 def free_port() -> int:
@@ -101,9 +118,7 @@ def postgres() -> DockerContainer:
 @pytest.fixture(scope="module")
 def containers() -> Iterator[Stack]:
     """Yield a broker and a database in containers, gone afterwards."""
-    try:
-        docker.from_env().ping()
-    except DockerException:
+    if not an_engine_answers():
         pytest.skip("Not run: no Docker engine answers on this machine.")
     port = free_port()
     with ExitStack() as until_the_end:
