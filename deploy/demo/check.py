@@ -52,6 +52,7 @@ def problems(
         *_answers(once, sent),
         *_commands(once, sent),
         *_reasons(once, expected),
+        *_turned_away(once, expected),
         *_effects(once),
         *_standings(once),
         *_breaches(once),
@@ -127,6 +128,20 @@ def _reasons(records: Sequence[Seen], expected: Mapping[tuple[str, str], str]) -
         found = told.get((topic, message_id), "nothing")
         if found != reason:
             yield f"{message_id} on {topic}: told {found}, not {reason}"
+
+
+def _turned_away(records: Sequence[Seen], expected: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    """Look for sound messages that a door did not take."""
+    for seen in records:
+        body = seen.body
+        if seen.stream == topics.ANSWERS.name and body.get("outcome") in ("rejected", "refused"):
+            key = (topics.SUBMISSIONS.topic(seen.speaker), body["message_id"])
+        elif seen.type == "CommandRejected":
+            key = (topics.OUTBOX.topic(body["institution"]), body["message_id"])
+        else:
+            continue
+        if key not in expected:
+            yield f"{key[1]} on {key[0]}: turned away though sound, {body.get('reason')}"
 
 
 def standings(records: Iterable[Seen]) -> dict[str, Standing]:

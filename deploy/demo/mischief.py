@@ -12,7 +12,8 @@ from shared.topics import OUTBOX
 
 def bad_commands(of: Sequence[Life]) -> tuple[BadInput, ...]:
     """Return one of each kind of command that has to be turned away, by name."""
-    theirs = next((life for life in of if life.owner == BANDUNG), None)
+    # Its first holding is the right one: the reason does not depend on the course of things.
+    theirs = next((life for life in of if life.owner == life.addressed == BANDUNG), None)
     if theirs is None:
         return ()
     report = {"report_id": theirs.report_id, "holding": 1, "by": "petugas-2"}

@@ -35,6 +35,7 @@ AFTER_SHARE: Final = 0.15  # of the year that the clock runs on, so that deadlin
 LEAD_SECONDS: Final = 16.0  # the stack is ready in about 10; the clock starts after this
 LEAD_SECONDS_MAX: Final = 120.0
 DRAIN_SECONDS_MAX: Final = 20.0
+SEND_MARGIN: Final = timedelta(milliseconds=5)  # real time
 BOARD_SECONDS: Final = 0.25
 CALENDAR_KNOWN_ON: Final = (4, 1)  # of the year after: by then its decrees are known too
 
@@ -247,7 +248,10 @@ class Play:
 
     def _write_timetable(self) -> None:
         """Put all that does not wait for anybody on the timetable."""
-        self._adapter.schedule(self._cast.letters)
+        # The broker's time has milliseconds, each minutes here: sent on the dot, a report would
+        # now and then be one "of the future", which intake refuses.
+        margin = SEND_MARGIN * self._clock.scale
+        self._adapter.schedule((at + margin, each) for at, each in self._cast.letters)
         self._reporters.plan()
         spread = (self._span.year_ends - self._span.begins) / 12
         for number, bad in enumerate(self._cast.bad, start=1):

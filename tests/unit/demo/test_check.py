@@ -95,6 +95,10 @@ def test_a_record_that_a_stage_sent_twice_is_one_event() -> None:
         ([*a_sound_demo(), seen(20, topics.ANSWERS, "ChannelAnswer", speaker="website",
                                 message_id="m-9")], "submission m-9"),
         (without(a_sound_demo(), 7), "command c-2"),
+        ([s._replace(body={**s.body, "outcome": "rejected", "reason": "blank_text"})
+          if s.id == "e-3" else s for s in a_sound_demo()], "turned away though sound, blank_text"),
+        ([*a_sound_demo(), seen(20, topics.AGENCIES, "CommandRejected", message_id="c-1",
+                                reason="erased")], "turned away though sound, erased"),
         (without(a_sound_demo(), 6), "Accept c-1: 0 effects or refusals"),
         ([*a_sound_demo(), seen(20, topics.ROUTING, "CommandRefused", causation="e-5",
                                 message_id="c-1", reason="x")], "Accept c-1: 2 effects"),
