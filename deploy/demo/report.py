@@ -55,8 +55,9 @@ def _honest(account: Account) -> RenderableType:
     return Text(
         f"\nA year in {seconds:.0f} s: one second is {days:.1f} days. From submission to the "
         f"institution's inbox (3 services, automatic) it took {half:.2f} s in the middle and "
-        f"{most:.2f} s at the 95th percentile,\nwhich on this clock looks like "
-        f"{half * days:.1f} and {most * days:.1f} days: read the days below with that in mind. "
+        f"{most:.2f} s at the 95th percentile, which on this clock looks like "
+        f"{half * days:.1f} and {most * days:.1f} days, and so do the records of every later step: "
+        f"read the days and breaches below with that in mind. "
         f"{len(account.records):,} records on the public streams in {account.played.seconds:.0f} s."
     )
 
@@ -93,7 +94,7 @@ def _statuses(account: Account) -> RenderableType:
     ours = Counter(status_of(account.standings.get(life.report_id)) for life in lives)
     theirs = Counter(str(life.ending) for life in lives)
     table = grid("STATUS", "EXPORT", "OURS", "DIFFERENCE", "WHY", right=("EXPORT", "OURS"))
-    order = [str(ending) for ending in Ending if ending in theirs]
+    order = [str(ending) for ending in Ending if ending in theirs or ending in ours]
     for status in (*order, *sorted(set(ours) - set(order))):
         difference = ours[status] - theirs[status]
         said = f"{difference:+d}" if difference else ""

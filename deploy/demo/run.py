@@ -204,7 +204,7 @@ class Play:
         self._clock = clock
         self._mail = mail
         self._span = span_of(clock.business_origin, options)
-        self._board = Board(self.watch, self._span, len(cast.letters) + len(cast.bad))
+        self._board = Board(self.watch, self._span, len(cast.lives))
         names = ("channels", NATIONAL, BANDUNG, HSU)
         self._producers = {name: producer(kafka, f"demo-{name}") for name in names}
         self._adapter = Adapter(self._producers["channels"], self.timetable)

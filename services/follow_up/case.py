@@ -1,6 +1,6 @@
 """What follow-up knows of a report, and what it keeps until the dispatch it is about has come."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -76,7 +76,7 @@ class Policy:
     # (open) domain.md section 4: a closed report may be reopened for 30 calendar days
     reopen_days: int = 30
     # (open) design.md section 5: a command that came before its dispatch is refused after a day
-    command_wait: timedelta = field(default=timedelta(days=1))
+    command_wait: timedelta = timedelta(days=1)
 
 
 def is_early(case: FollowUpCase, event: Command | FromReporter) -> bool:

@@ -18,7 +18,7 @@ follow-up knows whether it was reopened; a unit may return it then, if it never 
 `RoutingHeld`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
@@ -27,7 +27,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from services.routing.directory import Directory, Named
+from services.routing.directory import Directories, Named
 from shared.decision import Cause, Decision, decided, then
 from shared.events import (
     AlarmRang,
@@ -91,13 +91,13 @@ class Routing(WaitingCase):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The directory, and the numbers of the policy in force."""
+    """The directories, and the numbers of the policy in force."""
 
-    directory: Directory
+    directories: Directories
     # domain.md section 1: after two returns whoever is one level up decides (open for units)
     unit_returns_max: int = 2
     # (open) design.md section 5: a command that came before its report is refused after a day
-    command_wait: timedelta = field(default=timedelta(days=1))
+    command_wait: timedelta = timedelta(days=1)
 
 
 def decide(
@@ -174,12 +174,13 @@ def _route(
     case: Routing, report_id: str, policy: Policy, proposed: str | None = None
 ) -> Decision[Routing]:
     """Dispatch to the unit proposed, else to the directory's next; never to one tried."""
-    directory = policy.directory
-    is_known = proposed is not None and directory.has_unit(case.institution, proposed)
+    is_known = proposed is not None and policy.directories.has_unit(case.institution, proposed)
     if proposed is not None and is_known and proposed not in case.tried:
         named = Named(proposed, "proposed_by_unit", "proposed by the unit that returned it")
         return _dispatch(case, report_id, named, policy)
-    found = directory.name_unit(case.institution, case.category_id, case.place_code, case.tried)
+    found = policy.directories.name_unit(
+        case.institution, case.category_id, case.place_code, case.tried
+    )
     if isinstance(found, Named):
         return _dispatch(case, report_id, found, policy)
     return _hold(case, report_id, found if proposed is None or is_known else "unit_unknown")
@@ -266,7 +267,7 @@ def _answer(
         return _refuse(case, command, cause, "already_returned")
     if case.status is not Status.HELD:
         return _refuse(case, command, cause, "already_dispatched")
-    if not policy.directory.has_unit(case.institution, command.unit):
+    if not policy.directories.has_unit(case.institution, command.unit):
         return _refuse(case, command, cause, "unknown_unit")
     named = Named(command.unit, "named_by_admin", "named by the institution's admin")
     return _dispatch(case, command.report_id, named, policy, by=command.by)

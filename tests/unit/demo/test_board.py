@@ -28,7 +28,7 @@ def a_watch(records: Sequence[Seen]) -> Watch:
 def test_a_closed_report_is_no_longer_open_nor_overdue() -> None:
     """Open and overdue are what waits for somebody now."""
     watch = a_watch([each for each in a_sound_demo() if each.type != "ReportClosed"])
-    board = Board(watch, SPAN, submissions=1)
+    board = Board(watch, SPAN, reports=1)
     board.update()
 
     assert len(board.open) == 1
@@ -54,7 +54,7 @@ def test_a_stage_is_counted_by_what_it_reads_and_says() -> None:
 def test_the_board_shows_stages_escalations_and_the_date() -> None:
     """What a person sees: every stage, the last escalation, the business date."""
     watch = a_watch([*a_sound_demo(), a_deadline(12, level=3, clock="follow_up")])
-    board = Board(watch, SPAN, submissions=1)
+    board = Board(watch, SPAN, reports=1)
     board.update()
     screen = io.StringIO()
     Console(file=screen, width=100).print(board.draw(datetime(2023, 5, 17, tzinfo=UTC)))
