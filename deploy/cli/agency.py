@@ -67,8 +67,6 @@ def listen(
     """Print an institution's inbox as it grows: what it is told, and what to answer next."""
     with troubles_told():
         names, bootstrap = _known(code), kafka_address()
-    if follow and not as_json:
-        err.print(f"The inbox of {names.institution(code)}; Ctrl-C ends.", style="dim")
     with Screen("Reading", None, as_json=as_json) as screen:
         wanted = Wanted(from_start=from_start, follow=follow, count=count)
         run(listening.listen(bootstrap, code, wanted, screen, names), interrupted=0)
