@@ -40,7 +40,7 @@ bench: setup  ## throughput and latency beside their baselines, as ratios
 	@$(RUN) python -m tests.load.bench
 
 train-check: setup  ## how good screening is, honestly; and that the model is what training gives
-	@$(RUN) python -m services.intake.train --check
+	@$(RUN) python -m deploy.screening.train --check
 
 clean:  ## remove what was installed and cached in this folder (not the stack's data)
 	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,5 +1,6 @@
 """Write the parts of the documents that come from the code: `python -m deploy.generated`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 

@@ -1,9 +1,9 @@
-"""What a rule gets and gives: a cause, a decision, and commands that wait for their report.
+"""What a rule gets and gives: a cause and a decision.
 
 Everything here is pure. A stage is `decide(case, event, cause, policy) -> Decision`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -108,61 +108,3 @@ def then(first: Decision[C], *rules: Callable[[C | None], Decision[C]]) -> Decis
         case = more.case
         events.extend(more.events)
     return Decision(case, tuple(events))
-
-
-class Waiting(BaseModel, frozen=True):
-    """A command that came before what it is about: kept in the case, decided when that arrives.
-
-    Stored with its cause, so that its answer names it and not the record that released it.
-    """
-
-    event_type: str
-    event: dict[str, object]
-    id: str
-    cause_type: str
-    came_at: datetime
-    topic: str
-    partition: int
-    offset: int
-    correlation_id: str = ""
-    message_id: str = ""
-    traceparent: str = ""
-
-    @classmethod
-    def of(cls, event: BaseModel, cause: Cause) -> "Waiting":
-        """Keep an event and its cause."""
-        return cls(
-            event_type=type(event).__name__,
-            event=event.model_dump(mode="json", exclude_none=True),
-            id=cause.id,
-            cause_type=cause.type,
-            came_at=cause.now,
-            topic=cause.topic,
-            partition=cause.partition,
-            offset=cause.offset,
-            correlation_id=cause.correlation_id,
-            message_id=cause.message_id,
-            traceparent=cause.traceparent,
-        )
-
-    def cause(self, now: datetime) -> Cause:
-        """Return the cause as if it came `now`, when the case can answer it."""
-        return Cause(
-            id=self.id,
-            type=self.cause_type,
-            now=now,
-            topic=self.topic,
-            partition=self.partition,
-            offset=self.offset,
-            correlation_id=self.correlation_id,
-            message_id=self.message_id,
-            traceparent=self.traceparent,
-        )
-
-    def restore(self, classes: Iterable[type[BaseModel]]) -> BaseModel:
-        """Return the kept event.
-
-        Raises:
-            KeyError: its class is not among `classes`.
-        """
-        return {c.__name__: c for c in classes}[self.event_type].model_validate(self.event)

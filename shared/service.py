@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
@@ -64,7 +64,7 @@ class Service:
             middlewares=[kafka_middleware(self.meters.registry)],
         )
         self.subscriber = subscribe(self.broker, stage.name, settings, Listener(self))
-        self.subscriber(self.handle)
+        self.subscriber(described(self.handle, stage.name))
         self.pool: postgres.Pool | None = None
         self.shell: Shell[Any, Any] | None = None
         self.watchdog: Watchdog | None = None
@@ -239,6 +239,19 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
             # aiokafka would log it and go on consuming.
             service.logger.critical("assignment_failed", exc_info=True)
             os._exit(1)
+
+
+def described(
+    handle: Callable[[KafkaMessage], Awaitable[None]], stage: str
+) -> Callable[[KafkaMessage], Awaitable[None]]:
+    """Return the handler as AsyncAPI shall show it: what comes is one of the events read."""
+
+    async def take(message: KafkaMessage) -> None:
+        await handle(message)
+
+    events = {event for events in READS[stage].values() for event in events}
+    take.__annotations__["message"] = Union[tuple(sorted(events, key=lambda e: e.__name__))]  # noqa: UP007
+    return take
 
 
 def stage_app(settings: Settings, stage: Stage[Any, Any]) -> AsgiFastStream:

@@ -13,7 +13,7 @@ while kill -0 "$stage" 2> /dev/null; do # the wait was cut short by the signal
   code=$?
 done
 [ "$code" -eq 78 ] || exit "$code"
-echo "This stage refuses to run (above: why). Act, then start it again: docker-compose restart" >&2
 trap 'exit 78' TERM INT
+echo "This stage refuses to run (above: why). Act, then start it again: docker-compose restart" >&2
 sleep infinity &
 wait

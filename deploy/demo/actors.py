@@ -41,11 +41,11 @@ class NationalAdmin:
     async def _verify(self, told: Told) -> None:
         """Decide on what still waits for an officer."""
         life, about = told.life, {"report_id": told.entry.report_id, "holding": 0, "by": _BY}
-        if told.entry.report_id in self._away:
-            return
-        if life.ending is Ending.BLOCKED:
+        if life.ending is Ending.BLOCKED:  # whoever holds it: it must not wait for anybody
             reason = "Memuat data pribadi orang lain."
             await self._desk.write(e.Block(**about, reason=reason), told.entry_id)
+        elif told.entry.report_id in self._away:
+            return
         elif life.ending is Ending.DUPLICATE:
             await self._desk.write(archive(told, self._first_ids), told.entry_id)
         else:

@@ -39,13 +39,13 @@ class Span:
 class Board:
     """Counts what the watch saw, and draws it."""
 
-    def __init__(self, watch: Watch, span: Span, submissions: int) -> None:
+    def __init__(self, watch: Watch, span: Span, reports: int) -> None:
         self.open: set[str] = set()
         self.overdue: set[tuple[str, str]] = set()
         self.over: Counter[str] = Counter()
         self._watch = watch
         self._span = span
-        self._submissions = submissions
+        self._reports = reports
         self._read = 0
         self._escalations: deque[Seen] = deque(maxlen=ESCALATIONS)
         self._history: deque[tuple[float, dict[str, tuple[int, int]]]] = deque()
@@ -128,7 +128,7 @@ class Board:
         received = counts[topics.INTAKE.name, "ReportReceived"]
         over = "   ".join(f"{how} {count}" for how, count in sorted(self.over.items()))
         return Text.assemble(
-            f"received {received} of {self._submissions}   open ", (str(len(self.open)), "bold"),
+            f"received {received} of {self._reports}   open ", (str(len(self.open)), "bold"),
             "   overdue ", (str(len(self.overdue)), "bold red" if self.overdue else "bold"),
             f"\n{over}",
         )  # fmt: skip

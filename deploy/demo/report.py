@@ -55,8 +55,9 @@ def _honest(account: Account) -> RenderableType:
     return Text(
         f"\nA year in {seconds:.0f} s: one second is {days:.1f} days. From submission to the "
         f"institution's inbox (3 services, automatic) it took {half:.2f} s in the middle and "
-        f"{most:.2f} s at the 95th percentile,\nwhich on this clock looks like "
-        f"{half * days:.1f} and {most * days:.1f} days: read the days below with that in mind. "
+        f"{most:.2f} s at the 95th percentile, which on this clock looks like "
+        f"{half * days:.1f} and {most * days:.1f} days, and so do the records of every later step: "
+        f"read the days and breaches below with that in mind. "
         f"{len(account.records):,} records on the public streams in {account.played.seconds:.0f} s."
     )
 
@@ -93,7 +94,7 @@ def _statuses(account: Account) -> RenderableType:
     ours = Counter(status_of(account.standings.get(life.report_id)) for life in lives)
     theirs = Counter(str(life.ending) for life in lives)
     table = grid("STATUS", "EXPORT", "OURS", "DIFFERENCE", "WHY", right=("EXPORT", "OURS"))
-    order = [str(ending) for ending in Ending if ending in theirs]
+    order = [str(ending) for ending in Ending if ending in theirs or ending in ours]
     for status in (*order, *sorted(set(ours) - set(order))):
         difference = ours[status] - theirs[status]
         said = f"{difference:+d}" if difference else ""
@@ -137,12 +138,16 @@ def _because(was: str, got: str) -> str:
 # ---- indicators
 
 
+_FIGURES: Final = (
+    "REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN DAYS", "MEDIAN", "IN TIME %",
+)  # fmt: skip
+
+
 def _indicators(account: Account) -> RenderableType:
     classes = {seen.report: str(seen.body["report_class"]) for seen in account.of("ReportAccepted")}
     received = {seen.report for seen in account.of("ReportReceived")}
     table = grid(
-        "CLASS", "REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN WORKING DAYS", "IN TIME %",
-        right=("REPORTS", "AT A UNIT", "FOLLOWED UP", "%", "MEAN WORKING DAYS", "IN TIME %"),
+        "CLASS", *_FIGURES, right=_FIGURES,
     )  # fmt: skip
     for name in ReportClass:
         table.add_row(
@@ -154,7 +159,7 @@ def _indicators(account: Account) -> RenderableType:
     return Group(
         table,
         Text(
-            "Mean working days: from the submission to the first follow-up, by the institution's "
+            "Days: working days from the submission to the first follow-up, by the institution's "
             "calendar. In time: by the follow-up clock, from the dispatch."
         ),
     )
@@ -177,6 +182,7 @@ def _figures(account: Account, reports: set[str]) -> tuple[str, ...]:
         str(len(first)),
         f"{100 * len(first) / len(dispatched):.1f}" if dispatched else "-",
         f"{statistics.mean(days):.1f}" if days else "-",
+        f"{statistics.median(days):.0f}" if days else "-",
         f"{100 * sum(met) / len(met):.1f}" if met else "-",
     )
 
@@ -248,7 +254,10 @@ def _doors(account: Account) -> RenderableType:
         Text(f"channels: {answers}"),
         Text(f"institutions: {sent} commands; turned away: {refusals or 'none'}"),
         Text(f"forwarded: {routes}; {told_steps}"),
-        Text(f"notifications: {notified}; mail over SMTP {account.played.mails.total()}: {mails}"),
+        Text(
+            f"notifications when the clock stopped: {notified}; mail over SMTP "
+            f"{account.played.mails.total()}: {mails}"
+        ),
         table,
     )
 

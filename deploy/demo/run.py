@@ -130,6 +130,7 @@ def plan_for(clock: Clock, mail_port: int, outbox: Path) -> Plan:
         "LAPOR_ALARM_TICK_SECONDS": "0.05",
         "LAPOR_ALARM_RING_AGAIN_SECONDS": "3",
         "LAPOR_NOTIFIER_TICK_SECONDS": "0.05",
+        "LAPOR_NOTIFIER_DELIVERIES_AT_ONCE_MAX": "200",  # a day's mail comes in a quarter second
         "LAPOR_NOTIFIER_SMTP_HOST": "127.0.0.1",
         "LAPOR_NOTIFIER_SMTP_PORT": str(mail_port),
         "LAPOR_NOTIFIER_SMTP_TLS": "none",
@@ -203,7 +204,7 @@ class Play:
         self._clock = clock
         self._mail = mail
         self._span = span_of(clock.business_origin, options)
-        self._board = Board(self.watch, self._span, len(cast.letters) + len(cast.bad))
+        self._board = Board(self.watch, self._span, len(cast.lives))
         names = ("channels", NATIONAL, BANDUNG, HSU)
         self._producers = {name: producer(kafka, f"demo-{name}") for name in names}
         self._adapter = Adapter(self._producers["channels"], self.timetable)

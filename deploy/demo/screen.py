@@ -25,6 +25,7 @@ from deploy.local.state import Phase, State
 
 LINE_SECONDS: Final = 5.0
 PLAIN_COLUMNS: Final = 132  # of a log, where no terminal says how wide it is
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED: Final = 130  # as a shell says of a program that Ctrl-C ended
 
 Show = Callable[[Board, datetime], None]
@@ -61,6 +62,9 @@ def demonstrate(home: Home, options: Options, *, keep: bool) -> int:
         except KeyboardInterrupt:
             err.print("Interrupted.")
             return INTERRUPTED
+        except LocalStackError as trouble:
+            # What it advises is for a stack that goes on running; this one is ended now.
+            raise LocalStackError(str(trouble), f"Everything it said: {home.logs}") from trouble
         finally:
             _finish(home, keep=keep and is_over)
     return 0 if has_passed else 1
@@ -155,10 +159,11 @@ def _finish(home: Home, *, keep: bool) -> None:
             soft_wrap=True,
         )
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
     try:
         began = time.monotonic()
         if stack.down(home):
             out.print(f"Ended; no process is left ({time.monotonic() - began:.1f} s).")
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,7 +6,8 @@ The rules of the door:
   concerns 00 itself, returns, ends, and reporters' words while no institution holds the report.
 - An institution is told from the `ReportForwarded` to it until its holding ends (returned,
   forwarded to another, archived, blocked, withdrawn), and of its own holding only. After that it
-  gets refusals of its own commands and nothing else.
+  gets the answers to its own commands and nothing else: refusals, and effects which the end of
+  its holding overtook on the way here (the streams have no order).
 - Facts that come before what makes them tellable wait in the case and go out, in order, when that
   comes: everything for the `ReportReceived`, an institution's facts for its `ReportForwarded`.
 - An entry is built field by field (`entries.py`); nothing is passed on by not being deleted.
@@ -22,9 +23,10 @@ from pydantic import BaseModel, ConfigDict
 
 from services.agencies.entries import NATIONAL, Received, entry_of, opened, refusal_of, view
 from shared import events as e
-from shared.decision import Cause, Decision, Waiting, decided, then
+from shared.decision import Cause, Decision, decided, then
 from shared.topics import READS
 from shared.vault import ReportKey
+from shared.waiting import Waiting
 
 WAITING_MAX: Final = 100  # facts of one report that outran its beginning; a life has about 30
 COMPLETIONS_MAX: Final = 3  # a reporter's completions that a later holder is told, the last ones
@@ -32,6 +34,11 @@ OWN_CLOCKS: Final = frozenset({
     "national_verification", "institution_verification", "dispatch", "follow_up",
 })  # fmt: skip
 """The clocks that an institution owes; `completion` and `reply` are the reporter's."""
+_DOINGS: Final = (
+    e.InformationRequested, e.ReportAccepted, e.ReportReclassified, e.ReportReturned,
+    e.InitialResponseGiven, e.FollowUpGiven, e.UnitReturned,
+)  # fmt: skip
+"""Facts that are always the effect of their institution's command."""
 _READ: Final = tuple({event for events in READS["agencies.out"].values() for event in events})
 
 
@@ -43,6 +50,7 @@ class Told(BaseModel):
     report: Received | None = None
     holder: str = ""  # whose holding is open
     holding: int = 0  # the last one opened
+    holders: dict[int, str] = {}  # of each holding opened so far; returns are few
     let_go_at: datetime | None = None  # when the last holding ended
     is_ended: bool = False
     completions: tuple[str, ...] = ()  # sealed
@@ -130,7 +138,12 @@ def _forwarded(told: Told, event: e.ReportForwarded, cause: Cause, known: Known)
     ]
     waiting = told.waiting
     held = told.model_copy(
-        update={"holder": event.institution, "holding": event.holding, "waiting": ()}
+        update={
+            "holder": event.institution,
+            "holding": event.holding,
+            "holders": {**told.holders, event.holding: event.institution},
+            "waiting": (),
+        }
     )
     return then(
         _tell_all(held, entries, known),
@@ -163,7 +176,8 @@ def _of_holding(told: Told, event: e.Event, cause: Cause, known: Known) -> Decis
         return decided(told if told.is_ended else _wait(told, event, cause))
     key = _key(event, known)
     is_theirs = (holder, holding) == (told.holder, told.holding)
-    entries = [entry_of(event, holder, holding, key)] if is_theirs else []
+    is_told = is_theirs or _is_answer(told, event)
+    entries = [entry_of(event, holder, holding, key)] if is_told else []
     if isinstance(event, e.ReportReturned):
         entries.append(entry_of(event, NATIONAL, holding, key))
         told = _let_go(told, cause) if is_theirs else told
@@ -171,10 +185,11 @@ def _of_holding(told: Told, event: e.Event, cause: Cause, known: Known) -> Decis
 
 
 def _ended(told: Told, event: e.Event, cause: Cause, known: Known) -> Decision[Told]:
-    """Tell the end to who holds the report and to 00; nobody is told of anything after it."""
-    if told.is_ended:
-        return decided(told)
+    """Tell the end to who holds the report and to 00; after it nobody is told but by an answer."""
     by = getattr(event, "institution", NATIONAL)
+    if told.is_ended:
+        answer = entry_of(event, by, told.holding, _key(event, known))
+        return _tell(told, answer if _is_answer(told, event) else None, known)
     if by != NATIONAL and getattr(event, "holding", 0) > told.holding:
         return decided(_wait(told, event, cause))
     key = _key(event, known)
@@ -232,6 +247,21 @@ def _wait(told: Told, event: BaseModel, cause: Cause) -> Told:
     if len(told.waiting) >= WAITING_MAX:
         return told
     return told.model_copy(update={"waiting": (*told.waiting, Waiting.of(event, cause))})
+
+
+def _is_answer(told: Told, event: e.Event) -> bool:
+    """Say whether a fact is the effect of a command of the institution that it names."""
+    match event:
+        case e.ReportBlocked():
+            return True
+        case e.ReportArchived() | e.ReportClosed():
+            is_doing = event.by == "admin"
+        case e.ReportDispatched():
+            is_doing = event.by != "auto"
+        case _:
+            is_doing = isinstance(event, _DOINGS)
+    by, holding = getattr(event, "institution", ""), getattr(event, "holding", 0)
+    return is_doing and by in (NATIONAL, told.holders.get(holding))
 
 
 def _key(event: e.Event, known: Known) -> ReportKey | None:

@@ -1,13 +1,10 @@
 """What follow-up knows of a report, and what it keeps until the dispatch it is about has come."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel
-
-from shared.decision import Waiting
 from shared.events import (
     CloseCase,
     Command,
@@ -19,11 +16,15 @@ from shared.events import (
     ReporterReplied,
     ReturnToInstitution,
 )
+from shared.waiting import WaitingCase
 
-WAITING_MAX: Final = 20  # commands, and as many words, of one report; a guess far above a mistake
-COMMANDS: Final = (InitialResponse, FollowUp, ReturnToInstitution, CloseCase)
-WORDS: Final = (ReporterReplied, ReporterClosed, ReopenRequested)
-_COMMAND_NAMES: Final = frozenset(command.__name__ for command in COMMANDS)
+COMMANDS: Final[tuple[type[Command], ...]] = (
+    InitialResponse,
+    FollowUp,
+    ReturnToInstitution,
+    CloseCase,
+)
+WORDS: Final[tuple[type[FromReporter], ...]] = (ReporterReplied, ReporterClosed, ReopenRequested)
 
 
 class Status(StrEnum):
@@ -45,7 +46,7 @@ ENDS: Final = (Status.ARCHIVED, Status.WITHDRAWN, Status.BLOCKED)
 OPEN: Final = (Status.WAITING, Status.IN_PROGRESS, Status.FOLLOWED_UP, Status.REPLIED)
 
 
-class FollowUpCase(BaseModel, frozen=True):
+class FollowUpCase(WaitingCase):
     """The report's current or last dispatch, what came of it, and what waits for the next.
 
     `window` is the id of the `FollowUpGiven` whose reply window is open; times are UTC.
@@ -66,12 +67,6 @@ class FollowUpCase(BaseModel, frozen=True):
     closed_at: datetime | None = None
     closed_by: str = ""
     reopened: int = 0
-    waiting: tuple[Waiting, ...] = ()
-    alarm_at: datetime | None = None
-
-    def changed(self, **fields: object) -> "FollowUpCase":
-        """Return the case with some fields changed."""
-        return self.model_copy(update=fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,7 @@ class Policy:
     # (open) domain.md section 4: a closed report may be reopened for 30 calendar days
     reopen_days: int = 30
     # (open) design.md section 5: a command that came before its dispatch is refused after a day
-    command_wait: timedelta = field(default=timedelta(days=1))
+    command_wait: timedelta = timedelta(days=1)
 
 
 def is_early(case: FollowUpCase, event: Command | FromReporter) -> bool:
@@ -107,22 +102,3 @@ def is_early(case: FollowUpCase, event: Command | FromReporter) -> bool:
         case ReopenRequested():
             return not before.isdisjoint((ReporterClosed.__name__, CloseCase.__name__))
     return isinstance(event, ReporterClosed)
-
-
-def keep(case: FollowUpCase, kept: Waiting, policy: Policy) -> FollowUpCase | None:
-    """Keep one more, or none where as many of its kind wait as may."""
-    is_command = kept.event_type in _COMMAND_NAMES
-    alike = sum((other.event_type in _COMMAND_NAMES) == is_command for other in case.waiting)
-    return keep_only(case, (*case.waiting, kept), policy) if alike < WAITING_MAX else None
-
-
-def keep_only(case: FollowUpCase, waiting: tuple[Waiting, ...], policy: Policy) -> FollowUpCase:
-    """Keep these, with the alarm at the end of the longest wait of a command; words wait on."""
-    first = min((w.came_at for w in waiting if w.event_type in _COMMAND_NAMES), default=None)
-    alarm_at = None if first is None else first + policy.command_wait
-    return case.changed(waiting=waiting, alarm_at=alarm_at)
-
-
-def is_over(kept: Waiting, due_at: datetime, policy: Policy) -> bool:
-    """Say whether a command has waited long enough by the alarm's time."""
-    return kept.event_type in _COMMAND_NAMES and kept.came_at + policy.command_wait <= due_at

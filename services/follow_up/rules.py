@@ -25,7 +25,8 @@ unit. Each `FollowUp` opens a new round and a new window. A newer dispatch, of a
 begins again; a closing counts for its dispatch, the three ends for ever.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -40,11 +41,8 @@ from services.follow_up.case import (
     Policy,
     Status,
     is_early,
-    is_over,
-    keep,
-    keep_only,
 )
-from shared.decision import Cause, Decision, Waiting, decided, event_id
+from shared.decision import Cause, Decision, decided, event_id
 from shared.events import (
     AlarmRang,
     CloseCase,
@@ -71,6 +69,7 @@ from shared.events import (
     UnitCommand,
     UnitReturned,
 )
+from shared.waiting import TooEarly, WaitingRoom, refusal
 
 STAGE: Final = "follow-up"
 NATIONAL: Final = "00"  # what is refused to a reporter goes by the national admin
@@ -89,9 +88,9 @@ def decide(case: FollowUpCase | None, event: BaseModel, cause: Cause, policy: Po
     known = case or FollowUpCase()
     match event:
         case InitialResponse() | FollowUp() | ReturnToInstitution() | CloseCase():
-            return _hear(known, event, cause, policy)
+            return _room(policy).hear(known, event, cause)
         case ReporterReplied() | ReporterClosed() | ReopenRequested():
-            return _hear(known, event, cause, policy)
+            return _room(policy).hear(known, event, cause)
         case ReportArchived() | ReportWithdrawn() | ReportBlocked():
             return _end(known, _END_OF[type(event)], cause, policy)
         case ReportDispatched() if _is_newer(known, event):
@@ -102,8 +101,8 @@ def decide(case: FollowUpCase | None, event: BaseModel, cause: Cause, policy: Po
             return _take_back(known, event, cause, policy)
         case TimeRanOut(window="reply") if known.window and known.window == event.opened_by:
             return _run_out(known, event, cause)
-        case AlarmRang() if known.alarm_at == event.due_at:
-            return _give_up(known, event.due_at, cause, policy)
+        case AlarmRang() if case is not None:
+            return _room(policy).give_up(known, event.due_at, cause)
     return decided(case)
 
 
@@ -143,7 +142,7 @@ def _begin(case: FollowUpCase, event: ReportDispatched, cause: Cause, policy: Po
         reopened=case.reopened,
         waiting=case.waiting,
     )
-    return _release(begun, cause, policy)
+    return _room(policy).release(begun, cause)
 
 
 def _take_back(
@@ -156,42 +155,37 @@ def _take_back(
         status=Status.NOTHING if is_out else case.status,
         window="" if is_out else case.window,
     )
-    return _release(back, cause, policy)
+    return _room(policy).release(back, cause)
 
 
 def _end(case: FollowUpCase, end: Status, cause: Cause, policy: Policy) -> _Decision:
     """End for good and refuse what waits."""
     if case.status in ENDS and ENDS.index(case.status) >= ENDS.index(end):
         return decided(case)
-    return _release(case.changed(status=end, window=""), cause, policy)
+    return _room(policy).release(case.changed(status=end, window=""), cause)
 
 
 # ---- commands
 
 
-def _hear(
-    case: FollowUpCase, event: Command | FromReporter, cause: Cause, policy: Policy
-) -> _Decision:
-    """Decide a command or a reporter's word, or keep it until its dispatch has come."""
-    if not is_early(case, event):
-        return _say(case, event, cause, policy)
-    kept = keep(case, Waiting.of(event, cause), policy)
-    if kept is not None:
-        return decided(kept)
-    if isinstance(event, Command | ReopenRequested):
-        return _refuse(case, event, cause, "too_many_waiting")
-    return decided(case)
+def _room(policy: Policy) -> WaitingRoom[FollowUpCase, Command | FromReporter]:
+    """Let commands and the reporter's words wait until the dispatch they are about has come."""
+    return WaitingRoom(
+        (*COMMANDS, *WORDS), partial(_answer, policy=policy), _refuse, policy.command_wait
+    )
 
 
-def _say(
-    case: FollowUpCase, event: Command | FromReporter, cause: Cause, policy: Policy
-) -> _Decision:
+def _answer(
+    case: FollowUpCase, event: Command | FromReporter, cause: Cause, *, policy: Policy
+) -> _Decision | TooEarly:
+    if is_early(case, event):
+        return TooEarly()
     if isinstance(event, Command):
-        return _answer(case, event, cause)
+        return _obey(case, event, cause)
     return _take_word(case, event, cause, policy)
 
 
-def _answer(case: FollowUpCase, command: Command, cause: Cause) -> _Decision:
+def _obey(case: FollowUpCase, command: Command, cause: Cause) -> _Decision:
     """Let the command take effect, or refuse it with what does not fit."""
     reason = _misfit(case, command)
     if reason is not None:
@@ -259,21 +253,23 @@ def _follow_up(case: FollowUpCase, command: FollowUp, cause: Cause) -> _Decision
 
 
 def _refuse(
-    case: FollowUpCase, event: Command | ReopenRequested, cause: Cause, reason: str
+    case: FollowUpCase, event: Command | FromReporter, cause: Cause, reason: str
 ) -> _Decision:
-    institution, holding = NATIONAL, case.holding
+    """Say no to a command or a wish to reopen; no other word of a reporter has an answer."""
     if isinstance(event, Command):
-        institution, holding = event.institution, event.holding
-    refusal = CommandRefused(
+        return decided(case, refusal(event, cause, reason))
+    if not isinstance(event, ReopenRequested):
+        return decided(case)
+    refused = CommandRefused(
         report_id=event.report_id,
-        institution=institution,
+        institution=NATIONAL,
         message_id=event.message_id,
         refused=cause.id,
-        command=type(event).__name__,
-        holding=holding,
+        command=ReopenRequested.__name__,
+        holding=case.holding,
         reason=reason,
     )
-    return decided(case, refusal)
+    return decided(case, refused)
 
 
 # ---- the reporter's words, and silence
@@ -344,41 +340,3 @@ def _close(
 def _may_reopen(case: FollowUpCase, cause: Cause, policy: Policy) -> bool:
     days = timedelta(days=policy.reopen_days)
     return case.closed_at is not None and cause.now <= case.closed_at + days
-
-
-# ---- what waits
-
-
-def _release(case: FollowUpCase, cause: Cause, policy: Policy) -> _Decision:
-    """Decide, in the order it came, what is early no more; each answer names its own cause."""
-    decision: _Decision = decided(case.changed(waiting=(), alarm_at=None))
-    for kept in case.waiting:
-        event = _restored(kept)
-        now = decision.case or case
-        if is_early(now, event):
-            decision = Decision(keep_only(now, (*now.waiting, kept), policy), decision.events)
-        else:
-            why = kept.cause(cause.now)
-            said = _say(now, event, why, policy).because_of(why)
-            decision = Decision(said.case, decision.events + said.events)
-    return decision
-
-
-def _restored(kept: Waiting) -> Command | FromReporter:
-    event = kept.restore((*COMMANDS, *WORDS))
-    if not isinstance(event, Command | FromReporter):
-        raise TypeError(f"{kept.event_type} is neither a command nor a reporter's word")
-    return event
-
-
-def _give_up(case: FollowUpCase, due_at: datetime, cause: Cause, policy: Policy) -> _Decision:
-    """Refuse the commands whose wait is over by the alarm's time; the rest waits on."""
-    left = tuple(kept for kept in case.waiting if not is_over(kept, due_at, policy))
-    decision: _Decision = decided(keep_only(case, left, policy))
-    for kept in case.waiting:
-        event = _restored(kept)
-        if isinstance(event, Command) and is_over(kept, due_at, policy):
-            why = kept.cause(cause.now)
-            refused = _refuse(case, event, why, "nothing_to_decide").because_of(why)
-            decision = Decision(decision.case, decision.events + refused.events)
-    return decision

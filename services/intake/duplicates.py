@@ -3,7 +3,7 @@
 The fingerprint has two parts made from the same hashed word pairs. Eight *bands* (a
 one-permutation MinHash, two rows each) find candidates through an index; the *simhash* tells how
 far a candidate is. Four bands of the simhash's own bits would find only what differs in 3 bits;
-two typing errors already change 6 (`python -m services.intake.measure_duplicates`).
+two typing errors already change 6 (`python -m deploy.screening.duplicates`).
 """
 
 import itertools

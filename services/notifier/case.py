@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from shared import events as e
-from shared.decision import Waiting
+from shared.waiting import Waiting
 
 
 class _Kept(BaseModel):

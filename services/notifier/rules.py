@@ -19,7 +19,8 @@ from services.notifier.case import Notifying, Pending, Told
 from services.notifier.facts import REPORTER, Fact, Windows, for_reporter, for_roles
 from services.notifier.quiet_hours import QuietHours, earliest
 from shared import events as e
-from shared.decision import Cause, Decision, Waiting, decided, then
+from shared.decision import Cause, Decision, decided, then
+from shared.waiting import Waiting
 
 TELLING: Final = (
     e.ReportReceived, e.ReportForwarded, e.InformationRequested, e.ReportArchived,

@@ -18,8 +18,8 @@ follow-up knows whether it was reopened; a unit may return it then, if it never 
 `RoutingHeld`.
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
@@ -27,11 +27,10 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from services.routing.directory import Directory, Named
-from shared.decision import Cause, Decision, Waiting, decided, then
+from services.routing.directory import Directories, Named
+from shared.decision import Cause, Decision, decided, then
 from shared.events import (
     AlarmRang,
-    CommandRefused,
     Dispatch,
     ReportAccepted,
     ReportArchived,
@@ -45,8 +44,8 @@ from shared.events import (
     RoutingHeld,
     UnitReturned,
 )
+from shared.waiting import TooEarly, WaitingCase, WaitingRoom, refusal
 
-WAITING_MAX: Final = 20  # of one report; a guess far above what an officer sends by mistake
 Held = Literal["nothing_fits", "returned_twice", "unit_unknown"]
 
 
@@ -75,7 +74,7 @@ _END_OF: Final = MappingProxyType(
 )
 
 
-class Routing(BaseModel, frozen=True):
+class Routing(WaitingCase):
     """What routing knows of a report: all but `status`, `waiting` and `alarm_at` of its holding."""
 
     status: Status = Status.NOTHING
@@ -88,19 +87,17 @@ class Routing(BaseModel, frozen=True):
     dispatch: int = 0
     tried: tuple[str, ...] = ()
     returns: int = 0
-    waiting: tuple[Waiting, ...] = ()
-    alarm_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The directory, and the numbers of the policy in force."""
+    """The directories, and the numbers of the policy in force."""
 
-    directory: Directory
+    directories: Directories
     # domain.md section 1: after two returns whoever is one level up decides (open for units)
     unit_returns_max: int = 2
     # (open) design.md section 5: a command that came before its report is refused after a day
-    command_wait: timedelta = field(default=timedelta(days=1))
+    command_wait: timedelta = timedelta(days=1)
 
 
 def decide(
@@ -110,22 +107,21 @@ def decide(
     known = case or Routing()
     match event:
         case Dispatch():
-            return _hear(known, event, cause, policy)
+            return _room(policy).hear(known, event, cause)
         case ReportArchived() | ReportWithdrawn() | ReportBlocked():
             return _end(known, _END_OF[type(event)], cause, policy)
         case ReportAccepted() if known.status not in ENDS and event.holding > known.holding:
             return _accept(known, event, cause, policy)
         case ReportReturned() if known.status not in ENDS and event.holding >= known.holding:
             return _take_back(known, event, cause, policy)
-        case AlarmRang() if known.alarm_at == event.due_at:
-            return _give_up(known, event.due_at, cause, policy)
+        case AlarmRang() if case is not None:
+            return _room(policy).give_up(known, event.due_at, cause)
         case ReportReclassified() if known.holding == event.holding and known.status in (
             *_WITH_UNIT,
             Status.HELD,
         ):
             return decided(
-                _changed(
-                    known,
+                known.changed(
                     report_class=event.class_after,
                     category_id=event.category_after or known.category_id,
                 )
@@ -133,12 +129,8 @@ def decide(
         case UnitReturned() if _is_current(known, event):
             return _return(known, event, policy)
         case ReportClosed() if _is_current(known, event):
-            return decided(_changed(known, status=Status.CLOSED))
+            return decided(known.changed(status=Status.CLOSED))
     return decided(case)
-
-
-def _changed(case: Routing, **fields: object) -> Routing:
-    return case.model_copy(update=fields)
 
 
 def _is_current(case: Routing, event: UnitReturned | ReportClosed) -> bool:
@@ -166,13 +158,13 @@ def _accept(
     )
     return then(
         _route(opened, event.report_id, policy),
-        lambda routed: _release(routed or opened, cause, policy),
+        lambda routed: _room(policy).release(routed or opened, cause),
     )
 
 
 def _return(case: Routing, event: UnitReturned, policy: Policy) -> Decision[Routing]:
     """Go on to the next unit; after the last return allowed the institution's admin decides."""
-    returned = _changed(case, returns=case.returns + 1)
+    returned = case.changed(returns=case.returns + 1)
     if returned.returns >= policy.unit_returns_max:
         return _hold(returned, event.report_id, "returned_twice")
     return _route(returned, event.report_id, policy, event.proposed_unit)
@@ -182,12 +174,13 @@ def _route(
     case: Routing, report_id: str, policy: Policy, proposed: str | None = None
 ) -> Decision[Routing]:
     """Dispatch to the unit proposed, else to the directory's next; never to one tried."""
-    directory = policy.directory
-    is_known = proposed is not None and directory.has_unit(case.institution, proposed)
+    is_known = proposed is not None and policy.directories.has_unit(case.institution, proposed)
     if proposed is not None and is_known and proposed not in case.tried:
         named = Named(proposed, "proposed_by_unit", "proposed by the unit that returned it")
         return _dispatch(case, report_id, named, policy)
-    found = directory.name_unit(case.institution, case.category_id, case.place_code, case.tried)
+    found = policy.directories.name_unit(
+        case.institution, case.category_id, case.place_code, case.tried
+    )
     if isinstance(found, Named):
         return _dispatch(case, report_id, found, policy)
     return _hold(case, report_id, found if proposed is None or is_known else "unit_unknown")
@@ -211,7 +204,7 @@ def _dispatch(
         report_class=case.report_class,
     )
     return decided(
-        _changed(case, status=Status.DISPATCHED, dispatch=event.dispatch, tried=tried), event
+        case.changed(status=Status.DISPATCHED, dispatch=event.dispatch, tried=tried), event
     )
 
 
@@ -223,7 +216,7 @@ def _hold(case: Routing, report_id: str, reason: Held) -> Decision[Routing]:
         reason=reason,
         tried=case.tried,
     )
-    return decided(_changed(case, status=Status.HELD), event)
+    return decided(case.changed(status=Status.HELD), event)
 
 
 # ---- the holding's end, and the report's
@@ -240,36 +233,32 @@ def _take_back(
         waiting=case.waiting,
         alarm_at=case.alarm_at,
     )
-    return _release(stopped, cause, policy)
+    return _room(policy).release(stopped, cause)
 
 
 def _end(case: Routing, end: Status, cause: Cause, policy: Policy) -> Decision[Routing]:
     """End for good and refuse what waits."""
     if case.status in ENDS and ENDS.index(case.status) >= ENDS.index(end):
         return decided(case)
-    return _release(_changed(case, status=end), cause, policy)
+    return _room(policy).release(case.changed(status=end), cause)
 
 
 # ---- the admin's command
 
 
-def _hear(case: Routing, command: Dispatch, cause: Cause, policy: Policy) -> Decision[Routing]:
-    """Answer a command, or keep it until the holding it is about has come."""
-    if not _is_early(case, command):
-        return _answer(case, command, cause, policy)
-    if len(case.waiting) >= WAITING_MAX:
-        return _refuse(case, command, cause, "too_many_waiting")
-    return decided(_waits(case, (*case.waiting, Waiting.of(command, cause)), policy))
+def _room(policy: Policy) -> WaitingRoom[Routing, Dispatch]:
+    """Let a command wait until the holding it is about has come."""
+    return WaitingRoom((Dispatch,), partial(_answer, policy=policy), _refuse, policy.command_wait)
 
 
-def _is_early(case: Routing, command: Dispatch) -> bool:
-    return case.status not in ENDS and command.holding > case.holding
-
-
-def _answer(case: Routing, command: Dispatch, cause: Cause, policy: Policy) -> Decision[Routing]:
+def _answer(
+    case: Routing, command: Dispatch, cause: Cause, *, policy: Policy
+) -> Decision[Routing] | TooEarly:
     """Dispatch to the unit named while the report is held; a unit tried before may be named."""
     if case.status in ENDS:
         return _refuse(case, command, cause, case.status.value)
+    if command.holding > case.holding:
+        return TooEarly()
     if command.holding < case.holding:
         return _refuse(case, command, cause, "stale_holding")
     if command.institution != case.institution:
@@ -278,65 +267,11 @@ def _answer(case: Routing, command: Dispatch, cause: Cause, policy: Policy) -> D
         return _refuse(case, command, cause, "already_returned")
     if case.status is not Status.HELD:
         return _refuse(case, command, cause, "already_dispatched")
-    if not policy.directory.has_unit(case.institution, command.unit):
+    if not policy.directories.has_unit(case.institution, command.unit):
         return _refuse(case, command, cause, "unknown_unit")
     named = Named(command.unit, "named_by_admin", "named by the institution's admin")
     return _dispatch(case, command.report_id, named, policy, by=command.by)
 
 
 def _refuse(case: Routing, command: Dispatch, cause: Cause, reason: str) -> Decision[Routing]:
-    refusal = CommandRefused(
-        report_id=command.report_id,
-        institution=command.institution,
-        message_id=command.message_id,
-        refused=cause.id,
-        command=type(command).__name__,
-        holding=command.holding,
-        reason=reason,
-    )
-    return decided(case, refusal)
-
-
-# ---- commands that wait
-
-
-def _waits(case: Routing, waiting: tuple[Waiting, ...], policy: Policy) -> Routing:
-    """Keep these commands, with the alarm at the end of the longest wait."""
-    first = min((kept.came_at for kept in waiting), default=None)
-    return _changed(
-        case, waiting=waiting, alarm_at=None if first is None else first + policy.command_wait
-    )
-
-
-def _command(kept: Waiting) -> Dispatch:
-    return Dispatch.model_validate(kept.event)
-
-
-def _release(case: Routing, cause: Cause, policy: Policy) -> Decision[Routing]:
-    """Answer, in the order they came, the commands that are early no more."""
-    early = [_is_early(case, _command(kept)) for kept in case.waiting]
-    left = tuple(kept for kept, waits in zip(case.waiting, early, strict=True) if waits)
-    ready = [kept for kept, waits in zip(case.waiting, early, strict=True) if not waits]
-    return then(
-        decided(_waits(case, left, policy)),
-        *(partial(_answer_kept, kept=kept, now=cause.now, policy=policy) for kept in ready),
-    )
-
-
-def _answer_kept(
-    case: Routing | None, kept: Waiting, now: datetime, policy: Policy
-) -> Decision[Routing]:
-    cause = kept.cause(now)
-    return _answer(case or Routing(), _command(kept), cause, policy).because_of(cause)
-
-
-def _give_up(case: Routing, due_at: datetime, cause: Cause, policy: Policy) -> Decision[Routing]:
-    """Refuse the commands whose wait is over by the alarm's time; the rest waits on."""
-    over = [kept for kept in case.waiting if kept.came_at + policy.command_wait <= due_at]
-    left = tuple(kept for kept in case.waiting if kept not in over)
-    decision = decided(_waits(case, left, policy))
-    for kept in over:
-        why = kept.cause(cause.now)
-        refused = _refuse(case, _command(kept), why, "nothing_to_decide").because_of(why)
-        decision = Decision(decision.case, (*decision.events, *refused.events))
-    return decision
+    return decided(case, refusal(command, cause, reason))

@@ -1,30 +1,23 @@
 """Compose the national or the institution stage, as `LAPOR_INSTANCE` says."""
 
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from faststream.asgi import AsgiFastStream
-from pydantic import BaseModel
 
-from services.verification.institution import Institution, decide_institution
-from services.verification.national import National, decide_national
-from services.verification.rules import NATIONAL_ADMIN, Policy
+from services.verification.institution import decide_institution
+from services.verification.national import decide_national
+from services.verification.rules import Policy
 from services.verification.store import INSTITUTION, NATIONAL
-from shared.decision import Cause, Decision
-from shared.registry.load import load
-from shared.registry.registry import Registry
+from shared.policy import by_time, policy_at
+from shared.registry import Policy as Numbers
+from shared.registry import Registry, load
 from shared.service import stage_app
 from shared.settings import Settings
 from shared.stage import Stage
 
-PolicyAt = Callable[[datetime], Policy]
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
-_STREAMS_DELAY_MAX: Final = timedelta(seconds=10)
-"""Real time: a guess at how far one stream may be behind another while all stages run."""
 
 
 def build() -> AsgiFastStream:
@@ -39,47 +32,21 @@ def build() -> AsgiFastStream:
 
 def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
     """Return the stage of the level that the settings name."""
-    policy = policy_at(settings, registry)
-    match settings.instance:
-        case "verification.national":
-            return Stage(settings.instance, NATIONAL, _SCHEMA, _national, policy)
-        case "verification.institution":
-            return Stage(settings.instance, INSTITUTION, _SCHEMA, _institution, policy)
-    raise ValueError(
-        f"LAPOR_INSTANCE is {settings.instance!r}; "
-        "set verification.national or verification.institution"
-    )
 
-
-def policy_at(settings: Settings, registry: Registry) -> PolicyAt:
-    """Return the national policy in force at a time, so that a replay decides by the same one.
-
-    On a scaled clock a day is short; a command waits at least as long as the streams may differ.
-    """
-    zone = ZoneInfo(registry.institution(NATIONAL_ADMIN).time_zone)
-    institutions = frozenset(registry.institutions)
-    wait_min = _STREAMS_DELAY_MAX * settings.clock_scale
-
-    @cache
-    def on(day: date) -> Policy:
-        found = registry.policy(NATIONAL_ADMIN, day)
+    def policy(numbers: Numbers, command_wait: timedelta) -> Policy:
         return Policy(
-            institutions=institutions,
-            confidence_min=found.auto_forward_confidence,
-            returns_max=found.returns_max,
-            command_wait=max(timedelta(days=found.command_wait_days), wait_min),
+            institutions=frozenset(registry.institutions),
+            confidence_min=numbers.auto_forward_confidence,
+            returns_max=numbers.returns_max,
+            command_wait=command_wait,
         )
 
-    return lambda now: on(now.astimezone(zone).date())
-
-
-def _national(
-    case: National | None, event: BaseModel, cause: Cause, policy: PolicyAt
-) -> Decision[National]:
-    return decide_national(case, event, cause, policy(cause.now))
-
-
-def _institution(
-    case: Institution | None, event: BaseModel, cause: Cause, policy: PolicyAt
-) -> Decision[Institution]:
-    return decide_institution(case, event, cause, policy(cause.now))
+    name, policies = settings.instance, policy_at(settings, registry, policy)
+    match name:
+        case "verification.national":
+            return Stage(name, NATIONAL, _SCHEMA, by_time(decide_national), policies)
+        case "verification.institution":
+            return Stage(name, INSTITUTION, _SCHEMA, by_time(decide_institution), policies)
+    raise ValueError(
+        f"LAPOR_INSTANCE is {name!r}; set verification.national or verification.institution"
+    )

@@ -29,7 +29,6 @@ from services.verification.rules import (
     Policy,
     Refusal,
     Status,
-    TooEarly,
     Verdict,
     archive,
     ask,
@@ -59,6 +58,7 @@ from shared.events import (
     RoutingHeld,
     TimeRanOut,
 )
+from shared.waiting import TooEarly
 
 
 class Institution(Case):

@@ -31,7 +31,6 @@ from services.verification.rules import (
     Policy,
     Refusal,
     Status,
-    TooEarly,
     Verdict,
     archive,
     ask,
@@ -61,6 +60,7 @@ from shared.events import (
     Suggestion,
     TimeRanOut,
 )
+from shared.waiting import TooEarly
 
 _CLAIM_ALONE: Final = ("claimed",)  # screening had nothing but the reporter's own choice
 _CATEGORY: Final = re.compile(r"\d{1,6}")

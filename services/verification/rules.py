@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar, cast
+from functools import partial
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from shared.decision import Cause, Decision, Outgoing, Waiting, decided, event_id
+from shared.decision import Cause, Decision, decided, event_id, then
 from shared.events import (
     Accept,
     AlarmRang,
@@ -20,7 +21,6 @@ from shared.events import (
     AskForInformation,
     Block,
     Command,
-    CommandRefused,
     Event,
     Forward,
     InformationRequested,
@@ -30,10 +30,13 @@ from shared.events import (
     ReturnReport,
     TimeRanOut,
 )
+from shared.waiting import TooEarly, WaitingCase, WaitingRoom, refusal
 
 NATIONAL_ADMIN: Final = "00"
 Level = Literal["national", "institution"]
-_COMMANDS: Final = (Forward, Block, AskForInformation, Archive, Accept, ReturnReport, Reclassify)
+_COMMANDS: Final[tuple[type[Command], ...]] = (
+    Forward, Block, AskForInformation, Archive, Accept, ReturnReport, Reclassify,
+)  # fmt: skip
 
 
 class Status(StrEnum):
@@ -64,13 +67,10 @@ class Policy:
     confidence_min: float = 0.8  # (open) below it a suggested institution waits for an officer
     returns_max: int = 2  # domain.md section 1: after two returns the national admin decides
     command_wait: timedelta = timedelta(days=1)  # (open) how long an early command may wait
-    waiting_max: int = 20  # a guess: keeps a case small, far above what officers send early
 
 
-class Case(BaseModel):
+class Case(WaitingCase):
     """What a level knows of one report; `holding` numbers the forwards, 0 before the first."""
-
-    model_config = ConfigDict(frozen=True)
 
     status: Status = Status.UNKNOWN
     holding: int = 0
@@ -80,12 +80,6 @@ class Case(BaseModel):
     place_code: str | None = None
     request_id: str | None = None
     asked_at: datetime | None = None
-    waiting: tuple[Waiting, ...] = ()
-    alarm_at: datetime | None = None
-
-    def changed(self, **changes: object) -> Self:
-        """Return the case with some fields replaced."""
-        return self.model_copy(update=changes)
 
 
 C = TypeVar("C", bound=Case)
@@ -104,12 +98,6 @@ class Refusal(NamedTuple):
     reason: str
 
 
-class TooEarly(NamedTuple):
-    """A fact still on its way may make the command fit; `reason` is said if none comes in time."""
-
-    reason: str
-
-
 Verdict = Effect[C] | Refusal | TooEarly
 Learn = Callable[[C, BaseModel, Cause], Decision[C]]
 Judge = Callable[[C, Command, Cause], Verdict[C]]
@@ -124,102 +112,33 @@ def run(
 ) -> Decision[C]:  # fmt: skip
     """Decide one record, then whatever waited for it; what concerns nothing makes no case."""
     known = case or fresh
+    room = WaitingRoom(_COMMANDS, partial(_answer, judge=judge), _refuse, policy.command_wait)
     match event:
         case Command():
-            decision = _answer(known, event, cause, policy, judge)
+            decision = room.hear(known, event, cause)
         case AlarmRang():
-            decision = _give_up(known, event, cause, policy, judge)
+            decision = room.give_up(known, event.due_at, cause)
         case _:
             decision = learn(known, event, cause)
-    decision = _answer_waiting(decision, cause, policy, judge)
+    decision = then(decision, lambda now: room.release(now or known, cause))
     if case is None and decision == decided(fresh):
         return decided(None)
     return decision
 
 
-def _answer(
-    case: C, command: Command, cause: Cause, policy: Policy, judge: Judge[C]
-) -> Decision[C]:
-    """Give the command its one answer now, or keep it until the case can."""
-    verdict = judge(case, command, cause)
-    if not isinstance(verdict, TooEarly):
-        return decided(*_outcome(case, command, cause, verdict))
-    if len(case.waiting) >= policy.waiting_max:
-        return decided(case, _refused(command, cause, "too_many_waiting"))
-    return decided(_keeping(case, (*case.waiting, Waiting.of(command, cause)), policy))
+def _answer(case: C, command: Command, cause: Cause, *, judge: Judge[C]) -> Decision[C] | TooEarly:
+    """Give the command its one answer, unless it is too early for it."""
+    match judge(case, command, cause):
+        case Effect(after, event):
+            return decided(after, event)
+        case Refusal(reason):
+            return _refuse(case, command, cause, reason)
+        case early:
+            return early
 
 
-def _answer_waiting(
-    decision: Decision[C], cause: Cause, policy: Policy, judge: Judge[C]
-) -> Decision[C]:
-    """Answer what waits and now can be, the oldest first, until nothing more can be.
-
-    Each answer is caused by its command, so that its id is the same whatever released it.
-    """
-    if decision.case is None:
-        return decision
-    case, events, at = decision.case, list(decision.events), 0
-    while at < len(case.waiting):
-        kept = case.waiting[at]
-        because = kept.cause(cause.now)
-        verdict = judge(case, _command(kept), because)
-        if isinstance(verdict, TooEarly):
-            at += 1
-            continue
-        case, event = _outcome(case, _command(kept), because, verdict)
-        case = _keeping(case, tuple(w for w in case.waiting if w != kept), policy)
-        events.append(Outgoing(event, because))
-        at = 0
-    return Decision(case, tuple(events))
-
-
-def _give_up(
-    case: C, alarm: AlarmRang, cause: Cause, policy: Policy, judge: Judge[C]
-) -> Decision[C]:
-    """Refuse what waited its time; an alarm that is not the case's own changes nothing."""
-    if alarm.due_at != case.alarm_at:
-        return decided(case)
-    events: list[Outgoing] = []
-    rest: list[Waiting] = []
-    for kept in case.waiting:
-        because = kept.cause(cause.now)
-        verdict = judge(case, _command(kept), because)
-        if kept.came_at + policy.command_wait <= alarm.due_at and isinstance(verdict, TooEarly):
-            events.append(Outgoing(_refused(_command(kept), because, verdict.reason), because))
-        else:
-            rest.append(kept)
-    return Decision(_keeping(case, tuple(rest), policy), tuple(events))
-
-
-def _outcome(
-    case: C, command: Command, cause: Cause, verdict: Effect[C] | Refusal
-) -> tuple[C, Event]:
-    if isinstance(verdict, Refusal):
-        return case, _refused(command, cause, verdict.reason)
-    return verdict.case, verdict.event
-
-
-def _keeping(case: C, waiting: tuple[Waiting, ...], policy: Policy) -> C:
-    """Let these commands wait, and be woken when the first has waited its time."""
-    first = min((kept.came_at for kept in waiting), default=None)
-    alarm_at = None if first is None else first + policy.command_wait
-    return case.changed(waiting=waiting, alarm_at=alarm_at)
-
-
-def _command(kept: Waiting) -> Command:
-    return cast("Command", kept.restore(_COMMANDS))
-
-
-def _refused(command: Command, cause: Cause, reason: str) -> CommandRefused:
-    return CommandRefused(
-        report_id=command.report_id,
-        institution=command.institution,
-        message_id=command.message_id,
-        refused=cause.id,
-        command=type(command).__name__,
-        holding=command.holding,
-        reason=reason,
-    )
+def _refuse(case: C, command: Command, cause: Cause, reason: str) -> Decision[C]:
+    return decided(case, refusal(command, cause, reason))
 
 
 # ---- what both levels decide alike

@@ -6,17 +6,25 @@ from pathlib import Path
 
 import pytest
 from faststream.kafka import KafkaBroker
+from pydantic import BaseModel
 
 from deploy.local.services import SERVICES
 from shared import topics
+from shared.cases import CaseStore
+from shared.decision import decided
 from shared.kafka import subscribe
+from shared.service import stage_app
 from shared.settings import Settings
+from shared.stage import Stage
 from shared.topics import ANSWERED_BY, COMMANDS, READS, REPORTER_MESSAGES, STREAMS
 
 ROOT = Path(__file__).parents[2]
 STAGES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "app.py").exists())
 FIVE = ("__init__.py", "store.py", "schema.sql", "app.py")
-PURE = ("stdlib", "pydantic", "shared.events", "shared.decision")
+
+
+class SimpleCase(BaseModel, frozen=True):
+    """Nothing."""
 
 
 def imports(file: Path) -> set[str]:
@@ -98,10 +106,18 @@ def test_no_service_imports_another(stage: str) -> None:
         assert found == set(), file
 
 
-def test_shared_imports_neither_services_nor_deploy() -> None:
-    """The arrows point one way."""
-    for file in (ROOT / "shared").rglob("*.py"):
-        assert not {m for m in imports(file) if m.split(".")[0] in ("services", "deploy", "tests")}
+@pytest.mark.parametrize(
+    ("folder", "above"),
+    [
+        ("shared", {"services", "deploy", "tests"}),
+        ("services", {"deploy", "tests"}),
+        ("deploy", {"tests"}),
+    ],
+)
+def test_the_arrows_point_one_way(folder: str, above: set[str]) -> None:
+    """Tests know deploy, deploy knows services, services know shared."""
+    for file in (ROOT / folder).rglob("*.py"):
+        assert {m for m in imports(file) if m.split(".")[0] in above} == set(), file
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "services").rglob("rules.py")), ids=str)
@@ -157,3 +173,16 @@ def test_nothing_names_a_topic_but_the_table() -> None:
                     if isinstance(node, ast.Constant) and isinstance(node.value, str):
                         is_topic = node.value.startswith("lapor.") and node.value.endswith(".v1")
                         assert not is_topic, f"{file}: {node.value}"
+
+
+@pytest.mark.parametrize("stage", sorted(READS))
+def test_asyncapi_names_every_event_that_a_stage_reads(stage: str) -> None:
+    """The page says what the table says."""
+    case = CaseStore(case=SimpleCase, is_open=lambda _case: False)
+    identify = (lambda _event, _cause: "") if stage in ("intake", "agencies.in") else None
+    made: Stage[SimpleCase, None] = Stage(
+        stage, case, Path(), lambda *_: decided(None), identify=identify
+    )
+    document = str(stage_app(Settings(), made).schema.to_specification().to_jsonable())
+    for events in READS[stage].values():
+        assert [e.__name__ for e in events if f"'{e.__name__}'" not in document] == []

@@ -82,6 +82,6 @@ def test_an_interrupted_demo_leaves_no_process(home: Path) -> None:
     finally:
         if demo.poll() is None:
             demo.kill()
-            demo.wait()
+        demo.communicate()
 
     assert not marked("LAPOR_STACK", str(home / "demo"))

@@ -15,7 +15,16 @@ from shared.topics import DEAD_LETTERS, INSTITUTION, ROUTING
 from shared.tracking import report_id
 from shared.vault import DeadLetterKey
 from tests.integration.stack import Stack
-from tests.integration.workers import KEYS, fresh, header, read, send, wait_until, worker
+from tests.integration.workers import (
+    KEYS,
+    fresh,
+    header,
+    producer,
+    read,
+    send,
+    wait_until,
+    worker,
+)
 
 pytestmark = pytest.mark.integration
 Event = tuple[str, str, ReportAccepted]
@@ -245,3 +254,46 @@ async def test_sigterm_finishes_the_batch_in_hand_and_commits(stack: Stack) -> N
         records = await said(stack, [*sent, *more])
     assert len(records) == 510
     check([*sent, *more], records)
+
+
+async def test_an_event_loop_that_is_known_to_hang_is_refused(stack: Stack) -> None:
+    """On uvloop aiokafka hangs for ever after an outage of the broker: refuse at start."""
+    await fresh(stack)
+    with worker(stack, loop="tests.integration.likeuvloop:make") as process:
+        assert process.process.wait(30) == 78
+        assert "use asyncio" in process.log.read_text()
+
+
+async def test_health_metrics_and_asyncapi_have_their_pages(stack: Stack) -> None:
+    """Alive and ready are two questions; a family of topics is one label."""
+    await fresh(stack)
+    with worker(stack, factory="services.intake.app:build") as process:
+        process.wait_ready()
+        assert process.page("/livez") == (200, "alive")
+        assert process.page("/asyncapi")[0] == 200
+        async with producer(stack) as outside:
+            await outside.send_and_wait("lapor.channel.cli.submissions.v1", b"not even JSON")
+        wait_until(
+            lambda: process.metric(
+                'lapor_decisions_total{cause="Unreadable",outcome="SubmissionRejected"'
+            ) == 1,
+            "the decision is counted",
+        )  # fmt: skip
+        metrics = process.page("/metrics")[1]
+    assert "lapor.channel.*.submissions.v1" in metrics
+    assert "lapor.channel.cli" not in metrics
+
+
+async def test_while_the_database_is_away_a_stage_lives_but_is_not_ready(stack: Stack) -> None:
+    """A supervisor must not restart it for that; a load balancer may know."""
+    await fresh(stack)
+    with worker(stack) as process:
+        process.wait_ready()
+        await asyncio.to_thread(stack.stop_postgres, "immediate")
+        try:
+            await send(stack, INSTITUTION, some(1, reports=1))
+            wait_until(lambda: process.page("/readyz")[0] == 503, "not ready")
+            assert process.page("/livez")[0] == 200
+        finally:
+            await asyncio.to_thread(stack.start_postgres)
+        wait_until(lambda: process.page("/readyz")[0] == 200, "ready again")

@@ -82,6 +82,7 @@ def worker(
     stack: Stack,
     factory: str = "tests.integration.echo:build",
     env: Mapping[str, str] | None = None,
+    loop: str = "asyncio",
 ) -> Iterator[Worker]:
     """Start a process; it has ended afterwards."""
     with socket.socket() as free:
@@ -99,7 +100,7 @@ def worker(
             **(env or {}),
         }
         command = [
-            sys.executable, "-m", "uvicorn", factory, "--factory", "--loop", "asyncio",
+            sys.executable, "-m", "uvicorn", factory, "--factory", "--loop", loop,
             "--port", str(port), "--log-level", "warning", "--lifespan", "on",
             "--timeout-graceful-shutdown", "15",
         ]  # fmt: skip

@@ -98,7 +98,7 @@ class City:
     def __init__(self, seed: int = 0, start: datetime = TUESDAY) -> None:
         self.random = Random(seed)
         self.broker = Broker(now_ms=_milliseconds(start))
-        self.lookups = Lookups()
+        self.lookups = Lookups(VAULT)
         self.processes = {
             stage.name: Process(stage, self.broker, self._state(stage.store)) for stage in stages()
         }
@@ -158,7 +158,8 @@ class City:
             self.broker.append(alarm(stage, Due(report_id, at), self.now))
             return
         case = self.case(stage, report_id)
-        key = VAULT.unwrap(self.lookups.keys[report_id], report_id)
+        wrapped = self.lookups.keys.get(report_id)
+        key = VAULT.unwrap(wrapped, report_id) if wrapped else None
         for pending in delivery.due_of(case, self.now):
             sending = delivery.attempt(pending, key, dict.fromkeys(WAYS, self._send))
             self.broker.append(delivery.report(report_id, pending, finish(sending), self.now))

@@ -6,19 +6,25 @@ those functions run here as they stand.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from services.agencies import store as agencies_store
 from services.intake import store as intake_store
 from services.intake.rules import Submission
 from shared import vault_store
+from shared.vault import KEY_BYTES, Vault
 from tests.simulation.memory import MemoryState
 
 
 @dataclass
 class Lookups:
-    """A connection: what intake's `gather` writes into the vault, the others find there."""
+    """A connection: what intake's `gather` writes into the vault, the others find there.
 
+    A report's key follows from its id here, so that a seed gives the same bytes each time.
+    """
+
+    vault: Vault
     intake: MemoryState = field(default_factory=MemoryState)
     keys: dict[str, bytes] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
@@ -47,10 +53,11 @@ class Lookups:
         self.erased.add(report_id)
 
     def _ensure(self, report_ids: Sequence[str], fresh: Sequence[bytes]) -> Iterator[Any]:
-        for report_id, wrapped in zip(report_ids, fresh, strict=True):
+        for report_id, _ in zip(report_ids, fresh, strict=True):
             is_gone = report_id in self.erased
-            if not is_gone:
-                self.keys.setdefault(report_id, wrapped)
+            if not is_gone and report_id not in self.keys:
+                key = blake2b(report_id.encode(), digest_size=KEY_BYTES).digest()
+                self.keys[report_id] = self.vault._wrap(key, report_id)
             yield {
                 "report_id": report_id,
                 "wrapped": self.keys.get(report_id, b""),

@@ -1,6 +1,5 @@
 """Each institution is told of a report while it holds it, and nothing that is hidden from it."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.agencies.door_out import COMPLETIONS_MAX, WAITING_MAX, Known, Told, decide
+from services.agencies.door_out import COMPLETIONS_MAX, WAITING_MAX, Told
 from shared import events as e
-from shared.decision import Cause
 from shared.topics import READS
 from tests.unit.agencies.builders import (
     BANDUNG,
@@ -25,68 +23,19 @@ from tests.unit.agencies.builders import (
     NOON,
     OTHER,
     PHONE,
-    REPORT,
     a_fact,
     a_received,
 )
-
-KNOWN = Known(keys={REPORT: KEY}, institutions=INSTITUTIONS)
-ERASED = Known(institutions=INSTITUTIONS)
-FORWARD = a_fact(e.ReportForwarded)
-ELSEWHERE = a_fact(e.ReportForwarded, institution=BANDUNG, holding=2)
-RETURN = a_fact(e.ReportReturned)
-ARCHIVE = a_fact(e.ReportArchived, institution=NATIONAL)
-ENDS = (ARCHIVE, a_fact(e.ReportBlocked), a_fact(e.ReportWithdrawn))
-
-
-class Run:
-    """A report's facts decided one after the other."""
-
-    def __init__(self, *events: BaseModel, known: Known = KNOWN) -> None:
-        self.case: Told | None = None
-        self.entries: list[e.InboxEntry] = []
-        self.causes: list[str] = []
-        self.known = known
-        self.number = 0
-        self.tell(events)
-
-    def tell(self, events: Iterable[BaseModel]) -> "Run":
-        """Decide more facts."""
-        for event in events:
-            self.number += 1
-            cause = Cause(
-                id=f"fact-{self.number}", type="t", now=NOON + timedelta(minutes=self.number),
-                topic="t", partition=0, offset=self.number,
-            )  # fmt: skip
-            decision = decide(self.case, event, cause, self.known)
-            assert decision == decide(self.case, event, cause, self.known)
-            self.case = decision.case
-            for outgoing in decision.events:
-                assert isinstance(outgoing.event, e.InboxEntry)
-                self.entries.append(outgoing.event)
-                self.causes.append((outgoing.cause or cause).id)
-        return self
-
-    @property
-    def lines(self) -> list[tuple[str, str]]:
-        """List (institution, entry), in order."""
-        return [(entry.institution, entry.entry) for entry in self.entries]
-
-    def only(self, entry: str, institution: str = HSU) -> e.InboxEntry:
-        """Return the one entry of a name in an inbox."""
-        (found,) = [
-            line for line in self.entries if (line.entry, line.institution) == (entry, institution)
-        ]
-        return found
-
-
-def begun(*more: BaseModel, known: Known = KNOWN, **changes: Any) -> Run:
-    """Let a report be received and forwarded to HSU, then more, and keep what came after."""
-    run = Run(a_received(**changes), FORWARD, known=known)
-    run.entries.clear()
-    run.causes.clear()
-    return run.tell(more)
-
+from tests.unit.agencies.runs import (
+    ELSEWHERE,
+    ENDS,
+    ERASED,
+    FORWARD,
+    KNOWN,
+    RETURN,
+    Run,
+    begun,
+)
 
 BEGINNING = [(NATIONAL, "report_received"), (HSU, "report_to_verify"), (NATIONAL, "forwarded")]
 
@@ -199,7 +148,8 @@ def test_a_likeness_names_the_reports() -> None:
 
 def test_a_return_goes_to_00_with_its_reason_and_ends_the_holding() -> None:
     """The institution gets the answer to its command, and nothing of the report after that."""
-    run = begun(RETURN, a_fact(e.ReportDispatched), a_fact(e.DeadlineSet), a_fact(e.UnitReturned))
+    auto = a_fact(e.ReportDispatched, by="auto")
+    run = begun(RETURN, auto, a_fact(e.DeadlineSet), a_fact(e.ReportClosed))
     assert run.lines == [(HSU, "report_returned"), (NATIONAL, "report_returned")]
     told = run.only("report_returned", NATIONAL)
     assert (told.text, told.reason) == ("Bukan kewenangan", f"proposed_owner:{BANDUNG}")
@@ -208,13 +158,13 @@ def test_a_return_goes_to_00_with_its_reason_and_ends_the_holding() -> None:
 def test_the_next_holder_sees_the_report_and_the_one_before_no_more() -> None:
     """Also where the forward comes before the return it follows."""
     for facts in ([RETURN, ELSEWHERE], [ELSEWHERE, RETURN]):
-        run = begun(*facts, a_fact(e.ReporterReplied), a_fact(e.FollowUpGiven))
+        run = begun(*facts, a_fact(e.ReporterReplied), a_fact(e.DeadlineSet))
         assert (BANDUNG, "report_to_verify") in run.lines
         assert (NATIONAL, "report_returned") in run.lines
         assert (BANDUNG, "reporter_replied") in run.lines
-        assert {entry for institution, entry in run.lines if institution == HSU} <= {
+        assert [entry for institution, entry in run.lines if institution == HSU] == [
             "report_returned"
-        }
+        ]
 
 
 def test_a_later_holder_is_told_what_the_reporter_completed() -> None:
@@ -231,7 +181,8 @@ def test_a_later_holder_is_told_what_the_reporter_completed() -> None:
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
 def test_an_end_is_told_to_the_holder_and_to_00_and_is_final(end: BaseModel) -> None:
     """Nothing of the report is told after it."""
-    run = begun(end, a_fact(e.FollowUpGiven), a_fact(e.ReporterReplied), ELSEWHERE, *ENDS)
+    after = (a_fact(e.RoutingHeld), a_fact(e.ReporterReplied), ELSEWHERE, a_fact(e.ReportWithdrawn))
+    run = begun(end, *after)
     (holder, entry), (national, same) = run.lines
     assert (holder, national, entry) == (HSU, NATIONAL, same)
     assert run.case is not None

@@ -33,11 +33,12 @@ def test_advice_is_a_sentence_in_each_language(code: str) -> None:
 
 
 GIVEN = re.compile(
-    r'(?:Fault|Refusal|Poison)\(\s*"([a-z_]+)"|refuse\([^()]*"([a-z_]+)"\)|^ +return "([a-z_]+)"$',
+    r'(?:Fault|Refusal|Poison|TooEarly)\(\s*"([a-z_]+)"|'
+    r'refuse\([^()]*"([a-z_]+)"\)|^ +return "([a-z_]+)"$',
     re.MULTILINE,
 )
 STAGES = ("agencies", "intake", "verification", "routing", "follow_up")
-CORE = ("envelope", "inbound", "texts")
+CORE = ("envelope", "inbound", "texts", "waiting")
 
 
 def test_every_code_that_is_given_has_advice() -> None:

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.follow_up.case import COMMANDS, ENDS, WAITING_MAX
+from services.follow_up.case import COMMANDS, ENDS
 from services.follow_up.store import STORE
 from shared import events as e
+from shared.waiting import COMMANDS_MAX
 from tests.unit.follow_up.builders import (
     HEALTH,
     ROADS,
@@ -122,7 +123,7 @@ def test_the_state_stays_consistent(fed: list[BaseModel]) -> None:
             continue
         assert (case.closed_at is not None) == (case.status == "closed") or case.status in ENDS
         assert case.status not in ("followed_up", "replied") or case.window
-        assert len(case.waiting) <= 2 * WAITING_MAX
+        assert len(case.waiting) <= 2 * COMMANDS_MAX
         assert STORE.columns["status"][1](case) == case.status
 
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from pydantic import BaseModel
 
-from services.follow_up.case import WAITING_MAX
 from shared import events as e
+from shared.waiting import COMMANDS_MAX
 from tests.unit.follow_up.builders import (
     HEALTH,
     REPORT,
@@ -157,10 +157,10 @@ def test_the_alarm_refuses_after_a_day_and_rings_for_the_rest() -> None:
 
 def test_too_many_waiting_are_refused_and_words_dropped() -> None:
     """Commands and words have a limit each, so that neither crowds out the other."""
-    history = History(*[a_response()] * WAITING_MAX, *[a_reporters_closing()] * WAITING_MAX)
+    history = History(*[a_response()] * COMMANDS_MAX, *[a_reporters_closing()] * COMMANDS_MAX)
     assert history.said == []
 
     assert names(history.feed(a_response())) == ["too_many_waiting"]
     assert names(history.feed(a_reopening())) == ["too_many_waiting"]
     assert history.feed(a_reporters_closing()) == []
-    assert len(history.known.waiting) == 2 * WAITING_MAX
+    assert len(history.known.waiting) == 2 * COMMANDS_MAX

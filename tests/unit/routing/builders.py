@@ -6,25 +6,27 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from services.routing.directory import Directory, Rule
+from services.routing.directory import Directories
 from services.routing.rules import Policy, Routing, decide
 from shared import events as e
 from shared.decision import Cause
+from shared.registry import Directory, Rule
 
 REPORT: Final = "K7QF2M9XTD3A"
 NOON: Final = datetime(2025, 3, 3, 4, 0, tzinfo=UTC)
 ROADS, HEALTH, DISTRICT, SPARE = "6308-009", "6308-008", "6308-105", "6308-001"
-DIRECTORY: Final = Directory.of(
-    [
-        Rule("6308", "roads.amuntai", ROADS, "roads", category="1397", place="63.08.05"),
-        Rule("6308", "infrastructure", DISTRICT, topic="infrastructure"),
-        Rule("6308", "ghost", "6308-999", category="7"),
-        Rule("3204", "roads", "3204-001", category="1397"),
-    ],
-    [ROADS, HEALTH, DISTRICT, SPARE, "3204-001"],
-    {"1397": "infrastructure", "928": "infrastructure"},
+TOPICS: Final = {"1397": "infrastructure", "928": "infrastructure"}
+HSU_RULES: Final = (
+    Rule(name="roads.amuntai", unit=ROADS, why="roads", category="1397", place="63.08.05"),
+    Rule(name="infrastructure", unit=DISTRICT, why="the district's", topic="infrastructure"),
+    Rule(name="ghost", unit="6308-999", why="nobody's", category="7"),
 )
-POLICY: Final = Policy(DIRECTORY)
+BANDUNG_RULES: Final = (Rule(name="roads", unit="3204-001", why="roads", category="1397"),)
+DIRECTORIES: Final = Directories(
+    {"6308": Directory(HSU_RULES, TOPICS), "3204": Directory(BANDUNG_RULES, TOPICS)},
+    frozenset({ROADS, HEALTH, DISTRICT, SPARE, "3204-001"}),
+)
+POLICY: Final = Policy(DIRECTORIES)
 E = TypeVar("E", bound=BaseModel)
 
 

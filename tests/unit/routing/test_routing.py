@@ -5,10 +5,9 @@ from datetime import timedelta
 import pytest
 from pydantic import BaseModel
 
-from services.routing.rules import WAITING_MAX, Policy, Status, decide
+from services.routing.rules import Status
 from shared import events as e
 from tests.unit.routing.builders import (
-    DIRECTORY,
     DISTRICT,
     HEALTH,
     NOON,
@@ -17,7 +16,6 @@ from tests.unit.routing.builders import (
     SPARE,
     History,
     a_block,
-    a_cause,
     a_close,
     a_dispatch,
     a_reclassification,
@@ -299,29 +297,6 @@ def test_the_alarm_refuses_after_a_day_and_rings_for_the_rest() -> None:
     history.ring()
     assert reasons(history.answers("record-2")) == ["nothing_to_decide"]
     assert history.known.waiting == ()
-
-
-def test_a_longer_wait_by_a_new_policy_rings_later() -> None:
-    """The alarm's time is the old policy's; nobody is refused before the new one's."""
-    case = History(a_dispatch()).known
-    assert case.alarm_at is not None
-    alarm = e.AlarmRang(report_id=REPORT, due_at=case.alarm_at)
-    longer = Policy(DIRECTORY, command_wait=timedelta(days=2))
-
-    decision = decide(case, alarm, a_cause("record-9"), longer)
-
-    assert decision.events == ()
-    assert decision.case is not None
-    assert decision.case.alarm_at == case.alarm_at + timedelta(days=1)
-
-
-def test_too_many_waiting_are_refused() -> None:
-    """A report keeps no more than the limit."""
-    history = History(*[a_dispatch()] * WAITING_MAX)
-    assert history.said == []
-
-    assert reasons(history.feed(a_dispatch())) == ["too_many_waiting"]
-    assert len(history.known.waiting) == WAITING_MAX
 
 
 @pytest.mark.parametrize("end", [an_archive(), a_block(), a_withdrawal()])

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.verification.app import policy_at, stage_of
+from services.verification.app import stage_of
 from services.verification.rules import Case
 from services.verification.store import INSTITUTION, NATIONAL
 from shared.registry.load import load
@@ -47,24 +47,15 @@ def test_another_instance_refuses_to_start() -> None:
 
 def test_the_policy_is_the_registrys() -> None:
     """Its numbers, and the institutions it knows."""
-    policy = policy_at(Settings(), REGISTRY)(NOON)
+    stage = stage_of(Settings(instance="verification.national"), REGISTRY)
+    assert stage.policy is not None
+    policy = stage.policy(NOON)
     said = REGISTRY.policy("00", NOON.date())
 
     assert policy.institutions == set(REGISTRY.institutions)
     assert policy.confidence_min == said.auto_forward_confidence
     assert policy.returns_max == said.returns_max
     assert policy.command_wait == timedelta(days=said.command_wait_days)
-
-
-def test_on_a_fast_clock_a_command_still_waits_for_the_streams() -> None:
-    """A day in a quarter of a second would refuse what is only a little early."""
-    fast = Settings(
-        clock_scale=350_000,
-        clock_real_origin="2025-01-01T00:00Z",
-        clock_business_origin="2023-01-01T00:00Z",
-    )
-
-    assert policy_at(fast, REGISTRY)(NOON).command_wait == timedelta(seconds=3_500_000)
 
 
 def test_the_stores_columns_stand_in_the_schema() -> None:

@@ -7,9 +7,9 @@ from pydantic import BaseModel
 
 from services.verification.institution import Institution, decide_institution
 from services.verification.national import National
-from services.verification.rules import Policy
-from shared.decision import Outgoing, Waiting, event_id
+from shared.decision import Outgoing, event_id
 from shared.events import CommandRefused, InformationRequested, ReportAccepted
+from shared.waiting import Waiting
 from tests.builders import (
     BANDUNG,
     HSU,
@@ -115,20 +115,6 @@ def test_an_alarm_of_another_time_changes_nothing() -> None:
     assert institution([an_alarm(at(0))]).case is None
 
 
-def test_those_that_came_later_wait_on() -> None:
-    """The alarm is set anew for the oldest that is left."""
-    history = institution()
-    history.feed(an_accept(), "first", minute=0)
-    history.feed(a_return(), "second", minute=10)
-    history.feed(an_alarm(at(0) + DAY))
-
-    assert refusals(history) == [("first", "nothing_to_decide")]
-    assert history.case is not None
-    assert history.case.alarm_at == at(10) + DAY
-    history.feed(a_forwarding())
-    assert history.status == "returned"
-
-
 @pytest.mark.parametrize(
     ("begin", "records", "command", "reason"),
     [
@@ -198,24 +184,3 @@ def test_an_end_answers_whatever_waits() -> None:
     assert refusals(history) == [("record-1", "blocked"), ("record-2", "blocked")]
     assert history.case is not None
     assert history.case.alarm_at is None
-
-
-def test_only_so_many_wait() -> None:
-    """A case is rewritten on each decision: it stays small."""
-    history = institution(policy=Policy(waiting_max=2))
-    for record in ("first", "second", "third"):
-        history.feed(an_accept(), record)
-
-    assert refusals(history) == [("third", "too_many_waiting")]
-
-
-def test_a_longer_wait_in_a_new_policy_arms_the_alarm_anew() -> None:
-    """The policy may change while a command waits; it is still answered."""
-    case = decide_institution(None, an_accept(), a_cause("early", at(0)), POLICY).case
-    longer = Policy(command_wait=3 * DAY)
-
-    decision = decide_institution(case, an_alarm(at(0) + DAY), a_cause("alarm"), longer)
-
-    assert decision.events == ()
-    assert decision.case is not None
-    assert decision.case.alarm_at == at(0) + 3 * DAY

@@ -1,6 +1,6 @@
 """Train the screening model from the sample texts and print honestly how good it is.
 
-`python -m services.intake.train` measures, prints and writes the model; `--check` only tells
+`python -m deploy.screening.train` measures, prints and writes the model; `--check` only tells
 whether the committed file is what training gives. It is measured by cross-validation over four
 folds of *sentences*: a tested text holds no sentence that its model has seen, not even with other
 fillings. The model written then learns from all sentences. Real reports are written by other
@@ -18,8 +18,8 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 
 from deploy.demo import texts
+from deploy.screening.measure import Example, print_measured
 from services.intake.classifier import FORMAT, Model, Task, content_digest, features
-from services.intake.measure import Example, print_measured
 from services.intake.screening import MODEL_PATH
 from shared.events import ReportClass
 
@@ -172,7 +172,7 @@ def main(
         if committed != digest:
             typer.echo(
                 f"{MODEL_PATH.name} ({committed[:12]}) is not what training gives ({digest[:12]}): "
-                "run `python -m services.intake.train` and commit the file.",
+                "run `python -m deploy.screening.train` and commit the file.",
                 err=True,
             )
             raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Train what intake screens with, from the sample texts, and measure it honestly."""

@@ -1,0 +1,127 @@
+"""Nothing personal leaves a door in the clear, and each inbox shows what its institution may see."""
+
+import re
+from typing import Any
+
+import pytest
+
+from shared import events as e
+from shared.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS
+from tests.pipeline.city import City
+from tests.pipeline.stories import ADMIN, BANDUNG, HSU, followed_up, forwarded, held, send, write
+
+WHO = e.Reporter(
+    name="Maryam Binti Dullah", phone="+6281255501234", email="maryam.d@warga.example",
+    sender_id="akun-maryam", webhook="https://maryam.example/kabar",
+)  # fmt: skip
+SECRETS = (
+    "Maryam", "Dullah", "81255501234", "maryam.d", "akun-maryam", "maryam.example", "Sakurata",
+    "takut lewat", "toko Makmur", "tetangga", "ganti lampunya", "provinsi", "kabelnya", "Gelap",
+)  # fmt: skip
+"""Screening's reasons name words of its own model and gazetteer in the clear, and no others."""
+BODY = "Lampu penerangan jalan umum di depan rumah Bu Sakurata di Amuntai padam, kami takut lewat."
+DOORS = tuple(re.compile(stream.pattern) for stream in (SUBMISSIONS, ANSWERS, OUTBOX, INBOX))
+
+
+def test_no_record_behind_the_doors_holds_a_word_of_anybody(city: City) -> None:
+    """Every topic but the doors' own, headers and keys too, over a whole life with all words."""
+    report = forwarded(city, reporter=WHO, body=BODY, place="Gelap sekali di sini")
+    send(city, HSU, e.AskForInformation, report, question="Dekat toko Makmur?")
+    write(city, e.CompleteInformation, report, text="Ya, kata tetangga.")
+    send(city, HSU, e.ReturnReport, report, reason="Jalan provinsi.")
+    send(city, ADMIN, e.Forward, report, to=HSU, note="Tetap tetangga.")
+    send(city, HSU, e.Accept, report, report_class=e.ReportClass.SUPERVISED, note="Sakurata.")
+    send(city, HSU, e.Reclassify, report, report_class=e.ReportClass.ASPIRATION, why="tetangga")
+    send(city, HSU, e.InitialResponse, report, text="Akan kami ganti lampunya.")
+    send(city, HSU, e.ReturnToInstitution, report, reason="Milik provinsi.")
+    send(city, HSU, e.FollowUp, report, text="Sudah kami ganti lampunya.")
+    write(city, e.ReplyToFollowUp, report, text="Kabelnya masih, kabelnya.")
+    send(city, HSU, e.FollowUp, report, text="Juga kabelnya.")
+    write(city, e.CloseReport, report, rating=5, solved=True, text="Terima kasih, Sakurata.")
+    write(city, e.ReopenReport, report, text="Gelap lagi.")
+    send(city, ADMIN, e.Block, report, reason="Menyebut Maryam.")
+    city.put_raw(SUBMISSIONS, "website", b'{"title": "Maryam"', "m-x", "unreadable")
+    city.wait(days=60)
+
+    assert city.status(report).national == "blocked"
+    assert {x.text for x in city.inbox(HSU)} >= {"Ya, kata tetangga.", "Gelap lagi."}
+    wanted = re.compile("|".join(SECRETS).encode(), re.IGNORECASE)
+    looked = 0
+    for partition, log in city.broker.logs.items():
+        if any(door.match(partition.topic) for door in DOORS):
+            continue
+        for record in log:
+            looked += 1
+            everything = (record.value or b"", record.key or b"", *(v for _, v in record.headers))
+            assert not [x for x in everything if wanted.search(x)], record
+    assert looked > 60
+
+
+def test_no_case_holds_a_word_of_anybody(city: City) -> None:
+    """What the stages keep is sealed too, but for what nobody can read back."""
+    report = forwarded(city, reporter=WHO, body=BODY)
+    send(city, HSU, e.Accept, report, report_class=e.ReportClass.ASPIRATION, note="Sakurata")
+    send(city, HSU, e.FollowUp, report, text="Sudah kami ganti lampunya.")
+    wanted = re.compile("|".join(SECRETS), re.IGNORECASE)
+    for name, process in city.processes.items():
+        for stored in process.state.kept.values():
+            assert stored.case is not None
+            assert not wanted.search(stored.case.model_dump_json()), name
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        ({}, True),
+        ({"confidential": True}, True),
+        ({"anonymous": True}, False),
+        ({"anonymous": True, "confidential": True}, False),
+    ],
+)
+def test_who_is_anonymous_is_shown_to_the_platform_alone(
+    city: City, flags: dict[str, Any], shown: object
+) -> None:
+    """`rahasia` hides the content from the public, not from who has to act; it is marked."""
+    forwarded(city, reporter=WHO, **flags)
+    views = {
+        code: x.report for code in (ADMIN, HSU) for x in city.inbox(code) if x.report is not None
+    }
+    assert (views[ADMIN].reporter, views[ADMIN].contact) == (WHO.name, WHO.phone)
+    at_hsu = (views[HSU].reporter, views[HSU].contact)
+    assert at_hsu == ((WHO.name, WHO.phone) if shown else (None, None))
+    assert views[HSU].body == views[ADMIN].body is not None
+    for view in views.values():
+        assert (view.anonymous, view.confidential) == (
+            flags.get("anonymous", False), flags.get("confidential", False),
+        )  # fmt: skip
+    if not shown:
+        for record in city.broker.read(INBOX.topic(HSU)):
+            assert b"Maryam" not in (record.value or b"")
+
+
+def test_an_institution_sees_a_report_only_while_it_holds_it(city: City) -> None:
+    """Before its forward and after its return nothing; another institution never anything."""
+    report = held(city)
+    assert city.inbox(HSU) == []
+    send(city, ADMIN, e.Forward, report, to=HSU)
+    send(city, HSU, e.ReturnReport, report, reason="Bukan kami.")
+    seen = len(city.inbox(HSU))
+    send(city, ADMIN, e.Forward, report, to=BANDUNG)
+    write(city, e.CompleteInformation, report, text="Di Soreang.")
+    send(city, BANDUNG, e.Accept, report, report_class=e.ReportClass.ASPIRATION)
+    city.wait(days=30)
+    assert city.inbox(HSU)[seen:] == []
+    assert {x.institution for x in city.inbox(BANDUNG)} == {BANDUNG}
+
+
+def test_an_erased_report_goes_on_without_its_words(city: City) -> None:
+    """The key is destroyed: facts and deadlines remain, texts are gone, nothing breaks."""
+    report = followed_up(city)
+    city.lookups.erase(report)
+    city.wait(days=15)
+    assert city.status(report) == ("closed", "closed", "closed", "closed")
+    message = send(city, HSU, e.FollowUp, report, text="Lagi.")
+    assert city.agency(HSU).answers_to(message) == ["command_rejected:erased"]
+    told = [n for n in city.of(e.NotificationFailed, report) if n.template == "closed"]
+    assert [n.reason for n in told] == ["no_key"]
+    assert city.dead() == []

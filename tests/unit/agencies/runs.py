@@ -1,0 +1,79 @@
+"""A report's facts decided one after the other by the door out, and what is told of them."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from services.agencies.door_out import Known, Told, decide
+from shared import events as e
+from shared.decision import Cause
+from tests.unit.agencies.builders import (
+    BANDUNG,
+    HSU,
+    INSTITUTIONS,
+    KEY,
+    NATIONAL,
+    NOON,
+    REPORT,
+    a_fact,
+    a_received,
+)
+
+KNOWN = Known(keys={REPORT: KEY}, institutions=INSTITUTIONS)
+ERASED = Known(institutions=INSTITUTIONS)
+FORWARD = a_fact(e.ReportForwarded)
+ELSEWHERE = a_fact(e.ReportForwarded, institution=BANDUNG, holding=2)
+RETURN = a_fact(e.ReportReturned)
+ARCHIVE = a_fact(e.ReportArchived, institution=NATIONAL)
+ENDS = (ARCHIVE, a_fact(e.ReportBlocked), a_fact(e.ReportWithdrawn))
+
+
+class Run:
+    """A report's facts decided one after the other."""
+
+    def __init__(self, *events: BaseModel, known: Known = KNOWN) -> None:
+        self.case: Told | None = None
+        self.entries: list[e.InboxEntry] = []
+        self.causes: list[str] = []
+        self.known = known
+        self.number = 0
+        self.tell(events)
+
+    def tell(self, events: Iterable[BaseModel]) -> "Run":
+        """Decide more facts."""
+        for event in events:
+            self.number += 1
+            cause = Cause(
+                id=f"fact-{self.number}", type="t", now=NOON + timedelta(minutes=self.number),
+                topic="t", partition=0, offset=self.number,
+            )  # fmt: skip
+            decision = decide(self.case, event, cause, self.known)
+            assert decision == decide(self.case, event, cause, self.known)
+            self.case = decision.case
+            for outgoing in decision.events:
+                assert isinstance(outgoing.event, e.InboxEntry)
+                self.entries.append(outgoing.event)
+                self.causes.append((outgoing.cause or cause).id)
+        return self
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """List (institution, entry), in order."""
+        return [(entry.institution, entry.entry) for entry in self.entries]
+
+    def only(self, entry: str, institution: str = HSU) -> e.InboxEntry:
+        """Return the one entry of a name in an inbox."""
+        (found,) = [
+            line for line in self.entries if (line.entry, line.institution) == (entry, institution)
+        ]
+        return found
+
+
+def begun(*more: BaseModel, known: Known = KNOWN, **changes: Any) -> Run:
+    """Let a report be received and forwarded to HSU, then more, and keep what came after."""
+    run = Run(a_received(**changes), FORWARD, known=known)
+    run.entries.clear()
+    run.causes.clear()
+    return run.tell(more)

@@ -1,0 +1,90 @@
+"""A process that lives but no longer consumes is noticed; one that only waits is left alone."""
+
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from shared import watchdog as module
+from shared.lanes import Partition
+from shared.metrics import Meters
+from shared.settings import Settings
+from shared.watchdog import Watchdog
+
+HERE = Partition("lapor.intake.v1", 3)
+
+
+class Ends:
+    """A consumer that knows where logs end, or finds no broker."""
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.is_away = False
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the same end for all."""
+        if self.is_away:
+            raise KafkaConnectionError
+        return dict.fromkeys(partitions, self.end)
+
+
+class Scene:
+    """A stage at a position, a log with an end, and a clock in seconds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(module, "monotonic", lambda: self.now)
+        self.shell = SimpleNamespace(positions={HERE: 0}, is_waiting=False)
+        self.ends = Ends()
+        self.dog = Watchdog(Settings(), "routing", self.shell, Meters("routing"))  # type: ignore[arg-type]
+
+    async def after(self, seconds: float) -> tuple[bool, bool]:
+        """Let time pass in looks; return (ready, stuck)."""
+        for _ in range(int(seconds / 2)):
+            self.now += 2
+            await self.dog._look(self.ends)
+        return self.dog.is_ready, self.dog.is_stuck
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """Build a scene."""
+    return Scene(monkeypatch)
+
+
+async def test_a_stage_with_nothing_to_do_is_ready_for_ever(scene: Scene) -> None:
+    """Silence is not a standstill."""
+    assert await scene.after(600) == (True, False)
+
+
+async def test_records_that_wait_undecided_turn_it_unready_then_stuck(scene: Scene) -> None:
+    """Readiness turns red at half the time, the end comes after 60 s."""
+    scene.ends.end = 5
+    assert await scene.after(28) == (True, False)
+    assert await scene.after(6) == (False, False)
+    assert await scene.after(30) == (False, True)
+
+
+async def test_progress_however_slow_is_progress(scene: Scene) -> None:
+    """A backlog that shrinks is no standstill."""
+    scene.ends.end = 1_000
+    for position in range(1, 20):
+        scene.shell.positions = {HERE: position}
+        assert await scene.after(20) == (True, False)
+
+
+async def test_while_database_or_broker_are_away_it_waits(scene: Scene) -> None:
+    """Waiting for infrastructure is not ready, and not stuck."""
+    scene.ends.end = 5
+    scene.shell.is_waiting = True
+    assert await scene.after(300) == (False, False)
+    scene.shell.is_waiting = False
+    scene.ends.is_away = True
+    assert (await scene.after(300))[1] is False
+
+
+async def test_a_stage_without_partitions_is_not_ready(scene: Scene) -> None:
+    """Before its first assignment, and when others hold all."""
+    scene.shell.positions = {}
+    assert await scene.after(10) == (False, False)
