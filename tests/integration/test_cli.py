@@ -308,11 +308,11 @@ def test_an_agency_cannot_decide_on_anothers_report(pipeline: Pipeline) -> None:
     report = a_report(pipeline, "other-1")
     accept = ("accept", "--report", report, "--holding", "1", "--report-class", COMPLAINT)
     forward = ("forward", "--report", report, "--holding", "0", "--to", "6308")
-    assert pipeline.lapor("agency", "send", "00", *forward).code == 0
-    refused = pipeline.lapor("agency", "send", "3204", *accept)
+    assert pipeline.look("agency", "send", "00", *forward).code == 0
+    refused = pipeline.look("agency", "send", "3204", *accept)
     assert refused.code == 1
     assert "refused: not_the_holder: Your institution does not hold this report." in refused.out
-    taken = pipeline.lapor("agency", "send", "6308", *accept)
+    taken = pipeline.look("agency", "send", "6308", *accept)
     assert taken.code == 0
     assert "took effect: accepted" in taken.out
 
