@@ -96,7 +96,7 @@ class City:
     """All stages over one broker; the order in which they read follows from the seed."""
 
     def __init__(self, seed: int = 0, start: datetime = TUESDAY) -> None:
-        self.random = Random(seed)  # noqa: S311 - a seed is the point
+        self.random = Random(seed)
         self.broker = Broker(now_ms=_milliseconds(start))
         self.lookups = Lookups(VAULT)
         self.processes = {
