@@ -144,13 +144,18 @@ def _submission(
     screened = known.screened.get(first_id(cause))
     if key is None or screened is None:  # looked up for every sound one: the key was destroyed
         return _reject(case, cause, report_id, Fault("erased"), event.reporter.language)
-    return _receive(event, cause, key, screened, known)
+    return _receive(event, cause, key, screened, known, report_id=report_id)
 
 
 def _receive(
-    event: e.SubmitReport, cause: Cause, key: ReportKey, screened: Screened, known: Known
+    event: e.SubmitReport,
+    cause: Cause,
+    key: ReportKey,
+    screened: Screened,
+    known: Known,
+    *,
+    report_id: str,
 ) -> Decision[Submission]:
-    report_id = identify(event, cause)
     number = tracking.tracking_number(report_id)
     who = known.senders.get(first_id(cause), ())
     identity = identity_of(event.reporter)
