@@ -25,10 +25,11 @@ down: setup  ## stop them; no process is left
 	@$(RUN) lapor down
 
 test: setup  ## every test, on a real Kafka and PostgreSQL that it starts itself
-	@$(RUN) pytest
+	@$(RUN) pytest -n 2 tests/unit tests/contract tests/pipeline tests/simulation
+	@$(RUN) pytest tests/integration
 
 test-unit: setup  ## the tests that need neither
-	@$(RUN) pytest tests/unit tests/contract tests/pipeline tests/simulation
+	@$(RUN) pytest -n 2 tests/unit tests/contract tests/pipeline tests/simulation
 
 check: setup  ## style, format, types, architecture
 	@$(RUN) ruff check .

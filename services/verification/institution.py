@@ -112,6 +112,7 @@ def _hold(case: Institution, forward: ReportForwarded) -> Institution:
         report_class=forward.report_class,
         category_id=forward.category_id,
         place_code=forward.place_code,
+        completed_at=case.completed_at,
         waiting=case.waiting,
         alarm_at=case.alarm_at,
     )
