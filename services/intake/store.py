@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from services.intake.duplicates import Candidate, Fingerprint, fingerprint_of, similar
 from services.intake.reporter import senders
-from services.intake.rules import Known, Screened, Submission, first_id, is_sound
+from services.intake.rules import Known, Screened, Submission, is_sound
 from services.intake.screening import Suggestions
 from services.intake.validation import Named
 from services.intake.words import report_words
@@ -99,7 +99,7 @@ class Knowledge:
         """List a batch's sound submissions, in order, with their fingerprints."""
         return [
             New(
-                first_id(i.cause),
+                i.cause.first_id,
                 i.report_id,
                 i.event,
                 found := report_words(i.event.title, i.event.body),
@@ -119,7 +119,7 @@ class Knowledge:
     ) -> Known:
         """Put together what the rule may see; `stored` are candidates by the place in `news`."""
         who = {new.id: new.senders for new in news} | {
-            first_id(i.cause): senders(self.vault, i.cause.speaker, i.event.reporter)
+            i.cause.first_id: senders(self.vault, i.cause.speaker, i.event.reporter)
             for i in batch
             if isinstance(i.event, ReporterMessage)
         }
