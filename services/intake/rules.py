@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -151,14 +151,13 @@ def _receive(
     *,
     report_id: str,
 ) -> Decision[Submission]:
-    number = tracking.tracking_number(report_id)
     who = known.senders.get(cause.first_id, ())
     identity = identity_of(event.reporter)
     # A sender's clock may run a little ahead; no time counts from before it began.
     submitted_at = min(event.submitted_at or cause.now, cause.now)
     received = e.ReportReceived(
         report_id=report_id,
-        tracking_number=number,
+        tracking_number=tracking.tracking_number(report_id),
         channel=cause.speaker,
         message_id=cause.message_id,
         submitted_at=submitted_at,
@@ -174,13 +173,6 @@ def _receive(
         content=key.seal("content", _content(event)),
         screening=screened.screening,
     )
-    answer = e.ChannelAnswer(
-        message_id=cause.message_id,
-        outcome="received",
-        report_id=report_id,
-        tracking_number=number,
-        secret=key.reporter_secret(),
-    )
     case = Submission(
         received=True,
         channel=cause.speaker,
@@ -188,7 +180,7 @@ def _receive(
         senders=who,
         fingerprint=screened.fingerprint,
     )
-    return decided(case, received, answer)
+    return decided(case, received, _yes(cause, "received", report_id, key))
 
 
 def _repeated(
@@ -198,14 +190,23 @@ def _repeated(
     said = e.SubmissionRepeated(
         report_id=report_id, channel=cause.speaker, message_id=cause.message_id
     )
-    answer = e.ChannelAnswer(
+    return decided(case, said, _yes(cause, "repeated", report_id, key))
+
+
+def _yes(
+    cause: Cause,
+    outcome: Literal["received", "accepted", "repeated"],
+    report_id: str,
+    key: ReportKey | None = None,
+) -> e.ChannelAnswer:
+    """Answer with the report's number, and with its secret where the key is given."""
+    return e.ChannelAnswer(
         message_id=cause.message_id,
-        outcome="repeated",
+        outcome=outcome,
         report_id=report_id,
         tracking_number=tracking.tracking_number(report_id),
         secret=None if key is None else key.reporter_secret(),
     )
-    return decided(case, said, answer)
 
 
 def _content(event: e.SubmitReport) -> str:
@@ -227,14 +228,8 @@ def _message(
     if fault is not None or report_id is None or case is None:
         fault = fault or Fault("unknown_tracking_number")
         return _refuse(case, cause, identify(event, cause), fault, event.reporter.language)
-    answer = e.ChannelAnswer(
-        message_id=cause.message_id,
-        outcome="accepted",
-        report_id=report_id,
-        tracking_number=tracking.tracking_number(report_id),
-    )
     if cause.is_repeat and cause.first_id not in case.refused:
-        return decided(case, answer.model_copy(update={"outcome": "repeated"}))
+        return decided(case, _yes(cause, "repeated", report_id))
     told = _TOLD_AS[type(event)]
     key, text = known.keys[report_id], _text(event)
     said = told.event(
@@ -244,7 +239,7 @@ def _message(
         text=None if text is None else key.seal("text", text),
         **{name: getattr(event, name) for name in told.also},
     )
-    return decided(_taken(case, cause), said, answer)
+    return decided(_taken(case, cause), said, _yes(cause, "accepted", report_id))
 
 
 def _message_fault(
