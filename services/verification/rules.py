@@ -32,7 +32,6 @@ from shared.events import (
 )
 from shared.waiting import TooEarly, WaitingCase, WaitingRoom, refusal
 
-NATIONAL_ADMIN: Final = "00"
 Level = Literal["national", "institution"]
 _COMMANDS: Final[tuple[type[Command], ...]] = (
     Forward, Block, AskForInformation, Archive, Accept, ReturnReport, Reclassify,
