@@ -1,5 +1,7 @@
 """The officers: each acts out the real final status of the reports given to its institution."""
 
+from collections import Counter
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -9,6 +11,7 @@ from deploy.demo.script import Asked, Ending
 from shared import events as e
 
 READ_DAYS: Final = 2  # what the system forwards by itself is told to 00 in this time
+CROSSING_MAX: Final = timedelta(days=6)  # an entry older than a follow-up may be read after it
 _BY: Final = "petugas-1"
 _QUESTION: Final = "Mohon sebutkan lokasi dan waktu kejadian, dan lampirkan foto bila ada."
 _NOT_OURS: Final = "Bukan kewenangan kami; lokasi berada di daerah lain."
@@ -78,6 +81,8 @@ class Institution:
         self._returned: set[str] = set()
         self._closing: set[str] = set()
         self._units: dict[str, str] = {}  # report -> the unit that has it
+        self._planned: Counter[str] = Counter()  # follow-ups still to be written
+        self._written_at: dict[str, datetime] = {}  # business time of a report's last follow-up
 
     def react(self, told: Told) -> None:
         """Read one inbox entry."""
@@ -92,6 +97,8 @@ class Institution:
             case "dispatched":
                 self._handle(told)
             case "reporter_replied" | "reopened":
+                self._later_follow_up(told)
+            case "deadline_breached" if self._is_forgotten(told):
                 self._later_follow_up(told)
             case "follow_up" if told.life.ending is Ending.ADMIN:
                 self._close(told)
@@ -140,14 +147,31 @@ class Institution:
         else:
             if life.pace.initial is not None and life.pace.initial < life.pace.follow_up:
                 self._answer(told, life.pace.initial, e.InitialResponse, unit=unit, text=_INITIAL)
-            self._desk.later(told, life.pace.follow_up, lambda: self._follow_up(told, unit))
+            self._plan_follow_up(told, life.pace.follow_up, unit)
 
     def _later_follow_up(self, told: Told) -> None:
         """Follow up again, by the unit that has it."""
         unit = told.entry.unit or self._units.get(told.entry.report_id, self._any_unit)
-        self._desk.later(told, told.life.pace.again, lambda: self._follow_up(told, unit))
+        self._plan_follow_up(told, told.life.pace.again, unit)
+
+    def _is_forgotten(self, told: Told) -> bool:
+        """Say whether an escalation is about a report that the unit thinks it has dealt with.
+
+        A reply and a follow-up may cross: then another one is owed, and the escalation says so.
+        """
+        report, is_ours = told.entry.report_id, told.entry.clock == "follow_up"
+        written_at = self._written_at.get(report)
+        if not is_ours or written_at is None or self._planned[report]:
+            return False
+        return self._desk.now() - written_at > CROSSING_MAX
+
+    def _plan_follow_up(self, told: Told, days: int, unit: str) -> None:
+        self._planned[told.entry.report_id] += 1
+        self._desk.later(told, days, lambda: self._follow_up(told, unit))
 
     async def _follow_up(self, told: Told, unit: str) -> None:
+        self._planned[told.entry.report_id] -= 1
+        self._written_at[told.entry.report_id] = self._desk.now()
         await self._write(told, e.FollowUp, unit=unit, text=_FOLLOW_UP)
         self._reporters.were_told(told.life)
 

@@ -65,8 +65,12 @@ class Desk:
     ) -> None:
         """Act so many working days after an entry's fact, and not sooner after reading it."""
         at = act_at(self._calendar, told.at, days, told.life.pace.hour)
-        read_until = self._timetable.clock.now() + timedelta(days=read_days)
+        read_until = self.now() + timedelta(days=read_days)
         self._timetable.at(max(at, read_until), act)
+
+    def now(self) -> datetime:
+        """Return the business time (UTC)."""
+        return self._timetable.clock.now()
 
     def answer(self, told: Told, days: int, command: Command) -> None:
         """Send a command about an entry so many working days after its fact."""
