@@ -41,6 +41,11 @@ class Cause(NamedTuple):
     traceparent: str = ""
     is_repeat: bool = False
 
+    @property
+    def first_id(self) -> str:
+        """Return the id under which a message was first decided, also for a repeat."""
+        return self.id.partition("@")[0] if self.is_repeat else self.id
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:

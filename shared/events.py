@@ -396,13 +396,18 @@ class ReportForwarded(Event):
 
 
 class InformationRequested(Event):
-    """The reporter is asked; the asking stage's clock rests."""
+    """The reporter is asked; the asking stage's clock rests.
+
+    A completion counts as the answer if its record is later than `asked_at`: the time that the
+    asking stage goes by, before the time of this event's own record.
+    """
 
     stage: Literal["national", "institution"]
     institution: InstitutionCode
     holding: int
     by: str
     question: Sealed
+    asked_at: Utc | None = None
 
 
 class ReportArchived(Event):

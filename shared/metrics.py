@@ -1,6 +1,7 @@
 """Every metric of ours, in one place; labels are bounded, never a report, person or agency."""
 
 from collections import Counter as Count
+from functools import partial
 from typing import TYPE_CHECKING
 
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
@@ -31,65 +32,74 @@ class Meters:
 
     def __init__(self, stage: str, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        self._stage = stage
         self._outcomes: Count[tuple[str, str]] = Count()
         self._events: Count[str] = Count()
         self._breached: Count[tuple[str, str]] = Count()
-        r = self.registry
-        labels = ["stage"]
-        self._decisions = Counter(
-            "lapor_decisions_total", "Records decided, by what was decided",
-            [*labels, "cause", "outcome"], registry=r,
-        )  # fmt: skip
-        self._said = Counter(
-            "lapor_events_total", "Events said, by type", [*labels, "event"], registry=r
+        self._count()
+        self._observe()
+        self._gauge()
+
+    def _count(self) -> None:
+        counter = partial(Counter, registry=self.registry)
+        self._decisions = counter(
+            "lapor_decisions_total",
+            "Records decided, by what was decided",
+            ["stage", "cause", "outcome"],
         )
-        self._dead = Counter(
-            "lapor_dead_letters_total", "Records dead-lettered, by reason",
-            [*labels, "reason"], registry=r,
-        )  # fmt: skip
-        self.gaps = Counter(
-            "lapor_gaps_total", "Batches that began beyond their position", labels, registry=r
-        ).labels(stage)
-        self.conflicts = Counter(
-            "lapor_conflicts_total", "Batches done again because another was first",
-            labels, registry=r,
-        ).labels(stage)  # fmt: skip
+        self._said = counter("lapor_events_total", "Events said, by type", ["stage", "event"])
+        self._dead = counter(
+            "lapor_dead_letters_total", "Records dead-lettered, by reason", ["stage", "reason"]
+        )
+        self._breaches = counter(
+            "lapor_breaches_total",
+            "Deadlines breached, by clock and level",
+            ["stage", "clock", "level"],
+        )
+        self.gaps = counter(
+            "lapor_gaps_total", "Batches that began beyond their position", ["stage"]
+        ).labels(self._stage)
+        self.conflicts = counter(
+            "lapor_conflicts_total", "Batches done again because another was first", ["stage"]
+        ).labels(self._stage)
+
+    def _observe(self) -> None:
+        seconds = partial(Histogram, registry=self.registry, labelnames=["stage"], buckets=SECONDS)
         self.batch_records = Histogram(
-            "lapor_batch_records", "Records in a batch", labels, registry=r,
+            "lapor_batch_records",
+            "Records in a batch",
+            ["stage"],
+            registry=self.registry,
             buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
-        ).labels(stage)  # fmt: skip
-        self.batch_seconds = Histogram(
-            "lapor_batch_seconds", "Time to decide, save, publish and commit a batch",
-            labels, registry=r, buckets=SECONDS,
-        ).labels(stage)  # fmt: skip
-        self.event_age_seconds = Histogram(
-            "lapor_event_age_seconds", "Age of a batch's oldest record when it was taken",
-            labels, registry=r, buckets=SECONDS,
-        ).labels(stage)  # fmt: skip
-        self.lag_records = Gauge(
-            "lapor_lag_records", "Records not yet decided, of the partitions assigned",
-            labels, registry=r,
-        ).labels(stage)  # fmt: skip
-        self.open_cases = Gauge(
-            "lapor_open_cases", "Cases that wait for somebody", labels, registry=r
-        ).labels(stage)
-        self.alarm_lag_seconds = Gauge(
-            "lapor_alarm_lag_seconds", "How long the oldest due alarm has been due",
-            labels, registry=r,
-        ).labels(stage)  # fmt: skip
-        self.waiting = Gauge(
-            "lapor_waiting_for_infrastructure", "1 while the database or the broker is away",
-            labels, registry=r,
-        ).labels(stage)  # fmt: skip
-        self._overdue = Gauge(
-            "lapor_overdue_cases", "Reports past their earliest deadline, by its clock",
-            [*labels, "clock"], registry=r,
-        )  # fmt: skip
-        self._breaches = Counter(
-            "lapor_breaches_total", "Deadlines breached, by clock and level",
-            [*labels, "clock", "level"], registry=r,
-        )  # fmt: skip
-        self._stage = stage
+        ).labels(self._stage)
+        self.batch_seconds = seconds(
+            "lapor_batch_seconds", "Time to decide, save, publish and commit a batch"
+        ).labels(self._stage)
+        self.event_age_seconds = seconds(
+            "lapor_event_age_seconds", "Age of a batch's oldest record when it was taken"
+        ).labels(self._stage)
+
+    def _gauge(self) -> None:
+        gauge = partial(Gauge, registry=self.registry)
+        self.lag_records = gauge(
+            "lapor_lag_records", "Records not yet decided, of the partitions assigned", ["stage"]
+        ).labels(self._stage)
+        self.open_cases = gauge(
+            "lapor_open_cases", "Cases that wait for somebody", ["stage"]
+        ).labels(self._stage)
+        self.alarm_lag_seconds = gauge(
+            "lapor_alarm_lag_seconds", "How long the oldest due alarm has been due", ["stage"]
+        ).labels(self._stage)
+        self.waiting = gauge(
+            "lapor_waiting_for_infrastructure",
+            "1 while the database or the broker is away",
+            ["stage"],
+        ).labels(self._stage)
+        self._overdue = gauge(
+            "lapor_overdue_cases",
+            "Reports past their earliest deadline, by its clock",
+            ["stage", "clock"],
+        )
 
     def decided(self, event: BaseModel, decision: Decision[object]) -> None:
         """Count a decision."""

@@ -10,6 +10,13 @@ from typing import Final, NamedTuple
 from shared.events import Language
 
 
+class Fault(NamedTuple):
+    """Why a door says no: a reason code, and the fields concerned, never their contents."""
+
+    reason: str
+    fields: str | None = None
+
+
 class Advice(NamedTuple):
     """One line in each of the two languages, that says what to do next."""
 

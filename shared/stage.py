@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -27,6 +27,7 @@ from shared.inbound import Inbound, Reader
 from shared.lanes import Bounds, Lane, Partition, Refusal, Refused
 from shared.metrics import Meters
 from shared.outbound import TooLarge, Writer
+from shared.ports import Log, State
 from shared.postgres import PASSING, Connection, Pool
 
 C = TypeVar("C", bound=BaseModel)
@@ -58,47 +59,6 @@ class Stage(Generic[C, P]):
     def is_door(self) -> bool:
         """Say whether people or institutions write to this stage's topics themselves."""
         return self.identify is not None
-
-
-class Log(Protocol):
-    """What the shell needs of Kafka."""
-
-    async def publish(self, outbounds: Sequence[Outbound]) -> None:
-        """Send in order per partition, each request after the one before was acknowledged."""
-
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit for the partitions still assigned; losing them is no error."""
-
-    def seek(self, partition: Partition, offset: int) -> None:
-        """Go on at an offset, if the partition is still assigned."""
-
-    async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
-        """Return the group's committed offsets."""
-
-    async def starts(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return the offsets at which the logs start."""
-
-    async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return the offsets at which the logs end."""
-
-
-class State(Protocol):
-    """What the shell needs of PostgreSQL."""
-
-    async def lanes(self, ids: Sequence[str], tokens: Sequence[int]) -> dict[str, Lane]:
-        """Return lanes' rows, made with the tokens given where there were none."""
-
-    async def cases(self, report_ids: Sequence[str]) -> dict[str, Stored]:
-        """Load cases."""
-
-    async def save(self, lanes: Sequence[LaneSave], cases: Mapping[str, Stored]) -> None:
-        """Save all or nothing; raises Conflict."""
-
-    async def clear(self, lane_id: str, token: int) -> None:
-        """Empty what is confirmed, if the token still is."""
-
-    async def gather(self, collect: Callable[[Connection], Awaitable[object]]) -> object:
-        """Run look-ups."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def message_id_fault(message_id: str) -> str | None:
 
 def texts_in(part: BaseModel) -> Iterable[tuple[str, str]]:
     """List (field's path, text) for every text in a message, also in its parts and lists."""
-    for name, value in part:
+    for name, value in vars(part).items():
         if isinstance(value, str):
             yield name, value
         elif isinstance(value, BaseModel):

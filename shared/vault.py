@@ -23,10 +23,10 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final, Literal, NoReturn, Self
 
-import phonenumbers
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.phones import international
 from shared.tracking import encode, normalised
 
 MASTER_KEY_VARIABLE: Final = "LAPOR_MASTER_KEY"
@@ -170,7 +170,7 @@ class Vault:
         """
         match kind:
             case "phone":
-                identity = _phone(contact)
+                identity = international(contact)
             case "email":
                 identity = _email(contact)
             case "nik":
@@ -319,18 +319,6 @@ def _as_bytes(sealed: str) -> bytes:
         return base64.b64decode(padded, altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error):
         raise SealBroken("a sealed field is base64url") from None
-
-
-def _phone(text: str) -> str | None:
-    if re.search(r"[^\d\s+().\-/]", text):
-        return None  # masked ("62815772xxxx") or an account's name: it identifies nobody
-    try:
-        number = phonenumbers.parse(text, "ID")
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _email(text: str) -> str | None:

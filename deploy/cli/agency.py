@@ -67,18 +67,24 @@ def listen(
     """Print an institution's inbox as it grows: what it is told, and what to answer next."""
     with troubles_told():
         names, bootstrap = _known(code), kafka_address()
-    if follow and not as_json:
-        err.print(f"The inbox of {names.institution(code)}; Ctrl-C ends.", style="dim")
     with Screen("Reading", None, as_json=as_json) as screen:
         wanted = Wanted(from_start=from_start, follow=follow, count=count)
         run(listening.listen(bootstrap, code, wanted, screen, names), interrupted=0)
 
 
+def _epilog() -> str:
+    """List the commands in two paragraphs; one for each would fill the screen with blank lines."""
+    commands = "; ".join(usage(command) for command in COMMANDS)
+    return (
+        f"Commands and their fields, those in brackets may be left out: {commands}.\n\n"
+        'A line of a file has "type", "report_id", "holding", "by" and these fields.'
+    )
+
+
 @group.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    epilog="Commands and their fields: " + "; ".join(usage(command) for command in COMMANDS)
-    + '. A line of a file has "type", "report_id", "holding", "by" and these fields.',
-)  # fmt: skip
+    epilog=_epilog(),
+)
 def send(
     context: typer.Context,
     code: Code,

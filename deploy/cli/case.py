@@ -147,7 +147,7 @@ def as_dict(report_id: str, entries: Sequence[Entry], now: Standing) -> dict[str
     return {
         "report_id": report_id,
         "tracking_number": tracking.tracking_number(report_id),
-        "status": now.status,
+        "status": now.status or None,
         "holder": now.holder or None,
         "holding": now.holding,
         "unit": now.unit or None,
@@ -189,7 +189,8 @@ def _event(entry: Entry) -> dict[str, Any]:
 
 
 def _print_standing(report_id: str, now: Standing, names: Names) -> None:
-    out.print(Text(f"{tracking.tracking_number(report_id)}   {now.status}", style="bold"))
+    status = now.status or "no report: only what was refused under this number"
+    out.print(Text(f"{tracking.tracking_number(report_id)}   {status}", style="bold"))
     where = [
         names.institution(now.holder) if now.holder else "",
         f"holding {now.holding}" if now.holding else "",

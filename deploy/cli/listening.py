@@ -45,6 +45,8 @@ async def listen(bootstrap: str, code: str, wanted: Wanted, screen: Screen, name
         starts = await consumer.beginning_offsets(partitions) if wanted.from_start else ends
         for partition, start in starts.items():
             consumer.seek(partition, start)
+        if wanted.follow:
+            screen.remark(f"Listening to the inbox of {names.institution(code)}; Ctrl-C ends.")
         left = wanted.count
         while left is None or left > 0:
             if not wanted.follow and all([await consumer.position(p) >= ends[p] for p in ends]):

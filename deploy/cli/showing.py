@@ -42,6 +42,11 @@ class Screen:
         else:
             out.print(Text(text, style=style), soft_wrap=True)
 
+    def remark(self, text: str) -> None:
+        """Tell people something beside the results; programs did not ask."""
+        if not self._as_json:
+            err.print(Text(text, style="dim"), soft_wrap=True)
+
     def advance(self, done: int) -> None:
         """Move the bar, which appears when the work turns out to be long."""
         if self._bar is None:

@@ -3,9 +3,12 @@
 # stage that ends with 78 refuses to run until an operator has acted, and started again and again
 # it would go on draining its topic into the dead letters. So then this stays, and does nothing:
 # the container is unhealthy, and its log's last lines say why.
+stage=
+asked=
+trap 'asked=1; [ -z "$stage" ] || kill -TERM "$stage"' TERM INT # set first: it may come at once
 "$@" &
 stage=$!
-trap 'kill -TERM "$stage"' TERM INT
+[ -z "$asked" ] || kill -TERM "$stage"
 wait "$stage"
 code=$?
 while kill -0 "$stage" 2> /dev/null; do # the wait was cut short by the signal

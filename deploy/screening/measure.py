@@ -9,7 +9,7 @@ import typer
 
 from services.intake.classifier import Model, features, features_of
 from services.intake.screening import Claim, suggest_category, suggest_class
-from services.intake.words import words
+from services.intake.words import report_words
 from shared.events import ReportClass
 
 _SURE: Final = 0.8
@@ -81,7 +81,7 @@ def _class_by_words(model: Model, one: Example) -> Answer:
 
 
 def _class_by_rules(model: Model, one: Example) -> Answer:
-    found = words(f"{one.title} \n {one.body}")
+    found = report_words(one.title, one.body)
     suggestion = suggest_class(found, features_of(found), Claim(), model)
     return Answer(one.report_class, suggestion.value, suggestion.confidence)
 
@@ -126,7 +126,7 @@ def _microseconds(folds: Folds) -> float:
     model, examples = folds[0]
     started = time.process_time()
     for one in examples:
-        found = words(f"{one.title} \n {one.body}")
+        found = report_words(one.title, one.body)
         read = features_of(found)
         suggest_class(found, read, Claim(), model)
         suggest_category(read, Claim(), model)

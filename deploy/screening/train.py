@@ -82,7 +82,7 @@ def learn(
     number = {label: place for place, label in enumerate(labels)}
     counts: dict[str, Counter[int]] = {}
     for document in documents:
-        for feature in dict.fromkeys(features(document.title, document.body)):
+        for feature in features(document.title, document.body):
             counts.setdefault(feature, Counter())[number[document.label]] += 1
     limit = max(len(ReportClass), _LABELS_SHARE_MAX * len(labels))
     kept = {feature: seen for feature, seen in sorted(counts.items()) if len(seen) <= limit}

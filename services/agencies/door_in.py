@@ -7,18 +7,18 @@ stamped with who sent it, and sealed word by word under the name of the field th
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from shared import events as e
 from shared import texts, tracking
 from shared.decision import Cause, Decision, Unreadable, decided
-from shared.reasons import advice
+from shared.reasons import Fault, advice
+from shared.registry import NATIONAL
 from shared.topics import COMMANDS, OUTBOX
 from shared.vault import ReportKey
 
-NATIONAL: Final = "00"
 TEXT_MAX: Final = 10_000  # characters: 40,000 bytes at most, which sealed still fit a `Sealed`
 REJECTED_MAX: Final = 20  # rejected ids a case keeps, so that a repeat of one is looked at afresh
 
@@ -65,23 +65,11 @@ class Known:
     places: Container[str] = field(default_factory=frozenset)
 
 
-class Fault(NamedTuple):
-    """Why not: a reason code, and the fields concerned, never their contents."""
-
-    reason: str
-    fields: str | None = None
-
-
 def identify(event: BaseModel, cause: Cause) -> str:
     """Return the report that a command names; an id of its own for what cannot be read."""
     if isinstance(event, e.Command):
         return event.report_id
-    return tracking.report_id("", first_id(cause))
-
-
-def first_id(cause: Cause) -> str:
-    """Return the id under which a message was first decided, also for a repeat."""
-    return cause.id.partition("@")[0] if cause.is_repeat else cause.id
+    return tracking.report_id("", cause.first_id)
 
 
 def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> Decision[Door]:
@@ -97,7 +85,7 @@ def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> D
                 or _fault_of_codes(event, cause, known)
                 or _fault_of_report(event, known)
             )
-            if fault is None and cause.is_repeat and first_id(cause) not in door.rejected:
+            if fault is None and cause.is_repeat and cause.first_id not in door.rejected:
                 fault = Fault("repeated")
             if fault is not None:
                 return _reject(door, event, cause, fault)
@@ -206,7 +194,7 @@ def _reject(door: Door, event: BaseModel, cause: Cause, fault: Fault) -> Decisio
         reason=fault.reason,
         detail=f"{advice(fault.reason, 'id', fault.fields)}{_place(cause)}",
     )
-    mine = first_id(cause)
+    mine = cause.first_id
     if fault.reason == "repeated":
         return decided(door, said)
     others = tuple(rejected for rejected in door.rejected if rejected != mine)
@@ -221,5 +209,5 @@ def _place(cause: Cause) -> str:
 
 
 def _taken(door: Door, cause: Cause) -> Door:
-    mine = first_id(cause)
+    mine = cause.first_id
     return Door(rejected=tuple(rejected for rejected in door.rejected if rejected != mine))

@@ -21,9 +21,10 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from services.agencies.entries import NATIONAL, Received, entry_of, opened, refusal_of, view
+from services.agencies.entries import Received, entry_of, opened, refusal_of, view
 from shared import events as e
 from shared.decision import Cause, Decision, decided, then
+from shared.registry import NATIONAL
 from shared.topics import READS
 from shared.vault import ReportKey
 from shared.waiting import Waiting

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict
 
 from shared import events as e
 from shared.reasons import advice
+from shared.registry import NATIONAL
 from shared.topics import COMMANDS
 from shared.vault import ReportKey, SealBroken
 
-NATIONAL: Final = "00"
 _COMMAND_NAMES: Final = frozenset(command.__name__ for command in COMMANDS)
 
 

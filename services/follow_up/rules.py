@@ -69,10 +69,10 @@ from shared.events import (
     UnitCommand,
     UnitReturned,
 )
+from shared.registry import NATIONAL
 from shared.waiting import TooEarly, WaitingRoom, refusal
 
 STAGE: Final = "follow-up"
-NATIONAL: Final = "00"  # what is refused to a reporter goes by the national admin
 _END_OF: Final = MappingProxyType(
     {
         ReportArchived: Status.ARCHIVED,
@@ -262,7 +262,7 @@ def _refuse(
         return decided(case)
     refused = CommandRefused(
         report_id=event.report_id,
-        institution=NATIONAL,
+        institution=NATIONAL,  # what is refused to a reporter goes by the national admin
         message_id=event.message_id,
         refused=cause.id,
         command=ReopenRequested.__name__,

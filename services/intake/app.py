@@ -1,6 +1,6 @@
 """Composition root of intake."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from services.intake.screening import (
     Suggestions,
     suggest,
 )
-from services.intake.store import STORE, Knowledge
+from services.intake.store import STORE, Knowledge, Suggest
 from services.intake.validation import Named
 from shared import vault_store
 from shared.events import SubmitReport
@@ -60,8 +60,8 @@ def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
     )
 
 
-def suggester(registry: Registry, model: Model) -> Callable[[SubmitReport], Suggestions]:
-    """Return what proposes class, category and institution of a submission."""
+def suggester(registry: Registry, model: Model) -> Suggest:
+    """Return what proposes class, category and institution of a submission and its words."""
     gazetteer = Gazetteer(
         {
             code: names_of(institution, registry)
@@ -70,7 +70,7 @@ def suggester(registry: Registry, model: Model) -> Callable[[SubmitReport], Sugg
         }
     )
 
-    def of(event: SubmitReport) -> Suggestions:
+    def of(event: SubmitReport, found: Sequence[str]) -> Suggestions:
         claim = Claim(
             report_class=event.report_class,
             category_id=event.category_id,
@@ -78,7 +78,7 @@ def suggester(registry: Registry, model: Model) -> Callable[[SubmitReport], Sugg
             place_code=event.place_code,
             place=event.place,
         )
-        return suggest(event.title, event.body, claim, model, gazetteer)
+        return suggest(found, claim, model, gazetteer)
 
     return of
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
-from services.intake.words import words
+from services.intake.words import report_words
 
 FORMAT: Final = 1
 REASONS_MAX: Final = 5
@@ -56,11 +56,11 @@ class Task:
             )
             for prior, total in zip(content["priors"], totals, strict=True)
         ]
-        self._gains: dict[str, dict[int, float]] = {
-            word: {
-                label: math.log1p(count / alpha)
+        self._gains: dict[str, tuple[tuple[int, float], ...]] = {
+            word: tuple(
+                (label, math.log1p(count / alpha))
                 for label, count in zip(pairs[::2], pairs[1::2], strict=True)
-            }
+            )
             for word, pairs in content["words"].items()
         }
         self._telling = self._telling_words()
@@ -73,11 +73,10 @@ class Task:
         temperature undo it (of four scales tried, the least log-loss on held-out texts).
         """
         gains_of = self._gains
-        # in the text's order, never a set's: sums of floats must come out the same everywhere
-        known = [gains_of[word] for word in dict.fromkeys(found) if word in gains_of]
+        known = [gains_of[word] for word in found if word in gains_of]
         scores = [prior + base * len(known) for prior, base in self._base]
         for gains in known:
-            for label, gain in gains.items():
+            for label, gain in gains:
                 scores[label] += gain
         scale = 1 / (self._temperature * math.sqrt(len(known) + _WORDS_BEFORE))
         return [score * scale for score in scores]
@@ -95,19 +94,22 @@ class Task:
 
     def _reasons(self, best: int, found: Sequence[str]) -> tuple[str, ...]:
         telling = self._telling[best]
-        weighed = [(-telling[word], word) for word in dict.fromkeys(found) if word in telling]
+        weighed = [telling[word] for word in found if word in telling]
         return tuple(word for _, word in sorted(weighed)[:REASONS_MAX])
 
-    def _telling_words(self) -> tuple[dict[str, float], ...]:
-        """List, per label, the words that give it more than they give the average label."""
-        telling: tuple[dict[str, float], ...] = tuple({} for _ in self.labels)
+    def _telling_words(self) -> tuple[dict[str, tuple[float, str]], ...]:
+        """List, per label, the words that give it more than they give the average label.
+
+        Each with how much, negative: the most telling sorts first.
+        """
+        telling: tuple[dict[str, tuple[float, str]], ...] = tuple({} for _ in self.labels)
         for word, gains in self._gains.items():
             if word.endswith("~"):
                 continue  # the beginning of a word is no reason to read
-            usual = sum(gains.values()) / len(self.labels)
-            for label, gain in gains.items():
+            usual = sum(gain for _, gain in gains) / len(self.labels)
+            for label, gain in gains:
                 if gain - usual > _GAIN_MIN:
-                    telling[label][word] = gain - usual
+                    telling[label][word] = (usual - gain, word)
         return telling
 
 
@@ -146,11 +148,16 @@ def content_digest(content: Mapping[str, Any]) -> str:
 
 
 def features(title: str, body: str) -> tuple[str, ...]:
-    """Turn a report into features: words, word pairs, and stems' beginnings (`5 letters~`)."""
-    return features_of(words(f"{title} \n {body}"))
+    """Turn a report into features: words, word pairs, and stems' beginnings (`5 letters~`).
+
+    Each once, in the text's order and never a set's: sums of floats must come out the same
+    everywhere.
+    """
+    return features_of(report_words(title, body))
 
 
 def features_of(found: Sequence[str]) -> tuple[str, ...]:
     """Turn words that were already read into the features that `features` makes."""
     pairs = [f"{one} {two}" for one, two in itertools.pairwise(found)]
-    return (*found, *pairs, *(f"{word[:5]}~" for word in found if len(word) > 5))  # noqa: PLR2004
+    stems = [f"{word[:5]}~" for word in found if len(word) > 5]  # noqa: PLR2004
+    return tuple(dict.fromkeys((*found, *pairs, *stems)))

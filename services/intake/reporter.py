@@ -1,15 +1,10 @@
 """Who writes: keyed hashes to know them again, and the identity that is sealed. Pure."""
 
 import json
-import re
-from typing import Final
-
-import phonenumbers
 
 from shared.events import Reporter
+from shared.phones import international
 from shared.vault import Vault
-
-_NO_NUMBER: Final = re.compile(r"[^\d\s+().\-/]")
 
 
 def senders(vault: Vault, channel: str, reporter: Reporter) -> tuple[str, ...]:
@@ -32,20 +27,7 @@ def identity_of(reporter: Reporter) -> str | None:
     fields = reporter.model_dump(exclude_none=True)
     tidy = {name: text.strip() for name, text in fields.items() if text.strip()}
     if "phone" in tidy:
-        tidy["phone"] = _international(tidy["phone"])
+        tidy["phone"] = international(tidy["phone"]) or tidy["phone"]
     if not tidy.keys() - {"language"}:
         return None
     return json.dumps(tidy, ensure_ascii=False, separators=(",", ":"))
-
-
-def _international(phone: str) -> str:
-    """Write a possible number as +62…; anything else (a masked number) stands as it came."""
-    if _NO_NUMBER.search(phone):
-        return phone  # letters would be read as the keys they stand on
-    try:
-        number = phonenumbers.parse(phone, "ID")
-    except phonenumbers.NumberParseException:
-        return phone
-    if not phonenumbers.is_possible_number(number):
-        return phone
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -10,17 +10,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from services.intake.duplicates import Fingerprint
 from services.intake.reporter import identity_of
-from services.intake.validation import Fault, Named, submission_fault
+from services.intake.validation import Named, submission_fault
 from shared import events as e
 from shared import texts, tracking
 from shared.decision import Cause, Decision, Unreadable, decided
-from shared.reasons import advice
+from shared.reasons import Fault, advice
 from shared.topics import REPORTER_MESSAGES, SUBMISSIONS
 from shared.vault import ReportKey
 
@@ -94,12 +94,7 @@ def identify(event: BaseModel, cause: Cause) -> str:
         named = _named_report(event)
         if named is not None:
             return named
-    return tracking.report_id("", first_id(cause))
-
-
-def first_id(cause: Cause) -> str:
-    """Return the id under which a message was first decided, also for a repeat."""
-    return cause.id.partition("@")[0] if cause.is_repeat else cause.id
+    return tracking.report_id("", cause.first_id)
 
 
 def is_sound(event: BaseModel, cause: Cause, named: Named) -> bool:
@@ -141,24 +136,28 @@ def _submission(
     fault = fault or submission_fault(event, cause, known.named)
     if fault is not None:
         return _reject(case, cause, report_id, fault, event.reporter.language)
-    screened = known.screened.get(first_id(cause))
+    screened = known.screened.get(cause.first_id)
     if key is None or screened is None:  # looked up for every sound one: the key was destroyed
         return _reject(case, cause, report_id, Fault("erased"), event.reporter.language)
-    return _receive(event, cause, key, screened, known)
+    return _receive(event, cause, key, screened, known, report_id=report_id)
 
 
 def _receive(
-    event: e.SubmitReport, cause: Cause, key: ReportKey, screened: Screened, known: Known
+    event: e.SubmitReport,
+    cause: Cause,
+    key: ReportKey,
+    screened: Screened,
+    known: Known,
+    *,
+    report_id: str,
 ) -> Decision[Submission]:
-    report_id = identify(event, cause)
-    number = tracking.tracking_number(report_id)
-    who = known.senders.get(first_id(cause), ())
+    who = known.senders.get(cause.first_id, ())
     identity = identity_of(event.reporter)
     # A sender's clock may run a little ahead; no time counts from before it began.
     submitted_at = min(event.submitted_at or cause.now, cause.now)
     received = e.ReportReceived(
         report_id=report_id,
-        tracking_number=number,
+        tracking_number=tracking.tracking_number(report_id),
         channel=cause.speaker,
         message_id=cause.message_id,
         submitted_at=submitted_at,
@@ -174,13 +173,6 @@ def _receive(
         content=key.seal("content", _content(event)),
         screening=screened.screening,
     )
-    answer = e.ChannelAnswer(
-        message_id=cause.message_id,
-        outcome="received",
-        report_id=report_id,
-        tracking_number=number,
-        secret=key.reporter_secret(),
-    )
     case = Submission(
         received=True,
         channel=cause.speaker,
@@ -188,7 +180,7 @@ def _receive(
         senders=who,
         fingerprint=screened.fingerprint,
     )
-    return decided(case, received, answer)
+    return decided(case, received, _yes(cause, "received", report_id, key))
 
 
 def _repeated(
@@ -198,14 +190,23 @@ def _repeated(
     said = e.SubmissionRepeated(
         report_id=report_id, channel=cause.speaker, message_id=cause.message_id
     )
-    answer = e.ChannelAnswer(
+    return decided(case, said, _yes(cause, "repeated", report_id, key))
+
+
+def _yes(
+    cause: Cause,
+    outcome: Literal["received", "accepted", "repeated"],
+    report_id: str,
+    key: ReportKey | None = None,
+) -> e.ChannelAnswer:
+    """Answer with the report's number, and with its secret where the key is given."""
+    return e.ChannelAnswer(
         message_id=cause.message_id,
-        outcome="repeated",
+        outcome=outcome,
         report_id=report_id,
         tracking_number=tracking.tracking_number(report_id),
         secret=None if key is None else key.reporter_secret(),
     )
-    return decided(case, said, answer)
 
 
 def _content(event: e.SubmitReport) -> str:
@@ -227,14 +228,8 @@ def _message(
     if fault is not None or report_id is None or case is None:
         fault = fault or Fault("unknown_tracking_number")
         return _refuse(case, cause, identify(event, cause), fault, event.reporter.language)
-    answer = e.ChannelAnswer(
-        message_id=cause.message_id,
-        outcome="accepted",
-        report_id=report_id,
-        tracking_number=tracking.tracking_number(report_id),
-    )
-    if cause.is_repeat and first_id(cause) not in case.refused:
-        return decided(case, answer.model_copy(update={"outcome": "repeated"}))
+    if cause.is_repeat and cause.first_id not in case.refused:
+        return decided(case, _yes(cause, "repeated", report_id))
     told = _TOLD_AS[type(event)]
     key, text = known.keys[report_id], _text(event)
     said = told.event(
@@ -244,7 +239,7 @@ def _message(
         text=None if text is None else key.seal("text", text),
         **{name: getattr(event, name) for name in told.also},
     )
-    return decided(_taken(case, cause), said, answer)
+    return decided(_taken(case, cause), said, _yes(cause, "accepted", report_id))
 
 
 def _message_fault(
@@ -281,7 +276,7 @@ def _is_proved(
     """
     if key is not None and event.secret is not None and key.is_secret(event.secret):
         return True
-    mine = known.senders.get(first_id(cause), ())
+    mine = known.senders.get(cause.first_id, ())
     return cause.speaker == case.channel and not set(mine).isdisjoint(case.senders)
 
 
@@ -363,13 +358,13 @@ def _no(cause: Cause, outcome: str, fault: Fault, language: e.Language) -> e.Cha
 def _turned_away(case: Submission | None, cause: Cause) -> Submission:
     """Remember what was refused, so that its repeat may still be taken once it can be."""
     kept = case or Submission()
-    mine = first_id(cause)
+    mine = cause.first_id
     others = tuple(refused for refused in kept.refused if refused != mine)
     return kept.model_copy(update={"refused": (*others, mine)[-REFUSED_MAX:]})
 
 
 def _taken(case: Submission, cause: Cause) -> Submission:
-    mine = first_id(cause)
+    mine = cause.first_id
     if mine not in case.refused:
         return case
     return case.model_copy(update={"refused": tuple(r for r in case.refused if r != mine)})

@@ -6,7 +6,7 @@ arguments. A reason is `word:...`, `phrase:...`, `name:...`, `place:...` or `cla
 by an officer; it only ever holds words of the model, the rules and the gazetteer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -96,12 +96,13 @@ class Gazetteer:
         signs: list[tuple[str, float, str]] = []
         at = 0
         while at < len(found):
-            phrase = self._longest_at(found, at)
-            if phrase is None:
+            entries = self._by_first_word.get(found[at])
+            phrase = None if entries is None else self._longest_at(found, at, entries)
+            if entries is None or phrase is None:
                 at += 1
                 continue
             is_led = at > 0 and found[at - 1] in _LEADS
-            for kind, code in self._by_first_word[found[at]][phrase]:
+            for kind, code in entries[phrase]:
                 sure = _strength(kind, is_led=is_led)
                 if sure:
                     reason = "name" if kind == "name" else "place"
@@ -117,10 +118,9 @@ class Gazetteer:
             if place_code == region or place_code.startswith(region + ".")
         ]
 
-    def _longest_at(self, found: Sequence[str], at: int) -> tuple[str, ...] | None:
-        entries = self._by_first_word.get(found[at])
-        if entries is None:
-            return None
+    def _longest_at(
+        self, found: Sequence[str], at: int, entries: Container[tuple[str, ...]]
+    ) -> tuple[str, ...] | None:
         for length in range(min(self._longest, len(found) - at), 0, -1):
             phrase = tuple(found[at : at + length])
             if phrase in entries:
@@ -128,9 +128,8 @@ class Gazetteer:
         return None
 
 
-def suggest(title: str, body: str, claim: Claim, model: Model, gazetteer: Gazetteer) -> Suggestions:
-    """Propose class, category and institution of a report, each with confidence and reasons."""
-    found = words(f"{title} \n {body}")
+def suggest(found: Sequence[str], claim: Claim, model: Model, gazetteer: Gazetteer) -> Suggestions:
+    """Propose class, category and institution of a report's words, each with its reasons."""
     read = features_of(found)
     return Suggestions(
         report_class=suggest_class(found, read, claim, model),

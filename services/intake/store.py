@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from services.intake.duplicates import Candidate, Fingerprint, fingerprint, similar
+from services.intake.duplicates import Candidate, Fingerprint, fingerprint_of, similar
 from services.intake.reporter import senders
-from services.intake.rules import Known, Screened, Submission, first_id, is_sound
+from services.intake.rules import Known, Screened, Submission, is_sound
 from services.intake.screening import Suggestions
 from services.intake.validation import Named
+from services.intake.words import report_words
 from shared.cases import CaseStore
 from shared.events import ReporterMessage, Screening, SubmitReport
 from shared.vault import ReportKey, Vault
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from shared.inbound import Inbound
     from shared.postgres import Connection
 
+Suggest = Callable[[SubmitReport, Sequence[str]], Suggestions]
 BANDS: Final = 8
 CANDIDATES_MAX: Final = 20  # per band and report: a burst of one text must not load all of it
 
@@ -60,6 +62,7 @@ class New(NamedTuple):
     id: str
     report_id: str
     event: SubmitReport
+    words: tuple[str, ...]
     print: Fingerprint
     senders: tuple[str, ...]
 
@@ -80,7 +83,7 @@ class Knowledge:
 
     vault: Vault
     named: Named
-    suggest: Callable[[SubmitReport], Suggestions]
+    suggest: Suggest
 
     async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> Known:
         """Make or open the keys and find similar reports: at most three statements a batch."""
@@ -96,10 +99,11 @@ class Knowledge:
         """List a batch's sound submissions, in order, with their fingerprints."""
         return [
             New(
-                first_id(i.cause),
+                i.cause.first_id,
                 i.report_id,
                 i.event,
-                fingerprint(i.event.title, i.event.body),
+                found := report_words(i.event.title, i.event.body),
+                fingerprint_of(found),
                 senders(self.vault, i.cause.speaker, i.event.reporter),
             )
             for i in batch
@@ -115,7 +119,7 @@ class Knowledge:
     ) -> Known:
         """Put together what the rule may see; `stored` are candidates by the place in `news`."""
         who = {new.id: new.senders for new in news} | {
-            first_id(i.cause): senders(self.vault, i.cause.speaker, i.event.reporter)
+            i.cause.first_id: senders(self.vault, i.cause.speaker, i.event.reporter)
             for i in batch
             if isinstance(i.event, ReporterMessage)
         }
@@ -132,7 +136,7 @@ class Knowledge:
             near = {c.report_id: c for band in bands for c in here[band][:CANDIDATES_MAX]}
             near |= {c.report_id: c for c in stored.get(place, ())}
             near.pop(new.report_id, None)
-            proposed = self.suggest(new.event)
+            proposed = self.suggest(new.event, new.words)
             screening = Screening(
                 similar=similar(new.print, new.sender, near.values()),
                 report_class=proposed.report_class,
@@ -140,8 +144,9 @@ class Knowledge:
                 institution=proposed.institution,
             )
             screened.setdefault(new.id, Screened(new.print, screening))
+            candidate = new.as_candidate()
             for band in bands:
-                here[band].append(new.as_candidate())
+                here[band].append(candidate)
         return screened
 
 

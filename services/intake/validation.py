@@ -3,22 +3,16 @@
 from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from shared import texts
 from shared.decision import Cause
 from shared.events import SubmitReport
+from shared.reasons import Fault
 
 AHEAD_MAX: Final = timedelta(minutes=5)  # how far a sender's clock may run ahead (a guess)
 AGO_MAX: Final = timedelta(days=366)  # platform outages are typed in within months (domain.md 5)
 _EASTERNMOST: Final = timedelta(hours=9)  # WIT: where a date begins first (domain.md section 2)
-
-
-class Fault(NamedTuple):
-    """Why not: a reason code, and the fields concerned, never their contents."""
-
-    reason: str
-    fields: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,3 +51,8 @@ def words(text: str) -> tuple[str, ...]:
             for part in _LETTER_AND_DIGIT.split(word):
                 found.extend(WRITTEN_OUT.get(part, part).split())
     return tuple(found)
+
+
+def report_words(title: str, body: str) -> tuple[str, ...]:
+    """Split a report into words; read once, they serve the fingerprint and the suggestions."""
+    return words(f"{title} \n {body}")

@@ -114,7 +114,7 @@ def _later_in_thread(start: Fact, fact: Fact) -> bool:
 def _settles_question(start: Fact, fact: Fact) -> bool:
     match fact.kind:
         case Kind.COMPLETED:
-            return fact.at >= start.at
+            return fact.at >= start.at if start.asked_at is None else fact.at > start.asked_at
         case Kind.ASKED:
             same = fact.stage == start.stage and fact.holding == start.holding
             return same and fact.n > start.n

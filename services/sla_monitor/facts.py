@@ -48,6 +48,7 @@ class Fact(BaseModel, frozen=True):
     """One event about a report: `id` its record's, `at` when it happened, `n` its offset (UTC).
 
     `n` orders facts of one stream only. `seen_at` is the record's time where `at` is another.
+    `asked_at` is the time after which a completion answers a question.
     """
 
     kind: Kind
@@ -61,6 +62,7 @@ class Fact(BaseModel, frozen=True):
     unit: str | None = None
     report_class: e.ReportClass | None = None
     stage: Literal["national", "institution"] | None = None
+    asked_at: datetime | None = None
 
     @property
     def known_at(self) -> datetime:
@@ -123,6 +125,7 @@ def fact_of(event: BaseModel, cause: Cause) -> Fact | None:
         unit=getattr(event, "unit", None),
         report_class=report_class,
         stage=getattr(event, "stage", None),
+        asked_at=getattr(event, "asked_at", None),
     )
 
 

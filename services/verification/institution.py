@@ -23,7 +23,6 @@ from pydantic import BaseModel
 
 from services.verification.rules import (
     ENDED,
-    NATIONAL_ADMIN,
     Case,
     Effect,
     Policy,
@@ -58,6 +57,7 @@ from shared.events import (
     RoutingHeld,
     TimeRanOut,
 )
+from shared.registry import NATIONAL
 from shared.waiting import TooEarly
 
 
@@ -72,7 +72,7 @@ def decide_institution(
     case: Institution | None, event: BaseModel, cause: Cause, policy: Policy
 ) -> Decision[Institution]:
     """Let only the holder decide, in its holding; answer every institution's command."""
-    if isinstance(event, AskForInformation | Archive) and event.institution == NATIONAL_ADMIN:
+    if isinstance(event, AskForInformation | Archive) and event.institution == NATIONAL:
         return decided(case)  # the national stage answers these
     return run(case, Institution(), event, cause, policy, learn=learn, judge=judge)
 
@@ -112,6 +112,7 @@ def _hold(case: Institution, forward: ReportForwarded) -> Institution:
         report_class=forward.report_class,
         category_id=forward.category_id,
         place_code=forward.place_code,
+        completed_at=case.completed_at,
         waiting=case.waiting,
         alarm_at=case.alarm_at,
     )
@@ -147,7 +148,7 @@ def _elsewhere(
 
 def judge(case: Institution, command: Command, cause: Cause) -> Verdict[Institution]:
     """Say whether an institution's command fits: first whose holding it is, then what it asks."""
-    if command.institution == NATIONAL_ADMIN:
+    if command.institution == NATIONAL:
         return Refusal("not_the_holder")
     if command.holding < case.holding:
         return Refusal("stale_holding")

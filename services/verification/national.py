@@ -25,7 +25,6 @@ from pydantic import BaseModel
 
 from services.verification.rules import (
     ENDED,
-    NATIONAL_ADMIN,
     Case,
     Effect,
     Policy,
@@ -60,6 +59,7 @@ from shared.events import (
     Suggestion,
     TimeRanOut,
 )
+from shared.registry import NATIONAL
 from shared.waiting import TooEarly
 
 _CLAIM_ALONE: Final = ("claimed",)  # screening had nothing but the reporter's own choice
@@ -69,7 +69,7 @@ _CATEGORY: Final = re.compile(r"\d{1,6}")
 class National(Case):
     """The national admin's case; `returns` counts how often institutions gave the report back."""
 
-    holder: str = NATIONAL_ADMIN
+    holder: str = NATIONAL
     returns: int = 0
 
 
@@ -77,7 +77,7 @@ def decide_national(
     case: National | None, event: BaseModel, cause: Cause, policy: Policy
 ) -> Decision[National]:
     """Forward what is clear, hold what needs an officer, answer every command of the admin."""
-    if isinstance(event, AskForInformation | Archive) and event.institution != NATIONAL_ADMIN:
+    if isinstance(event, AskForInformation | Archive) and event.institution != NATIONAL:
         return decided(case)  # the institution stage answers these
     return run(
         case, National(), event, cause, policy,
@@ -118,9 +118,7 @@ def _elsewhere(
         return case
     match case.status, event:
         case Status.FORWARDED | Status.CLOSED, ReportReturned():
-            return case.changed(
-                status=Status.WAITING, holder=NATIONAL_ADMIN, returns=case.returns + 1
-            )
+            return case.changed(status=Status.WAITING, holder=NATIONAL, returns=case.returns + 1)
         case _, ReportArchived():
             return case.changed(status=Status.ARCHIVED)
         case Status.FORWARDED, ReportClosed():
@@ -172,7 +170,7 @@ def _addressee(report: ReportReceived, policy: Policy) -> tuple[str, str] | None
 
 
 def _may_hold(institution: str, policy: Policy) -> bool:
-    return institution in policy.institutions and institution != NATIONAL_ADMIN
+    return institution in policy.institutions and institution != NATIONAL
 
 
 def _class(suggested: Suggestion | None, policy: Policy) -> ReportClass | None:
@@ -200,7 +198,7 @@ def _withdraw(case: National, event: ReporterWithdrew) -> Decision[National]:
 
 def judge(case: National, command: Command, cause: Cause, *, policy: Policy) -> Verdict[National]:
     """Say whether a command of the national admin fits: by who, when, and what it asks."""
-    if command.institution != NATIONAL_ADMIN:
+    if command.institution != NATIONAL:
         return Refusal("not_the_holder")
     if case.status in ENDED:
         return Refusal(case.status.value)
@@ -227,7 +225,7 @@ def _act(case: National, command: Command, cause: Cause, policy: Policy) -> Verd
             return TooEarly("awaiting_information")
         case AskForInformation():
             return ask(case, command, cause, "national")
-        case Forward(to=to) if to == NATIONAL_ADMIN:
+        case Forward(to=to) if to == NATIONAL:
             return Refusal("forward_to_itself")
         case Forward(to=to) if not _may_hold(to, policy):
             return Refusal("unknown_institution")

@@ -32,7 +32,6 @@ from shared.events import (
 )
 from shared.waiting import TooEarly, WaitingCase, WaitingRoom, refusal
 
-NATIONAL_ADMIN: Final = "00"
 Level = Literal["national", "institution"]
 _COMMANDS: Final[tuple[type[Command], ...]] = (
     Forward, Block, AskForInformation, Archive, Accept, ReturnReport, Reclassify,
@@ -80,6 +79,7 @@ class Case(WaitingCase):
     place_code: str | None = None
     request_id: str | None = None
     asked_at: datetime | None = None
+    completed_at: datetime | None = None
 
 
 C = TypeVar("C", bound=Case)
@@ -145,7 +145,10 @@ def _refuse(case: C, command: Command, cause: Cause, reason: str) -> Decision[C]
 
 
 def ask(case: C, command: AskForInformation, cause: Cause, level: Level) -> Effect[C]:
-    """Ask the reporter; the case remembers the request by the id its event will have."""
+    """Ask the reporter; the case remembers the request by the id its event will have.
+
+    A completion that came after the command, but was read before it, is its answer already.
+    """
     request = InformationRequested(
         report_id=command.report_id,
         stage=level,
@@ -153,20 +156,25 @@ def ask(case: C, command: AskForInformation, cause: Cause, level: Level) -> Effe
         holding=case.holding,
         by=command.by,
         question=command.question,
+        asked_at=cause.now,
     )
     request_id = event_id(cause, f"verification.{level}", InformationRequested)
-    after = case.changed(status=Status.ASKED, request_id=request_id, asked_at=cause.now)
+    is_answered = case.completed_at is not None and case.completed_at > cause.now
+    status = Status.WAITING if is_answered else Status.ASKED
+    after = case.changed(status=status, request_id=request_id, asked_at=cause.now)
     return Effect(after, request)
 
 
 def complete(case: C, cause: Cause) -> Decision[C]:
     """Take the reporter's completion as the answer to the question asked before it.
 
-    A completion said before this question answers an earlier one, perhaps of the other level.
+    A completion said before this question answers an earlier one, perhaps of the other level. The
+    SLA monitor goes by the same two times, so that both agree on who is owed the next step.
     """
-    if case.status is Status.ASKED and case.asked_at is not None and cause.now >= case.asked_at:
-        return decided(case.changed(status=Status.WAITING))
-    return decided(case)
+    last = max(cause.now, case.completed_at or cause.now)
+    is_answer = case.asked_at is not None and cause.now > case.asked_at
+    status = Status.WAITING if case.status is Status.ASKED and is_answer else case.status
+    return decided(case.changed(status=status, completed_at=last))
 
 
 def expire(case: C, out: TimeRanOut) -> Decision[C]:

@@ -1,6 +1,5 @@
 """Which unit an institution's rules name for a category and a place: the most specific first."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from shared.registry.models import Rule
@@ -38,13 +37,6 @@ class Directory:
         keys += [(None, None, place) for place in places]
         keys.append((None, None, None))
         return tuple(self._rules[key] for key in keys if key in self._rules)
-
-    def by_unit(self) -> Mapping[str, tuple[Rule, ...]]:
-        """Group the rules by the unit they lead to."""
-        grouped: dict[str, list[Rule]] = defaultdict(list)
-        for rule in self.rules:
-            grouped[rule.unit].append(rule)
-        return {unit: tuple(rules) for unit, rules in grouped.items()}
 
 
 def _widening(place_code: str | None) -> Iterator[str]:

@@ -16,9 +16,7 @@ from shared.registry.models import (
     Contact,
     Contents,
     Institution,
-    Place,
     Policy,
-    Topic,
     Unit,
 )
 from shared.registry.policies import policies_of
@@ -49,9 +47,6 @@ class Registry:
         for unit in contents.units:
             self._units_of[unit.institution].append(unit)
         self._unit_names = {(unit.institution, unit.name): unit for unit in contents.units}
-        self._category_names: dict[str, list[Category]] = defaultdict(list)
-        for category in contents.categories:
-            self._category_names[_folded(category.name)].append(category)
         topics = {category.id: category.topic for category in contents.categories}
         self._directories = {
             code: Directory([rule for owner, rule in contents.rules if owner == code], topics)
@@ -68,10 +63,6 @@ class Registry:
         """Return a unit by its code; UnknownCode if there is none."""
         return _known(self.units.get(code), f"unit {code}")
 
-    def find_unit(self, code: str) -> Unit | None:
-        """Return a unit by its code, or None."""
-        return self.units.get(code)
-
     def units_of(self, institution: str) -> tuple[Unit, ...]:
         """List an institution's units in the order of their file."""
         return tuple(self._units_of.get(institution, ()))
@@ -80,34 +71,11 @@ class Registry:
         """Return the unit of that exact name, as the official export spells it, or None."""
         return self._unit_names.get((institution, name))
 
-    def parents(self, unit: str) -> tuple[Unit, ...]:
-        """List the units above a unit, the nearest first."""
-        above: list[Unit] = []
-        code = self.unit(unit).parent
-        while code is not None:
-            above.append(self.unit(code))
-            code = above[-1].parent
-        return tuple(above)
-
     # ---- categories and places
 
     def category(self, category_id: str) -> Category | None:
         """Return a category by its id, or None."""
         return self.categories.get(category_id)
-
-    def category_named(self, name: str) -> Category | None:
-        """Return the most frequently seen category of a name, whatever its case, or None."""
-        found = self._category_names.get(_folded(name))
-        return max(found, key=lambda category: category.seen) if found else None
-
-    def topic_of(self, category_id: str) -> Topic | None:
-        """Return the topic a category belongs to, or None if the id is unknown."""
-        category = self.categories.get(category_id)
-        return self.topics[category.topic] if category else None
-
-    def place(self, code: str) -> Place | None:
-        """Return a place by its Kemendagri code, or None."""
-        return self.places.get(code)
 
     # ---- rules' data
 
@@ -140,11 +108,6 @@ class Registry:
         if made is None:
             made = self._made[key] = build_calendar(owner, chains, known)
         return made
-
-    def calendar_changes(self, institution: str) -> tuple[date, ...]:
-        """List the days on which a new version of the institution's calendar became known."""
-        chains = [self._calendars[name] for name in self.institution(institution).calendars]
-        return tuple(sorted({v.known_from for chain in chains for v in chain.versions}))
 
     def ladder(
         self,
@@ -182,10 +145,6 @@ class Registry:
 
     def _contacts(self, institution: str, role: str) -> tuple[Contact, ...]:
         return tuple(c for c in self.institution(institution).contacts if c.role == role)
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.split()).casefold()
 
 
 def _liaison(unit: Unit) -> Contact:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import cast
 
 import asyncpg
-import docker  # type: ignore[import-untyped]
+import docker
 import pytest
-from docker.errors import DockerException  # type: ignore[import-untyped]
+from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 
 from shared.events import ReportAccepted, ReportClass

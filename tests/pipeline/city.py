@@ -122,6 +122,13 @@ class City:
         while ready := [p for p in self.processes.values() if p.lagging()]:
             self.random.choice(ready).step(self.random)
 
+    def catch_up(self, *stages: str) -> None:
+        """Let some stages read all there is, one after the other, while the others sleep."""
+        for stage in stages:
+            process = self.processes[stage]
+            while process.lagging():
+                process.step(self.random)
+
     def advance(self, to: datetime) -> None:
         """Let time pass from alarm to alarm; the stages run after each.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from deploy.demo import texts
+from services.notifier.senders import SENT, permanent, temporary
 from shared import events as e
 from shared.alarms import has_loop
 from shared.envelope import outside_id
@@ -19,31 +20,40 @@ Action = Callable[[], None]
 
 
 class Crowd:
-    """Acts upon a city, one step at a time; what it does follows from the city's seed."""
+    """Acts upon a city, one step at a time; what it does follows from the city's seed.
 
-    def __init__(self, city: City, reports_max: int = 5) -> None:
+    Each crowd has habits of its own: one hardly lets the stages read, another crashes all the
+    time, a third never errs. Uniform chance would make every history alike.
+    """
+
+    def __init__(self, city: City) -> None:
         self.city = city
         self.dice = city.random
         self.reports: list[str] = []
-        self.reports_max = reports_max
+        self.reports_max = self.dice.choice((1, 2, 5))
         self.sent: list[tuple[Any, str, Any, str]] = []
-
-    def act(self) -> None:
-        """Do one thing."""
-        deeds: list[tuple[Action, int]] = [
-            (self.report, 6 if len(self.reports) < self.reports_max else 0),
-            (self.decide_sensibly, 10),
+        usual: list[tuple[Action, float]] = [
+            (self.report, 6),
+            (self.decide_sensibly, 20),
             (self.command_anything, 2),
             (self.write_anything, 3),
             (self.send_again, 1),
             (self.read_some, 10),
+            (self.read_all_of_one, 3),
             (self.city.run, 3),
             (self.let_time_pass, 3),
             (self.ring, 2),
             (self.crash, 2),
             (self.repeat_record, 2),
+            (self.break_the_mail, 1),
+            (self.erase, 0.1),
         ]
-        (deed,) = self.dice.choices([d for d, _ in deeds], [w for _, w in deeds])
+        self.deeds = [deed for deed, _ in usual]
+        self.habits = [weight * self.dice.choice((0.2, 1, 1, 4)) for _, weight in usual]
+
+    def act(self) -> None:
+        """Do one thing."""
+        (deed,) = self.dice.choices(self.deeds, self.habits)
         deed()
 
     # ---- people
@@ -51,19 +61,21 @@ class Crowd:
     def report(self) -> None:
         """Hand in a report: clear, unclear, like an earlier one, or not to be taken at all."""
         dice, number = self.dice, len(self.reports)
+        if number >= self.reports_max:
+            return
         category = dice.choice(CATEGORIES)
         title, body = texts.write(category, dice.choice((number, 0)))
         fields: dict[str, Any] = {
             "title": title,
             "body": f"{body} Di {dice.choice(('Amuntai', 'Soreang'))}.",
-            "institution": dice.choice(("6308", "3204", "9999", None)),
+            "institution": dice.choice((*("6308",) * 8, *("3204",) * 4, None, None, "9999")),
             "category_id": dice.choice((category, category, None)),
             "anonymous": dice.random() < 0.5,
             "reporter": dice.choice((
                 e.Reporter(email="a@warga.example"), e.Reporter(phone="081234567890"), e.Reporter(),
             )),
         }  # fmt: skip
-        if dice.random() < 0.1:
+        if dice.random() < 0.05:
             fields["body"] = "   "
         channel = dice.choice(("website", "website", "counter"))
         self.reports.append(
@@ -73,7 +85,10 @@ class Crowd:
     def write_anything(self) -> None:
         """Write something about a report, whatever its state, mostly with its secret."""
         if self.reports:
-            self.write(self.dice.choice(REPORTER_MESSAGES), self.dice.choice(self.reports))
+            messages = [m for m in REPORTER_MESSAGES if m is not e.WithdrawReport]
+            if self.dice.random() < 0.1:
+                messages = [e.WithdrawReport]
+            self.write(self.dice.choice(messages), self.dice.choice(self.reports))
 
     def write(self, message: type[e.ReporterMessage], report_id: str) -> None:
         """Write about a report."""
@@ -171,6 +186,20 @@ class Crowd:
             lagging = [p for p in self.city.processes.values() if p.lagging()]
             if lagging:
                 self.dice.choice(lagging).step(self.dice)
+
+    def read_all_of_one(self) -> None:
+        """Let one stage catch up, while the others sleep."""
+        self.city.catch_up(self.dice.choice(list(self.city.processes)))
+
+    def break_the_mail(self) -> None:
+        """Let the next deliveries fail, for a while or for good."""
+        outcomes = (temporary("unreachable"), permanent("no_mailbox"), SENT)
+        self.city.outcomes += self.dice.choices(outcomes, k=3)
+
+    def erase(self) -> None:
+        """Destroy a report's key: somebody has the right to be forgotten."""
+        if self.city.lookups.keys:
+            self.city.lookups.erase(self.dice.choice(sorted(self.city.lookups.keys)))
 
     def let_time_pass(self) -> None:
         """Move on by minutes or weeks, with the alarms heard in time or not yet."""

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from shared import events as e
 from shared.topics import (
@@ -21,7 +21,9 @@ from tests.pipeline import reading
 from tests.pipeline.city import City
 from tests.pipeline.crowd import INSTITUTIONS, door_id
 from tests.pipeline.processes import CHANNELS
-from tests.pipeline.reading import Fact
+
+if TYPE_CHECKING:
+    from tests.pipeline.reading import Fact
 
 EFFECTS: Final[dict[type[e.Command], type[e.Event]]] = {
     e.Forward: e.ReportForwarded,

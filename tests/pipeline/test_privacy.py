@@ -1,4 +1,4 @@
-"""Nothing personal leaves a door in the clear, and each inbox shows what its institution may see."""
+"""Nothing personal leaves a door in the clear; an inbox shows what its institution may see."""
 
 import re
 from typing import Any

@@ -21,7 +21,7 @@ DEEDS: Final = 120
 def history(seed: int) -> tuple[City, list[str]]:
     """Run a history and return the violations, at rest and after months of silence."""
     city = City(seed)
-    crowd = Crowd(city, reports_max=city.random.choice((1, 2, 5)))
+    crowd = Crowd(city)
     for _ in range(DEEDS):
         crowd.act()
     city.run()
@@ -45,4 +45,4 @@ if __name__ == "__main__":
         except Exception as bug:  # noqa: BLE001 - a search goes on
             failures = [f"raised {bug!r}"]
         if failures:
-            print(number, *dict.fromkeys(failures), sep="\n   ")
+            print(number, *dict.fromkeys(failures), sep="\n   ", flush=True)

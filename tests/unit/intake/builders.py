@@ -14,7 +14,6 @@ from services.intake.rules import (
     Screened,
     Submission,
     decide,
-    first_id,
     is_sound,
 )
 from services.intake.validation import Named
@@ -67,7 +66,7 @@ def a_message(event: type[e.ReporterMessage], **changes: Any) -> e.ReporterMessa
 
 def known(event: BaseModel, cause: Cause, keys: Mapping[str, Any] | None = None) -> Known:
     """Look up what `gather` would."""
-    id_ = first_id(cause)
+    id_ = cause.first_id
     found = Known(keys={REPORT: KEY} if keys is None else keys, named=NAMED)
     if isinstance(event, e.SubmitReport):
         screened = Screened(fingerprint(event.title, event.body), SCREENING)

@@ -9,6 +9,7 @@ from services.intake.duplicates import Candidate, fingerprint
 from services.intake.rules import Known, decide, identify
 from services.intake.screening import MODEL_PATH, Suggestions
 from services.intake.store import BANDS, STORE, Knowledge
+from services.intake.words import words
 from shared import events as e
 from shared.inbound import Inbound
 from shared.registry import load
@@ -23,7 +24,7 @@ from tests.unit.intake.builders import (
     received,
 )
 
-KNOWLEDGE = Knowledge(VAULT, NAMED, lambda _event: Suggestions())
+KNOWLEDGE = Knowledge(VAULT, NAMED, lambda _event, _words: Suggestions())
 LONG = "Lampu jalan di depan pasar padam sejak hari Senin dan warga takut lewat di malam hari."
 ANOTHER = "Sekolah kami kekurangan guru matematika dan anak anak belajar sendiri sudah dua bulan."
 
@@ -108,8 +109,8 @@ def test_each_band_has_a_column() -> None:
 def test_the_national_admin_is_never_suggested() -> None:
     """It hands reports on; one forwarded to it could be accepted by nobody."""
     suggest = app.suggester(load(), Model.load(MODEL_PATH))
-    told = suggest(a_submission(title="Kepada Admin Nasional", body=LONG, institution="00"))
+    told = suggest(a_submission(institution="00"), words("Kepada Admin Nasional"))
     assert told.institution is None
-    named = suggest(a_submission(title="Kepada Pemkab Hulu Sungai Utara", body=LONG))
+    named = suggest(a_submission(), words("Kepada Pemkab Hulu Sungai Utara"))
     assert named.institution is not None
     assert named.institution.value == "6308"

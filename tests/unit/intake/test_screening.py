@@ -17,7 +17,7 @@ from services.intake.screening import (
     Suggestions,
     suggest,
 )
-from services.intake.words import words
+from services.intake.words import report_words, words
 from shared.events import ReportClass
 
 MODEL = Model.load(MODEL_PATH)
@@ -46,7 +46,7 @@ RULE_EXAMPLES = (
 
 def a_suggestion(title: str, body: str, claim: Claim = NOTHING) -> Suggestions:
     """Screen one report with the committed model."""
-    return suggest(title, body, claim, MODEL, GAZETTEER)
+    return suggest(report_words(title, body), claim, MODEL, GAZETTEER)
 
 
 @pytest.mark.parametrize(

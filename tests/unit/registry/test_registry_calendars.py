@@ -82,11 +82,6 @@ def test_june_2023_got_two_days_on_the_16th() -> None:
         date(2023, 6, 28),
         date(2023, 6, 30),
     }
-    assert REGISTRY.calendar_changes("00")[:3] == (
-        date(2022, 10, 11),
-        date(2023, 3, 29),
-        date(2023, 6, 16),
-    )
 
 
 def test_before_the_first_decree_every_year_is_missing() -> None:

@@ -96,12 +96,24 @@ def returned(when: str, holding: int = 1, by: str = BANDUNG, **kw: Any) -> Step:
     return a_step(event, when, **kw)
 
 
-def asked(when: str, stage: str = "national", holding: int = 0, **kw: Any) -> Step:
+def asked(
+    when: str,
+    stage: str = "national",
+    holding: int = 0,
+    asked_at: datetime | None = None,
+    **kw: Any,
+) -> Step:
     """Ask the reporter."""
     institution = "00" if stage == "national" else BANDUNG
     fields = {"report_id": REPORT, "stage": stage, "institution": institution}
     event = e.InformationRequested.model_validate(
-        {**fields, "holding": holding, "by": "officer", "question": "sealed"}
+        {
+            **fields,
+            "holding": holding,
+            "by": "officer",
+            "question": "sealed",
+            "asked_at": asked_at,
+        }
     )
     return a_step(event, when, **kw)
 

@@ -145,6 +145,14 @@ def test_an_answer_nobody_asked_for_changes_nothing() -> None:
     assert done.case.alarm_at == done.of(e.DeadlineSet, "completion")[0].deadline
 
 
+def test_an_answer_counts_from_when_the_asking_stage_asked() -> None:
+    """It decided at 10:00, its event came an hour later: who answered between has answered."""
+    question = asked("2023-03-07 11:00", asked_at=at("2023-03-07 10:00"))
+    for when, is_answer in (("10:00", False), ("10:01", True), ("11:01", True)):
+        done = run([received(MONDAY), question, completed(f"2023-03-07 {when}")])
+        assert bool(done.of(e.DeadlineMet, "completion")) is is_answer
+
+
 def test_another_class_keeps_what_the_institution_s_rest_gave() -> None:
     """Reclassifying touches the follow-up alone."""
     steps = [

@@ -131,7 +131,7 @@ EXPIRED = ReportArchived(
 FACTS: list[tuple[str, BaseModel, str]] = [
     ("none", a_forwarding(), "waiting"),
     ("none", a_forwarding(holding=2), "waiting"),
-    ("none", a_completion(), "none"),
+    ("none", a_completion(), "unknown"),
     ("none", a_time_out("unknown"), "none"),
     ("none", a_dispatching(), "none"),
     ("none", a_holding_up(), "none"),
@@ -309,7 +309,7 @@ def test_a_request_names_the_stage_that_asks() -> None:
     assert history.answers("record-2") == [
         InformationRequested(
             report_id=REPORT, stage="institution", institution=HSU, holding=1, by="officer-1",
-            question=SEALED,
+            question=SEALED, asked_at=at(2),
         )
     ]  # fmt: skip
 

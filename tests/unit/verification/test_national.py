@@ -120,7 +120,7 @@ FACTS: list[tuple[str, BaseModel, str, list[str]]] = [
     ("none", a_report(), "waiting", []),
     ("none", a_clear_report(), "forwarded", ["ReportForwarded"]),
     ("none", a_withdrawal(), "withdrawn", ["ReportWithdrawn"]),
-    ("none", a_completion(), "none", []),
+    ("none", a_completion(), "unknown", []),
     ("none", a_returning(), "none", []),
     ("none", a_closing(), "none", []),
     ("none", an_archiving(), "none", []),
@@ -277,6 +277,27 @@ def test_a_completion_said_before_the_question_does_not_answer_it() -> None:
 
     history.feed(a_completion(), minute=31)
     assert history.status == "waiting"
+
+
+def test_a_completion_read_before_the_question_answers_it_if_it_was_said_later() -> None:
+    """The streams have no order: read in either, the reporter has answered."""
+    history = national([a_report()])
+    history.feed(a_completion(), minute=31)
+
+    history.feed(ask(), minute=30)
+
+    assert history.said_kinds() == ["InformationRequested"]
+    assert history.status == "waiting"
+
+
+def test_a_completion_answers_the_open_question_not_the_one_it_releases() -> None:
+    """The second question goes out only now: nobody can have answered it."""
+    history = national([a_report()])
+    for minute, event in enumerate((ask(), ask(), a_completion()), start=30):
+        history.feed(event, minute=minute)
+
+    assert history.said_kinds() == ["InformationRequested", "InformationRequested"]
+    assert history.status == "asked"
 
 
 def test_after_a_completion_an_officer_decides_not_auto() -> None:

@@ -1,0 +1,54 @@
+"""What the shell needs of Kafka and of PostgreSQL, and nothing more.
+
+`shared/kafka.py` and `shared/cases.py` are the real ones; `tests/simulation/memory.py` has their
+likes in memory, so that the same shell runs over both.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from shared.cases import LaneSave, Stored
+from shared.envelope import Outbound
+from shared.lanes import Lane, Partition
+from shared.postgres import Connection
+
+
+class Log(Protocol):
+    """What the shell needs of Kafka."""
+
+    async def publish(self, outbounds: Sequence[Outbound]) -> None:
+        """Send in order per partition, each request after the one before was acknowledged."""
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit for the partitions still assigned; losing them is no error."""
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Go on at an offset, if the partition is still assigned."""
+
+    async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
+        """Return the group's committed offsets."""
+
+    async def starts(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return the offsets at which the logs start."""
+
+    async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return the offsets at which the logs end."""
+
+
+class State(Protocol):
+    """What the shell needs of PostgreSQL."""
+
+    async def lanes(self, ids: Sequence[str], tokens: Sequence[int]) -> dict[str, Lane]:
+        """Return lanes' rows, made with the tokens given where there were none."""
+
+    async def cases(self, report_ids: Sequence[str]) -> dict[str, Stored]:
+        """Load cases."""
+
+    async def save(self, lanes: Sequence[LaneSave], cases: Mapping[str, Stored]) -> None:
+        """Save all or nothing; raises Conflict."""
+
+    async def clear(self, lane_id: str, token: int) -> None:
+        """Empty what is confirmed, if the token still is."""
+
+    async def gather(self, collect: Callable[[Connection], Awaitable[object]]) -> object:
+        """Run look-ups."""
