@@ -23,7 +23,7 @@ from tests.integration.workers import fresh, worker
 from tests.load.clients import drained, fill
 from tests.load.journey import Journey, latencies
 
-out = Console()
+out = Console(width=120)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ async def throughput(stack: Stack, factory: str, instance: str, count: int) -> f
     await fresh(stack)
     await fill(stack.kafka, count)
     with worker(stack, factory=factory, env={"LAPOR_INSTANCE": instance}):
-        return await drained(stack.kafka, ROUTING.topic(), count, seconds_max=300)
+        return await drained(stack.kafka, ROUTING.topic(), count, seconds_max=90)
 
 
 async def one_stage(stack: Stack, scale: float) -> list[Result]:

@@ -31,7 +31,9 @@ def build() -> AsgiFastStream:
     pools: list[asyncpg.Pool[asyncpg.Record]] = []
 
     async def start() -> None:
-        pools.append(await asyncpg.create_pool(os.environ["LAPOR_POSTGRES"], max_size=2))
+        pools.append(
+            await asyncpg.create_pool(os.environ["LAPOR_POSTGRES"], min_size=1, max_size=2)
+        )
         await pools[0].execute(SCHEMA)
 
     @broker.subscriber(
