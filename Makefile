@@ -3,7 +3,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-unit check bench train-check clean
+.PHONY: help setup demo up down test test-unit check bench train train-check clean
 
 help:  ## this page
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,7 +40,10 @@ check: setup  ## style, format, types, architecture
 bench: setup  ## throughput and latency beside their baselines, as ratios
 	@$(RUN) python -m tests.load.bench
 
-train-check: setup  ## how good screening is, honestly; and that the model is what training gives
+train: setup  ## train the screening model and print, honestly, how good it is
+	@$(RUN) python -m deploy.screening.train
+
+train-check: setup  ## that the committed model is what training gives
 	@$(RUN) python -m deploy.screening.train --check
 
 clean:  ## remove what was installed and cached in this folder (not the stack's data)
