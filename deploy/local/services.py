@@ -25,30 +25,14 @@ class Service(BaseModel, frozen=True):
 
 SERVICES = (
     Service(name="intake", factory="services.intake.app:build"),
-    Service(
-        name="verification.national",
-        factory="services.verification.app:build",
-        env={"LAPOR_LEVEL": "national"},
-    ),
-    Service(
-        name="verification.institution",
-        factory="services.verification.app:build",
-        env={"LAPOR_LEVEL": "institution"},
-    ),
+    Service(name="verification.national", factory="services.verification.app:build"),
+    Service(name="verification.institution", factory="services.verification.app:build"),
     Service(name="routing", factory="services.routing.app:build"),
     Service(name="follow-up", factory="services.follow_up.app:build"),
     Service(name="sla-monitor", factory="services.sla_monitor.app:build"),
     Service(name="notifier", factory="services.notifier.app:build"),
-    Service(
-        name="agencies.in",
-        factory="services.agencies.app:build",
-        env={"LAPOR_DOOR": "in"},
-    ),
-    Service(
-        name="agencies.out",
-        factory="services.agencies.app:build",
-        env={"LAPOR_DOOR": "out"},
-    ),
+    Service(name="agencies.in", factory="services.agencies.app:build"),
+    Service(name="agencies.out", factory="services.agencies.app:build"),
 )
 
 

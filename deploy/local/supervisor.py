@@ -124,6 +124,7 @@ class Supervisor:
             home, self._ports.take(postgres_module.USUAL_PORT), secrets.postgres_password
         )
         self._env = {
+            "LAPOR_NOTIFIER_OUTBOX": str(home.root / "outbox"),
             **os.environ,
             "LAPOR_HOME": str(home.root),
             "LAPOR_STACK": str(home.root),

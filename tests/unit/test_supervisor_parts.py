@@ -108,9 +108,11 @@ def test_lag_is_the_sum_over_partitions_or_unknown(page: str, lag: int | None) -
 
 
 def test_twins_differ_by_their_environment_alone() -> None:
-    """Both verifications run the same code with another policy."""
+    """Both verifications run the same code with another policy: the name says which."""
     twins = [row for row in SERVICES if row.factory == "services.verification.app:build"]
-    assert [row.env["LAPOR_LEVEL"] for row in twins] == ["national", "institution"]
+    assert [Seat(service=row, port=1).env["LAPOR_INSTANCE"] for row in twins] == [
+        "verification.national", "verification.institution",
+    ]  # fmt: skip
     assert len({row.name for row in SERVICES}) == len(SERVICES) == 9
 
 
