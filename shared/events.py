@@ -5,7 +5,7 @@ type `Sealed` holds text sealed with the report's key (`shared/vault.py`); a `Wo
 on a door's own topic and sealed on every stream behind the door.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -50,6 +50,9 @@ Clock = Literal[
     "national_verification", "institution_verification", "dispatch", "follow_up", "completion",
     "reply",
 ]  # fmt: skip
+
+LimitUnit = Literal["working_days", "calendar_days", "working_minutes"]
+DayKind = Literal["national", "joint_leave", "regional", "provisional"]
 
 
 class Part(BaseModel):
@@ -575,30 +578,34 @@ class DeadlineSet(OfDeadline):
     """Somebody owes the next step by a date."""
 
     limit: int
-    limit_unit: Literal["working_days", "calendar_days"]
+    limit_unit: LimitUnit
 
 
 class DeadlineMoved(OfDeadline):
-    """The date changed: another class, or a rest while the reporter was asked."""
+    """The date changed: another class, a rest while the reporter was asked, a decree, a policy."""
 
     deadline_before: Utc
     why: Literal["reclassified", "resumed", "late_fact", "calendar", "policy"]
+    calendar_version_before: str | None = None
+    policy_version_before: str | None = None
 
 
 class DeadlineMet(OfDeadline):
-    """What was owed was done, in time or late."""
+    """What was owed was done, in time or late; of a follow-up also when the unit first answered."""
 
     met_at: Utc
     on_time: bool
     working_days: float
+    initial_response_working_days: float | None = None
 
 
 class DeadlineApproaching(OfDeadline):
-    """A warning to whoever owes it, before the date."""
+    """A warning to whoever owes it, before the date; level 0 is the last, -1 the one before it."""
 
     due_at: Utc
     detected_at: Utc
     recipients: tuple[str, ...] = ()
+    level: int = 0
 
 
 class DeadlineBreached(OfDeadline):
@@ -607,6 +614,18 @@ class DeadlineBreached(OfDeadline):
     level: int
     due_at: Utc
     detected_at: Utc
+    recipients: tuple[str, ...] = ()
+
+
+class BreachWithdrawn(OfDeadline):
+    """A breach that was published is not true: `deadline` and `level` are those that it named.
+
+    `deadline_now` is the date that counts instead, none where the step was never owed.
+    """
+
+    level: int
+    why: Literal["moved", "met_in_time", "never_owed"]
+    deadline_now: Utc | None = None
     recipients: tuple[str, ...] = ()
 
 
@@ -624,12 +643,62 @@ class AlarmRang(Event):
     due_at: Utc
 
 
+class Recompute(Event):
+    """A version of the registry was published that may move this report's dates (internal)."""
+
+    version: str
+
+
 class DeliveryReported(Event):
     """What became of one attempt to deliver a notification (internal to the notifier)."""
 
     notification_id: str
     outcome: Literal["sent", "temporary", "permanent"]
     reason: str = ""
+
+
+# ---- operators: lapor.registry.v1, the same to every partition
+
+
+class RegistryChange(Part):
+    """A new version of what the operators' files say; every lane sees it, none is named in it."""
+
+    version: str = Field(pattern=r"^[a-z0-9-]{1,80}$")
+
+
+class CalendarAmended(RegistryChange):
+    """A decree adds days to a calendar and takes days out; `chain` names the calendar's file.
+
+    `known_from` is the local day on which it became known; a version counts from its record's time.
+    """
+
+    chain: Name
+    known_from: date
+    decree: str = Field(min_length=1, max_length=300)
+    source: str = Field(min_length=1, max_length=500)
+    decides: tuple[int, ...] = ()
+    add: tuple[tuple[date, DayKind, str], ...] = Field(default=(), max_length=200)
+    remove: tuple[date, ...] = Field(default=(), max_length=200)
+
+
+class LimitTerm(Part):
+    """How long somebody has, in the unit named; `source` says who decided it."""
+
+    amount: int = Field(ge=1, le=100_000)
+    unit: LimitUnit = "working_days"
+    source: str = Field(min_length=1, max_length=500)
+
+
+class PolicyChanged(RegistryChange):
+    """The limits of an institution from a day on (`00`: the national ones); the others stay.
+
+    Open cases keep the limit they were promised, unless `applies_to_open`.
+    """
+
+    institution: InstitutionCode
+    valid_from: date
+    limits: dict[str, LimitTerm]
+    applies_to_open: bool = False
 
 
 # ---- institutions' inboxes and the way out to people

@@ -129,7 +129,7 @@ SLA = Stream(
     "lapor.sla.v1", "sla", "sla-monitor",
     (
         e.DeadlineSet, e.DeadlineMoved, e.DeadlineMet, e.DeadlineApproaching, e.DeadlineBreached,
-        e.TimeRanOut,
+        e.BreachWithdrawn, e.TimeRanOut,
     ),
     "deadlines, warnings, escalations",
 )  # fmt: skip
@@ -138,15 +138,25 @@ NOTIFICATIONS = Stream(
     (e.NotificationRequested, e.NotificationSent, e.NotificationFailed),
     "what was told to whom",
 )  # fmt: skip
+REGISTRY = Stream(
+    "lapor.registry.v1", "registry", "operators", (e.CalendarAmended, e.PolicyChanged),
+    "calendars and policies as they change, the same to every partition",
+)  # fmt: skip
 DEAD_LETTERS = Stream(
     "lapor.dead-letters.v1", "dead-letters", "every stage", (),
     "records that could not be read or decided, sealed, with the reason",
 )  # fmt: skip
 
 
+_BESIDE_ALARMS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
+    "notifier": (e.DeliveryReported,),
+    "sla-monitor": (e.Recompute,),
+}
+
+
 def alarms_of(stage: str) -> Stream:
     """Return the internal alarm stream of a stage."""
-    events = (e.AlarmRang, e.DeliveryReported) if stage == "notifier" else (e.AlarmRang,)
+    events: tuple[type[BaseModel], ...] = (e.AlarmRang, *_BESIDE_ALARMS.get(stage, ()))
     return Stream(
         f"lapor.{stage}.alarms.v1", "alarms", stage, events,
         "the stage's own alarm clock (internal)", retention_days=7,
@@ -163,7 +173,7 @@ _ALARMS = {
 
 STREAMS: Final = (
     SUBMISSIONS, ANSWERS, INTAKE, OUTBOX, INBOX, AGENCIES, NATIONAL, INSTITUTION, ROUTING,
-    FOLLOW_UP, SLA, NOTIFICATIONS, DEAD_LETTERS, *_ALARMS.values(),
+    FOLLOW_UP, SLA, NOTIFICATIONS, REGISTRY, DEAD_LETTERS, *_ALARMS.values(),
 )  # fmt: skip
 
 _ENDS = (e.ReportArchived, e.ReportBlocked, e.ReportWithdrawn)
@@ -218,7 +228,8 @@ READS: Final[Mapping[str, Reads]] = MappingProxyType({
             e.InitialResponseGiven, e.FollowUpGiven, e.UnitReturned, e.ReporterAnswered,
             e.ReportClosed, e.ReportReopened,
         ),
-        _ALARMS["sla-monitor"]: (e.AlarmRang,),
+        REGISTRY: REGISTRY.events,
+        _ALARMS["sla-monitor"]: (e.AlarmRang, e.Recompute),
     },
     "notifier": {
         INTAKE: (e.ReportReceived,),
@@ -245,7 +256,10 @@ READS: Final[Mapping[str, Reads]] = MappingProxyType({
         INSTITUTION: INSTITUTION.events,
         ROUTING: ROUTING.events,
         FOLLOW_UP: FOLLOW_UP.events,
-        SLA: (e.DeadlineSet, e.DeadlineMoved, e.DeadlineApproaching, e.DeadlineBreached),
+        SLA: (
+            e.DeadlineSet, e.DeadlineMoved, e.DeadlineApproaching, e.DeadlineBreached,
+            e.BreachWithdrawn,
+        ),
     },
 })  # fmt: skip
 """What each stage reads, by the event's class; every other type is skipped unparsed."""

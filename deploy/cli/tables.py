@@ -145,7 +145,7 @@ def entries() -> str:
 
 _OTHER_ENTRIES: Final = (
     "unit_returned", "reporter_closed", "withdrawn", "deadline_set", "deadline_moved",
-    "deadline_approaching", "deadline_breached",
+    "deadline_approaching", "deadline_breached", "breach_withdrawn",
 )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ ENTRIES: Final[Mapping[type[BaseModel], Told]] = {
     e.DeadlineMoved: Told("deadline_moved"),
     e.DeadlineApproaching: Told("deadline_approaching"),
     e.DeadlineBreached: Told("deadline_breached"),
+    e.BreachWithdrawn: Told("breach_withdrawn"),
 }
 """Facts that become entries as they stand; not `ReporterAnswered`: `reporter_replied` told it."""
 
@@ -152,7 +153,7 @@ def _reason(event: e.Event) -> str | None:
     match event:
         case e.ReportArchived() | e.RoutingHeld():
             return event.reason
-        case e.DeadlineMoved():
+        case e.DeadlineMoved() | e.BreachWithdrawn():
             return event.why
         case e.ReportForwarded():
             return f"to:{event.institution}"

@@ -8,7 +8,15 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.calendar import WEEKDAYS
-from shared.events import CategoryId, Clock, InstitutionCode, PlaceCode, ReportClass, UnitCode
+from shared.events import (
+    CategoryId,
+    Clock,
+    DayKind,
+    InstitutionCode,
+    PlaceCode,
+    ReportClass,
+    UnitCode,
+)
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -264,7 +272,7 @@ class DecreeVersion(Entry):
     decree: str
     source: str
     decides: tuple[int, ...] = ()
-    add: tuple[tuple[date, Literal["national", "joint_leave", "regional", "provisional"], str], ...]
+    add: tuple[tuple[date, DayKind, str], ...]
     remove: tuple[date, ...] = ()
 
 

@@ -63,7 +63,7 @@ def test_a_unit_that_does_nothing_is_warned_then_escalated(city: City) -> None:
     )
     inbox = [(x.entry, x.level) for x in city.inbox(HSU) if x.entry.startswith("deadline_")]
     assert inbox[-4:] == [
-        ("deadline_approaching", None), ("deadline_breached", 1), ("deadline_breached", 2),
+        ("deadline_approaching", 0), ("deadline_breached", 1), ("deadline_breached", 2),
         ("deadline_breached", 3),
     ]  # fmt: skip
 

@@ -126,6 +126,7 @@ def a_fact(event: type[BaseModel], **changes: Any) -> Any:
         e.DeadlineMoved: {**deadline, "deadline_before": NOON, "why": "resumed"},
         e.DeadlineApproaching: {**deadline, "due_at": NOON, "detected_at": NOON},
         e.DeadlineBreached: {**deadline, "level": 1, "due_at": NOON, "detected_at": NOON},
+        e.BreachWithdrawn: {**deadline, "level": 1, "why": "moved", "deadline_now": NOON},
         e.CommandRefused: {
             "message_id": "c-1", "refused": "x", "command": "FollowUp", "reason": "archived",
         },

@@ -90,6 +90,7 @@ def test_who_is_anonymous_is_known_to_the_platform_alone() -> None:
         (e.DeadlineMoved, "deadline_moved", {"clock": "follow_up", "reason": "resumed"}),
         (e.DeadlineApproaching, "deadline_approaching", {"unit": "6308-001"}),
         (e.DeadlineBreached, "deadline_breached", {"level": 1}),
+        (e.BreachWithdrawn, "breach_withdrawn", {"level": 1, "reason": "moved"}),
     ],
 )  # fmt: skip
 def test_the_holder_is_told_of_its_holding(
