@@ -647,6 +647,7 @@ class Recompute(Event):
     """A version of the registry was published that may move this report's dates (internal)."""
 
     version: str
+    changed: Literal["calendar", "policy"]
 
 
 class DeliveryReported(Event):
