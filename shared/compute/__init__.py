@@ -6,6 +6,6 @@ request, `operations.py` computes it. What is wrong is refused by name, never gu
 
 from shared.compute.calendars import Refused, Timetable, Timetables
 from shared.compute.operations import Request, Result, compute
-from shared.compute.reading import Reader
+from shared.compute.reading import FIELDS, Reader
 
-__all__ = ["Reader", "Refused", "Request", "Result", "Timetable", "Timetables", "compute"]
+__all__ = ["FIELDS", "Reader", "Refused", "Request", "Result", "Timetable", "Timetables", "compute"]

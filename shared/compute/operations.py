@@ -108,6 +108,8 @@ def _require_years(calendar: Calendar, start: datetime, end: datetime) -> None:
 
 
 def _year_refused(calendar: Calendar, year: int) -> Refused:
+    if not calendar.years:
+        return Refused("no_decree_known", f"calendar {calendar.version} knows no year at all")
     first, last = min(calendar.years), max(calendar.years)
     what = f"calendar {calendar.version} knows {first} to {last}, the count touches {year}"
     if year < first:
