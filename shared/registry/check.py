@@ -6,6 +6,8 @@ from datetime import date
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from shared.registry.changes import looser
+from shared.registry.decrees import Decreed, decree_problems
 from shared.registry.models import (
     CalendarChain,
     Contents,
@@ -89,23 +91,13 @@ def _contacts(institution: Institution, where: str) -> Iterator[str]:
 
 def _limits(contents: Contents) -> Iterator[str]:
     """Find limits that are looser than a national version they may meet."""
-    all_limits = [version.limits.by_name() for version in contents.policies]
     for institution in contents.institutions:
         where = f"institutions/{institution.code}.toml"
         yield from _twice(
             (str(own.valid_from) for own in institution.own_limits), where, "limits valid_from"
         )
         for own in institution.own_limits:
-            for name, limit in own.given().items():
-                national = [limits[name] for limits in all_limits]
-                tightest = min(national, key=lambda limit: limit.days)
-                if limit.unit != tightest.unit:
-                    yield f"{where}: limit {name} must be in {tightest.unit}"
-                elif limit.days > tightest.days:
-                    yield (
-                        f"{where}: limit {name} of {limit.days} is looser than the national "
-                        f"{tightest.days}; an institution may only be tighter"
-                    )
+            yield from looser(own.given(), (v.limits for v in contents.policies), where)
 
 
 def _units(contents: Contents) -> Iterator[str]:
@@ -211,19 +203,7 @@ def _calendar(chain: CalendarChain) -> Iterator[str]:
             date.fromisoformat(f"2023-{month_day}")
         except ValueError:
             yield f"{where}: every_year: {month_day} is no month and day of every year; write MM-DD"
-    days: set[date] = set()
-    decided: set[int] = set()
+    decreed = Decreed()
     for version in chain.versions:
-        at = f"{where}: version of {version.known_from}"
-        yield from _twice((str(day) for day, _, _ in version.add), at, "day")
-        for day in version.remove:
-            if day not in days:
-                yield f"{at}: removes {day}, which no earlier version added; correct the date"
-            days.discard(day)
-        decided.update(version.decides)
-        for day in {day for day, _, _ in version.add}:
-            if day in days:
-                yield f"{at}: adds {day}, which an earlier version has; remove one"
-            if decided and day.year not in decided:
-                yield f"{at}: adds {day} to a year no decree decides; correct the date"
-            days.add(day)
+        yield from decree_problems(version, decreed, f"{where}: version of {version.known_from}")
+        decreed.apply(version)

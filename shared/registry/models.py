@@ -114,6 +114,11 @@ class Limit(Entry):
     unit: Literal["working_days", "calendar_days"] = "working_days"
     source: str
 
+    @property
+    def amount(self) -> int:
+        """How much time, in the limit's unit."""
+        return self.days
+
 
 class Rung(Entry):
     """Who is told at a level, so many working days after the deadline (level 0: before it)."""
