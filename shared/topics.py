@@ -238,16 +238,14 @@ _READS: Final[Mapping[str, Reads]] = {
     "notifier": {
         INTAKE: (e.ReportReceived,),
         NATIONAL: (
-            e.ReportForwarded, e.InformationRequested, e.ReportArchived, e.ReportBlocked,
-            e.ReportWithdrawn,
+            e.InformationRequested, e.ReportArchived, e.ReportBlocked, e.ReportWithdrawn,
         ),
         INSTITUTION: (e.ReportAccepted, e.InformationRequested, e.ReportArchived),
-        ROUTING: (e.ReportDispatched,),
-        FOLLOW_UP: (
-            e.InitialResponseGiven, e.FollowUpGiven, e.ReportClosed, e.ReportReopened,
-            e.CommandRefused,
+        FOLLOW_UP: (e.InitialResponseGiven, e.FollowUpGiven, e.ReportClosed, e.CommandRefused),
+        SLA: (
+            e.DeadlineSet, e.DeadlineMoved, e.DeadlineApproaching, e.DeadlineBreached,
+            e.BreachWithdrawn,
         ),
-        SLA: (e.DeadlineApproaching, e.DeadlineBreached),
         _ALARMS["notifier"]: (e.DeliveryReported,),
     },
     "agencies.out": {
