@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import typer
 
-from deploy.cli import agency, case, submit, topics
+from deploy.cli import agency, calendar, case, submit, topics
 
 app = typer.Typer(
     name="lapor",
@@ -25,3 +25,4 @@ submit.register(app)
 case.register(app)
 agency.register(app)
 topics.register(app)
+calendar.register(app)
