@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from services.notifier.case import Notifying
-from services.notifier.promises import MOVES_KEPT_MAX, PROMISES_MAX
+from services.notifier.promises import EARLY_MAX, PROMISES_MAX
 from services.notifier.rules import Known, decide
 from shared import events as e
 from tests.unit.notifier.builders import (
@@ -63,9 +63,8 @@ def told(asked: Sequence[e.NotificationRequested]) -> list[tuple[str, str]]:
     return [(each.template, each.person) for each in asked]
 
 
-ORDERS = [o for o in permutations(range(4)) if o.index(2) < o.index(3)]
-"""Of a report, its follow-up and two moves: those two lie in one stream, so they keep their order.
-"""
+ORDERS = [o for o in permutations(range(5)) if o.index(2) < o.index(3) < o.index(4)]
+"""Of a report, its follow-up, and a date set and moved twice: those lie in one stream, in order."""
 
 
 class TestAPromise:
@@ -219,6 +218,7 @@ class TestAMove:
 class TestAReplyWindow:
     """Its date is named by the follow-up, in another stream than the move's."""
 
+    SET = a_deadline_set(clock="reply", owner="reporter", started_at=NOON, deadline=REPLY_UNTIL)
     MOVE = a_move(clock="reply", owner="reporter", deadline_before=REPLY_UNTIL)
     AGAIN = a_move(
         clock="reply", owner="reporter", deadline_before=LATER, deadline=LATER + timedelta(days=1)
@@ -229,17 +229,34 @@ class TestAReplyWindow:
         self, order: tuple[int, ...]
     ) -> None:
         """The reporter is told both moves once, after the message that they correct."""
-        steps = [a_report(), FOLLOW_UP, self.MOVE, self.AGAIN]
+        steps = [a_report(), FOLLOW_UP, self.SET, self.MOVE, self.AGAIN]
         case, asked = run(*(steps[n] for n in order))
         dates = [x.deadline for x in asked if x.template != "received"]
         assert dates == [REPLY_UNTIL, LATER, self.AGAIN.deadline]
-        assert case.moves == ()
+        assert case.early == ()
+
+    @pytest.mark.parametrize("order", ORDERS)
+    def test_that_was_set_to_another_date_than_the_one_told_is_corrected(
+        self, order: tuple[int, ...]
+    ) -> None:
+        """A policy was published that the notifier's files do not have: the monitor is right."""
+        other = REPLY_UNTIL + timedelta(days=4)
+        set_, moved = (
+            self.SET.model_copy(update={"deadline": other}),
+            self.MOVE.model_copy(update={"deadline_before": other}),
+        )
+        steps = [a_report(), FOLLOW_UP, set_, moved, self.AGAIN]
+        case, asked = run(*(steps[n] for n in order))
+        dates = [x.deadline for x in asked if x.template != "received"]
+        assert dates == [REPLY_UNTIL, other, LATER, self.AGAIN.deadline]
+        assert "24 Juni" in message_of(asked[-3])["body"]
+        assert case.early == ()
 
     def test_keeps_few_moves_that_nobody_was_told_of(self) -> None:
         """A message that never comes does not make a case grow without end."""
-        moves = [self.MOVE.model_copy(update={"deadline": LATER})] * (MOVES_KEPT_MAX + 3)
+        moves = [self.MOVE.model_copy(update={"deadline": LATER})] * (EARLY_MAX + 3)
         case, asked = run(a_report(), *moves)
-        assert len(case.moves) == MOVES_KEPT_MAX
+        assert len(case.early) == EARLY_MAX
         assert [x.template for x in asked] == ["received"]
 
 
