@@ -18,6 +18,7 @@ from services.notifier.rules import (
 from shared import events as e
 from shared.decision import Decision
 from shared.vault import ReportKey
+from tests.tables import each
 from tests.unit.notifier.builders import (
     ANSWER,
     EMAIL,
@@ -80,8 +81,7 @@ def delivered(identity: str, outcome: str, reason: str = "") -> e.DeliveryReport
 class TestReporter:
     """How a reporter is reached."""
 
-    @pytest.mark.parametrize(
-        ("reporter", "channels"),
+    @each(
         [
             ({"email": EMAIL}, [("email", EMAIL)]),
             ({"email": EMAIL, "webhook": HOOK}, [("email", EMAIL), ("webhook", HOOK)]),
@@ -152,7 +152,7 @@ class TestReporter:
 class TestOrder:
     """Across streams there is none."""
 
-    @pytest.mark.parametrize("name", sorted(set(FACTS) - {"received"}))
+    @each(sorted(set(FACTS) - {"received"}))
     def test_a_fact_before_its_report_ends_in_the_same_messages(self, name: str) -> None:
         """Both orders: the same people, ids and words."""
         report, fact = (a_report(), "report"), (FACTS[name], "fact")
@@ -348,8 +348,7 @@ class TestPrivacy:
         assert "tidak dapat ditampilkan" in message_of(request)["body"]
 
 
-@pytest.mark.parametrize(
-    ("text", "fits"),
+@each(
     [
         ("a@b.example", True),
         ("a.b+c@d-e.example", True),
@@ -367,7 +366,7 @@ class TestPrivacy:
         ("a" * 65 + "@b.example", False),
         ("=?utf-8?q?a=40c.example=2C_b?=@b.example", False),
         ("a@=?utf-8?q?b=2C?=", False),
-    ],
+    ]
 )
 def test_an_address_is_exactly_one(text: str, *, fits: bool) -> None:
     """Nothing that could name a second recipient or a header."""
