@@ -96,6 +96,7 @@ class Work:
     outbounds: list[Outbound] = field(default_factory=list)
     by_lane: dict[str, list[Outbound]] = field(default_factory=dict)
     dead: int = 0
+    recent: deque[int] = field(default_factory=deque)  # 1 for a dead letter, 0 for a decision
 
 
 class Shell(Generic[C, P]):
@@ -255,7 +256,7 @@ class Shell(Generic[C, P]):
             known = await self._state.gather(lambda c: gather(c, inbounds))  # type: ignore[assignment]
         for inbound in inbounds:
             self._decide(work, inbound, known)
-        self._check_limit(work.dead, len(records))
+        work.recent = self._within_limit(work.dead, len(records))
         return work
 
     async def _cases(self, inbounds: Sequence[Inbound]) -> dict[str, Stored]:
@@ -307,7 +308,8 @@ class Shell(Generic[C, P]):
         lane_id = self._lane_of(Partition(record.topic, record.partition))
         work.by_lane.setdefault(lane_id, []).extend(outbounds)
 
-    def _check_limit(self, dead: int, records: int) -> None:
+    def _within_limit(self, dead: int, records: int) -> deque[int]:
+        """Return what counts against the limit once this batch is saved, however often tried."""
         recent = deque(self._recent, maxlen=self._recent.maxlen)
         recent.extend([1] * dead + [0] * (records - dead))
         count, share = sum(recent), sum(recent) / max(1, len(recent))
@@ -320,7 +322,7 @@ class Shell(Generic[C, P]):
                     "Nothing of this batch was saved. Mend the rule or the sender, start again",
                 )
             ])  # fmt: skip
-        self._recent = recent
+        return recent
 
     # ---- save, publish
 
@@ -336,6 +338,7 @@ class Shell(Generic[C, P]):
             new = Lane(lane_id, old.positions | mine, secrets.randbits(62), packed)
             saves.append(LaneSave(new, old.token))
         await self._state.save(saves, work.changed)
+        self._recent = work.recent
         self._checkpoint("saved")
         for save in saves:
             self._lanes[save.lane.id] = save.lane

@@ -1,5 +1,8 @@
 """What cannot be read or decided, on the real shell: kept with a reason, and it stops nothing."""
 
+import asyncpg
+
+from shared.cases import LaneSave, Stored
 from shared.envelope import Outbound
 from shared.stage import Limits
 from shared.topics import INSTITUTION
@@ -60,3 +63,24 @@ async def test_a_type_that_the_stage_does_not_read_moves_only_the_position() -> 
 
     assert world.dead() == []
     assert world.state.rows[str(LANE)].positions[A] == 1
+
+
+async def test_a_dead_letter_counts_once_however_often_its_batch_is_tried() -> None:
+    """A disk full for an hour makes no stage refuse to run for one poison record."""
+    limits = Limits(backoff_seconds_max=0.001, dead_letter_count_max=5, dead_letter_share_max=0.1)
+    world = World(limits=limits)
+    worker = await world.started()
+    save, tries = world.state.save, 0
+
+    async def full(lanes: list[LaneSave], cases: dict[str, Stored]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 10:
+            raise asyncpg.DiskFullError
+        await save(lanes, cases)
+
+    world.state.save = full  # type: ignore[method-assign, assignment]
+    await worker.shell.batch([world.accepted("a0", by="bug")])
+
+    assert tries == 10
+    assert [d["reason"] for d in world.dead()] == [b"rule_raised"]
