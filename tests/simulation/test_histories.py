@@ -344,3 +344,19 @@ async def test_offsets_are_committed_last_and_only_for_what_is_still_assigned() 
     await worker.shell.batch([a0, b0])
 
     assert world.broker.committed["routing"] == {Partition(*B): 1}
+
+
+async def test_what_retention_removes_after_another_decided_it_refuses_nobody() -> None:
+    """A zombie wakes beyond its old position: it looks again before it says what was lost."""
+    world = World()
+    a0, a1, a2 = (world.accepted(f"a{i}") for i in range(3))
+    zombie, other = await world.started(), await world.started()
+    await zombie.shell.batch([a0])
+    await other.shell.batch([a0, a1])
+    world.broker.starts[A] = 2
+
+    await zombie.shell.batch([a2])
+
+    assert zombie.log.sought[A] == 2
+    await zombie.shell.batch([a2])
+    assert world.said() == ["a0", "a1", "a2"]
