@@ -23,7 +23,7 @@ class Mouth:
         self.retried = 0
         self._kafka = kafka
         self._journal = journal.open("w", encoding="utf-8")
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Any = None
         self._lock = asyncio.Lock()
 
     async def say(
