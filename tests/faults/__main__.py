@@ -5,6 +5,7 @@ faults at the same times (the machine still decides what each process was doing 
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def main() -> int:
     arguments.add_argument("--rate", type=float, help="reports a second")
     arguments.add_argument("--json", type=Path, help="write the checker's counts there")
     chosen = arguments.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of an outage all the time
     options = Options(
         seed=chosen.seed,
         seconds=ROUND_SECONDS if chosen.short else chosen.minutes * 60,

@@ -39,6 +39,7 @@ class Hand:
     def __init__(self, pipeline: Pipeline, progress: Progress) -> None:
         self._pipeline = pipeline
         self._progress = progress
+        self._outage_ended = 0.0  # monotonic seconds
 
     async def inflict(self, fault: Fault) -> Suffered:
         """Do it, wait until its stages work again."""
@@ -58,6 +59,8 @@ class Hand:
         self, fault: Fault, stages: tuple[str, ...], since: float, note: str = ""
     ) -> Suffered:
         seconds = await self._progress.recovered(stages, since)
+        if seconds is not None and since < self._outage_ended <= since + seconds:
+            seconds -= self._outage_ended - since  # an outage came in between
         note = note if seconds is not None else f"{note} never went on".strip()
         return Suffered(fault, is_done=True, recovery_seconds=seconds, note=note)
 
@@ -111,6 +114,7 @@ class Hand:
             await asyncio.sleep(fault.seconds)
         finally:
             self._pipeline.resume_supervisor()
+            self._outage_ended = time.monotonic()
         return await self._then(fault, STAGES, time.monotonic())
 
     async def _scale(self, fault: Fault) -> Suffered:
@@ -148,4 +152,6 @@ async def _end(worker: "subprocess.Popen[bytes]") -> str:
     except subprocess.TimeoutExpired:
         worker.kill()
         return "did not end when asked to"
-    return "" if worker.returncode == 0 else f"ended with {worker.returncode}"
+    # uvicorn, done in good order, ends by the signal that it was asked with.
+    usual = (0, -signal.SIGTERM)
+    return "" if worker.returncode in usual else f"ended with {worker.returncode}"

@@ -59,19 +59,26 @@ def _round(
     room = length - START_SECONDS - 6.0
     places = [(stage, point) for stage in STAGES for point in POINTS]
     draw.shuffle(places)
-    for number, (stage, point) in enumerate(places):
-        at = began + START_SECONDS + room * number / len(places) + draw.uniform(0, 1)
-        yield Fault(round(at, 1), "point", stage, point)
+    joined, twin = draw.sample(STAGES[1:7], 2)
 
     def share(of: float) -> float:
         return round(began + length * of + draw.uniform(0, 2), 1)
 
-    joined, twin = draw.sample(STAGES[1:7], 2)
-    yield Fault(share(0.05), "scale", joined, seconds=24.0, workers=workers)
-    yield Fault(share(0.13), "freeze", joined, seconds=FREEZE_SECONDS)
+    def free(at: float, stage: str) -> float:
+        """Return a time at which no other fault of one stage alone befalls it."""
+        spell = {joined: (0.0, 32.0), twin: (38.0, 58.0)}.get(stage, (0.0, 0.0))
+        since, until = (began + seconds for seconds in spell)
+        is_free = not since <= at < until
+        return round(at if is_free else until + draw.uniform(0, 5), 1)
+
+    for number, (stage, point) in enumerate(places):
+        at = began + START_SECONDS + room * number / len(places) + draw.uniform(0, 1)
+        yield Fault(free(at, stage), "point", stage, point)
+    yield Fault(round(began + 5.0, 1), "scale", joined, seconds=24.0, workers=workers)
+    yield Fault(round(began + 11.0, 1), "freeze", joined, seconds=FREEZE_SECONDS)
+    yield Fault(round(began + 42.0, 1), "twin", twin, seconds=10.0)
     yield Fault(share(0.32), "broker", seconds=outage)
-    yield Fault(share(0.52), "postgres", seconds=outage)
+    yield Fault(share(0.54), "postgres", seconds=outage)
     yield Fault(share(0.72), "both", seconds=outage)
-    yield Fault(share(0.42), "twin", twin, seconds=10.0)
     for stage in draw.sample(STAGES, 6):
-        yield Fault(share(draw.uniform(0.1, 0.9)), "kill", stage)
+        yield Fault(free(share(draw.uniform(0.1, 0.9)), stage), "kill", stage)

@@ -18,14 +18,18 @@ from tests.faults.checker.rules import Look, check
 from tests.faults.checker.snapshot import Intended
 from tests.faults.checker.world import World
 
-LOOKS_MAX = 6
+LOOKS_MAX = 10
 
 
 async def look(
     kafka: str, postgres: str, intended: Intended, *, still_seconds: float, grace_seconds: float
 ) -> Findings:
-    """Read everything and check it; look again while something is wrong or still moves."""
-    world = World(intended)
+    """Read everything and check it; look again while something is wrong or was never still.
+
+    Each report is judged as it was when it last stood still: clocks may go on meanwhile.
+    """
+    world, verdict = World(intended), Findings()
+    unsettled: set[str] | None = None
     consumer = reader(kafka)
     await consumer.start()
     try:
@@ -37,10 +41,15 @@ async def look(
             async for record in records(consumer, world.ends):
                 world.take(record)
             moment = Look(world, rows, now_ms, int(still_seconds * 1000), int(grace_seconds * 1000))
-            found = check(moment)
-            if found.is_sound and not moment.moving:
+            moving = moment.moving
+            verdict = check(moment).but(moving, verdict)
+            unsettled = set(moving) if unsettled is None else unsettled & moving
+            verdict.counts["unsettled"] = len(unsettled)
+            if verdict.is_sound and not unsettled:
                 break
-        return found
+        for report in sorted(unsettled or ()):
+            verdict.add("never_still", report, "something was said of it at every look")
+        return verdict
     finally:
         await consumer.stop()
 

@@ -35,13 +35,14 @@ class Findings:
         """Note a violation; `report` is empty where it concerns no single one."""
         self.kinds[kind].append((report, what))
 
-    def without(self, reports: frozenset[str]) -> "Findings":
-        """Return the findings less those about reports that still move."""
+    def but(self, reports: frozenset[str], before: "Findings | None") -> "Findings":
+        """Return the findings, those about some reports as they were at the look before."""
         kept = Findings(counts=self.counts, worst_recovery_seconds=self.worst_recovery_seconds)
-        for kind, found in self.kinds.items():
-            settled = [each for each in found if each[0] not in reports]
-            if settled:
-                kept.kinds[kind] = settled
+        for source, is_kept in ((self, False), (before, True)):
+            for kind, found in source.kinds.items() if source else ():
+                chosen = [each for each in found if (each[0] in reports) is is_kept]
+                if chosen:
+                    kept.kinds[kind] += chosen
         return kept
 
     @property

@@ -52,7 +52,7 @@ class Look:
 
 
 def check(look: Look) -> Findings:
-    """Return everything that does not hold of what stands still."""
+    """Return everything that does not hold; of reports that move just now it may yet come true."""
     world, found = look.world, Findings()
     found.counts.update(world.found.counts)
     found.worst_recovery_seconds = world.intended.worst_recovery_seconds
@@ -60,13 +60,8 @@ def check(look: Look) -> Findings:
         found.kinds[kind] = list(violations)
     for rule in RULES:
         rule(look, found)
-    moving = look.moving
-    found.counts["unsettled"] = len(moving)
     found.counts["parked"] = look.tables.parked
-    settled = found.without(moving)
-    for kind in world.found.kinds:  # what the log itself says is true of moving reports too
-        settled.kinds[kind] = found.kinds[kind]
-    return settled
+    return found
 
 
 # ---- the doors
