@@ -38,7 +38,7 @@ from shared.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-START_BACKOFF_SECONDS_MAX = 5.0
+START_BACKOFF_SECONDS_MAX = 2.0
 
 
 class Service:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,20 +25,23 @@ from deploy.local.state import RETRY_SIGNAL, Child, State
 from shared.clock import Clock
 
 PREFIX: Final = "lapor-faults-"
-DAY_SECONDS: Final = 10.0  # a business day takes this long, so that deadlines pass in a short run
+DAY_SECONDS: Final = 10.0  # of a business day, so that deadlines pass in a short run
 BUSINESS_ORIGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday of a year with a decree
 WORKER_PORT: Final = 23_001
 
 
 class Pipeline:
-    """Started on entering, gone on leaving; ends only what it started."""
+    """Started by `up`, gone on leaving; ends only what it started."""
+
+    def __init__(self, day_seconds: float = DAY_SECONDS) -> None:
+        started = datetime.now(UTC).replace(microsecond=0)
+        scale = 86_400 / day_seconds
+        self.clock = Clock(scale, started, started if scale == 1 else BUSINESS_ORIGIN)
 
     def __enter__(self) -> Self:
         self.home = Home(Path(tempfile.mkdtemp(prefix=PREFIX))).make()
         self.kill_folder = self.home.root / "kill"
         self.kill_folder.mkdir()
-        scale = 86_400 / DAY_SECONDS
-        self.clock = Clock(scale, datetime.now(UTC).replace(microsecond=0), BUSINESS_ORIGIN)
         self._ports = Ports(default_cache() / "ports")
         self._workers: list[subprocess.Popen[bytes]] = []
         self._pauses = 0
@@ -87,7 +91,11 @@ class Pipeline:
             for service in stack.DEFAULT_PLAN.services
         )
         plan = stack.DEFAULT_PLAN.model_copy(update={"services": services})
-        stack.up(self.home, default_cache(), quiet, plan=plan)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", ResourceWarning
+            )  # the supervisor is to outlive its Popen
+            stack.up(self.home, default_cache(), quiet, plan=plan)
         found = stack.connection(self.home)
         self.kafka, self.postgres = found.kafka, found.postgres
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from aiokafka import TopicPartition
 from rich.console import Console
 from rich.table import Table
 
@@ -160,12 +161,12 @@ class Run:
         await self._noise.quiet()
         await self._town.quiet(DRAIN_SECONDS_MAX / 3)
         until = began + DRAIN_SECONDS_MAX
-        consumer = reader(self._pipeline.kafka)
+        every, consumer = await places(self._pipeline.kafka), reader(self._pipeline.kafka)
         await consumer.start()
         calm = 0
         try:
             while calm < 3 and time.monotonic() < until:
-                calm = calm + 1 if await self._lag(consumer) < 50 else 0
+                calm = calm + 1 if await self._lag(consumer, every) < 50 else 0
                 await asyncio.sleep(0.5)
         finally:
             await consumer.stop()
@@ -175,8 +176,7 @@ class Run:
         else:
             self._account.drained_seconds = time.monotonic() - began
 
-    async def _lag(self, consumer: Any) -> int:
-        every = await places(consumer)
+    async def _lag(self, consumer: Any, every: list[TopicPartition]) -> int:
         ends = await consumer.end_offsets(every)
         rows = await tables(self._pipeline.postgres)
         return sum(

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.faults.checker.findings import Findings
-from tests.faults.checker.reading import reader, records, tables
+from tests.faults.checker.reading import places, reader, records, tables
 from tests.faults.checker.rules import Look, check
 from tests.faults.checker.snapshot import Intended
 from tests.faults.checker.world import World
@@ -30,7 +30,7 @@ async def look(
     """
     world, verdict = World(intended), Findings()
     unsettled: set[str] | None = None
-    consumer = reader(kafka)
+    every, consumer = await places(kafka), reader(kafka)
     await consumer.start()
     try:
         for number in range(LOOKS_MAX):
@@ -38,7 +38,7 @@ async def look(
                 await asyncio.sleep(still_seconds)
             now_ms = int(time.time() * 1000)
             rows = await tables(postgres)
-            async for record in records(consumer, world.ends):
+            async for record in records(consumer, every, world.ends):
                 world.take(record)
             moment = Look(world, rows, now_ms, int(still_seconds * 1000), int(grace_seconds * 1000))
             moving = moment.moving

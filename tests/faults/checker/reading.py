@@ -1,12 +1,13 @@
 """Reads topics and tables with plain clients: no consumer group, no lock, nothing changed."""
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import asyncpg
 import msgpack
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.faults.checker.names import STAGES, schema_of
 from tests.faults.checker.snapshot import Case, Lanes, Place, Record, Tables, Unconfirmed
@@ -24,19 +25,32 @@ def reader(bootstrap: str) -> AIOKafkaConsumer:
     )  # fmt: skip
 
 
-async def places(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-    """Return every partition of the pipeline's topics."""
-    names = sorted(t for t in await consumer.topics() if t.startswith("lapor."))
-    return [
-        TopicPartition(name, number)
-        for name in names
-        for number in sorted(consumer.partitions_for_topic(name) or ())
-    ]
+async def places(bootstrap: str) -> list[TopicPartition]:
+    """Return every partition of the pipeline's topics.
+
+    Raises:
+        LookupError: there are none.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        names = sorted(t for t in await admin.list_topics() if t.startswith("lapor."))
+        found = [
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in (await admin.describe_topics(names) if names else ())
+            for partition in topic["partitions"]
+        ]
+    finally:
+        await admin.close()
+    if not found or {tp.topic for tp in found} != set(names):
+        raise LookupError("the broker does not show the pipeline's topics")
+    return found
 
 
-async def records(consumer: AIOKafkaConsumer, since: dict[Place, int]) -> AsyncIterator[Record]:
+async def records(
+    consumer: AIOKafkaConsumer, every: Sequence[TopicPartition], since: dict[Place, int]
+) -> AsyncIterator[Record]:
     """Yield what stands in the logs between these offsets and their ends of now."""
-    every = await places(consumer)
     consumer.assign(every)
     ends = await consumer.end_offsets(every)
     starts = await consumer.beginning_offsets(every)
@@ -63,6 +77,16 @@ def plain(record: ConsumerRecord) -> Record:
         record.topic, record.partition, record.offset, record.timestamp, record.key, record.value,
         tuple(record.headers),
     )  # fmt: skip
+
+
+async def record_all(bootstrap: str) -> list[Record]:
+    """Return every record there is: for a small pipeline only."""
+    consumer = reader(bootstrap)
+    await consumer.start()
+    try:
+        return [r async for r in records(consumer, await places(bootstrap), {})]
+    finally:
+        await consumer.stop()
 
 
 async def tables(postgres: str) -> Tables:

@@ -168,7 +168,12 @@ class World:
         if self._is_repeat(record):
             return
         self.found.counts["events"] += 1
-        body = json.loads(record.value or b"{}")
+        try:
+            body = json.loads(record.value or b"")
+        except ValueError:
+            at = f"{record.topic}/{record.partition}/{record.offset}"
+            self.found.add("unreadable", report, at)
+            return
         self._number(record, topic, report, body)
         match topic.kind:
             case "answers":
