@@ -14,8 +14,8 @@ from tests.faults.schedule import STAGES, Fault
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-REACHED_SECONDS_MAX: Final = 30.0  # until a stage comes to a commit point
-LIVE_SECONDS_MAX: Final = 30.0  # until a process that is being started is there
+REACHED_SECONDS_MAX: Final = 120.0  # until a stage comes to a commit point, an outage included
+LIVE_SECONDS_MAX: Final = 90.0  # until a process that is being started is there
 GRACE_SECONDS: Final = 20  # a worker asked to end has so long
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from psutil import pid_exists
+
 from deploy.local import stack
 from deploy.local.home import Home, default_cache
 from deploy.local.lives import Condition
@@ -39,7 +41,8 @@ class Pipeline:
         self.clock = Clock(scale, started, started if scale == 1 else BUSINESS_ORIGIN)
 
     def __enter__(self) -> Self:
-        self.home = Home(Path(tempfile.mkdtemp(prefix=PREFIX))).make()
+        sweep()
+        self.home = Home(Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))).make()
         self.kill_folder = self.home.root / "kill"
         self.kill_folder.mkdir()
         self._ports = Ports(default_cache() / "ports")
@@ -62,10 +65,8 @@ class Pipeline:
         try:
             stack.down(self.home)
         finally:
-            end(marked("LAPOR_STACK", str(self.home.root)), patience_seconds=10, by=signal.SIGKILL)
             self._ports.close()
-            remove_folder(self.home)
-            shutil.rmtree(self.home.root, ignore_errors=True)
+            remove(self.home)
 
     @property
     def _env(self) -> dict[str, str]:
@@ -200,3 +201,18 @@ class Pipeline:
             "LAPOR_MASTER_KEY": secrets.master_key,
             "LAPOR_DEAD_LETTER_KEY": secrets.dead_letter_key,
         }
+
+
+def remove(home: Home) -> None:
+    """End what still runs for a home, and delete it."""
+    end(marked("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
+    remove_folder(home)
+    shutil.rmtree(home.root, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove what earlier runs left that were killed themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        pid = folder.name.removeprefix(PREFIX).split("-")[0]
+        if folder.stat().st_uid == os.geteuid() and pid.isdigit() and not pid_exists(int(pid)):
+            remove(Home(folder))
