@@ -96,11 +96,10 @@ class Deadline:
         if self.leg.row.holder is Holder.REPORTER:
             yield self.at, WINDOW
             return
-        warned_at = rings_at(self.calendar, self.at, -self.limits.warning_days_before).at
-        if warned_at > max(self.known_at, self.started_at):
-            yield warned_at, WARNING
-        for level, after_days in self.limits.levels(self.leg.row.clock):
-            yield rings_at(self.calendar, self.at, after_days).at, level
+        for step in self.limits.thresholds(self.leg.row.clock):
+            due_at = rings_at(self.calendar, self.at, step.after_days or 0).at
+            if step.level > WARNING or due_at > max(self.known_at, self.started_at):
+                yield due_at, step.level
 
 
 def deadlines(story: Story, policy: Policy) -> list[Deadline]:

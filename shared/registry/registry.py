@@ -179,18 +179,18 @@ class Registry:
         clock: Clock,
         *,
         unit: str | None = None,
-        on: date | datetime | None = None,
+        on: date | datetime | Policy | None = None,
     ) -> tuple[Contact, ...]:
-        """List who is told at a level (0 = the warning) about a clock that the institution owes.
+        """List who is told at a level (0 = the last warning) about a clock the institution owes.
 
-        Completion and reply are owed by the reporter, whom the notifier reaches: nobody here.
+        By the ladder of a policy, or of the policy in force at a time. Completion and reply are
+        owed by the reporter, whom the notifier reaches: nobody here.
         """
-        policy = self.policy(institution, on or date.max)
+        policy = on if isinstance(on, Policy) else self.policy(institution, on or date.max)
         told: dict[Contact, None] = {}
-        for rung in policy.rungs:
-            if rung.level == level and (not rung.clocks or clock in rung.clocks):
-                for to in rung.to:
-                    told |= dict.fromkeys(self._told(to, institution, clock, unit))
+        for rung in policy.rungs_at(level, clock):
+            for to in rung.to:
+                told |= dict.fromkeys(self._told(to, institution, clock, unit))
         return tuple(told)
 
     def _told(
