@@ -82,8 +82,8 @@ def policy_from(registry: Registry, own: NotifierSettings) -> Policy:
     def windows_on(code: str, day: date) -> Windows:
         found = registry.policy(code, day)
         return Windows(
-            completion_working_days=found.limits.completion.days,
-            reply_days=found.limits.reply.days,
+            completion_working_days=found.limits.completion.amount,
+            reply_days=found.limits.reply.amount,
             reopen_days=found.reopen_days,
         )
 

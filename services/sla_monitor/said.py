@@ -52,7 +52,7 @@ def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
         unit=deadline.unit,
         started_at=deadline.started_at,
         deadline=deadline.at,
-        limit=deadline.limit.days,
+        limit=deadline.limit.amount,
         rest_seconds=deadline.rest.total_seconds(),
         calendar_version=deadline.calendar_version,
         policy_version=deadline.limits.version,
@@ -65,7 +65,7 @@ def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
 def was_set(report_id: str, deadline: Deadline) -> e.DeadlineSet:
     """Say who owes a step by when."""
     return e.DeadlineSet(
-        **_of(report_id, deadline), limit=deadline.limit.days, limit_unit=deadline.limit.unit
+        **_of(report_id, deadline), limit=deadline.limit.amount, limit_unit=deadline.limit.unit
     )
 
 
@@ -74,7 +74,7 @@ def was_moved(report_id: str, before: Said, deadline: Deadline) -> e.DeadlineMov
     why: Literal["reclassified", "resumed", "late_fact", "calendar", "policy"] = "late_fact"
     if before.started_at == deadline.started_at:
         is_same_policy = before.policy_version == deadline.limits.version
-        if before.limit != deadline.limit.days:
+        if before.limit != deadline.limit.amount:
             why = "reclassified" if is_same_policy else "policy"
         elif before.rest_seconds != deadline.rest.total_seconds():
             why = "resumed"

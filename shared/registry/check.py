@@ -6,7 +6,8 @@ from datetime import date
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shared.registry.changes import looser
+from shared.calendar import WEEKDAYS
+from shared.registry.changes import looser, no_minutes
 from shared.registry.decrees import Decreed, decree_problems
 from shared.registry.ladders import ladder_problems
 from shared.registry.models import (
@@ -56,6 +57,7 @@ def _policies(contents: Contents) -> Iterator[str]:
         yield from ladder_problems(version.ladder, where)
         if not 0 <= version.numbers.auto_forward_confidence.value <= 1:
             yield f"{where}: auto_forward_confidence must be from 0 to 1"
+        yield from no_minutes(version.limits.by_name(), where)
 
 
 def _institutions(contents: Contents) -> Iterator[str]:
@@ -78,6 +80,7 @@ def _institutions(contents: Contents) -> Iterator[str]:
         for name in institution.calendars:
             if name not in chains:
                 yield f"{where}: calendar {name} is not in calendars/; correct the name or add it"
+        yield from _hours(institution, where)
         yield from _contacts(institution, where)
         yield from _own_ladder(institution, contents, where)
 
@@ -93,6 +96,16 @@ def _own_ladder(institution: Institution, contents: Contents, where: str) -> Ite
             )
         )
         yield from dict.fromkeys(problems)
+
+
+def _hours(institution: Institution, where: str) -> Iterator[str]:
+    """Find days that are open and do not work, or work and are never open."""
+    for weekday, day in enumerate(institution.opening_hours or ()):
+        works = weekday in institution.week()
+        if day and not works:
+            yield f"{where}: {WEEKDAYS[weekday]} has opening hours but is not in working_week"
+        if works and not day:
+            yield f"{where}: {WEEKDAYS[weekday]} works but has no opening hours; add them"
 
 
 def _contacts(institution: Institution, where: str) -> Iterator[str]:
@@ -111,7 +124,9 @@ def _limits(contents: Contents) -> Iterator[str]:
             (str(own.valid_from) for own in institution.own_limits), where, "limits valid_from"
         )
         for own in institution.own_limits:
-            yield from looser(own.given(), (v.limits for v in contents.policies), where)
+            yield from looser(
+                institution, own.given(), (v.limits for v in contents.policies), where
+            )
 
 
 def _units(contents: Contents) -> Iterator[str]:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from shared.registry.calendars import start_of
-from shared.registry.limits import is_no_looser
 from shared.registry.models import Institution, Limit, Limits, NationalPolicy, Policy, Rung
 
 
@@ -154,7 +153,7 @@ def _policy(institution: Institution, now: _InForce) -> Policy:
     own = {
         name: limit
         for name, limit in now.own.items()
-        if is_no_looser(limit, getattr(now.national, name))
+        if limit.is_no_looser_than(getattr(now.national, name), institution.shortest_day())
     }
     numbers = now.base.numbers
     return Policy(
@@ -166,6 +165,7 @@ def _policy(institution: Institution, now: _InForce) -> Policy:
         unit_returns_max=int(numbers.unit_returns_max.value),
         command_wait_days=int(numbers.command_wait_days.value),
         auto_forward_confidence=numbers.auto_forward_confidence.value,
+        day_minutes=institution.shortest_day(),
     )
 
 

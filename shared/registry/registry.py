@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from shared.calendar import Calendar
 from shared.events import CalendarAmended, Clock
+from shared.opening_hours import Hours, OpeningHours
 from shared.registry.calendars import Chain, build_calendar
 from shared.registry.changes import (
     NATIONAL_CODE,
@@ -56,6 +57,7 @@ class Registry:
         self._amended: OrderedDict[tuple[Change, ...], Registry] = OrderedDict()
         # Made once for all amended registries: what is the same by value is the same object.
         self._calendars: dict[tuple[object, ...], Calendar] = {}
+        self._hours: dict[tuple[int, tuple[Hours, ...]], OpeningHours] = {}
         self._policies: dict[Policy, Policy] = {}
         self._units_of: dict[str, list[Unit]] = defaultdict(list)
         for unit in contents.units:
@@ -131,6 +133,21 @@ class Registry:
         made = self._calendars.get(key)
         if made is None:
             made = self._calendars[key] = build_calendar(owner, chains, known)
+        return made
+
+    def hours(self, institution: str, as_of: date | datetime) -> OpeningHours | None:
+        """Return an institution's opening hours, by which limits in working minutes are counted.
+
+        On the days of the calendar known at that time; None if it states no opening hours.
+        """
+        week = self.institution(institution).opening_hours
+        if week is None:
+            return None
+        calendar = self.calendar(institution, as_of)
+        key = (id(calendar), week)  # a calendar once made is kept
+        made = self._hours.get(key)
+        if made is None:
+            made = self._hours[key] = OpeningHours(calendar, week)
         return made
 
     # ---- changes
