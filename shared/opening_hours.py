@@ -143,16 +143,6 @@ class OpeningHours:
             here = self._position(until)
         return self._earliest(here + left)
 
-    def closing(self, day: date) -> datetime:
-        """Return the last closing time (UTC) of a day; of a day without hours its 24:00."""
-        zone, ordinal = self.calendar.zone, day.toordinal()
-        begins = _instant(zone, ordinal, 0) * _SECOND
-        ends = _instant(zone, ordinal, _DAY_SECONDS) * _SECOND
-        index = bisect_left(self._opens, ends) - 1
-        if index < 0 or self._opens[index] < begins:
-            return _at(ends)
-        return _at(self._opens[index] + self._length(index))
-
     # ---- the counting itself: positions are microseconds of working time since YEARS began
 
     def _back(self, start: datetime, left: int, rests: Sequence[Pause]) -> datetime:
@@ -197,6 +187,13 @@ class OpeningHours:
         if index < 0:
             raise CalendarYearMissing(YEARS[0] - 1, self.calendar.version)
         return _at(self._opens[index] + position - self._before[index])
+
+
+def closing_time(zone: ZoneInfo, week: Sequence[Hours], day: date) -> datetime:
+    """Return the last closing time (UTC) of a day; of a day without hours its 24:00."""
+    hours = week[day.weekday()]
+    closes = hours[-1][1] if hours else DAY_MINUTES
+    return _at(_instant(zone, day.toordinal(), closes * 60) * _SECOND)
 
 
 def hours_of(spec: Mapping[str, Sequence[Sequence[str]]]) -> tuple[Hours, ...]:

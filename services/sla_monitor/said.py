@@ -64,9 +64,8 @@ def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
 
 def was_set(report_id: str, deadline: Deadline) -> e.DeadlineSet:
     """Say who owes a step by when."""
-    return e.DeadlineSet(
-        **_of(report_id, deadline), limit=deadline.limit.amount, limit_unit=deadline.limit.unit
-    )
+    fields = _of(report_id, deadline) | {"started_by": deadline.leg.opened.kind.value}
+    return e.DeadlineSet(**fields, limit=deadline.limit.amount, limit_unit=deadline.limit.unit)
 
 
 def was_moved(report_id: str, before: Said, deadline: Deadline) -> e.DeadlineMoved:
