@@ -79,7 +79,13 @@ def was_moved(report_id: str, before: Said, deadline: Deadline) -> e.DeadlineMov
             why = "resumed"
         elif before.calendar_version != deadline.calendar_version:
             why = "calendar"
-    return e.DeadlineMoved(**_of(report_id, deadline), deadline_before=before.deadline, why=why)
+    return e.DeadlineMoved(
+        **_of(report_id, deadline),
+        deadline_before=before.deadline,
+        why=why,
+        calendar_version_before=before.calendar_version,
+        policy_version_before=before.policy_version,
+    )
 
 
 def was_met(report_id: str, deadline: Deadline, met_at: datetime) -> e.DeadlineMet:
