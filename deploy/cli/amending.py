@@ -132,8 +132,8 @@ def verdict(found: Preview, *, moves_open: bool) -> list[str]:
     if not moves_open:
         return ["Open reports keep the dates that they were promised (or add --apply-to-open)."]
     if not found.moves and not found.withdrawn:
-        return [f"No deadline of {found.looked_at:,} open reports would move."]
-    of = f"{found.reports:,} reports would move, of {found.looked_at:,} that are open:"
+        return [f"No deadline of {found.open:,} open reports would move."]
+    of = f"{found.reports:,} reports would move, of {found.open:,} that are open:"
     lines = [
         f"{found.moves:,} deadlines of {of}",
         *(f"  {_shift(by):>12}  {count:,}" for by, count in sorted(found.by.items())),
