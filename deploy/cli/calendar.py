@@ -204,7 +204,8 @@ def publish(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|VERSION", help="A file with one [[version]], or one of the files' names."
+            metavar="FILE|VERSION",
+            help="A TOML file with one version, or the name of one there is.",
         ),
     ],
     *,

@@ -22,7 +22,7 @@ def _only_a_group() -> None:
 
 @group.command()
 def publish(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="institution and one [limits].")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="institution, and one \\[limits].")],
     *,
     apply_to_open: Annotated[
         bool,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.changing import decree_in, limits_in, refuse_bad
+from deploy.cli.changing import decree_in, limits_in, refuse_bad, refuse_other_reach
 from deploy.cli.publishing import lanes_of
 from deploy.cli.reaching import Trouble
 from shared.envelope import parse
@@ -84,6 +84,7 @@ def test_a_version_of_the_files_may_be_named(version: object) -> None:
             'uji"]]\nremove = [2026-08-18]\n',
             "removes 2026-08-18, which no earlier version",
         ),
+        ("2026-03-10", "2026-03-11", "would not move"),
         ("2026-03-10", "2025-09-18", "is older than the newest known version, of 2025-09-19"),
         ("2026-03-10", "2025-09-19", "a version of that name with other days"),
     ],
@@ -138,6 +139,7 @@ def test_limits_are_read_for_an_institution_or_the_nation(tmp_path: Path) -> Non
         ("2026-03-10", "2023-01-01", "there is a version of that name with other limits"),
         ("2026-03-10", "2022-12-31", "older than the version in force"),
         ("2026-03-10", "2026-02-30", "cannot be read"),
+        ("2026-03-10", "2026-03-11", "would not move"),
     ],
 )
 def test_bad_limits_are_told_with_what_to_do(tmp_path: Path, old: str, new: str, told: str) -> None:
@@ -147,6 +149,23 @@ def test_bad_limits_are_told_with_what_to_do(tmp_path: Path, old: str, new: str,
 
     assert told in str(refused.value)
     assert refused.value.hint
+
+
+def test_limits_that_leave_open_reports_alone_may_lie_ahead(tmp_path: Path) -> None:
+    """They are known before they are in force."""
+    text = LIMITS.replace("2026-03-10", "2026-07-01")
+    refuse_bad(limits_in(a_file(tmp_path, text), applies_to_open=False), REGISTRY, NOW)
+
+
+def test_limits_once_published_cannot_get_another_say_over_open_reports(tmp_path: Path) -> None:
+    """The lanes would drop the repetition, and nobody would know that nothing moved."""
+    event = limits(tmp_path)
+    other = event.model_copy(update={"applies_to_open": False})
+
+    refuse_other_reach(event, None)
+    refuse_other_reach(event, event)
+    with pytest.raises(Trouble, match="was published without --apply-to-open"):
+        refuse_other_reach(event, other)
 
 
 def test_a_national_limit_in_minutes_is_refused(tmp_path: Path) -> None:
