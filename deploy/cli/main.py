@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import typer
 
-from deploy.cli import agency, calendar, case, deadline, sla, submit, topics
+from deploy.cli import agency, calendar, case, dead_letters, deadline, sla, submit, topics
 
 app = typer.Typer(
     name="lapor",
@@ -27,4 +27,5 @@ agency.register(app)
 deadline.register(app)
 sla.register(app)
 topics.register(app)
+dead_letters.register(app)
 calendar.register(app)

@@ -92,7 +92,9 @@ async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 @contextlib.asynccontextmanager
-async def writer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+async def writer(
+    bootstrap: str, *, bytes_max: int = RECORD_BYTES_MAX
+) -> AsyncIterator[AIOKafkaProducer]:
     """Yield a producer that keeps the order and doubles nothing; what is too large is refused."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -100,7 +102,7 @@ async def writer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
         acks="all",
         enable_idempotence=True,
         linger_ms=2,
-        max_request_size=RECORD_BYTES_MAX,
+        max_request_size=bytes_max,
     )
     try:
         await producer.start()
