@@ -13,7 +13,7 @@ from rich.text import Text
 
 from deploy.cli import letter_bytes, letter_pages, replaying
 from deploy.cli.letters import STATES, Letter, Letters, Wanted, all_letters, records_at
-from deploy.cli.reaching import Trouble, kafka_address, reader, run
+from deploy.cli.reaching import Trouble, kafka_address, run
 from deploy.cli.replaying import Word
 from deploy.cli.saying import err, out, troubles_told
 from deploy.cli.showing import Screen
@@ -112,9 +112,9 @@ def show(
 
 async def _opened(letter: Letter, *, is_needed: bool) -> tuple[Any, bytes | None, bytes | None]:
     """Return a letter as written last, its record's bytes, and those that failed last."""
-    async with reader(kafka_address()) as consumer:
-        first = (await records_at(consumer, [letter], first=True))[letter.id]
-        last = (await records_at(consumer, [letter]))[letter.id]
+    bootstrap = kafka_address()
+    first = (await records_at(bootstrap, [letter], first=True))[letter.id]
+    last = (await records_at(bootstrap, [letter]))[letter.id]
     try:
         key = letter_bytes.dead_letter_key()
         opened = [letter_bytes.opened(letter, record, key) for record in (first, last)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple, Self, get_args
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from deploy.cli.reaching import Trouble, reader, require
 from deploy.cli.scanning import headers_of, whole
@@ -180,16 +180,18 @@ async def all_letters(bootstrap: str, screen: Screen) -> Letters:
     Raises:
         KafkaError: the broker went away. Trouble: the topics do not exist.
     """
+    topics = [DEAD_LETTERS.topic(), REPLAYS.topic()]
     async with reader(bootstrap) as consumer:
-        await require(consumer, [DEAD_LETTERS.topic(), REPLAYS.topic()])
-        # The replays last: one asked meanwhile shows its letter as replayed, never the reverse.
-        dead = await headers_of(consumer, _partitions(DEAD_LETTERS), screen)
-        replays = await headers_of(consumer, _partitions(REPLAYS), screen)
+        await require(consumer, topics)
+        found = await headers_of(
+            consumer, [*_partitions(DEAD_LETTERS), *_partitions(REPLAYS)], screen
+        )
+    dead, replays = ([r for r in found if r.topic == topic] for topic in topics)
     return Letters.of(dead, replays)
 
 
 async def records_at(
-    consumer: AIOKafkaConsumer, letters: Sequence[Letter], *, first: bool = False
+    bootstrap: str, letters: Sequence[Letter], *, first: bool = False
 ) -> dict[str, ConsumerRecord]:
     """Return whole letters of one partition by id, as written last: with what was edited since.
 
@@ -198,7 +200,8 @@ async def records_at(
     """
     places = {letter.id: letter.written[0 if first else -1] for letter in letters}
     partition = TopicPartition(DEAD_LETTERS.topic(), next(iter(places.values()))[0])
-    found = await whole(consumer, partition, [offset for _, offset in places.values()])
+    async with reader(bootstrap) as consumer:
+        found = await whole(consumer, partition, [offset for _, offset in places.values()])
     if gone := sorted(offset for _, offset in places.values() if offset not in found):
         raise Trouble(
             f"The letter at {partition.topic}/{partition.partition}/{gone[0]} is gone.",

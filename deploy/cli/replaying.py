@@ -1,18 +1,18 @@
 """Send dead letters back to their stages: in order, in chunks, repeatable after any end."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from deploy.cli.letters import Letter, records_at
-from deploy.cli.reaching import reader, require, writer
+from deploy.cli.reaching import writer
 from deploy.cli.showing import Screen
 from shared.checkpoints import checkpoint
 from shared.parking import Action, Seal, replay_record
-from shared.topics import REPLAYS, STREAM_BYTES_MAX
+from shared.topics import STREAM_BYTES_MAX
 
 CHUNK: Final = 100
 """Letters in memory, and on their way unacknowledged, at a time."""
@@ -43,10 +43,9 @@ async def send(bootstrap: str, letters: Sequence[Letter], word: Word, screen: Sc
         KafkaError: the broker went away. Trouble: a letter or a topic is gone.
     """
     reached, done = checkpoint("operators"), 0
-    async with reader(bootstrap) as consumer, writer(bootstrap, bytes_max=STREAM_BYTES_MAX) as out:
-        await require(consumer, [REPLAYS.topic()])
+    async with writer(bootstrap, bytes_max=STREAM_BYTES_MAX) as out:
         for chunk in chunks(letters):
-            await _send(consumer, out, chunk, word)
+            await _send(out, chunk, await records_at(bootstrap, chunk), word)
             done += len(chunk)
             screen.advance(done)
             reached("sent")
@@ -61,9 +60,11 @@ def chunks(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
 
 
 async def _send(
-    consumer: AIOKafkaConsumer, out: AIOKafkaProducer, chunk: Sequence[Letter], word: Word
+    out: AIOKafkaProducer,
+    chunk: Sequence[Letter],
+    records: Mapping[str, ConsumerRecord],
+    word: Word,
 ) -> None:
-    records = await records_at(consumer, chunk)
     acknowledged = []
     for letter in chunk:
         replay = replay_record(
