@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 KAFKA_VARIABLE: Final = "LAPOR_KAFKA"
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
+STOP_SECONDS_MAX: Final = 0.5
 CLIENT_ID: Final = "lapor-cli"
 
 
@@ -88,7 +89,11 @@ async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.start()
         yield consumer
     finally:
-        await consumer.stop()
+        # A fetcher that is changing its assignment swallows the one cancellation that aiokafka's
+        # stop() sends and then waits for; when the time is up it is cancelled again.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await consumer.stop()
 
 
 @contextlib.asynccontextmanager

@@ -30,7 +30,6 @@ async def headers_of(
     Raises:
         KafkaError: the broker went away. Trouble: it stopped answering.
     """
-    consumer.assign(partitions)  # first: of a topic it does not know a consumer asks for ever
     starts = await consumer.beginning_offsets(partitions)
     ends = await consumer.end_offsets(partitions)
     found: list[Kept] = []
@@ -68,10 +67,11 @@ async def _read(
     take: Callable[[ConsumerRecord], None],
     advance: Callable[[int], None] = lambda _done: None,
 ) -> None:
-    consumer.assign(list(bounds))
-    for partition, (start, _) in bounds.items():
-        consumer.seek(partition, start)
     left = {p for p, (start, end) in bounds.items() if start < end}
+    if left:  # a consumer that was assigned what it then never reads may not stop (aiokafka)
+        consumer.assign(list(left))
+    for partition in left:
+        consumer.seek(partition, bounds[partition][0])
     done, moved_at = 0, time.monotonic()
     while left:
         if time.monotonic() - moved_at > SILENCE_SECONDS_MAX:
