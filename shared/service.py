@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Union
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -29,8 +29,10 @@ from shared.kafka import METADATA_AGE_MS_MAX, KafkaLog, subscribe
 from shared.lanes import EX_CONFIG, Partition, Refused
 from shared.metrics import Meters, kafka_middleware
 from shared.outbound import Writer
+from shared.parking import Parking
 from shared.settings import Settings
-from shared.stage import Context, Limits, Shell, Stage, Stopping
+from shared.shell import Shell, Stopping
+from shared.stage import Context, Limits, Stage
 from shared.topics import READS
 from shared.vault import DeadLetterKey
 from shared.watchdog import Watchdog
@@ -38,7 +40,7 @@ from shared.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-START_BACKOFF_SECONDS_MAX = 5.0
+START_BACKOFF_SECONDS_MAX = 2.0
 
 
 class Service:
@@ -86,7 +88,12 @@ class Service:
             self.stage,
             log=self.log,
             state=PostgresState(self.pool, self.stage.store),
-            reader=Reader(READS[self.stage.name], self.clock, self.stage.identify),
+            reader=Reader(
+                self.stage.name,
+                self.clock,
+                Parking(key.seal_bytes, key.open_bytes),
+                self.stage.identify,
+            ),
             writer=Writer(self.stage.name, is_door=self.stage.is_door, seal=key.seal_bytes),
             meters=self.meters,
             logger=self.logger,
@@ -98,7 +105,7 @@ class Service:
             checkpoint=checkpoint(self.stage.name),
         )
         self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.meters)
-        await self.log.start()
+        await self._reach_broker()
         # What is alive now stays alive: the collector need not look at it again (speed.md).
         gc.collect()
         gc.freeze()
@@ -114,6 +121,22 @@ class Service:
                 self.logger.warning("waiting_for_database", error=type(away).__name__)
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
+
+    async def _reach_broker(self) -> None:
+        """Wait for the broker: a stage that starts in an outage goes on when that is over.
+
+        Left to the supervisor, its growing pauses would be added to the outage.
+        """
+        delay = 0.2
+        while True:
+            try:
+                await self.log.start()
+            except KafkaConnectionError as away:
+                self.logger.warning("waiting_for_broker", error=type(away).__name__)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
+            else:
+                return
 
     async def started(self) -> None:
         """Start what runs beside the consumer."""

@@ -27,8 +27,8 @@ def due(calendar: Calendar, start: datetime, limit: Limit) -> Reckoned:
     Working days by the calendar; a limit in calendar days counts every day and no decree.
     """
     if limit.unit == "working_days":
-        return calendar.reckon(start, limit.days)
-    last = calendar.local_date(start) + timedelta(days=limit.days)
+        return calendar.reckon(start, limit.amount)
+    last = calendar.local_date(start) + timedelta(days=limit.amount)
     return Reckoned(calendar.end_of_day(last), is_provisional=False)
 
 

@@ -150,7 +150,7 @@ def _asked_in(question: Leg, holding: int) -> bool:
 
 def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...]) -> Deadline:
     holder, institution, unit = _owner(story, leg)
-    limits = policy.limits(institution, leg.start.known_at)
+    limits = policy.limits(institution, policy.limits_time(leg.start.known_at, leg.stopped_at))
     classified = _classified(story, leg) if leg.row.clock == "follow_up" else None
     again = leg.row.again and leg.opened.kind is not Kind.DISPATCHED
     report_class = classified.report_class if classified else None
@@ -159,7 +159,7 @@ def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...])
     if classified is not None:
         known.append(classified.known_at)
     known_at = max(known)
-    calendar = policy.calendar(institution, known_at)
+    calendar = policy.calendar(institution, policy.calendar_time(known_at, leg.stopped_at))
     found, is_resting = _reckon(calendar, leg.start.at, limit, pauses)
     if leg.opened.kind is Kind.RETURNED:
         least = limit.model_copy(update={"days": AFTER_RETURN_DAYS_MIN})

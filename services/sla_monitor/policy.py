@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.calendar import Calendar
-from shared.events import Clock
+from shared.events import CalendarAmended, Clock, PolicyChanged
 from shared.registry import NATIONAL, Registry
 from shared.registry import Policy as Limits
 
@@ -28,6 +28,32 @@ class Policy:
     def calendar(self, institution: str, at: datetime) -> Calendar:
         """Return the calendar as it was known at an aware instant."""
         return self.registry.calendar(self._known(institution), at)
+
+    def calendar_time(self, known_at: datetime, stopped_at: datetime | None) -> datetime:
+        """Return the time whose calendar rules a run: of its newest fact, or a later decree's.
+
+        A decree published while the clock runs counts, one published after the stop does not.
+        """
+        return self._moved(known_at, stopped_at, CalendarAmended)
+
+    def limits_time(self, known_at: datetime, stopped_at: datetime | None) -> datetime:
+        """Return the time whose limits rule a run: its start, or a later change for open cases."""
+        return self._moved(known_at, stopped_at, PolicyChanged)
+
+    def _moved(
+        self,
+        known_at: datetime,
+        stopped_at: datetime | None,
+        kind: type[CalendarAmended | PolicyChanged],
+    ) -> datetime:
+        times = (
+            change.seen_at
+            for change in self.registry.published
+            if isinstance(change.event, kind)
+            and getattr(change.event, "applies_to_open", True)
+            and (stopped_at is None or change.seen_at <= stopped_at)
+        )
+        return max(known_at, max(times, default=known_at))
 
     def recipients(
         self, institution: str, clock: Clock, level: int, unit: str | None, at: datetime

@@ -28,12 +28,17 @@ from services.sla_monitor.said import (
 from services.sla_monitor.story import Story
 from shared import events as e
 from shared.decision import Cause, Decision, decided, then
+from shared.lanes import lane_case
+from shared.registry import Change
 
 
 class Monitored(BaseModel, frozen=True):
     """One report's facts, what was said of its deadlines by run, and when it wants to be woken.
 
-    `holder`, `next_deadline` and `next_clock` are for people who look at the table.
+    `holder`, `next_deadline` and `next_clock` are for people who look at the table. A recompute
+    finds by `institutions`, `counts_from` and `counts_until` (UTC) which cases a decree may move:
+    whose clocks run, since when, and when the last level is due. `changes` fills the case of a
+    lane itself: what the registry's stream told it.
     """
 
     report_id: str
@@ -44,12 +49,20 @@ class Monitored(BaseModel, frozen=True):
     next_deadline: datetime | None = None
     next_clock: str | None = None
     alarm_at: datetime | None = None
+    institutions: tuple[str, ...] = ()
+    counts_from: datetime | None = None
+    counts_until: datetime | None = None
+    changes: tuple[Change, ...] = ()
 
 
 def decide(
     case: Monitored | None, event: BaseModel, cause: Cause, policy: Policy
 ) -> Decision[Monitored]:
     """Add a fact to the set and say what changes by it; say what is due when the alarm rings."""
+    if isinstance(event, e.CalendarAmended | e.PolicyChanged):
+        return decided(_learned(case, event, cause))
+    if isinstance(event, e.Recompute):
+        return decided(None) if case is None else _settle(case, policy)
     if isinstance(event, e.AlarmRang):
         return _ring(case, event, cause, policy)
     fact = fact_of(event, cause)
@@ -60,6 +73,15 @@ def decide(
     if facts == known.facts:
         return decided(case)
     return _settle(known.model_copy(update={"facts": facts}), policy)
+
+
+def _learned(
+    lane: Monitored | None, event: e.CalendarAmended | e.PolicyChanged, cause: Cause
+) -> Monitored:
+    """Keep a change of the registry in the lane's own case; it counts from its record's time."""
+    known = lane or Monitored(report_id=lane_case(cause.partition), is_over=True)
+    change = Change(event=event, seen_at=cause.now)
+    return known.model_copy(update={"changes": (*known.changes, change)})
 
 
 def _settle(case: Monitored, policy: Policy) -> Decision[Monitored]:
@@ -167,5 +189,8 @@ def _armed(case: Monitored, story: Story, wanted: Sequence[Deadline]) -> Monitor
             "holder": spans[-1].holder.value if spans and not case.is_over else "",
             "next_deadline": next_deadline,
             "next_clock": next_clock,
+            "institutions": tuple(sorted({d.institution for d in wanted if d.is_running})),
+            "counts_from": min((d.started_at for d in wanted if d.is_running), default=None),
+            "counts_until": rings[-1].due_at if rings else None,
         }
     )

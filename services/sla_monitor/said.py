@@ -52,7 +52,7 @@ def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
         unit=deadline.unit,
         started_at=deadline.started_at,
         deadline=deadline.at,
-        limit=deadline.limit.days,
+        limit=deadline.limit.amount,
         rest_seconds=deadline.rest.total_seconds(),
         calendar_version=deadline.calendar_version,
         policy_version=deadline.limits.version,
@@ -64,9 +64,8 @@ def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
 
 def was_set(report_id: str, deadline: Deadline) -> e.DeadlineSet:
     """Say who owes a step by when."""
-    return e.DeadlineSet(
-        **_of(report_id, deadline), limit=deadline.limit.days, limit_unit=deadline.limit.unit
-    )
+    fields = _of(report_id, deadline) | {"started_by": deadline.leg.opened.kind.value}
+    return e.DeadlineSet(**fields, limit=deadline.limit.amount, limit_unit=deadline.limit.unit)
 
 
 def was_moved(report_id: str, before: Said, deadline: Deadline) -> e.DeadlineMoved:
@@ -74,13 +73,19 @@ def was_moved(report_id: str, before: Said, deadline: Deadline) -> e.DeadlineMov
     why: Literal["reclassified", "resumed", "late_fact", "calendar", "policy"] = "late_fact"
     if before.started_at == deadline.started_at:
         is_same_policy = before.policy_version == deadline.limits.version
-        if before.limit != deadline.limit.days:
+        if before.limit != deadline.limit.amount:
             why = "reclassified" if is_same_policy else "policy"
         elif before.rest_seconds != deadline.rest.total_seconds():
             why = "resumed"
         elif before.calendar_version != deadline.calendar_version:
             why = "calendar"
-    return e.DeadlineMoved(**_of(report_id, deadline), deadline_before=before.deadline, why=why)
+    return e.DeadlineMoved(
+        **_of(report_id, deadline),
+        deadline_before=before.deadline,
+        why=why,
+        calendar_version_before=before.calendar_version,
+        policy_version_before=before.policy_version,
+    )
 
 
 def was_met(report_id: str, deadline: Deadline, met_at: datetime) -> e.DeadlineMet:

@@ -3,6 +3,7 @@
 Data in `deploy/registry/`, read once at start and checked; everything here is immutable and pure.
 """
 
+from shared.registry.changes import Change, problems_of
 from shared.registry.directory import Directory
 from shared.registry.files import RegistryError
 from shared.registry.load import PACKAGED, load
@@ -25,6 +26,7 @@ __all__ = [
     "NATIONAL",
     "PACKAGED",
     "Category",
+    "Change",
     "Contact",
     "Directory",
     "Institution",
@@ -40,4 +42,5 @@ __all__ = [
     "Unit",
     "UnknownCode",
     "load",
+    "problems_of",
 ]

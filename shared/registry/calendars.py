@@ -1,54 +1,122 @@
-"""Build the calendar of an institution from the decrees known at a time."""
+"""Which decrees of a chain count at a time, and the calendar that they make."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from shared.calendar import Calendar, DayOff
-from shared.registry.models import CalendarChain, Institution
+from shared.registry.decrees import Decreed
+from shared.registry.models import CalendarChain, DecreeVersion
 
 _LEAP_YEAR = 2024  # a day of every year is written without one
 
 
-def known_versions(chain: CalendarChain, as_of: date | datetime) -> int:
-    """Count the versions of a chain that were known on a day or at an aware instant."""
-    if isinstance(as_of, datetime):
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """Return 00:00 local time of a day, in UTC."""
+    return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
+
+
+class Counting(NamedTuple):
+    """A version of a chain and the instant (UTC) from which it counts."""
+
+    version: DecreeVersion
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain's versions in the order in which they count.
+
+    One of the files counts from the start of its `known_from` in the chain's zone, a published one
+    not before it was seen. `keys[n]` stands for the content of the first n versions.
+    """
+
+    written: CalendarChain
+    counting: tuple[Counting, ...]
+    zone: ZoneInfo
+    versions: tuple[DecreeVersion, ...] = field(init=False)
+    keys: tuple[str, ...] = field(init=False)
+    _instants: tuple[datetime, ...] = field(init=False)
+    _days: tuple[date, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Lay out what is searched."""
+        keys = [self.written.name]
+        for version, _ in self.counting:
+            said = f"{keys[-1]}\0{version.model_dump_json()}".encode()
+            keys.append(hashlib.blake2b(said, digest_size=16).hexdigest())
+        instants = tuple(since for _, since in self.counting)
+        object.__setattr__(self, "versions", tuple(version for version, _ in self.counting))
+        object.__setattr__(self, "keys", tuple(keys))
+        object.__setattr__(self, "_instants", instants)
+        object.__setattr__(self, "_days", tuple(at.astimezone(self.zone).date() for at in instants))
+
+    @classmethod
+    def of(cls, written: CalendarChain) -> Self:
+        """Return a chain as its file has it."""
+        zone = ZoneInfo(written.time_zone)
+        return cls(
+            written,
+            tuple(Counting(v, start_of(v.known_from, zone)) for v in written.versions),
+            zone,
+        )
+
+    def with_published(self, version: DecreeVersion, seen_at: datetime) -> "Chain":
+        """Return the chain with a version more, at its place."""
+        added = Counting(version, self.counts_from(version, seen_at))
+        counting = sorted((*self.counting, added), key=lambda counting: counting.since)
+        return Chain(self.written, tuple(counting), self.zone)
+
+    def counts_from(self, version: DecreeVersion, seen_at: datetime) -> datetime:
+        """Return when a version counts from that was published: seen, and its day begun."""
+        return max(seen_at, start_of(version.known_from, self.zone))
+
+    def known(self, as_of: date | datetime) -> int:
+        """Count the versions known on a day (at its end) or at an aware instant."""
+        if not isinstance(as_of, datetime):
+            return bisect_right(self._days, as_of)
         if as_of.tzinfo is None:
             raise ValueError("an instant without a time zone cannot choose a calendar")
-        as_of = as_of.astimezone(ZoneInfo(chain.time_zone)).date()
-    return sum(1 for version in chain.versions if version.known_from <= as_of)
+        return bisect_right(self._instants, as_of)
+
+    def name_of(self, version: DecreeVersion) -> str:
+        """Name a version after the day on which it became known."""
+        return f"{self.written.prefix}-{version.known_from}"
+
+    def name_at(self, known: int) -> str:
+        """Name the newest of the first versions."""
+        return self.name_of(self.versions[known - 1]) if known else f"{self.written.prefix}-0"
+
+    def named(self, name: str) -> DecreeVersion | None:
+        """Return the version of a name."""
+        return next((v for v in self.versions if self.name_of(v) == name), None)
 
 
 def build_calendar(
-    institution: Institution, chains: Sequence[CalendarChain], known: Sequence[int]
+    zone: ZoneInfo, week: frozenset[int], chains: Sequence[Chain], known: Iterable[int]
 ) -> Calendar:
     """Apply the known decrees of each chain in order; a removed day is a working day again."""
     days: dict[date, DayOff] = {}
     years: set[int] = set()
-    fixed: list[DayOff] = []
+    names: list[str] = []
     for chain, count in zip(chains, known, strict=True):
-        for version in chain.versions[:count]:
-            years.update(version.decides)
-            for day in version.remove:
-                del days[day]
-            for day, kind, name in version.add:
-                days[day] = DayOff(day, kind, name, version.decree)
-        fixed += [
-            DayOff(date.fromisoformat(f"{_LEAP_YEAR}-{day}"), kind, name, "by law, no decree yet")
-            for day, kind, name in chain.every_year
-        ]
+        decreed = Decreed.of(chain.versions[:count])
+        days |= decreed.days
+        years |= decreed.years
+        names.append(chain.name_at(count))
     return Calendar(
-        version="+".join(map(version_name, chains, known)),
-        zone=ZoneInfo(institution.time_zone),
-        working_week=institution.week(),
+        version="+".join(names),
+        zone=zone,
+        working_week=week,
         days_off=tuple(days[day] for day in sorted(days)),
         years=frozenset(years),
-        every_year=tuple(fixed),
-    )
-
-
-def version_name(chain: CalendarChain, known: int) -> str:
-    """Name the version after the day its newest known decree became known."""
-    return (
-        f"{chain.prefix}-{chain.versions[known - 1].known_from}" if known else f"{chain.prefix}-0"
+        every_year=tuple(
+            DayOff(date.fromisoformat(f"{_LEAP_YEAR}-{day}"), kind, name, "by law, no decree yet")
+            for chain in chains
+            for day, kind, name in chain.written.every_year
+        ),
     )

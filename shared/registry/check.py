@@ -6,6 +6,9 @@ from datetime import date
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from shared.calendar import WEEKDAYS
+from shared.registry.changes import looser, no_minutes
+from shared.registry.decrees import Decreed, decree_problems
 from shared.registry.models import (
     CalendarChain,
     Contents,
@@ -54,6 +57,7 @@ def _policies(contents: Contents) -> Iterator[str]:
             yield f"{where}: ladder levels are {levels}; number them 1, 2, 3 without a gap"
         if not 0 <= version.numbers.auto_forward_confidence.value <= 1:
             yield f"{where}: auto_forward_confidence must be from 0 to 1"
+        yield from no_minutes(version.limits.by_name(), where)
 
 
 def _institutions(contents: Contents) -> Iterator[str]:
@@ -76,7 +80,18 @@ def _institutions(contents: Contents) -> Iterator[str]:
         for name in institution.calendars:
             if name not in chains:
                 yield f"{where}: calendar {name} is not in calendars/; correct the name or add it"
+        yield from _hours(institution, where)
         yield from _contacts(institution, where)
+
+
+def _hours(institution: Institution, where: str) -> Iterator[str]:
+    """Find days that are open and do not work, or work and are never open."""
+    for weekday, day in enumerate(institution.opening_hours or ()):
+        works = weekday in institution.week()
+        if day and not works:
+            yield f"{where}: {WEEKDAYS[weekday]} has opening hours but is not in working_week"
+        if works and not day:
+            yield f"{where}: {WEEKDAYS[weekday]} works but has no opening hours; add them"
 
 
 def _contacts(institution: Institution, where: str) -> Iterator[str]:
@@ -89,23 +104,15 @@ def _contacts(institution: Institution, where: str) -> Iterator[str]:
 
 def _limits(contents: Contents) -> Iterator[str]:
     """Find limits that are looser than a national version they may meet."""
-    all_limits = [version.limits.by_name() for version in contents.policies]
     for institution in contents.institutions:
         where = f"institutions/{institution.code}.toml"
         yield from _twice(
             (str(own.valid_from) for own in institution.own_limits), where, "limits valid_from"
         )
         for own in institution.own_limits:
-            for name, limit in own.given().items():
-                national = [limits[name] for limits in all_limits]
-                tightest = min(national, key=lambda limit: limit.days)
-                if limit.unit != tightest.unit:
-                    yield f"{where}: limit {name} must be in {tightest.unit}"
-                elif limit.days > tightest.days:
-                    yield (
-                        f"{where}: limit {name} of {limit.days} is looser than the national "
-                        f"{tightest.days}; an institution may only be tighter"
-                    )
+            yield from looser(
+                institution, own.given(), (v.limits for v in contents.policies), where
+            )
 
 
 def _units(contents: Contents) -> Iterator[str]:
@@ -211,19 +218,7 @@ def _calendar(chain: CalendarChain) -> Iterator[str]:
             date.fromisoformat(f"2023-{month_day}")
         except ValueError:
             yield f"{where}: every_year: {month_day} is no month and day of every year; write MM-DD"
-    days: set[date] = set()
-    decided: set[int] = set()
+    decreed = Decreed()
     for version in chain.versions:
-        at = f"{where}: version of {version.known_from}"
-        yield from _twice((str(day) for day, _, _ in version.add), at, "day")
-        for day in version.remove:
-            if day not in days:
-                yield f"{at}: removes {day}, which no earlier version added; correct the date"
-            days.discard(day)
-        decided.update(version.decides)
-        for day in {day for day, _, _ in version.add}:
-            if day in days:
-                yield f"{at}: adds {day}, which an earlier version has; remove one"
-            if decided and day.year not in decided:
-                yield f"{at}: adds {day} to a year no decree decides; correct the date"
-            days.add(day)
+        yield from decree_problems(version, decreed, f"{where}: version of {version.known_from}")
+        decreed.apply(version)

@@ -1,15 +1,24 @@
 """Ask the registry about institutions, units, policy, directory, calendar and ladder: no I/O."""
 
-from bisect import bisect_right
-from collections import defaultdict
+import copy
+from collections import OrderedDict, defaultdict
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from shared.calendar import Calendar
-from shared.events import Clock
-from shared.registry.calendars import build_calendar, known_versions
+from shared.events import CalendarAmended, Clock
+from shared.opening_hours import Hours, OpeningHours
+from shared.registry.calendars import Chain, build_calendar
+from shared.registry.changes import (
+    NATIONAL_CODE,
+    Change,
+    is_known,
+    problems_of,
+    step_of,
+    version_of,
+)
 from shared.registry.directory import Directory
 from shared.registry.models import (
     Category,
@@ -19,11 +28,12 @@ from shared.registry.models import (
     Policy,
     Unit,
 )
-from shared.registry.policies import policies_of
+from shared.registry.policies import History
 
 Found = TypeVar("Found")
 
-NATIONAL = "00"
+NATIONAL: Final = NATIONAL_CODE
+AMENDED_MAX: Final = 64  # registries kept beside the files': 12 lanes, some versions each
 
 
 class UnknownCode(LookupError):  # noqa: N818  an answer about the data, not a fault
@@ -39,10 +49,17 @@ class Registry:
         self.topics = MappingProxyType({topic.code: topic for topic in contents.topics})
         self.categories = MappingProxyType({c.id: c for c in contents.categories})
         self.places = MappingProxyType({place.code: place for place in contents.places})
-        self._calendars = {chain.name: chain for chain in contents.calendars}
-        self._made: dict[tuple[object, ...], Calendar] = {}
-        self._policies = {i.code: policies_of(i, contents.policies) for i in contents.institutions}
-        self._zones = {i.code: ZoneInfo(i.time_zone) for i in contents.institutions}
+        self.chains = MappingProxyType(
+            {chain.name: Chain.of(chain) for chain in contents.calendars}
+        )
+        self.published: tuple[Change, ...] = ()
+        self._national = contents.policies
+        self._histories: dict[str, History] = {}
+        self._amended: OrderedDict[tuple[Change, ...], Registry] = OrderedDict()
+        # Made once for all amended registries: what is the same by value is the same object.
+        self._calendars: dict[tuple[object, ...], Calendar] = {}
+        self._hours: dict[tuple[int, tuple[Hours, ...]], OpeningHours] = {}
+        self._policies: dict[Policy, Policy] = {}
         self._units_of: dict[str, list[Unit]] = defaultdict(list)
         for unit in contents.units:
             self._units_of[unit.institution].append(unit)
@@ -89,24 +106,90 @@ class Registry:
         An aware instant counts as the institution's local day. A day before the first version gets
         the first: a report is never without a limit.
         """
-        days, policies = _known(self._policies.get(institution), f"institution {institution}")
-        if isinstance(on, datetime):
-            on = on.astimezone(self._zones[institution]).date()
-        return policies[max(bisect_right(days, on) - 1, 0)]
+        return self.policy_history(institution).at(on)
+
+    def policy_history(self, institution: str) -> History:
+        """Return an institution's policy from each day on which it changes; UnknownCode if none."""
+        history = self._histories.get(institution)
+        if history is None:
+            history = History.of(self.institution(institution), self._national)
+            for change in self.published:
+                step = step_of(change, history)
+                history = history if step is None else history.with_published(step)
+            history.share(self._policies)
+            self._histories[institution] = history
+        return history
 
     def calendar(self, institution: str, as_of: date | datetime) -> Calendar:
         """Return the institution's calendar as it was known on a day or at an aware instant.
 
-        A decree is known from the start of its day in the chain's zone. The version's name is that
-        of the newest decree of each chain, joined by "+".
+        A decree is known from the start of its day in the chain's zone, a published one not before
+        it was seen. The version's name is that of the newest decree of each chain, joined by "+".
         """
         owner = self.institution(institution)
-        chains = [self._calendars[name] for name in owner.calendars]
-        known = tuple(known_versions(chain, as_of) for chain in chains)
-        key = (owner.time_zone, owner.working_week, owner.calendars, known)
-        made = self._made.get(key)
+        chains = [self.chains[name] for name in owner.calendars]
+        known = [chain.known(as_of) for chain in chains]
+        keys = (chain.keys[count] for chain, count in zip(chains, known, strict=True))
+        key = (owner.time_zone, owner.working_week, *keys)
+        made = self._calendars.get(key)
         if made is None:
-            made = self._made[key] = build_calendar(owner, chains, known)
+            made = self._calendars[key] = build_calendar(
+                ZoneInfo(owner.time_zone), owner.week(), chains, known
+            )
+        return made
+
+    def hours(self, institution: str, as_of: date | datetime) -> OpeningHours | None:
+        """Return an institution's opening hours, by which limits in working minutes are counted.
+
+        On the days of the calendar known at that time; None if it states no opening hours.
+        """
+        week = self.institution(institution).opening_hours
+        if week is None:
+            return None
+        calendar = self.calendar(institution, as_of)
+        key = (id(calendar), week)  # a calendar once made is kept
+        made = self._hours.get(key)
+        if made is None:
+            made = self._hours[key] = OpeningHours(calendar, week)
+        return made
+
+    # ---- changes
+
+    def amended(self, changes: tuple[Change, ...]) -> "Registry":
+        """Return the registry with changes that were published, in the order they were seen.
+
+        Total: a change that contradicts what is known when it counts is left out, one that the
+        registry has already changes nothing. Pure, and the same object for the same changes.
+        """
+        if not changes:
+            return self
+        made = self._amended.get(changes)
+        if made is None:
+            made = self
+            for change in changes:
+                made = made._with(change)
+            self._amended[changes] = made
+            if len(self._amended) > AMENDED_MAX:
+                self._amended.popitem(last=False)
+        else:
+            self._amended.move_to_end(changes)
+        return made
+
+    def _with(self, change: Change) -> "Registry":
+        if is_known(change, self) or problems_of(change, self):
+            return self
+        made = copy.copy(self)
+        made.published = (*self.published, change)
+        made._amended = OrderedDict()  # noqa: SLF001  its own class
+        event = change.event
+        if isinstance(event, CalendarAmended):
+            chain = self.chains[event.chain].with_published(version_of(event), change.seen_at)
+            made.chains = MappingProxyType({**self.chains, event.chain: chain})
+        elif event.institution == NATIONAL:
+            made._histories = {}  # noqa: SLF001
+        else:
+            kept = (item for item in self._histories.items() if item[0] != event.institution)
+            made._histories = dict(kept)  # noqa: SLF001
         return made
 
     def ladder(

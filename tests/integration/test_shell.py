@@ -143,7 +143,7 @@ async def test_a_poison_record_is_a_dead_letter_and_the_rest_goes_on(stack: Stac
     """A rule that raises and bytes that are no JSON: sealed with their place, nothing stops."""
     await fresh(stack)
     sent = some(50, reports=5)
-    bug = accepted(900, of_report=3, by="bug")
+    bug = accepted(900, of_report=9, by="bug")
     await send(stack, INSTITUTION, [*sent[:25], bug, *sent[25:]])
     with worker(stack):
         check(sent, await said(stack, sent))
@@ -222,6 +222,21 @@ async def test_a_broker_crash_loses_and_doubles_nothing(stack: Stack) -> None:
         await asyncio.to_thread(stack.kill_kafka)
         await asyncio.to_thread(stack.start_kafka)
         await send(stack, INSTITUTION, sent[500:])
+        check(sent, await said(stack, sent))
+
+
+async def test_a_stage_that_starts_while_the_broker_is_away_waits_for_it(stack: Stack) -> None:
+    """It does not end, so no pause of a supervisor is added to the outage."""
+    await fresh(stack)
+    await asyncio.to_thread(stack.kill_kafka)
+    with worker(stack) as process:
+        try:
+            wait_until(lambda: "waiting_for_broker" in process.log.read_text(), "it waits")
+        finally:
+            await asyncio.to_thread(stack.start_kafka)
+        process.wait_ready()
+        sent = some(10, reports=2)
+        await send(stack, INSTITUTION, sent)
         check(sent, await said(stack, sent))
 
 

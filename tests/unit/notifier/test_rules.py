@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel
 
+from services.notifier.addresses import is_address
 from services.notifier.case import Notifying
 from services.notifier.rules import (
     Known,
     Policy,
     decide,
-    is_address,
     notification_id,
 )
 from shared import events as e
 from shared.decision import Decision
 from shared.vault import ReportKey
+from tests.tables import each
 from tests.unit.notifier.builders import (
     ANSWER,
     EMAIL,
@@ -33,6 +34,7 @@ from tests.unit.notifier.builders import (
     identity,
     known,
     message_of,
+    told_before,
 )
 
 if TYPE_CHECKING:
@@ -80,8 +82,7 @@ def delivered(identity: str, outcome: str, reason: str = "") -> e.DeliveryReport
 class TestReporter:
     """How a reporter is reached."""
 
-    @pytest.mark.parametrize(
-        ("reporter", "channels"),
+    @each(
         [
             ({"email": EMAIL}, [("email", EMAIL)]),
             ({"email": EMAIL, "webhook": HOOK}, [("email", EMAIL), ("webhook", HOOK)]),
@@ -152,12 +153,13 @@ class TestReporter:
 class TestOrder:
     """Across streams there is none."""
 
-    @pytest.mark.parametrize("name", sorted(set(FACTS) - {"received"}))
+    @each(sorted(set(FACTS) - {"received"}))
     def test_a_fact_before_its_report_ends_in_the_same_messages(self, name: str) -> None:
         """Both orders: the same people, ids and words."""
+        before_it = [(fact, f"before-{n}") for n, fact in enumerate(told_before(name))]
         report, fact = (a_report(), "report"), (FACTS[name], "fact")
-        after = told(report, fact).case
-        before = told(fact, report).case
+        after = told(report, *before_it, fact).case
+        before = told(*before_it, fact, report).case
         assert after is not None
         assert before is not None
         assert before.waiting == ()
@@ -171,7 +173,7 @@ class TestOrder:
         met = decide(early.case, a_report(), late, known())
         received, follow_up = requests_of(met)
         assert (received.template, follow_up.template) == ("received", "follow_up")
-        assert "sampai Sabtu, 24 Juni 2023" in message_of(follow_up)["body"]
+        assert "sampai akhir hari Sabtu, 24 Juni 2023" in message_of(follow_up)["body"]
         assert met.case is not None
         assert {p.due_at for p in met.case.pending} == {late.now}
         (outgoing,) = (o for o in met.events if o.event is follow_up)
@@ -348,8 +350,7 @@ class TestPrivacy:
         assert "tidak dapat ditampilkan" in message_of(request)["body"]
 
 
-@pytest.mark.parametrize(
-    ("text", "fits"),
+@each(
     [
         ("a@b.example", True),
         ("a.b+c@d-e.example", True),
@@ -367,7 +368,7 @@ class TestPrivacy:
         ("a" * 65 + "@b.example", False),
         ("=?utf-8?q?a=40c.example=2C_b?=@b.example", False),
         ("a@=?utf-8?q?b=2C?=", False),
-    ],
+    ]
 )
 def test_an_address_is_exactly_one(text: str, *, fits: bool) -> None:
     """Nothing that could name a second recipient or a header."""

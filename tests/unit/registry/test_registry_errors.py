@@ -1,17 +1,25 @@
 """A registry that contradicts itself is refused: file, entry, and what to do."""
 
+import json
 import shutil
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from shared.events import ReportClass
 from shared.registry import PACKAGED, RegistryError, load
+from tests.tables import each
 
 HSU = "institutions/6308.toml"
 UNITS = "units/6308.csv"
 RULES = "directory/6308.toml"
 HOLIDAYS = "calendars/indonesia.toml"
 LAST_DECREE = "[[version]]\nknown_from = 2025-09-19"
+INFORMATION = 'follow_up_information = { days = 5, source = "HSU'
+MINUTES = 'follow_up_information = {{ minutes = {}, source = "HSU'
+WEEK = 'keywords = ["hsu"'
 RULE = '[[rule]]\nname = "hsu.uji"\nunit = "6308-001"\nwhy = "test"\n'
 
 
@@ -19,6 +27,12 @@ def a_registry(tmp_path: Path) -> Path:
     """Copy the shipped files."""
     ignored = shutil.ignore_patterns("*.py", "__pycache__")
     return Path(shutil.copytree(PACKAGED, tmp_path / "registry", ignore=ignored))
+
+
+def an_opening(*times: str, day: str = "mon") -> str:
+    """Return opening hours of one weekday, before the line that `WEEK` names."""
+    spans = [list(span) for span in zip(times[::2], times[1::2], strict=True)]
+    return f"opening_hours = {{ {day} = {json.dumps(spans)} }}\n{WEEK}"
 
 
 def edited(folder: Path, file: str, old: str, new: str) -> None:
@@ -29,8 +43,7 @@ def edited(folder: Path, file: str, old: str, new: str) -> None:
     (folder / file).write_text(changed, encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "problem"),
+@each(
     [
         (
             HSU,
@@ -60,6 +73,29 @@ def edited(folder: Path, file: str, old: str, new: str) -> None:
             'follow_up_unsupervised = { days = 5, unit = "calendar_days",',
             "limit follow_up_unsupervised must be in working_days",
         ),
+        (HSU, INFORMATION, MINUTES.format(300), "but the institution states no opening_hours"),
+        (HSU, "{ days = 5", "{ days = 5, minutes = 5", "states either days or minutes"),
+        (HSU, "{ days = 5,", "{", "a limit states either days or minutes"),
+        (HSU, "{ days = 5", '{ unit = "working_minutes", days = 5', "minutes are working_minutes"),
+        (HSU, "{ days = 5", '{ unit = "working_days", minutes = 5', "minutes are working_minutes"),
+        (HSU, "{ days = 5", "{ minutes = 0", "limits.0.follow_up_information.minutes"),
+        (HSU, WEEK, an_opening("08:00", "25:00"), "'25:00' is no time from 00:00 to 24:00"),
+        (HSU, WEEK, an_opening("16:00", "08:00"), "closes before it opens"),
+        (HSU, WEEK, an_opening("08:00", "16:00", "15:00", "17:00"), "openings overlap"),
+        (HSU, WEEK, an_opening("08:00", "16:00"), "tue works but has no opening hours"),
+        (
+            HSU,
+            WEEK,
+            an_opening("08:00", "16:00", day="sun"),
+            "sun has opening hours but is not in working_week",
+        ),
+        (
+            HSU,
+            WEEK,
+            an_opening("08:00", "16:00", day="montag"),
+            "'montag' is none of mon, tue",
+        ),
+        ("policy.toml", "{ days = 3,", "{ minutes = 900,", "a national limit is in days"),
         (HSU, "{ days = 5", "{ days = 0", "limits.0.follow_up_information.days"),
         (HSU, "", "[[limits]]\nvalid_from = 2023-01-01", "valid_from 2023-01-01 occurs 2 times"),
         ("institutions/00.toml", 'code = "00"', 'code = "99"', "national admin 00 is missing"),
@@ -113,14 +149,15 @@ def edited(folder: Path, file: str, old: str, new: str) -> None:
     ],
 )
 def test_a_contradiction_is_refused_with_file_entry_and_remedy(
-    tmp_path: Path, file: str, old: str, new: str, problem: str
+    file: str, old: str, new: str, problem: str
 ) -> None:
     """One edit, one clear error."""
-    folder = a_registry(tmp_path)
-    edited(folder, file, old, new)
+    with TemporaryDirectory() as temporary:
+        folder = a_registry(Path(temporary))
+        edited(folder, file, old, new)
 
-    with pytest.raises(RegistryError) as refused:
-        load(folder)
+        with pytest.raises(RegistryError) as refused:
+            load(folder)
 
     assert any(problem in said for said in refused.value.problems), refused.value
 
@@ -172,3 +209,55 @@ def test_an_institution_may_replace_a_level_of_the_ladder(tmp_path: Path) -> Non
     assert policy.levels("follow_up") == ((1, 0), (2, 2), (3, 7))
     assert policy.version == "national-2019-01-01+3204-2021-01-01"
     assert [c.role for c in registry.ladder("3204", 2, "follow_up")] == ["head"]
+
+
+HOURS = """opening_hours.mon = [["08:00", "12:00"], ["13:00", "16:00"]]
+opening_hours.tue = [["08:00", "16:00"]]
+opening_hours.wed = [["08:00", "16:00"]]
+opening_hours.thu = [["08:00", "16:00"]]
+opening_hours.fri = [["08:00", "11:00"], ["13:00", "16:30"]]
+"""
+
+
+def with_minutes(tmp_path: Path, minutes: int) -> Path:
+    """Give Hulu Sungai Utara opening hours, and a limit in minutes for requests of information."""
+    folder = a_registry(tmp_path)
+    edited(folder, HSU, INFORMATION, MINUTES.format(minutes))
+    edited(folder, HSU, WEEK, HOURS + WEEK)
+    return folder
+
+
+def test_a_limit_in_minutes_that_may_be_looser_is_refused(tmp_path: Path) -> None:
+    """Five working days hold at least five Fridays of 390 minutes, whatever days they are."""
+    folder = with_minutes(tmp_path, 5 * 390 + 1)
+
+    with pytest.raises(RegistryError, match=r"shortest open day has 390 minutes; .* 1950"):
+        load(folder)
+
+
+def test_a_limit_in_minutes_of_so_many_shortest_days_is_taken(tmp_path: Path) -> None:
+    """A further follow-up has no more time than that."""
+    minutes = 5 * 390
+    folder = with_minutes(tmp_path, minutes)
+    policy = load(folder).policy("6308", date(2026, 3, 2))
+
+    limit = policy.limit("follow_up", ReportClass.INFORMATION)
+    again = policy.limit("follow_up", ReportClass.INFORMATION, again=True)
+    assert (limit.amount, limit.unit) == (minutes, "working_minutes")
+    assert again == limit  # surely no looser than the five days of a further follow-up
+    assert str(limit) == "1950 working minutes"
+
+
+def test_hours_are_counted_on_the_calendar(tmp_path: Path) -> None:
+    """Opening hours are of the institution, the days of its calendar; others have none."""
+    folder = a_registry(tmp_path)
+    edited(folder, HSU, WEEK, HOURS + WEEK)
+    registry = load(folder)
+    known = date(2026, 3, 2)
+    hours = registry.hours("6308", known)
+
+    assert hours is not None
+    assert hours is registry.hours("6308", known)
+    assert registry.hours("3204", known) is None
+    start = datetime(2026, 3, 17, 7, 30, tzinfo=UTC)  # Tuesday 15:30 WITA, before four days off
+    assert hours.add(start, timedelta(minutes=60)) == datetime(2026, 3, 25, 0, 30, tzinfo=UTC)
