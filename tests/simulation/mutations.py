@@ -262,12 +262,20 @@ CAUGHT: Final = (
 """Noticed, each by the seed that stands in `test_mutations.py`."""
 
 HARMLESS: Final = (
+    # Kafka's offsets serve the metrics, and to recognise a restored database: below the position
+    # any offset does.
     Mutation("offsets are committed before the sends", _shell(without.CommitsBeforePublishing)),
+    # The group's offset is never beyond the position: what is read again is dropped.
     Mutation("no seek at assignment", _log(NoSeekAtAssignment)),
+    # What was read before is at worst old, and the save's token finds that out.
     Mutation("lanes are not read again after an error", _shell(without.NoReloadAfterErrors)),
+    # These two fail only when a database comes back from a backup (V5).
     Mutation("the committed offset counts as published", _shell(without.BelievesTheGroup)),
     Mutation("positions instead of tokens", _shell(without.BelievesPositions)),
+    # True where it is known what was acknowledged; sending all again needs to know nothing.
     Mutation("only the rest is sent again", _log(SendsTheRest)),
+    # Position, gap and token checks hold between two tasks as they do between two processes.
     Mutation("assignment does not wait", _shell(without.AssignedAtOnce)),
 )
-"""Not noticed, and not needed for what is promised; why stands in `docs/guarantees.md`."""
+"""Not noticed in 10,000 histories each: cheap, clear or there for restored databases, but nothing
+that the promises without a restore rest on."""

@@ -72,7 +72,7 @@ def _append(fleet: Fleet, stream: Stream, speaker: str, event: Event, *, spoilt:
 
 def repeat(fleet: Fleet, step: Step) -> None:
     """Let an upstream say again, under a new offset, what it said before."""
-    said = [p for p, log in fleet.broker.logs.items() if log and p.topic in _REPEATED]
+    said = sorted(p for p, log in fleet.broker.logs.items() if log and p.topic in _REPEATED)
     if not said or "broker" in fleet.away:
         return
     log = fleet.broker.logs[said[step.who % len(said)]]
