@@ -151,4 +151,4 @@ def test_the_checker_finds(damage: Callable[[Fleet], None], says: str) -> None:
 
     damage(fleet)
 
-    assert any(says in fault for fault in check(fleet.broker, fleet.groups, fleet.actors))
+    assert any(says in fault for fault in check(fleet))
