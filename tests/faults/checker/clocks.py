@@ -38,13 +38,21 @@ class Clocks:
             return
         run = (body["clock"], body["started_at"])
         if name in ("DeadlineSet", "DeadlineMoved"):
+            self._forget(run, body.get("deadline_before", body["deadline"]))
             self.open[run] = body["deadline"]
         elif name == "DeadlineMet":
-            self.open.pop(run, None)
+            self._forget(run, body["deadline"])
         elif name in ("DeadlineApproaching", "DeadlineBreached"):
             self._say(Breach(*run, int(body.get("level") or 0), body["deadline"]), body)
         elif name == "BreachWithdrawn":
             self.said[Breach(*run, int(body["level"]), body["deadline"])] -= 1
+
+    def _forget(self, run: tuple[str, str], deadline: str) -> None:
+        """Close a run; one whose start a late fact put elsewhere is known by its date."""
+        if run not in self.open:
+            same = [r for r, at_ in self.open.items() if (r[0], at_) == (run[0], deadline)]
+            run = same[-1] if same else run
+        self.open.pop(run, None)
 
     def _say(self, breach: Breach, body: Mapping[str, Any]) -> None:
         self.said[breach] += 1
