@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from shared.calendar import WEEKDAYS
 from shared.registry.changes import looser, no_minutes
 from shared.registry.decrees import Decreed, decree_problems
+from shared.registry.ladders import ladder_problems
 from shared.registry.models import (
     CalendarChain,
     Contents,
@@ -16,6 +17,7 @@ from shared.registry.models import (
     Rule,
     Unit,
 )
+from shared.registry.policies import merged_ladder
 
 _TOLD_BY_ALL = ("admin", "head", "oversight")
 
@@ -53,9 +55,7 @@ def _policies(contents: Contents) -> Iterator[str]:
     )
     for version in contents.policies:
         where = f"policy.toml: version of {version.valid_from}"
-        levels = sorted({rung.level for rung in version.ladder if rung.level > 0})
-        if levels != list(range(1, len(levels) + 1)):
-            yield f"{where}: ladder levels are {levels}; number them 1, 2, 3 without a gap"
+        yield from ladder_problems(version.ladder, where)
         if not 0 <= version.numbers.auto_forward_confidence.value <= 1:
             yield f"{where}: auto_forward_confidence must be from 0 to 1"
         yield from no_minutes(version.limits.by_name(), where)
@@ -83,6 +83,20 @@ def _institutions(contents: Contents) -> Iterator[str]:
                 yield f"{where}: calendar {name} is not in calendars/; correct the name or add it"
         yield from _hours(institution, where)
         yield from _contacts(institution, where)
+        yield from _own_ladder(institution, contents, where)
+
+
+def _own_ladder(institution: Institution, contents: Contents, where: str) -> Iterator[str]:
+    """Find what is wrong with a ladder of its own on top of any national one, each once."""
+    if institution.own_ladder:
+        problems = (
+            problem
+            for version in contents.policies
+            for problem in ladder_problems(
+                merged_ladder(version.ladder, institution.own_ladder), where
+            )
+        )
+        yield from dict.fromkeys(problems)
 
 
 def _hours(institution: Institution, where: str) -> Iterator[str]:

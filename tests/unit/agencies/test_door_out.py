@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from services.agencies.door_out import BREACHES_MAX, COMPLETIONS_MAX, WAITING_MAX, Told
 from shared import events as e
 from shared.topics import READS
+from tests.tables import each
 from tests.unit.agencies.builders import (
     BANDUNG,
     BODY,
@@ -67,9 +68,7 @@ def test_who_is_anonymous_is_known_to_the_platform_alone() -> None:
     assert institution.body == BODY
 
 
-@pytest.mark.parametrize(
-    ("fact", "entry", "changes"),
-    [
+@each([
         (e.InformationRequested, "information_requested", {"text": "Di jalan apa?"}),
         (e.ReportAccepted, "accepted", {}),
         (e.ReportReclassified, "reclassified", {"text": "Hanya bertanya"}),
@@ -91,8 +90,7 @@ def test_who_is_anonymous_is_known_to_the_platform_alone() -> None:
         (e.DeadlineApproaching, "deadline_approaching", {"unit": "6308-001"}),
         (e.DeadlineBreached, "deadline_breached", {"level": 1}),
         (e.BreachWithdrawn, "breach_withdrawn", {"level": 1, "reason": "moved"}),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_the_holder_is_told_of_its_holding(
     fact: type[BaseModel], entry: str, changes: dict[str, object]
 ) -> None:
@@ -104,8 +102,7 @@ def test_the_holder_is_told_of_its_holding(
     assert (found.holding, found.report) == (1, None)
 
 
-@pytest.mark.parametrize(
-    "fact",
+@each(
     [
         a_fact(e.ReporterAnswered),
         a_fact(e.ReopenRequested),
@@ -114,7 +111,7 @@ def test_the_holder_is_told_of_its_holding(
         a_fact(e.ReportDispatched, institution=BANDUNG),
         a_received(),
         FORWARD,
-    ],
+    ]
 )
 def test_some_facts_tell_the_holder_nothing(fact: BaseModel) -> None:
     """What another entry tells, the reporter's own clocks, another's claim, and repeats."""
@@ -202,8 +199,7 @@ def test_an_end_before_the_start_gives_the_same_final_case(end: BaseModel) -> No
     assert orders[1].causes == ["fact-2", "fact-1"]
 
 
-@pytest.mark.parametrize(
-    "early",
+@each(
     [
         [a_fact(e.ReportAccepted)],
         [a_fact(e.ReportAccepted), a_fact(e.ReportDispatched)],
@@ -211,8 +207,7 @@ def test_an_end_before_the_start_gives_the_same_final_case(end: BaseModel) -> No
         [a_fact(e.FollowUpGiven), a_fact(e.ReportClosed)],
         [a_fact(e.ReportArchived)],
         [RETURN],
-    ],
-    ids=lambda facts: "+".join(type(fact).__name__ for fact in facts),
+    ]
 )
 def test_facts_before_their_beginning_wait_and_go_out_in_order(early: list[BaseModel]) -> None:
     """Before the forward, before the report, or before both: the same lines."""

@@ -20,6 +20,7 @@ from shared.topics import kebab
 from shared.tracking import tracking_number
 from tests import builders as b
 from tests.simulation.memory import MemoryRecord
+from tests.tables import each
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "events"
 WITHOUT_FACTS = (e.ReportWithdrawn, e.ReportBlocked)  # what they say is all in their name
@@ -92,8 +93,7 @@ def test_a_dead_letter_and_an_unknown_event_have_their_place() -> None:
     assert facts(second, NAMES) == "rule_raised KeyError, t/1/2"
 
 
-@pytest.mark.parametrize(
-    ("events", "status"),
+@each(
     [
         ([b.a_report()], "Belum Terverifikasi"),
         ([b.a_report(), b.a_request()], "Menunggu Kelengkapan Informasi"),
@@ -115,7 +115,7 @@ def test_a_dead_letter_and_an_unknown_event_have_their_place() -> None:
         ([b.a_withdrawing()], "Diarsipkan oleh Pelapor"),
         ([b.a_blocking()], "Konten Terblokir"),
         ([b.a_blocking(), b.a_dispatching()], "Konten Terblokir"),
-    ],
+    ]
 )
 def test_the_status_is_the_real_systems_word(events: list[BaseModel], status: str) -> None:
     """As the official export writes it."""
@@ -168,7 +168,7 @@ def test_what_was_promised_stands_beside_what_is_owed() -> None:
     assert last_promised(standing(told(due, *made, met), NAMES)) == []
 
 
-@pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.json")), ids=lambda file: file.stem)
+@each(sorted(GOLDEN.glob("*.json")))
 def test_every_event_has_its_line(file: Path) -> None:
     """Who did it and what matters, for the golden example of every event of these streams."""
     name = file.name.split(".", maxsplit=1)[0]
@@ -199,10 +199,9 @@ def test_what_is_sealed_is_named_and_not_shown() -> None:
     assert sealed_fields(e.ReportReceived) == ("identity", "content")
 
 
-@pytest.mark.parametrize(
-    "typed",
+@each(
     [b.REPORT, b.REPORT.lower(), tracking_number(b.REPORT), tracking_number(b.REPORT).lower(),
-     tracking_number(b.REPORT).replace("-", " "), tracking_number(b.REPORT).replace("0", "o")],
+     tracking_number(b.REPORT).replace("-", " "), tracking_number(b.REPORT).replace("0", "o")]
 )  # fmt: skip
 def test_a_number_is_read_as_people_write_it(typed: str) -> None:
     """The id, or the number with or without its hyphens."""
