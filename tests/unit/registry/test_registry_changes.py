@@ -116,15 +116,29 @@ def test_many_lanes_are_cheap() -> None:
 
 
 def test_what_the_files_say_already_changes_nothing_when_published() -> None:
-    """The same decree in the files and on the stream is one."""
+    """The same decree in the files and on the stream is one; since when is kept for open cases."""
     written = REGISTRY.chains["indonesia"].versions[-1]
     event = CalendarAmended(
         version="id-2025-09-19", chain="indonesia", **written.model_dump(exclude={"source"}),
         source="another source",
     )  # fmt: skip
 
-    assert REGISTRY.amended((seen(event),)) is REGISTRY
+    amended = REGISTRY.amended((seen(event), seen(event, SEEN + timedelta(days=1))))
+
     assert problems_of(seen(event), REGISTRY) == []
+    assert amended.published == (seen(event),)
+    assert amended.chains is REGISTRY.chains
+    assert amended.calendar("00", SEEN) is REGISTRY.calendar("00", SEEN)
+
+
+def test_limits_that_the_files_have_too_are_one() -> None:
+    """The next release carries them; what was published before stays published."""
+    limits = {"follow_up_information": LimitTerm(amount=5, source="another source")}
+    event = a_policy(version="6308-2023-01-01", valid_from=date(2023, 1, 1), limits=limits)
+    amended = REGISTRY.amended((seen(event),))
+
+    assert amended.published == (seen(event),)
+    assert amended.policy("6308", SEEN) == REGISTRY.policy("6308", SEEN)
 
 
 def test_the_same_change_twice_is_one() -> None:
