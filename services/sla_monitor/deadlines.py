@@ -151,13 +151,13 @@ def _asked_in(question: Leg, holding: int) -> bool:
 def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...]) -> Deadline:
     holder, institution, unit = _owner(story, leg)
     limits = policy.limits(institution, leg.start.known_at)
-    classified = _classified(story, leg) if leg.row.clock == "follow_up" else None
+    class_fact = classified(story, leg) if leg.row.clock == "follow_up" else None
     again = leg.row.again and leg.opened.kind is not Kind.DISPATCHED
-    report_class = classified.report_class if classified else None
+    report_class = class_fact.report_class if class_fact else None
     limit = limits.limit(leg.row.clock, report_class, again=again)
     known = [leg.opened.known_at, *(p.until for p in pauses if p.until is not None)]
-    if classified is not None:
-        known.append(classified.known_at)
+    if class_fact is not None:
+        known.append(class_fact.known_at)
     known_at = max(known)
     calendar = policy.calendar(institution, known_at)
     found, is_resting = _reckon(calendar, leg.start.at, limit, pauses)
@@ -204,8 +204,8 @@ def _owner(story: Story, leg: Leg) -> tuple[Holder, str, str | None]:
     return holder, leg.opened.institution or NATIONAL_CODE, unit
 
 
-def _classified(story: Story, leg: Leg) -> Fact | None:
-    """Return the fact that classified the report last before the step was done.
+def classified(story: Story, leg: Leg) -> Fact | None:
+    """Return the fact that classified a follow-up's report last before the step was done.
 
     By the institution's own stream; the class that the dispatch names counts until that is known.
     """
