@@ -104,6 +104,11 @@ class Calendar:
         object.__setattr__(self, "_decreed_from", since)
         object.__setattr__(self, "_decreed_until", until)
 
+    @property
+    def working_ordinals(self) -> "array[int]":
+        """Return the proleptic ordinals of all working days of YEARS, ascending; read only."""
+        return self._working
+
     # ---- days
 
     def local_date(self, at: datetime) -> date:

