@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import typer
 
-from deploy.cli import agency, case, deadline, submit, topics
+from deploy.cli import agency, case, deadline, explain, submit, topics
 
 app = typer.Typer(
     name="lapor",
@@ -25,4 +25,5 @@ submit.register(app)
 case.register(app)
 agency.register(app)
 deadline.register(app)
+explain.register()
 topics.register(app)

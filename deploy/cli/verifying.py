@@ -1,18 +1,19 @@
 """Deadlines derived again from the facts in the streams: one pass over them, lane by lane."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from deploy.cli.evidence import DECIDED, Lane, read_lane
+from deploy.cli.evidence import DECIDED, SAID, Lane, read_lane
 from deploy.cli.monitored import Place, Snapshot, database, every_id, snapshot
 from deploy.cli.reaching import reader, require
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.verify import Difference, differences
+from services.sla_monitor.verify import Difference, Heard, Kept, differences
 from shared.outbound import partition_of
 from shared.registry import Registry, load
-from shared.topics import PARTITIONS, SLA
+from shared.topics import PARTITIONS, SLA, Stream
 from shared.tracking import is_report_id
 
 CASES_AT_ONCE: Final = 500
@@ -27,19 +28,40 @@ def policy_of(registry: Registry, lane: Lane) -> Policy:
     return Policy(registry.amended(lane.changes))
 
 
-async def verify(place: Place, report_ids: Sequence[str], progress: Progress) -> list[Difference]:
-    """List what differs of some reports, each read by itself.
+@dataclass(frozen=True)
+class Looked:
+    """One report as it is kept, what was said of it, and what differs from its facts."""
+
+    kept: Kept | None
+    heard: tuple[Heard, ...]
+    policy: Policy
+    differences: tuple[Difference, ...] = ()
+
+
+async def look(place: Place, report_id: str, progress: Progress, *, verify: bool) -> Looked:
+    """Return what is known of a report; only where it is to be verified its facts are read, too.
 
     Raises:
         KafkaError: the broker went away. Trouble: the stack or its topics are not there.
     """
-    wanted: dict[int, set[str]] = {}
-    for report_id in report_ids:
-        wanted.setdefault(partition_of(report_id.encode()), set()).add(report_id)
-    return (await _verified(place, wanted, progress, keep=lambda one: one in report_ids))[1]
+    number, streams = partition_of(report_id.encode()), _STREAMS if verify else SAID
+    async with reader(place.kafka) as consumer, database(place.postgres) as connection:
+        count = Count(await _records(consumer, streams, [number]), progress)
+        async with snapshot(connection, number) as seen:
+            lane = await read_lane(
+                consumer, place, seen, number, streams, wanted=report_id.__eq__, advance=count
+            )
+            kept = (await seen.cases([report_id])).get(report_id)
+    policy = policy_of(load(), lane)
+    heard = lane.heard_by(report_id, kept.sequence if kept else 0)
+    read = lane.read.get(report_id, [])
+    found = differences(report_id, kept, read, heard, policy) if verify else []
+    return Looked(kept, tuple(heard), policy, tuple(found))
 
 
-async def verify_all(place: Place, progress: Progress) -> tuple[int, list[Difference]]:
+async def verify_all(
+    place: Place, progress: Progress, *, only: Collection[str] | None = None
+) -> tuple[int, list[Difference]]:
     """Count the reports and list what differs of any: of those kept, and of those on the streams.
 
     Memory holds one lane at a time: the facts of its reports and what was said of them.
@@ -47,44 +69,45 @@ async def verify_all(place: Place, progress: Progress) -> tuple[int, list[Differ
     Raises:
         KafkaError: the broker went away. Trouble: the stack or its topics are not there.
     """
-    stored: dict[int, set[str]] = {number: set() for number in range(PARTITIONS)}
     async with database(place.postgres) as connection:
-        for report_id in await every_id(connection):
-            if is_report_id(report_id):  # a lane's own case is no report
-                stored[partition_of(report_id.encode())].add(report_id)
-    return await _verified(place, stored, progress, keep=is_report_id)
-
-
-async def _verified(
-    place: Place,
-    reports: dict[int, set[str]],
-    progress: Progress,
-    *,
-    keep: Callable[[str], bool],
-) -> tuple[int, list[Difference]]:
-    registry, found, count = load(), list[Difference](), 0
+        ids = await every_id(connection) if only is None else only
+    stored: dict[int, set[str]] = {} if only else {number: set() for number in range(PARTITIONS)}
+    for report_id in filter(is_report_id, ids):  # a lane's own case is no report
+        stored.setdefault(partition_of(report_id.encode()), set()).add(report_id)
+    wanted = is_report_id if only is None else set(only).__contains__
+    registry, found, reports = load(), list[Difference](), 0
     async with reader(place.kafka) as consumer, database(place.postgres) as connection:
-        total, done = await _records(consumer, reports), 0
-        for number, stored in reports.items():
-
-            def advance(more: int) -> None:
-                nonlocal done
-                done += more
-                progress(min(done, total), total)
-
+        count = Count(await _records(consumer, _STREAMS, stored), progress)
+        for number, kept in stored.items():
             async with snapshot(connection, number) as seen:
                 lane = await read_lane(
-                    consumer, place, seen, number, _STREAMS, wanted=keep, advance=advance
+                    consumer, place, seen, number, _STREAMS, wanted=wanted, advance=count
                 )
-                every = sorted(lane.reports | stored)
-                count += len(every)
+                every = sorted(lane.reports | kept)
+                reports += len(every)
                 found += await _compared(policy_of(registry, lane), seen, lane, every)
-    return count, found
+    return reports, found
 
 
-async def _records(consumer: AIOKafkaConsumer, lanes: Iterable[int]) -> int:
+class Count:
+    """Counts the records read of a total that may grow meanwhile, and tells."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._total = total
+        self._done = 0
+        self._progress = progress
+
+    def __call__(self, more: int) -> None:
+        """Tell that more were read."""
+        self._done += more
+        self._progress(min(self._done, self._total), self._total)
+
+
+async def _records(
+    consumer: AIOKafkaConsumer, streams: Iterable[Stream], lanes: Iterable[int]
+) -> int:
     """Count the records that there are to read."""
-    topics = [stream.topic() for stream in _STREAMS]
+    topics = [stream.topic() for stream in streams]
     await require(consumer, topics)
     partitions = [TopicPartition(topic, lane) for topic in topics for lane in lanes]
     starts = await consumer.beginning_offsets(partitions)
