@@ -127,7 +127,6 @@ async def _ends(
     consumer: AIOKafkaConsumer, seen: Snapshot, partitions: Sequence[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Say up to where each partition counts, and go to their starts; empty ones are left out."""
-    consumer.assign(partitions)
     starts = await consumer.beginning_offsets(partitions)
     last = await consumer.end_offsets(partitions)
     ends = {

@@ -17,6 +17,7 @@ from shared.topics import PARTITIONS, SLA, Stream
 from shared.tracking import is_report_id
 
 CASES_AT_ONCE: Final = 500
+FETCH_WAIT_MS: Final = 5  # a fetch that waits at one lane's end would hold up the next lane
 _STREAMS: Final = (*DECIDED, SLA)
 
 Progress = Callable[[int, int], None]
@@ -45,7 +46,7 @@ async def look(place: Place, report_id: str, progress: Progress, *, verify: bool
         KafkaError: the broker went away. Trouble: the stack or its topics are not there.
     """
     number, streams = partition_of(report_id.encode()), _STREAMS if verify else SAID
-    async with reader(place.kafka) as consumer, database(place.postgres) as connection:
+    async with reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer, database(place.postgres) as connection:
         count = Count(await _records(consumer, streams, [number]), progress)
         async with snapshot(connection, number) as seen:
             lane = await read_lane(
@@ -76,7 +77,7 @@ async def verify_all(
         stored.setdefault(partition_of(report_id.encode()), set()).add(report_id)
     wanted = is_report_id if only is None else set(only).__contains__
     registry, found, reports = load(), list[Difference](), 0
-    async with reader(place.kafka) as consumer, database(place.postgres) as connection:
+    async with reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer, database(place.postgres) as connection:
         count = Count(await _records(consumer, _STREAMS, stored), progress)
         for number, kept in stored.items():
             async with snapshot(connection, number) as seen:
