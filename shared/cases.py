@@ -23,9 +23,10 @@ def _never(_case: object) -> None:
 class CaseStore(Generic[M]):
     """How a stage's cases lie in its `cases` table.
 
-    The shell's own columns (`report_id version sequence decided state is_open alarm_at ring_at`)
-    stand in `shared/shell.sql`; `columns` adds the stage's: name -> (SQL type, value of a case).
-    `is_open` feeds the metric of open cases, `alarm_at` the alarm loop (UTC, none for no alarm).
+    The shell's own columns (`report_id version sequence decided state is_open alarm_at ring_at
+    parked`) stand in `shared/shell.sql`; `columns` adds the stage's: name -> (SQL type, value of a
+    case). `is_open` feeds the metric of open cases, `alarm_at` the alarm loop (UTC, none for no
+    alarm).
     """
 
     case: type[M]
@@ -37,12 +38,13 @@ class CaseStore(Generic[M]):
 
 
 class Stored(NamedTuple):
-    """A case as loaded, with what the shell keeps beside it."""
+    """A case as loaded, with what the shell keeps beside it; `parked` waits for a replay."""
 
     version: int
     sequence: int
     decided: bytes
     case: BaseModel | None
+    parked: bytes = b""
 
 
 class LaneSave(NamedTuple):
@@ -90,7 +92,7 @@ class PostgresState:
     async def cases(self, report_ids: Sequence[str]) -> dict[str, Stored]:
         """Load cases; reports without one are absent."""
         rows = await self._pool.fetch(
-            "SELECT report_id, version, sequence, decided, state FROM cases "
+            "SELECT report_id, version, sequence, decided, state, parked FROM cases "
             "WHERE report_id = ANY($1::text[])",
             report_ids,
         )
@@ -101,6 +103,7 @@ class PostgresState:
                 row["sequence"],
                 row["decided"],
                 read(row["state"]) if row["state"] else None,
+                row["parked"],
             )
             for row in rows
         }
@@ -151,7 +154,12 @@ class PostgresState:
                 for m in models
             ],
             [m is not None and store.is_open(m) for m in models],
-            [None if m is None else store.alarm_at(m) for m in models],
+            # While a case is parked its alarm would only ring into the queue.
+            [
+                None if m is None or stored.parked else store.alarm_at(m)
+                for m, (_, stored) in zip(models, ordered, strict=True)
+            ],
+            [stored.parked for _, stored in ordered],
             *(
                 [None if m is None else value(m) for m in models]
                 for _, value in store.columns.values()
@@ -167,6 +175,7 @@ _SHELL_COLUMNS = {
     "state": "bytea",
     "is_open": "bool",
     "alarm_at": "timestamptz",
+    "parked": "bytea",
 }
 
 

@@ -51,6 +51,10 @@ Clock = Literal[
     "reply",
 ]  # fmt: skip
 
+StartedBy = Literal[
+    "received", "returned", "forwarded", "accepted", "held", "unit_returned", "dispatched",
+    "answered", "reopened", "asked", "followed_up",
+]  # fmt: skip
 LimitUnit = Literal["working_days", "calendar_days", "working_minutes"]
 DayKind = Literal["national", "joint_leave", "regional", "provisional"]
 
@@ -575,10 +579,11 @@ class OfDeadline(Event):
 
 
 class DeadlineSet(OfDeadline):
-    """Somebody owes the next step by a date."""
+    """Somebody owes the next step by a date; `started_by` is the fact that made it theirs."""
 
     limit: int
     limit_unit: LimitUnit
+    started_by: StartedBy | None = None
 
 
 class DeadlineMoved(OfDeadline):
@@ -754,10 +759,17 @@ class Notification(Event):
 
 
 class NotificationRequested(Notification):
-    """A message is to be sent; what it says is sealed until it leaves."""
+    """A message is to be sent; what it says is sealed until it leaves.
+
+    With a `deadline` it promises: it names the date until which the step of `clock` is owed at
+    `institution`.
+    """
 
     language: Language
     message: Sealed
+    clock: Clock | None = None
+    institution: InstitutionCode | None = None
+    deadline: Utc | None = None
 
 
 class NotificationSent(Notification):

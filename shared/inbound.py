@@ -2,16 +2,21 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
 from shared.clock import Clock
 from shared.decision import Cause, Unreadable
 from shared.envelope import Poison, Record, id_hash, outside_id, parse, text, type_table
+from shared.events import RegistryChange
+from shared.lanes import lane_case
+from shared.parking import Parking, Replay, replay_of
 from shared.texts import message_id_fault
-from shared.topics import Reads, Stream
+from shared.topics import READS, REPLAYS, Stream
+from shared.vault import SealBroken
+
+_REPLAYS: Final = REPLAYS.topic()
 
 
 class Inbound(NamedTuple):
@@ -30,8 +35,16 @@ class Inbound(NamedTuple):
         return self._replace(cause=again, id_hash=id_hash(again.id))
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class Replayed(NamedTuple):
+    """An operator's word about a dead letter of this stage."""
+
+    record: Record
+    replay: Replay
+    report_id: str
+    id_hash: bytes
+
+
+class DeadLetter(NamedTuple):
     """A record that can never be read, with a bounded reason and what may be said of it."""
 
     record: Record
@@ -48,30 +61,52 @@ class Reader:
 
     def __init__(
         self,
-        reads: Reads,
+        stage: str,
         clock: Clock,
+        parking: Parking,
         identify: Callable[[BaseModel, Cause], str] | None = None,
     ) -> None:
+        reads = READS[stage]
+        self.parking = parking
+        self._stage = stage
         self._types = type_table(reads)
         self._families = [(re.compile(s.pattern), s) for s in reads if s.is_family]
         self._clock = clock
         self._identify = identify
         self._speakers: dict[str, tuple[Stream, str]] = {}
 
-    def read(self, records: Sequence[Record]) -> tuple[list[Inbound], list[DeadLetter]]:
-        """Return what is to be decided, in order, and what cannot be read."""
-        inbounds: list[Inbound] = []
-        dead: list[DeadLetter] = []
-        read = self._core if self._identify is None else self._door
+    def read(self, records: Sequence[Record]) -> list[Inbound | Replayed | DeadLetter]:
+        """Return, in order, what is to be decided and what cannot be read."""
+        found: list[Inbound | Replayed | DeadLetter] = []
         for record in records:
-            try:
-                inbound = read(record)
-            except Poison as poison:
-                dead.append(DeadLetter(record, poison.reason, poison.detail))
-            else:
-                if inbound is not None:
-                    inbounds.append(inbound)
-        return inbounds, dead
+            item = self._read(record)
+            if item is not None:
+                found.append(item)
+        return found
+
+    def _read(self, record: Record) -> Inbound | Replayed | DeadLetter | None:
+        try:
+            if record.topic == _REPLAYS:
+                return self._replayed(record)
+            return self._core(record) if self._identify is None else self._door(record)
+        except Poison as poison:
+            return DeadLetter(record, poison.reason, poison.detail)
+
+    def _replayed(self, record: Record) -> Replayed | None:
+        """Read a replay for this stage; those of other stages are nothing to it."""
+        headers = dict(record.headers)
+        if text(headers.get("stage")) != self._stage:
+            return None
+        unseal = self.parking.unseal
+        try:
+            replay = replay_of(record.headers, record.key, record.value or b"", unseal)
+        except SealBroken as broken:
+            raise Poison("seal_broken", str(broken)) from broken
+        report_id = replay.report_id
+        if not report_id:
+            read = self._read(replay.original)
+            report_id = read.report_id if isinstance(read, Inbound) else text(record.key)
+        return Replayed(record, replay, report_id, id_hash(text(headers.get("ce_id"))))
 
     def _core(self, record: Record) -> Inbound | None:
         headers = dict(record.headers)
@@ -86,7 +121,9 @@ class Reader:
             raise Poison("missing_header", "ce_id")
         event = parse(event_class, record.value)
         report_id = text(record.key)
-        if report_id != getattr(event, "report_id", None):
+        if isinstance(event, RegistryChange):
+            report_id = lane_case(record.partition)
+        elif report_id != getattr(event, "report_id", None):
             raise Poison("wrong_key", "the record's key is not the event's report_id")
         return Inbound(
             record,

@@ -159,11 +159,11 @@ def subscribe(
     Static membership makes a restart after kill -9 cost 1.4 s instead of 10 (kafka.md section 4).
     """
     reads = READS[stage]
-    family = [s for s in reads if s.is_family]
-    topics = [s.topic() for s in reads if not s.is_family]
+    family = any(s.is_family for s in reads)
+    topics = [s.topic() for s in reads]
     subscriber = broker.subscriber(
-        *topics,
-        pattern=family[0].pattern if family else None,
+        *(() if family else topics),
+        pattern="|".join(s.pattern for s in reads) if family else None,
         batch=True,
         max_records=settings.batch_records_max,
         batch_timeout_ms=20,

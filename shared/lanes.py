@@ -69,6 +69,11 @@ def door_lane(partition: Partition) -> str:
     return f"{partition.topic}/{partition.partition}"
 
 
+def lane_case(partition: int) -> str:
+    """Name the case of a core lane itself, which every change of the registry goes to."""
+    return f"registry.{partition}"
+
+
 def start_at(partition: Partition, position: int | None, bounds: Bounds) -> int | Refusal:
     """Return where to go on, or why not (law 2: the positions are the truth and the start)."""
     if position is None:

@@ -11,13 +11,17 @@ from shared import topics
 from shared.decision import Decision
 from shared.envelope import Outbound, Record, derive_id, encode, event_headers
 from shared.events import ChannelAnswer, InboxEntry
+from shared.parking import ORIGINAL
 
 if TYPE_CHECKING:
     from shared.inbound import Inbound
 
 EVENT_BYTES_MAX: Final = 900_000
 """An event above this is found before the save (protocol.md V13)."""
-_KEPT = ("ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "correlationid", "traceparent")
+_KEPT = (
+    "ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "causationid", "correlationid",
+    "sequence", "traceparent",
+)  # fmt: skip
 
 
 class TooLarge(Exception):  # noqa: N818 - says what the event is
@@ -76,8 +80,13 @@ class Writer:
             written.append(Outbound(topic, partition, key or b"", value, headers))
         return written
 
-    def dead_letter(self, record: Record, reason: str, detail: str) -> Outbound:
-        """Return a record as a dead letter: its bytes sealed, its place and the reason beside."""
+    def dead_letter(
+        self, record: Record, reason: str, detail: str, report_id: str = ""
+    ) -> Outbound:
+        """Return a record as a dead letter: its bytes sealed, its place and the reason beside.
+
+        `report_id` is the case that it was decided for, if it came so far.
+        """
         place = f"{record.topic}/{record.partition}/{record.offset}"
         when = datetime.fromtimestamp(record.timestamp / 1000, UTC)
         stream = topics.DEAD_LETTERS
@@ -89,12 +98,13 @@ class Writer:
             "stage": self._stage.encode(),
             "reason": reason.encode(),
             "detail": detail[:500].encode(),
+            "report": report_id.encode(),
             "topic": record.topic.encode(),
             "partition": b"%d" % record.partition,
             "offset": b"%d" % record.offset,
             "time": when.isoformat().encode(),
         }
-        kept = [(f"original.{n}", v or b"") for n, v in record.headers if n in _KEPT][:10]
+        kept = [(f"{ORIGINAL}{n}", v or b"") for n, v in record.headers if n in _KEPT][:10]
         return Outbound(
             stream.topic(),
             record.partition % stream.partitions,

@@ -29,8 +29,10 @@ from shared.kafka import METADATA_AGE_MS_MAX, KafkaLog, subscribe
 from shared.lanes import EX_CONFIG, Partition, Refused
 from shared.metrics import Meters, kafka_middleware
 from shared.outbound import Writer
+from shared.parking import Parking
 from shared.settings import Settings
-from shared.stage import Context, Limits, Shell, Stage, Stopping
+from shared.shell import Shell, Stopping
+from shared.stage import Context, Limits, Stage
 from shared.topics import READS
 from shared.vault import DeadLetterKey
 from shared.watchdog import Watchdog
@@ -86,7 +88,12 @@ class Service:
             self.stage,
             log=self.log,
             state=PostgresState(self.pool, self.stage.store),
-            reader=Reader(READS[self.stage.name], self.clock, self.stage.identify),
+            reader=Reader(
+                self.stage.name,
+                self.clock,
+                Parking(key.seal_bytes, key.open_bytes),
+                self.stage.identify,
+            ),
             writer=Writer(self.stage.name, is_door=self.stage.is_door, seal=key.seal_bytes),
             meters=self.meters,
             logger=self.logger,

@@ -17,10 +17,12 @@ CREATE TABLE cases (
     state     bytea   NOT NULL,             -- the case as JSON
     is_open   boolean NOT NULL,
     alarm_at  timestamptz,                  -- when the case wants to be woken
-    ring_at   timestamptz                   -- when the alarm loop rings next; later than alarm_at once rung
+    ring_at   timestamptz,                  -- when the alarm loop rings next; later than alarm_at once rung
+    parked    bytea NOT NULL DEFAULT ''     -- records that wait behind one that could not be decided, sealed
 ) WITH (fillfactor = 70);
 CREATE INDEX cases_due  ON cases (ring_at) WHERE ring_at IS NOT NULL;
 CREATE INDEX cases_open ON cases (is_open) WHERE is_open;
+CREATE INDEX cases_parked ON cases (report_id) WHERE parked <> '';
 
 -- Rolls the batch back when another process was there first.
 CREATE FUNCTION assert_saved(lanes_saved bigint, lanes_meant int, cases_saved bigint, cases_meant int)

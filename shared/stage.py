@@ -1,38 +1,24 @@
-"""The shell of every stage: law 2 of the design, clause by clause, around a pure rule.
-
-One batch at a time: drop and check, decide, save all or nothing, publish in order, commit last.
-It knows Kafka and PostgreSQL only as `Log` and `State`, so the same code runs over both and over
-their in-memory likes in tests.
-"""
+"""What makes one stage, for the shell that runs it: its rule, its store, its bounds."""
 
 import asyncio
-import secrets
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import Generic, TypeVar
 
 import structlog
-from aiokafka.errors import KafkaError
 from pydantic import BaseModel
 
-from shared import lanes as lane_rules
-from shared.cases import CaseStore, Conflict, LaneSave, Stored
+from shared.cases import CaseStore
 from shared.clock import Clock
-from shared.decision import Cause, Decide, Decision
-from shared.envelope import Outbound, Record
-from shared.inbound import Inbound, Reader
-from shared.lanes import Bounds, Lane, Partition, Refusal, Refused
+from shared.decision import Cause, Decide
+from shared.inbound import Inbound
 from shared.metrics import Meters
-from shared.outbound import TooLarge, Writer
-from shared.ports import Log, State
-from shared.postgres import PASSING, Connection, Pool
+from shared.ports import Log
+from shared.postgres import Connection, Pool
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
-T = TypeVar("T")
 Gather = Callable[[Connection, Sequence[Inbound]], Awaitable[P]]
 
 
@@ -42,7 +28,8 @@ class Stage(Generic[C, P]):
 
     A door gives `identify` (which report a record is about; elsewhere the key says it) and is told
     of what cannot be read; `gather` looks up what the rule may see beside the case and replaces
-    `policy`. `background` runs beside the consumer.
+    `policy`; `policy_of` makes the policy of a lane from the lane's own case, which every change of
+    the registry goes to. `background` runs beside the consumer.
     """
 
     name: str
@@ -52,6 +39,7 @@ class Stage(Generic[C, P]):
     policy: P | None = None
     identify: Callable[[BaseModel, Cause], str] | None = None
     gather: Gather[P] | None = None
+    policy_of: Callable[[C | None], P] | None = None
     more_schemas: Mapping[str, Path] = field(default_factory=dict)
     background: tuple[Callable[["Context"], Awaitable[None]], ...] = ()
 
@@ -63,12 +51,13 @@ class Stage(Generic[C, P]):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the shell; counts, shares, and seconds."""
+    """Bounds of the shell; counts, shares, bytes, and seconds."""
 
     backoff_seconds_max: float = 5.0
     dead_letter_count_max: int = 50
     dead_letter_share_max: float = 0.1
     dead_letter_window: int = 1_000
+    parked_bytes_max: int = 4_194_304
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,313 +70,3 @@ class Context:
     stopping: asyncio.Event
     logger: structlog.stdlib.BoundLogger
     meters: Meters
-
-
-class Stopping(Exception):  # noqa: N818 - the process was asked to stop
-    """The stage stops; what was in hand is decided again by whoever comes next."""
-
-
-@dataclass(slots=True)
-class Work:
-    """One batch while it is decided."""
-
-    cases: dict[str, Stored]
-    changed: dict[str, Stored] = field(default_factory=dict)
-    outbounds: list[Outbound] = field(default_factory=list)
-    by_lane: dict[str, list[Outbound]] = field(default_factory=dict)
-    dead: int = 0
-
-
-class Shell(Generic[C, P]):
-    """Runs one stage; `assigned` and `batch` are all that a consumer has to call."""
-
-    def __init__(
-        self,
-        stage: Stage[C, P],
-        *,
-        log: Log,
-        state: State,
-        reader: Reader,
-        writer: Writer,
-        meters: Meters,
-        logger: structlog.stdlib.BoundLogger,
-        limits: Limits | None = None,
-        checkpoint: Callable[[str], None] = lambda _name: None,
-    ) -> None:
-        self._stage = stage
-        self._log = log
-        self._state = state
-        self._reader = reader
-        self._writer = writer
-        self._meters = meters
-        self._logger = logger
-        self._limits = limits or Limits()
-        self._checkpoint = checkpoint
-        self._lane_of = lane_rules.door_lane if stage.is_door else lane_rules.core_lane
-        self._lock = asyncio.Lock()
-        self._lanes: dict[str, Lane] = {}
-        self._confirmed: dict[str, int] = {}  # lane -> token whose events were acknowledged to us
-        self._to_clear: dict[str, tuple[int, float]] = {}  # lane -> token, monotonic seconds
-        self._recent: deque[int] = deque(maxlen=self._limits.dead_letter_window)
-        self.positions: dict[Partition, int] = {}
-        self.stopping = asyncio.Event()
-        self.is_waiting = False  # for the database or the broker
-
-    # ---- what the consumer calls
-
-    async def assigned(self, partitions: Iterable[Partition]) -> None:
-        """Load the lanes, publish what may be unpublished, and seek to the stored positions.
-
-        Raises:
-            Refused: a position says that going on would lose or repeat records.
-        """
-        mine = set(partitions)
-        async with self._lock:
-            self.positions = {}
-            await self._persist(lambda: self._take_up(mine))
-
-    async def batch(self, records: Sequence[Record]) -> None:
-        """Decide a batch, wholly or not at all; waits as long as database or broker are away.
-
-        Raises:
-            Refused: past the limit of dead letters. Stopping: the process stops.
-        """
-        async with self._lock:
-            await self._persist(lambda: self._batch(records))
-
-    async def idle(self, seconds: float = 1.0) -> None:
-        """Empty the unconfirmed events of lanes that had nothing to do for some seconds."""
-        async with self._lock:
-            for lane_id, (token, since) in list(self._to_clear.items()):
-                if monotonic() - since >= seconds:
-                    await self._state.clear(lane_id, token)
-                    del self._to_clear[lane_id]
-
-    # ---- assignment
-
-    async def _take_up(self, mine: set[Partition]) -> None:
-        # In this order: what is committed or removed later than we looked cannot look like a
-        # restored database or a lost record, since positions only grow.
-        committed = await self._log.committed(mine)
-        starts = await self._log.starts(mine)
-        self._forget()
-        lanes = await self._load({self._lane_of(p) for p in mine})
-        ends = await self._log.ends(mine)
-        go_on: dict[Partition, int] = {}
-        refusals: list[Refusal] = []
-        for partition in sorted(mine):
-            lane = lanes[self._lane_of(partition)]
-            bounds = Bounds(starts[partition], ends[partition], committed[partition])
-            at = lane_rules.start_at(partition, lane.positions.get(partition), bounds)
-            if isinstance(at, Refusal):
-                refusals.append(at)
-            else:
-                go_on[partition] = at
-        if refusals:
-            raise Refused(refusals)
-        await self._publish_unconfirmed(lanes.values())
-        for partition, offset in go_on.items():
-            self._log.seek(partition, offset)
-        self.positions = go_on
-
-    async def _load(self, ids: Iterable[str]) -> dict[str, Lane]:
-        wanted = sorted(ids)
-        missing = [lane_id for lane_id in wanted if lane_id not in self._lanes]
-        if missing:
-            tokens = [secrets.randbits(62) for _ in missing]
-            self._lanes.update(await self._state.lanes(missing, tokens))
-        return {lane_id: self._lanes[lane_id] for lane_id in wanted}
-
-    async def _publish_unconfirmed(self, lanes: Iterable[Lane]) -> None:
-        for lane in lanes:
-            if lane.unconfirmed and self._confirmed.get(lane.id) != lane.token:
-                await self._publish(lane_rules.unpack(lane.unconfirmed), [lane])
-
-    def _forget(self) -> None:
-        self._lanes.clear()
-
-    # ---- a batch
-
-    async def _batch(self, records: Sequence[Record]) -> None:
-        partitions = [Partition(r.topic, r.partition) for r in records]
-        touched = dict.fromkeys(partitions)
-        lanes = await self._load({self._lane_of(p) for p in touched})
-        await self._publish_unconfirmed(lanes.values())
-        positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
-        batch = lane_rules.sift(
-            zip(partitions, (r.offset for r in records), strict=True), positions
-        )
-        if batch.gaps:
-            await self._go_back(positions, batch.gaps)
-            return
-        if batch.ends:
-            work = await self._decide_all([records[i] for i in batch.fresh])
-            await self._save_and_publish(lanes, batch.ends, work)
-        self.positions.update(positions | batch.ends)
-        await self._log.commit({p: batch.ends.get(p, positions[p]) for p in touched})
-
-    async def _go_back(
-        self, positions: Mapping[Partition, int], gaps: Mapping[Partition, int]
-    ) -> None:
-        starts = await self._log.starts(gaps)
-        lost = [
-            refusal
-            for p, position in gaps.items()
-            if isinstance(
-                refusal := lane_rules.start_at(p, position, Bounds(starts[p], position)), Refusal
-            )
-        ]
-        if lost:
-            raise Refused(lost)
-        for partition, offset in positions.items():
-            self._log.seek(partition, offset)
-        self._meters.gaps.inc(len(gaps))
-        self._logger.warning("gap_seek_back", partitions=[f"{p.topic}/{p.partition}" for p in gaps])
-
-    async def _decide_all(self, records: Sequence[Record]) -> Work:
-        inbounds, dead = self._reader.read(records)
-        work = Work(await self._cases(inbounds))
-        for letter in dead:
-            self._bury(work, letter.record, letter.reason, letter.detail)
-        known = self._stage.policy
-        if self._stage.gather is not None and inbounds:
-            gather = self._stage.gather
-            known = await self._state.gather(lambda c: gather(c, inbounds))  # type: ignore[assignment]
-        for inbound in inbounds:
-            self._decide(work, inbound, known)
-        self._check_limit(work.dead, len(records))
-        return work
-
-    async def _cases(self, inbounds: Sequence[Inbound]) -> dict[str, Stored]:
-        if not inbounds:
-            return {}
-        return await self._state.cases(sorted({i.report_id for i in inbounds}))
-
-    def _decide(self, work: Work, inbound: Inbound, known: P | None) -> None:
-        stored = work.cases.get(inbound.report_id) or Stored(0, 0, b"", None)
-        cause = inbound.cause
-        if remembers(stored.decided, inbound.id_hash):
-            if not self._stage.is_door:
-                self._meters.skipped("repeat")
-                return
-            inbound = inbound.as_repeat()
-            cause = inbound.cause
-        try:
-            decision: Decision[C] = self._stage.decide(stored.case, inbound.event, cause, known)  # type: ignore[arg-type]
-            outbounds = self._writer.write(decision, inbound, stored.sequence)
-        except TooLarge as large:
-            self._bury(work, inbound.record, "event_too_large", str(large))
-            return
-        except Exception as bug:
-            # Deciding is pure: only this record is affected (law 4).
-            self._logger.exception("rule_raised", report=inbound.report_id, cause=cause.id)
-            self._bury(work, inbound.record, "rule_raised", type(bug).__name__)
-            return
-        stored = Stored(
-            stored.version if inbound.report_id in work.changed else stored.version + 1,
-            stored.sequence + len(outbounds),
-            stored.decided + inbound.id_hash,
-            decision.case,
-        )
-        work.cases[inbound.report_id] = work.changed[inbound.report_id] = stored
-        self._put(work, inbound.record, outbounds)
-        self._meters.decided(inbound.event, decision)
-
-    def _bury(self, work: Work, record: Record, reason: str, detail: str) -> None:
-        work.dead += 1
-        self._put(work, record, [self._writer.dead_letter(record, reason, detail)])
-        self._meters.dead_letter(reason)
-        self._logger.error(
-            "dead_letter", reason=reason, detail=detail, topic=record.topic,
-            partition=record.partition, offset=record.offset,
-        )  # fmt: skip
-
-    def _put(self, work: Work, record: Record, outbounds: Sequence[Outbound]) -> None:
-        work.outbounds.extend(outbounds)
-        lane_id = self._lane_of(Partition(record.topic, record.partition))
-        work.by_lane.setdefault(lane_id, []).extend(outbounds)
-
-    def _check_limit(self, dead: int, records: int) -> None:
-        recent = deque(self._recent, maxlen=self._recent.maxlen)
-        recent.extend([1] * dead + [0] * (records - dead))
-        count, share = sum(recent), sum(recent) / max(1, len(recent))
-        limits = self._limits
-        if count >= limits.dead_letter_count_max and share > limits.dead_letter_share_max:
-            raise Refused([
-                Refusal(
-                    Partition(self._stage.name, 0),
-                    f"{count} of the last {len(recent)} records could not be decided",
-                    "Nothing of this batch was saved. Mend the rule or the sender, start again",
-                )
-            ])  # fmt: skip
-        self._recent = recent
-
-    # ---- save, publish
-
-    async def _save_and_publish(
-        self, lanes: Mapping[str, Lane], ends: Mapping[Partition, int], work: Work
-    ) -> None:
-        self._checkpoint("before_save")
-        saves = []
-        for lane_id in sorted({self._lane_of(p) for p in ends}):
-            old = lanes[lane_id]
-            mine = {p: end for p, end in ends.items() if self._lane_of(p) == lane_id}
-            packed = lane_rules.pack(work.by_lane.get(lane_id, []))
-            new = Lane(lane_id, old.positions | mine, secrets.randbits(62), packed)
-            saves.append(LaneSave(new, old.token))
-        await self._state.save(saves, work.changed)
-        self._checkpoint("saved")
-        for save in saves:
-            self._lanes[save.lane.id] = save.lane
-        await self._publish(work.outbounds, [save.lane for save in saves])
-        self._checkpoint("published")
-        self._meters.flush()
-
-    async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
-        if outbounds:
-            await self._log.publish(outbounds)
-        for lane in lanes:
-            self._confirmed[lane.id] = lane.token
-            if lane.unconfirmed:
-                self._to_clear[lane.id] = (lane.token, monotonic())
-
-    # ---- waiting
-
-    async def _persist(self, action: Callable[[], Awaitable[T]]) -> T:
-        delay = 0.1
-        while True:
-            try:
-                result = await action()
-            except Conflict as lost:
-                self._logger.warning("conflict_again", why=str(lost))
-                self._meters.conflicts.inc()
-                self._forget()
-            except (KafkaError, *PASSING) as away:
-                self._logger.warning(
-                    "waiting_for_infrastructure", error=type(away).__name__, seconds=delay
-                )
-                self.is_waiting = True
-                self._forget()
-                await self._pause(delay)
-                delay = min(delay * 2, self._limits.backoff_seconds_max)
-            except BaseException:
-                self._forget()  # what was in hand is unknown: read it anew
-                raise
-            else:
-                self.is_waiting = False
-                return result
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self.stopping.wait(), seconds)
-        except TimeoutError:
-            return
-        raise Stopping
-
-
-def remembers(decided: bytes, id_hash: bytes) -> bool:
-    """Say whether a case decided an id: its 8 bytes stand there, aligned."""
-    at = decided.find(id_hash)
-    while at >= 0 and at % 8:
-        at = decided.find(id_hash, at + 1)
-    return at >= 0

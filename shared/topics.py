@@ -146,7 +146,10 @@ DEAD_LETTERS = Stream(
     "lapor.dead-letters.v1", "dead-letters", "every stage", (),
     "records that could not be read or decided, sealed, with the reason",
 )  # fmt: skip
-
+REPLAYS = Stream(
+    "lapor.replays.v1", "replays", "operators", (),
+    "dead letters sent back to their stage: to be decided again, as they were or edited, or let go",
+)  # fmt: skip
 
 _BESIDE_ALARMS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
     "notifier": (e.DeliveryReported,),
@@ -173,14 +176,15 @@ _ALARMS = {
 
 STREAMS: Final = (
     SUBMISSIONS, ANSWERS, INTAKE, OUTBOX, INBOX, AGENCIES, NATIONAL, INSTITUTION, ROUTING,
-    FOLLOW_UP, SLA, NOTIFICATIONS, REGISTRY, DEAD_LETTERS, *_ALARMS.values(),
+    FOLLOW_UP, SLA, NOTIFICATIONS, REGISTRY, DEAD_LETTERS,
+    REPLAYS, *_ALARMS.values(),
 )  # fmt: skip
 
 _ENDS = (e.ReportArchived, e.ReportBlocked, e.ReportWithdrawn)
 _UNITS = (e.InitialResponse, e.FollowUp, e.ReturnToInstitution, e.CloseCase)
 Reads = Mapping[Stream, tuple[type[BaseModel], ...]]
 
-READS: Final[Mapping[str, Reads]] = MappingProxyType({
+_READS: Final[Mapping[str, Reads]] = {
     "intake": {SUBMISSIONS: SUBMISSIONS.events},
     "agencies.in": {OUTBOX: OUTBOX.events},
     "verification.national": {
@@ -234,16 +238,14 @@ READS: Final[Mapping[str, Reads]] = MappingProxyType({
     "notifier": {
         INTAKE: (e.ReportReceived,),
         NATIONAL: (
-            e.ReportForwarded, e.InformationRequested, e.ReportArchived, e.ReportBlocked,
-            e.ReportWithdrawn,
+            e.InformationRequested, e.ReportArchived, e.ReportBlocked, e.ReportWithdrawn,
         ),
         INSTITUTION: (e.ReportAccepted, e.InformationRequested, e.ReportArchived),
-        ROUTING: (e.ReportDispatched,),
-        FOLLOW_UP: (
-            e.InitialResponseGiven, e.FollowUpGiven, e.ReportClosed, e.ReportReopened,
-            e.CommandRefused,
+        FOLLOW_UP: (e.InitialResponseGiven, e.FollowUpGiven, e.ReportClosed, e.CommandRefused),
+        SLA: (
+            e.DeadlineSet, e.DeadlineMoved, e.DeadlineApproaching, e.DeadlineBreached,
+            e.BreachWithdrawn,
         ),
-        SLA: (e.DeadlineApproaching, e.DeadlineBreached),
         _ALARMS["notifier"]: (e.DeliveryReported,),
     },
     "agencies.out": {
@@ -261,7 +263,10 @@ READS: Final[Mapping[str, Reads]] = MappingProxyType({
             e.BreachWithdrawn,
         ),
     },
-})  # fmt: skip
+}  # fmt: skip
+READS: Final[Mapping[str, Reads]] = MappingProxyType(
+    {stage: {**reads, REPLAYS: ()} for stage, reads in _READS.items()}
+)
 """What each stage reads, by the event's class; every other type is skipped unparsed."""
 
 ANSWERED_BY: Final[Mapping[type[BaseModel], str]] = MappingProxyType({

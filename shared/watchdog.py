@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from shared.metrics import Meters
 from shared.settings import Settings
-from shared.stage import Shell
+from shared.shell import Shell
 
 LOOK_SECONDS: Final = 2.0
 FAILURE_EXIT: Final = 70  # sysexits.h EX_SOFTWARE: restart

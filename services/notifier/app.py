@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 from faststream.asgi import AsgiFastStream
 
 from services.notifier.delivery import Courier, senders_for
-from services.notifier.facts import REFUSED, Windows
+from services.notifier.facts import AWAITED_BY_REPORTER, REFUSED, Windows
 from services.notifier.quiet_hours import QuietHours
 from services.notifier.rendering import Templates
 from services.notifier.rules import TELLING, Known, Policy, decide
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import STORE
 from shared import vault_store
-from shared.events import CommandRefused
+from shared.events import CommandRefused, DeadlineSet
 from shared.inbound import Inbound
 from shared.postgres import Connection
 from shared.registry.load import load
@@ -70,6 +70,7 @@ def reports_told_of(inbounds: Sequence[Inbound]) -> set[str]:
         for i in inbounds
         if isinstance(i.event, TELLING)
         and not (isinstance(i.event, CommandRefused) and i.event.command not in REFUSED)
+        and not (isinstance(i.event, DeadlineSet) and i.event.clock not in AWAITED_BY_REPORTER)
     }
 
 
@@ -82,8 +83,8 @@ def policy_from(registry: Registry, own: NotifierSettings) -> Policy:
     def windows_on(code: str, day: date) -> Windows:
         found = registry.policy(code, day)
         return Windows(
-            completion_working_days=found.limits.completion.days,
-            reply_days=found.limits.reply.days,
+            completion_working_days=found.limits.completion.amount,
+            reply_days=found.limits.reply.amount,
             reopen_days=found.reopen_days,
         )
 

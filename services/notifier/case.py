@@ -1,4 +1,4 @@
-"""What the notifier keeps of one report: its reporter, what waits, and what is to be delivered."""
+"""What the notifier keeps of a report: its reporter, what waits, what was promised and is due."""
 
 from datetime import datetime
 
@@ -35,13 +35,31 @@ class Pending(_Kept):
     attempts: int = 0
 
 
+class Promise(_Kept):
+    """A date that a message named to a person: `deadline` is what was told, in UTC.
+
+    `person` is the reporter (by that word alone) or whom the ladder names; `told_at` is the time
+    of the fact that the message tells, `notification_id` the message.
+    """
+
+    clock: e.Clock
+    institution: str
+    deadline: datetime
+    person: str
+    channel: e.NotificationChannel
+    notification_id: str
+    told_at: datetime
+
+
 class Notifying(_Kept):
-    """What the notifier knows of one report."""
+    """What the notifier knows of one report; `moves` are dates moved before they were told."""
 
     report_id: str
     reporter: Told | None = None
     waiting: tuple[Waiting, ...] = ()
     pending: tuple[Pending, ...] = ()
+    promises: tuple[Promise, ...] = ()
+    moves: tuple[Waiting, ...] = ()
 
     @property
     def alarm_at(self) -> datetime | None:

@@ -6,7 +6,7 @@ Pure once built: templates are read once, and nothing of a value is ever taken a
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,7 @@ _ZONE_LABELS: Final[Mapping[timedelta | None, str]] = {
 }
 _LINE_ENDS: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _AT: Final[Mapping[Language, str]] = {"id": " pukul ", "en": " at "}
+_END_OF: Final[Mapping[Language, str]] = {"id": "akhir hari ", "en": "the end of "}
 
 
 class Templates:
@@ -71,7 +72,7 @@ class Templates:
                 "words": self._words[language],
                 "moment": partial(moment, language=language, zone=zone),
                 "day": partial(day, language=language, zone=zone),
-                "last_day": partial(last_day, language=language, zone=zone),
+                "until": partial(until, language=language, zone=zone),
             }
         )
         subject = "".join(loaded.blocks["subject"](context))
@@ -115,11 +116,13 @@ def day(at: datetime, *, language: Language, zone: str) -> str:
     return _date(at.astimezone(ZoneInfo(zone)).date(), language)
 
 
-def last_day(deadline: datetime, *, language: Language, zone: str) -> str:
-    """Write the last day before a deadline, with the zone: midnight belongs to the day it ends."""
+def until(deadline: datetime, *, language: Language, zone: str) -> str:
+    """Write a deadline with its zone; midnight is the end of the day before: `akhir hari …`."""
     local = deadline.astimezone(ZoneInfo(zone))
-    last = (local - timedelta(microseconds=1)).date()
-    return f"{_date(last, language)} ({zone_label(local)})"
+    if local.time() != time():
+        return moment(deadline, language=language, zone=zone)
+    last = local.date() - timedelta(days=1)
+    return f"{_END_OF[language]}{_date(last, language)} ({zone_label(local)})"
 
 
 def zone_label(local: datetime) -> str:

@@ -6,7 +6,6 @@ channel), so an event tells one person once per channel, however often it is dec
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,25 +14,21 @@ from typing import Final, NamedTuple, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from services.notifier.case import Notifying, Pending, Told
-from services.notifier.facts import REPORTER, Fact, Windows, for_reporter, for_roles
+from services.notifier import promises
+from services.notifier.addresses import Address, of_reporter, of_role
+from services.notifier.case import Notifying, Pending, Promise, Told
+from services.notifier.facts import REPORTER, Fact, Windows, for_reporter, for_roles, recipients
 from services.notifier.quiet_hours import QuietHours, earliest
 from shared import events as e
 from shared.decision import Cause, Decision, decided, then
 from shared.waiting import Waiting
 
 TELLING: Final = (
-    e.ReportReceived, e.ReportForwarded, e.InformationRequested, e.ReportArchived,
-    e.ReportBlocked, e.ReportWithdrawn, e.ReportAccepted, e.ReportDispatched,
-    e.InitialResponseGiven, e.FollowUpGiven, e.ReportClosed, e.ReportReopened, e.CommandRefused,
-    e.DeadlineApproaching, e.DeadlineBreached,
+    e.ReportReceived, e.InformationRequested, e.ReportArchived, e.ReportBlocked,
+    e.ReportWithdrawn, e.ReportAccepted, e.InitialResponseGiven, e.FollowUpGiven, e.ReportClosed,
+    e.CommandRefused, e.DeadlineSet, e.DeadlineMoved, e.DeadlineApproaching, e.DeadlineBreached,
+    e.BreachWithdrawn,
 )  # fmt: skip
-# One address, as RFC 5321 writes them without quoting; commas, brackets, controls and RFC 2047's
-# encoded words ("=?") would let a sender name a second recipient or a header.
-_ADDRESS: Final = re.compile(
-    r"(?!.*=\?)[^\s@,;:<>()\[\]\\\"\x00-\x20\x7f]{1,64}@[^\s@,;:<>()\[\]\\\"\x00-\x20\x7f]{1,189}"
-)
-_WEBHOOK: Final = re.compile(r"https?://[^\s\x00-\x20\x7f]{1,490}")
 
 
 class Key(Protocol):
@@ -94,13 +89,6 @@ class Known:
     policy: Policy = Policy()
 
 
-class Address(NamedTuple):
-    """Where a message goes."""
-
-    channel: e.NotificationChannel
-    to: str
-
-
 @dataclass(frozen=True, slots=True)
 class _Letter:
     """A fact on its way to one person over one channel."""
@@ -139,17 +127,6 @@ def field_of(identity: str) -> str:
     return f"notification:{identity}"
 
 
-def is_address(text: str) -> bool:
-    """Say whether a text is exactly one e-mail address."""
-    return _ADDRESS.fullmatch(text) is not None
-
-
-def is_webhook(text: str, policy: Policy) -> bool:
-    """Say whether a text is a URL that the webhook channel takes."""
-    is_allowed = policy.webhook_local or text.startswith("https://")
-    return is_allowed and _WEBHOOK.fullmatch(text) is not None
-
-
 def _meet(
     case: Notifying | None, event: e.ReportReceived, cause: Cause, known: Known
 ) -> Decision[Notifying]:
@@ -162,10 +139,9 @@ def _meet(
         institution=event.institution,
         identity=event.identity,
     )
-    waited = case.waiting if case else ()
-    met = Notifying(
-        report_id=event.report_id, reporter=reporter, pending=case.pending if case else ()
-    )
+    known_case = case or Notifying(report_id=event.report_id)
+    waited = known_case.waiting
+    met = known_case.model_copy(update={"reporter": reporter, "waiting": ()})
     first = _tell(met, event, cause, known, cause.now)
     return then(first, *(partial(_release, kept=w, now=cause.now, known=known) for w in waited))
 
@@ -188,7 +164,7 @@ def _tell_or_wait(
     known_case = case or Notifying(report_id=event.report_id)
     if known_case.reporter or _for_reporter(event, cause, known.policy) is None:
         told = _tell(known_case, event, cause, known, cause.now)
-        return told if told.events else decided(case)
+        return decided(case) if told == Decision(known_case) else told
     if len(known_case.waiting) < known.policy.waiting_max:
         waiting = (*known_case.waiting, Waiting.of(event, cause))
         return decided(known_case.model_copy(update={"waiting": waiting}))
@@ -218,14 +194,33 @@ def _tell(
     """Tell everyone whom the fact of `cause.now` concerns, delivered from `now` on."""
     if case is None:
         return decided(case)
+    if isinstance(event, e.DeadlineMoved) and promises.may_come_early(case, event):
+        return decided(promises.keep_move(case, event, cause))
     letters = (
         *_letters_to_reporter(case, event, cause, known, now),
-        *_letters_to_roles(event, known.policy, now),
+        *_letters_to_roles(case, event, known.policy, now),
     )
     return then(
         Decision(case),
         *(partial(_request, letter=each, cause=cause, known=known) for each in letters),
+        partial(_after, event=event, known=known, now=now),
     )
+
+
+def _after(
+    case: Notifying | None, /, *, event: BaseModel, known: Known, now: datetime
+) -> Decision[Notifying]:
+    """Tell the moves that overtook a message; forget what was promised and is now broken."""
+    if case is None:
+        return decided(case)
+    match event:
+        case e.FollowUpGiven() if case.moves:
+            heard = case.model_copy(update={"moves": ()})
+            again = (partial(_release, kept=kept, now=now, known=known) for kept in case.moves)
+            return then(decided(heard), *again)
+        case e.DeadlineBreached():
+            return decided(promises.told_too_late(case, event, recipients(event)))
+    return decided(case)
 
 
 def _letters_to_reporter(
@@ -235,28 +230,39 @@ def _letters_to_reporter(
     fact = _for_reporter(event, cause, policy)
     if fact is None or reporter is None or fact.template in policy.untold:
         return
+    if isinstance(event, e.DeadlineMoved) and REPORTER not in _told_before(case, event):
+        return
     zone = _zone(_institution(event) or reporter.institution or "", policy)
     due_at = earliest(now, policy.quiet, zone)
-    for address in _addresses(_identity(reporter, known.keys.get(case.report_id)), policy):
+    identity = _identity(reporter, known.keys.get(case.report_id))
+    for address in of_reporter(identity, policy.channels, webhook_local=policy.webhook_local):
         yield _Letter(
             fact, REPORTER, address, reporter.language, zone, reporter.tracking_number, due_at
         )
 
 
-def _letters_to_roles(event: BaseModel, policy: Policy, now: datetime) -> Iterable[_Letter]:
-    told = for_roles(event)
-    if told is None or told[0].template in policy.untold:
+def _letters_to_roles(
+    case: Notifying, event: BaseModel, policy: Policy, now: datetime
+) -> Iterable[_Letter]:
+    fact = for_roles(event)
+    if fact is None or fact.template in policy.untold:
         return
-    fact, people = told
+    people = _told_before(case, event) if isinstance(event, e.DeadlineMoved) else recipients(event)
     zone = _zone(_institution(event), policy)
     for person in people:
-        by_email = "email" in policy.channels and is_address(person)
-        address = Address("email" if by_email else "file", person)
-        yield _Letter(fact, person, address, policy.role_language, zone, None, now)
+        if person != REPORTER:
+            address = of_role(person, policy.channels)
+            yield _Letter(fact, person, address, policy.role_language, zone, None, now)
+
+
+def _told_before(case: Notifying, event: e.DeadlineMoved) -> tuple[str, ...]:
+    return promises.told_of(case, promises.before(event))
 
 
 def _for_reporter(event: BaseModel, cause: Cause, policy: Policy) -> Fact | None:
-    return for_reporter(event, cause.now, policy.windows(_institution(event), cause.now))
+    institution = _institution(event)
+    windows, zone = policy.windows(institution, cause.now), _zone(institution, policy)
+    return for_reporter(event, cause.now, windows, zone)
 
 
 def _institution(event: BaseModel) -> str:
@@ -274,20 +280,6 @@ def _identity(reporter: Told, key: Key | None) -> e.Reporter:
         return e.Reporter.model_validate_json(opened) if opened else e.Reporter()
     except ValidationError:
         return e.Reporter()
-
-
-def _addresses(reporter: e.Reporter, policy: Policy) -> tuple[Address, ...]:
-    """Return how a reporter is reached; else the outbox, for whoever hands over SMS and the like.
-
-    The number or account is empty there where the channel knew none: the tracking number is left.
-    """
-    email, webhook = reporter.email or "", reporter.webhook or ""
-    found = []
-    if "email" in policy.channels and is_address(email):
-        found.append(Address("email", email))
-    if "webhook" in policy.channels and is_webhook(webhook, policy):
-        found.append(Address("webhook", webhook))
-    return tuple(found) or (Address("file", reporter.phone or reporter.sender_id or ""),)
 
 
 def _request(
@@ -312,9 +304,13 @@ def _request(
             case, e.NotificationFailed(**about, attempts=0, reason=reason, permanent=True)
         )
     message = key.seal(field_of(identity), _message(case, letter, key, known))
-    requested = e.NotificationRequested(**about, language=letter.language, message=message)
     pending = Pending(**about, zone=letter.zone, message=message, due_at=letter.due_at)
-    return decided(case.model_copy(update={"pending": (*case.pending, pending)}), requested)
+    case = case.model_copy(update={"pending": (*case.pending, pending)})
+    date = letter.fact.promise._asdict() if letter.fact.promise else {}
+    if date:
+        case = promises.promised(case, Promise(**about, **date, told_at=cause.now))
+    requested = {**about, **date, "language": letter.language, "message": message}
+    return decided(case, e.NotificationRequested(**requested))
 
 
 def _message(case: Notifying, letter: _Letter, key: Key, known: Known) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.notifier.rules import is_address
+from services.notifier.addresses import is_address
 from shared.events import NotificationChannel
 
 

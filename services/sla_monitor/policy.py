@@ -6,10 +6,11 @@ from typing import Final
 
 from shared.calendar import Calendar
 from shared.events import Clock
+from shared.opening_hours import OpeningHours
 from shared.registry import NATIONAL, Registry
 from shared.registry import Policy as Limits
 
-WARNING: Final = 0  # the level of a warning, before the deadline
+WARNING: Final = 0  # the level of the last warning before the deadline; earlier ones lie below
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,19 @@ class Policy:
         """Return the calendar as it was known at an aware instant."""
         return self.registry.calendar(self._known(institution), at)
 
+    def hours(self, institution: str, at: datetime) -> OpeningHours | None:
+        """Return the opening hours on the calendar known at an instant, if there are any."""
+        return self.registry.hours(self._known(institution), at)
+
     def recipients(
-        self, institution: str, clock: Clock, level: int, unit: str | None, at: datetime
+        self, institution: str, clock: Clock, level: int, unit: str | None, limits: Limits
     ) -> tuple[str, ...]:
-        """List the addresses of those whom the ladder in force tells at a level, each once."""
-        told = self.registry.ladder(self._known(institution), level, clock, unit=unit, on=at)
+        """List the addresses of those whom the ladder of some limits tells at a level, each once.
+
+        The same ladder says when the level is due: no level rings whose people are unknown.
+        """
+        known = self._known(institution)
+        told = self.registry.ladder(known, level, clock, unit=unit, on=limits)
         return tuple(dict.fromkeys(contact.email for contact in told))
 
     def _known(self, institution: str) -> str:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag, ValidationError
 
-from shared.events import CalendarAmended, LimitTerm, PolicyChanged, Utc
+from shared.events import CalendarAmended, PolicyChanged, Utc
 from shared.registry.decrees import Decreed, decree_problems
-from shared.registry.limits import is_no_looser
-from shared.registry.models import LIMIT_NAMES, DecreeVersion, Limit, Limits
+from shared.registry.models import LIMIT_NAMES, DecreeVersion, Institution, Limit, Limits
 from shared.registry.policies import History, Step
 
 if TYPE_CHECKING:
@@ -145,11 +144,7 @@ def step_of(change: Change, history: History) -> Step | None:
 
 def limits_of(event: PolicyChanged) -> dict[str, Limit]:
     """Return the limits that a change states; ValidationError where one is no limit."""
-    return {name: _limit(term) for name, term in event.limits.items()}
-
-
-def _limit(term: LimitTerm) -> Limit:
-    return Limit.model_validate({"days": term.amount, "unit": term.unit, "source": term.source})
+    return {name: Limit.of(term) for name, term in event.limits.items()}
 
 
 def _policy_problems(
@@ -174,8 +169,11 @@ def _policy_problems(
     newest = history.newest(is_national=is_national, at=since)
     if newest is not None and newest >= event.valid_from:
         yield f"{at}: is older than the version in force, of {newest}; give it a later valid_from"
-    if not is_national:
-        yield from looser(limits_of(event), history.national_since(since), at)
+    if is_national:
+        yield from no_minutes(limits_of(event), at)
+        return
+    institution = registry.institution(event.institution)
+    yield from looser(institution, limits_of(event), history.national_since(since), at)
 
 
 def _malformed(event: PolicyChanged, name: str, at: str) -> Iterator[str]:
@@ -192,16 +190,43 @@ def _malformed(event: PolicyChanged, name: str, at: str) -> Iterator[str]:
         yield f"{at}: {wrong.errors(include_url=False)[0]['msg']}; correct the limit"
 
 
-def looser(limits: Mapping[str, Limit], nationals: Iterable[Limits], at: str) -> Iterator[str]:
-    """List the limits that are looser than national ones they may meet, each once."""
+# ---- never looser
+
+
+def no_minutes(limits: Mapping[str, Limit], at: str) -> Iterator[str]:
+    """List national limits in minutes: opening hours are an institution's, the nation has none."""
+    for name, limit in limits.items():
+        if limit.minutes is not None:
+            yield f"{at}: limit {name} is in minutes; a national limit is in days"
+
+
+def looser(
+    institution: Institution, limits: Mapping[str, Limit], nationals: Iterable[Limits], at: str
+) -> Iterator[str]:
+    """List an institution's limits that are looser than national ones they may meet, each once."""
     met = list(nationals)
     for name, limit in limits.items():
-        theirs = [national.by_name()[name] for national in met]
-        found = next((their for their in theirs if not is_no_looser(limit, their)), None)
-        if found is not None and found.unit != limit.unit:
-            yield f"{at}: limit {name} must be in {found.unit}"
-        elif found is not None:
-            yield (
-                f"{at}: limit {name} of {limit.amount} is looser than the national {found.amount}; "
-                "an institution may only be tighter"
-            )
+        for theirs in (national.by_name()[name] for national in met):
+            problem = _looser(limit, theirs, institution.shortest_day())
+            if problem:
+                yield f"{at}: limit {name} {problem}"
+                break
+
+
+def _looser(limit: Limit, theirs: Limit, day_minutes: int | None) -> str:
+    """Say what is wrong with a limit beside a national one; empty if it is no looser."""
+    if limit.is_no_looser_than(theirs, day_minutes):
+        return ""
+    if limit.minutes is None or theirs.unit != "working_days":
+        if limit.unit != theirs.unit:
+            return f"must be in {theirs.unit}"
+        return (
+            f"of {limit.amount} is looser than the national {theirs.amount}; "
+            "an institution may only be tighter"
+        )
+    if day_minutes is None:
+        return "is in minutes, but the institution states no opening_hours; add them, or state days"
+    return (
+        f"of {limit.amount} minutes may be looser than the national {theirs.amount} days: the "
+        f"shortest open day has {day_minutes} minutes; state at most {theirs.amount * day_minutes}"
+    )

@@ -6,8 +6,10 @@ from datetime import date
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shared.registry.changes import looser
+from shared.calendar import WEEKDAYS
+from shared.registry.changes import looser, no_minutes
 from shared.registry.decrees import Decreed, decree_problems
+from shared.registry.ladders import ladder_problems
 from shared.registry.models import (
     CalendarChain,
     Contents,
@@ -15,6 +17,7 @@ from shared.registry.models import (
     Rule,
     Unit,
 )
+from shared.registry.policies import merged_ladder
 
 _TOLD_BY_ALL = ("admin", "head", "oversight")
 
@@ -51,11 +54,10 @@ def _policies(contents: Contents) -> Iterator[str]:
     )
     for version in contents.policies:
         where = f"policy.toml: version of {version.valid_from}"
-        levels = sorted({rung.level for rung in version.ladder if rung.level > 0})
-        if levels != list(range(1, len(levels) + 1)):
-            yield f"{where}: ladder levels are {levels}; number them 1, 2, 3 without a gap"
+        yield from ladder_problems(version.ladder, where)
         if not 0 <= version.numbers.auto_forward_confidence.value <= 1:
             yield f"{where}: auto_forward_confidence must be from 0 to 1"
+        yield from no_minutes(version.limits.by_name(), where)
 
 
 def _institutions(contents: Contents) -> Iterator[str]:
@@ -78,7 +80,32 @@ def _institutions(contents: Contents) -> Iterator[str]:
         for name in institution.calendars:
             if name not in chains:
                 yield f"{where}: calendar {name} is not in calendars/; correct the name or add it"
+        yield from _hours(institution, where)
         yield from _contacts(institution, where)
+        yield from _own_ladder(institution, contents, where)
+
+
+def _own_ladder(institution: Institution, contents: Contents, where: str) -> Iterator[str]:
+    """Find what is wrong with a ladder of its own on top of any national one, each once."""
+    if institution.own_ladder:
+        problems = (
+            problem
+            for version in contents.policies
+            for problem in ladder_problems(
+                merged_ladder(version.ladder, institution.own_ladder), where
+            )
+        )
+        yield from dict.fromkeys(problems)
+
+
+def _hours(institution: Institution, where: str) -> Iterator[str]:
+    """Find days that are open and do not work, or work and are never open."""
+    for weekday, day in enumerate(institution.opening_hours or ()):
+        works = weekday in institution.week()
+        if day and not works:
+            yield f"{where}: {WEEKDAYS[weekday]} has opening hours but is not in working_week"
+        if works and not day:
+            yield f"{where}: {WEEKDAYS[weekday]} works but has no opening hours; add them"
 
 
 def _contacts(institution: Institution, where: str) -> Iterator[str]:
@@ -97,7 +124,9 @@ def _limits(contents: Contents) -> Iterator[str]:
             (str(own.valid_from) for own in institution.own_limits), where, "limits valid_from"
         )
         for own in institution.own_limits:
-            yield from looser(own.given(), (v.limits for v in contents.policies), where)
+            yield from looser(
+                institution, own.given(), (v.limits for v in contents.policies), where
+            )
 
 
 def _units(contents: Contents) -> Iterator[str]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal, get_args
+from functools import cached_property
+from typing import Annotated, Final, Literal, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.calendar import WEEKDAYS
 from shared.events import (
@@ -13,10 +14,13 @@ from shared.events import (
     Clock,
     DayKind,
     InstitutionCode,
+    LimitTerm,
+    LimitUnit,
     PlaceCode,
     ReportClass,
     UnitCode,
 )
+from shared.opening_hours import Hours, hours_of
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -108,26 +112,93 @@ class Rule(Entry):
 
 
 class Limit(Entry):
-    """How long somebody has; a reply window counts calendar days, everything else working days."""
+    """How long somebody has: `days`, working days unless said, or `minutes` of opening hours."""
 
-    days: int = Field(ge=1, le=365)
-    unit: Literal["working_days", "calendar_days"] = "working_days"
+    days: int | None = Field(default=None, ge=1, le=365)
+    minutes: int | None = Field(default=None, ge=1, le=100_000)
+    unit: LimitUnit = "working_days"
     source: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _minutes_are_working_minutes(cls, found: object) -> object:
+        if isinstance(found, dict) and "minutes" in found:
+            return {"unit": "working_minutes"} | found
+        return found
+
+    @model_validator(mode="after")
+    def _amount_is_in_its_unit(self) -> Self:
+        if (self.days is None) == (self.minutes is None):
+            raise ValueError("a limit states either days or minutes")
+        if (self.unit == "working_minutes") != (self.minutes is not None):
+            raise ValueError("minutes are working_minutes, days are working_days or calendar_days")
+        return self
+
+    @classmethod
+    def of(cls, term: LimitTerm) -> Self:
+        """Return a limit as it was published; ValidationError where it is none."""
+        amount = "minutes" if term.unit == "working_minutes" else "days"
+        given = {amount: term.amount, "unit": term.unit, "source": term.source}
+        return cls.model_validate(given)
 
     @property
     def amount(self) -> int:
         """How much time, in the limit's unit."""
-        return self.days
+        return self.minutes or self.days or 0
+
+    def is_no_looser_than(self, other: "Limit", day_minutes: int | None = None) -> bool:
+        """Say whether this limit can never end later than another from the same start.
+
+        Working minutes against N working days: until the end of day N at least N open days have
+        passed, so at most N times the shortest open day (`day_minutes`) is surely no later, pauses
+        apart, which hold each in its own unit. Nothing else is compared between units.
+        """
+        if self.minutes is not None and other.unit == "working_days":
+            return day_minutes is not None and self.minutes <= other.amount * day_minutes
+        return self.unit == other.unit and self.amount <= other.amount
+
+    def __str__(self) -> str:
+        """Write `3 working days`."""
+        return f"{self.amount} {self.unit.replace('_', ' ')}"
+
+
+REPEATS_MAX: Final = 52
+"""(open) A last level that repeats each week is said for a year; then everybody was told."""
+
+
+class Threshold(NamedTuple):
+    """When a level of a clock is due: by working days from the deadline or a share of the limit."""
+
+    level: int
+    after_days: int | None
+    at_share: float | None
+    repeat_days: int | None = None
 
 
 class Rung(Entry):
-    """Who is told at a level, so many working days after the deadline (level 0: before it)."""
+    """Who is told at a level: 0 is the last warning, -1 the one before; 1 and on escalate.
 
-    level: int = Field(ge=0, le=9)
-    after_days: int = Field(ge=-60, le=365)
+    Due `after_days` working days after the deadline (negative: before it), or at a share of the
+    limit used, in working time without the pauses. `repeat_days`: again so many working days after
+    each, at levels that go on counting, at most `REPEATS_MAX` times.
+    """
+
+    level: int = Field(ge=-9, le=9)
+    after_days: int | None = Field(default=None, ge=-60, le=365)
+    at_share: float | None = Field(default=None, gt=0, le=10)
+    repeat_days: int | None = Field(default=None, ge=1, le=365)
     to: tuple[Told, ...]
     clocks: tuple[Clock, ...] = ()
     source: str
+
+    @property
+    def threshold(self) -> Threshold:
+        """Return when it is due."""
+        return Threshold(self.level, self.after_days, self.at_share, self.repeat_days)
+
+    def is_of(self, clock: Clock) -> bool:
+        """Say whether it is a level of a clock."""
+        return not self.clocks or clock in self.clocks
 
 
 class Limits(Entry):
@@ -158,6 +229,7 @@ class Policy(Entry):
     """The limits, numbers and ladder of one institution from one day on.
 
     `version` names the national version and, where the institution has limits of its own, theirs.
+    `day_minutes` are those of its shortest open day, none where it states no opening hours.
     """
 
     version: str
@@ -168,7 +240,7 @@ class Policy(Entry):
     unit_returns_max: int
     command_wait_days: int
     auto_forward_confidence: float
-    warning_days_before: int
+    day_minutes: int | None = None
 
     def __hash__(self) -> int:
         """Hash the version alone: it names all the rest."""
@@ -180,22 +252,40 @@ class Policy(Entry):
         """Return the limit of a clock; a follow-up's by class, `again` after a reply or reopening.
 
         A report nobody has classified counts as not subject to supervision (open). A further
-        follow-up never has more time than the first of its class.
+        follow-up never has more time than the first of its class (where one is in days and one in
+        minutes, the first counts if it is surely no looser).
         """
         if clock != "follow_up":
             return self.limits.of(clock)
         first = self.limits.of(_FOLLOW_UP[report_class or ReportClass.UNSUPERVISED])
         further = self.limits.follow_up_again
-        return further if again and further.days < first.days else first
+        is_further = again and not first.is_no_looser_than(further, self.day_minutes)
+        return further if is_further else first
 
-    def levels(self, clock: Clock) -> tuple[tuple[int, int], ...]:
-        """List (level, working days after the deadline) of a clock's escalation, level 1 first."""
-        steps = {
-            (rung.level, rung.after_days)
-            for rung in self.rungs
-            if rung.level > 0 and (not rung.clocks or clock in rung.clocks)
+    def thresholds(self, clock: Clock) -> tuple[Threshold, ...]:
+        """List when each level of a clock is due, warnings (level 0 and below) first, by level."""
+        return self._thresholds[clock]
+
+    @cached_property
+    def _thresholds(self) -> Mapping[Clock, tuple[Threshold, ...]]:
+        """Keep the thresholds by clock: a pure function of the rungs, asked in every decision."""
+        return {
+            clock: tuple(sorted({r.threshold for r in self.rungs if r.is_of(clock)}, key=_level))
+            for clock in get_args(Clock)
         }
-        return tuple(sorted(steps))
+
+    def rungs_at(self, level: int, clock: Clock) -> tuple[Rung, ...]:
+        """List the rungs of a clock that a level tells; beyond the last, those that repeat it."""
+        found = [rung for rung in self.rungs if rung.is_of(clock)]
+        last = max((rung.level for rung in found), default=level)
+        if level <= last:
+            return tuple(rung for rung in found if rung.level == level)
+        repeats = level <= last + REPEATS_MAX
+        return tuple(r for r in found if repeats and r.level == last and r.repeat_days is not None)
+
+
+def _level(threshold: Threshold) -> int:
+    return threshold.level
 
 
 class Number(Entry):
@@ -213,7 +303,6 @@ class Numbers(Entry):
     unit_returns_max: Number
     command_wait_days: Number
     auto_forward_confidence: Number
-    warning_days_before: Number
 
 
 class NationalPolicy(Entry):
@@ -257,6 +346,7 @@ class Institution(Entry):
     email: Email
     time_zone: str
     working_week: tuple[Weekday, ...]
+    opening_hours: tuple[Hours, ...] | None = None
     calendars: tuple[str, ...]
     keywords: tuple[str, ...] = ()
     contacts: tuple[Contact, ...] = Field(default=(), validation_alias="contact")
@@ -265,9 +355,22 @@ class Institution(Entry):
     valid_from: date
     source: str
 
+    @field_validator("opening_hours", mode="before")
+    @classmethod
+    def _read_hours(cls, found: object) -> object:
+        """Read `{mon = [["08:00", "12:00"], …], …}`; BadHours says which day and time is wrong."""
+        return hours_of(found) if isinstance(found, dict) else found
+
     def week(self) -> frozenset[int]:
         """Return the working week as weekday numbers, Monday 0."""
         return frozenset(WEEKDAYS.index(day) for day in self.working_week)
+
+    def shortest_day(self) -> int | None:
+        """Return the minutes of the shortest open day; None without opening hours."""
+        if self.opening_hours is None:
+            return None
+        days = (self.opening_hours[weekday] for weekday in self.week())
+        return min((sum(closes - opens for opens, closes in day) for day in days), default=0)
 
 
 class DecreeVersion(Entry):

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from shared.registry.calendars import start_of
-from shared.registry.limits import is_no_looser
 from shared.registry.models import Institution, Limit, Limits, NationalPolicy, Policy, Rung
 
 
@@ -154,23 +153,23 @@ def _policy(institution: Institution, now: _InForce) -> Policy:
     own = {
         name: limit
         for name, limit in now.own.items()
-        if is_no_looser(limit, getattr(now.national, name))
+        if limit.is_no_looser_than(getattr(now.national, name), institution.shortest_day())
     }
     numbers = now.base.numbers
     return Policy(
         version=version,
         limits=now.national.model_copy(update=own),
-        rungs=_rungs(now.base.ladder, institution.own_ladder),
+        rungs=merged_ladder(now.base.ladder, institution.own_ladder),
         reopen_days=int(numbers.reopen_days.value),
         returns_max=int(numbers.returns_max.value),
         unit_returns_max=int(numbers.unit_returns_max.value),
         command_wait_days=int(numbers.command_wait_days.value),
         auto_forward_confidence=numbers.auto_forward_confidence.value,
-        warning_days_before=int(numbers.warning_days_before.value),
+        day_minutes=institution.shortest_day(),
     )
 
 
-def _rungs(national: tuple[Rung, ...], own: tuple[Rung, ...]) -> tuple[Rung, ...]:
+def merged_ladder(national: tuple[Rung, ...], own: tuple[Rung, ...]) -> tuple[Rung, ...]:
     """Replace the national rungs of each level for which the institution states its own."""
     replaced = {rung.level for rung in own}
     return (*(rung for rung in national if rung.level not in replaced), *own)

@@ -1,13 +1,16 @@
 """Ask the registry about institutions, units, policy, directory, calendar and ladder: no I/O."""
 
 import copy
+from bisect import bisect_right
 from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from shared.calendar import Calendar
 from shared.events import CalendarAmended, Clock
+from shared.opening_hours import Hours, OpeningHours
 from shared.registry.calendars import Chain, build_calendar
 from shared.registry.changes import (
     NATIONAL_CODE,
@@ -38,6 +41,19 @@ class UnknownCode(LookupError):  # noqa: N818  an answer about the data, not a f
     """No institution, unit, category or place has that code."""
 
 
+class Eras(NamedTuple):
+    """The instants at which an institution's calendar changes, and those before and after each."""
+
+    instants: list[datetime]
+    calendars: list[Calendar | None]
+
+    @classmethod
+    def of(cls, chains: Iterable[Chain]) -> "Eras":
+        """Begin with no calendar made."""
+        instants = sorted({since for chain in chains for _, since in chain.counting})
+        return cls(instants, [None] * (len(instants) + 1))
+
+
 class Registry:
     """Everything the operators' files say, checked, immutable, by code."""
 
@@ -56,6 +72,8 @@ class Registry:
         self._amended: OrderedDict[tuple[Change, ...], Registry] = OrderedDict()
         # Made once for all amended registries: what is the same by value is the same object.
         self._calendars: dict[tuple[object, ...], Calendar] = {}
+        self._eras: dict[str, Eras] = {}
+        self._hours: dict[tuple[int, tuple[Hours, ...]], OpeningHours] = {}
         self._policies: dict[Policy, Policy] = {}
         self._units_of: dict[str, list[Unit]] = defaultdict(list)
         for unit in contents.units:
@@ -123,6 +141,19 @@ class Registry:
         A decree is known from the start of its day in the chain's zone, a published one not before
         it was seen. The version's name is that of the newest decree of each chain, joined by "+".
         """
+        if not isinstance(as_of, datetime) or as_of.tzinfo is None:
+            return self._calendar(institution, as_of)
+        era = self._eras.get(institution)
+        if era is None:
+            chains = [self.chains[name] for name in self.institution(institution).calendars]
+            era = self._eras[institution] = Eras.of(chains)
+        place = bisect_right(era.instants, as_of)
+        found = era.calendars[place]
+        if found is None:
+            found = era.calendars[place] = self._calendar(institution, as_of)
+        return found
+
+    def _calendar(self, institution: str, as_of: date | datetime) -> Calendar:
         owner = self.institution(institution)
         chains = [self.chains[name] for name in owner.calendars]
         known = [chain.known(as_of) for chain in chains]
@@ -131,6 +162,21 @@ class Registry:
         made = self._calendars.get(key)
         if made is None:
             made = self._calendars[key] = build_calendar(owner, chains, known)
+        return made
+
+    def hours(self, institution: str, as_of: date | datetime) -> OpeningHours | None:
+        """Return an institution's opening hours, by which limits in working minutes are counted.
+
+        On the days of the calendar known at that time; None if it states no opening hours.
+        """
+        week = self.institution(institution).opening_hours
+        if week is None:
+            return None
+        calendar = self.calendar(institution, as_of)
+        key = (id(calendar), week)  # a calendar once made is kept
+        made = self._hours.get(key)
+        if made is None:
+            made = self._hours[key] = OpeningHours(calendar, week)
         return made
 
     # ---- changes
@@ -160,6 +206,7 @@ class Registry:
             return self
         made = copy.copy(self)
         made.published = (*self.published, change)
+        made._eras = {}  # noqa: SLF001
         made._amended = OrderedDict()  # noqa: SLF001  its own class
         event = change.event
         if isinstance(event, CalendarAmended):
@@ -179,18 +226,18 @@ class Registry:
         clock: Clock,
         *,
         unit: str | None = None,
-        on: date | datetime | None = None,
+        on: date | datetime | Policy | None = None,
     ) -> tuple[Contact, ...]:
-        """List who is told at a level (0 = the warning) about a clock that the institution owes.
+        """List who is told at a level (0 = the last warning) about a clock the institution owes.
 
-        Completion and reply are owed by the reporter, whom the notifier reaches: nobody here.
+        By the ladder of a policy, or of the policy in force at a time. Completion and reply are
+        owed by the reporter, whom the notifier reaches: nobody here.
         """
-        policy = self.policy(institution, on or date.max)
+        policy = on if isinstance(on, Policy) else self.policy(institution, on or date.max)
         told: dict[Contact, None] = {}
-        for rung in policy.rungs:
-            if rung.level == level and (not rung.clocks or clock in rung.clocks):
-                for to in rung.to:
-                    told |= dict.fromkeys(self._told(to, institution, clock, unit))
+        for rung in policy.rungs_at(level, clock):
+            for to in rung.to:
+                told |= dict.fromkeys(self._told(to, institution, clock, unit))
         return tuple(told)
 
     def _told(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -11,7 +11,7 @@ import pytest
 
 from shared import events as e
 from shared.outbound import partition_of
-from shared.topics import INTAKE, NATIONAL, NOTIFICATIONS
+from shared.topics import INTAKE, NOTIFICATIONS, SLA
 from shared.tracking import report_id, tracking_number
 from shared.vault import Vault
 from shared.vault_store import ensure_keys
@@ -104,13 +104,16 @@ async def test_people_are_told_and_every_message_has_one_end(stack: Stack, tmp_p
     """By e-mail, by the outbox, or not at all with the reason; facts may come before the report."""
     await fresh(stack)
     mailbox = Mailbox(refused="tidak-ada@contoh.example")
-    forwarded = e.ReportForwarded(
-        report_id=MAILED, institution="6308", holding=1, by="auto", why="suggested"
-    )
+    at = datetime(2023, 6, 14, 4, tzinfo=UTC)
+    forwarded = e.DeadlineSet(
+        report_id=MAILED, clock="institution_verification", owner="institution", institution="6308",
+        started_at=at, deadline=at + timedelta(days=3), calendar_version="v", policy_version="v",
+        limit=3, limit_unit="working_days", started_by="forwarded",
+    )  # fmt: skip
     async with mail_server(mailbox) as port:
         with worker(stack, FACTORY, environment(tmp_path, port)) as process:
             await ready(process)
-            await send(stack, NATIONAL, [("forwarded", MAILED, forwarded)])
+            await send(stack, SLA, [("forwarded", MAILED, forwarded)])
             reporters = {
                 MAILED: e.Reporter(email="pelapor@contoh.example"),
                 REFUSED: e.Reporter(email=mailbox.refused),

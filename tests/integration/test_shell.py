@@ -143,7 +143,7 @@ async def test_a_poison_record_is_a_dead_letter_and_the_rest_goes_on(stack: Stac
     """A rule that raises and bytes that are no JSON: sealed with their place, nothing stops."""
     await fresh(stack)
     sent = some(50, reports=5)
-    bug = accepted(900, of_report=3, by="bug")
+    bug = accepted(900, of_report=9, by="bug")
     await send(stack, INSTITUTION, [*sent[:25], bug, *sent[25:]])
     with worker(stack):
         check(sent, await said(stack, sent))

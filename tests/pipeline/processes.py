@@ -27,10 +27,11 @@ from shared.lanes import Partition
 from shared.metrics import Meters
 from shared.outbound import Writer
 from shared.settings import Settings
-from shared.stage import Shell, Stage
+from shared.shell import Shell
+from shared.stage import Stage
 from shared.topics import OUTBOX, READS, SUBMISSIONS, Stream
 from shared.vault import KEY_BYTES, Vault
-from tests.simulation.memory import Broker, Crash, MemoryLog, MemoryState
+from tests.simulation.memory import CLEAR, Broker, Crash, MemoryLog, MemoryState
 
 CHANNELS: Final = ("website", "sms-1708", "counter")
 KEY: Final = base64.b64encode(b"k" * KEY_BYTES).decode()
@@ -112,7 +113,7 @@ class Process:
             self.stage,
             log=self.log,
             state=self.state,
-            reader=Reader(READS[name], Clock(), self.stage.identify),
+            reader=Reader(name, Clock(), CLEAR, self.stage.identify),
             writer=Writer(name, is_door=self.stage.is_door, seal=lambda value, *_place: value),
             meters=meters(name),
             logger=structlog.get_logger(),

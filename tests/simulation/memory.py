@@ -8,13 +8,14 @@ database in `tests/integration`.
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiokafka.errors import KafkaTimeoutError
 
 from shared.cases import CaseStore, Conflict, LaneSave, Stored
 from shared.envelope import Outbound
 from shared.lanes import Lane, Partition
+from shared.parking import Parking
 
 
 class MemoryRecord(NamedTuple):
@@ -27,6 +28,10 @@ class MemoryRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+
+
+CLEAR: Final = Parking(lambda value, *_place: value, lambda value, *_place: value)
+"""Parks records unsealed: what waits is looked at in tests."""
 
 
 class Crash(BaseException):

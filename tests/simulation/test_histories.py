@@ -12,7 +12,8 @@ import pytest
 from shared.cases import Stored
 from shared.envelope import Outbound, derive_id, id_hash, outside_id
 from shared.lanes import Partition, Refused, unpack
-from shared.stage import Limits, Stopping
+from shared.shell import Stopping
+from shared.stage import Limits
 from shared.topics import INSTITUTION, ROUTING
 from tests.simulation.memory import Crash
 from tests.simulation.world import LANE, REPORT, A, B, World
@@ -126,13 +127,15 @@ async def test_v6_the_same_records_decided_again_give_the_same_bytes() -> None:
 
 
 async def test_v9_a_record_whose_rule_raised_is_not_among_the_decided() -> None:
-    """The same id under a new offset reaches the rule again instead of being swallowed."""
+    """The same id under a new offset is not swallowed: it waits, and a replay decides it."""
     world = World()
     worker = await world.started()
     await worker.shell.batch([world.accepted("a0", by="bug")])
     assert [d["reason"] for d in world.dead()] == [b"rule_raised"]
 
     await worker.shell.batch([world.accepted("a0")])
+    assert world.said() == []
+    await worker.shell.batch([world.replay("discard")])
 
     assert world.said() == ["a0"]
 
@@ -285,20 +288,21 @@ async def test_past_its_limit_of_dead_letters_a_stage_stops_and_saves_nothing() 
     """A bad release does not drain the topic into the dead letters."""
     world = World(limits=Limits(dead_letter_count_max=5, dead_letter_share_max=0.1))
     worker = await world.started()
-    bad = [world.accepted(f"a{i}", by="bug") for i in range(6)]
+    bad = [world.accepted(f"a{i}", by="bug", report=f"0123456789A{i}") for i in range(6)]
 
     with pytest.raises(Refused, match="6 of the last 6 records could not be decided"):
         await worker.shell.batch(bad)
 
     assert world.dead() == []
-    assert world.state.rows[str(LANE)].positions == {}
+    assert all(row.positions == {} for row in world.state.rows.values())
 
 
 async def test_a_few_dead_letters_stop_nothing() -> None:
     """One poison record among many is isolated."""
     world = World(limits=Limits(dead_letter_count_max=5, dead_letter_share_max=0.1))
     worker = await world.started()
-    records = [world.accepted(f"a{i}", by="bug" if i == 7 else "officer") for i in range(100)]
+    records = [world.accepted(f"a{i}") for i in range(99)]
+    records.insert(7, world.accepted("b0", by="bug", report="0123456789AC"))
 
     await worker.shell.batch(records)
 

@@ -15,10 +15,12 @@ from shared.inbound import Reader
 from shared.lanes import Partition
 from shared.metrics import Meters
 from shared.outbound import Writer, partition_of
-from shared.stage import Limits, Shell, Stage
-from shared.topics import AGENCIES, DEAD_LETTERS, INSTITUTION, READS, ROUTING, Stream
+from shared.parking import Action, replay_record
+from shared.shell import Shell
+from shared.stage import Limits, Stage
+from shared.topics import AGENCIES, DEAD_LETTERS, INSTITUTION, ROUTING, Stream
 from tests.integration.echo import Echo, decide
-from tests.simulation.memory import Broker, Crash, MemoryLog, MemoryRecord, MemoryState
+from tests.simulation.memory import CLEAR, Broker, Crash, MemoryLog, MemoryRecord, MemoryState
 
 REPORT = "0123456789AB"
 LANE = partition_of(REPORT.encode())
@@ -57,7 +59,7 @@ class World:
             Stage("routing", store, Path(), self.rule),  # type: ignore[arg-type]
             log=log,
             state=self.state,
-            reader=Reader(READS["routing"], Clock()),
+            reader=Reader("routing", Clock(), CLEAR),
             writer=Writer("routing", is_door=False, seal=lambda value, *_place: value),
             meters=Meters("routing"),
             logger=structlog.get_logger(),
@@ -85,6 +87,16 @@ class World:
         """Append a record to B."""
         event = Dispatch(report_id=report, holding=1, by="officer", unit="6308-001")
         return self.append(AGENCIES, event, event_id, report)
+
+    def replay(self, action: Action, edited: bytes | None = None, attempt: int = 1) -> MemoryRecord:
+        """Append an operator's word about the newest dead letter."""
+        letter = self.broker.read(DEAD_LETTERS.name)[-1]
+        return self.broker.append(
+            replay_record(
+                letter, action, seal=CLEAR.seal, edited=edited, attempt=attempt, operator="test",
+                why="mended",
+            )
+        )  # fmt: skip
 
     def append(
         self, stream: Stream, event: BaseModel, event_id: str, report: str = REPORT

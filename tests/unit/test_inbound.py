@@ -4,9 +4,9 @@ import pytest
 
 from services.agencies.door_in import identify
 from shared.clock import Clock
-from shared.inbound import Reader
-from shared.topics import OUTBOX, READS
-from tests.simulation.memory import MemoryRecord
+from shared.inbound import Inbound, Reader
+from shared.topics import OUTBOX
+from tests.simulation.memory import CLEAR, MemoryRecord
 
 
 def heard(name: str, value: bytes) -> str:
@@ -17,7 +17,8 @@ def heard(name: str, value: bytes) -> str:
         (name, value),
     )
     record = MemoryRecord(OUTBOX.topic("00"), 0, 0, 0, None, b"{}", headers)
-    (inbound,), _ = Reader(READS["agencies.in"], Clock(), identify).read([record])
+    (inbound,) = Reader("agencies.in", Clock(), CLEAR, identify).read([record])
+    assert isinstance(inbound, Inbound)
     return {
         "correlationid": inbound.cause.correlation_id,
         "traceparent": inbound.cause.traceparent,

@@ -9,7 +9,7 @@ from email.utils import format_datetime, parseaddr
 import aiosmtplib
 import stamina
 
-from services.notifier.rules import is_address
+from services.notifier.addresses import is_address
 from services.notifier.senders import SENT, Message, Outcome, permanent, temporary
 from services.notifier.settings import NotifierSettings
 

@@ -89,9 +89,13 @@ DEADLINE = {
     "deadline": datetime(2023, 7, 7, 16, 0, tzinfo=UTC),  # end of Friday 7 July, WITA
     "calendar_version": "2023b",
     "policy_version": "2019",
+}
+RUNG = {
     "due_at": datetime(2023, 7, 7, 16, 0, tzinfo=UTC),
     "detected_at": datetime(2023, 7, 7, 16, 0, 5, tzinfo=UTC),
 }
+LATER = datetime(2023, 7, 11, 16, 0, tzinfo=UTC)  # end of Tuesday 11 July, WITA
+WHYS = ("reclassified", "resumed", "late_fact", "calendar", "policy")
 ANSWER = "Lampu di Jalan Melati sudah diganti pada 13 Juni.\nTerima kasih atas laporannya."
 QUESTION = "Di tiang nomor berapa lampu yang mati?"
 HEAD, OVERSIGHT = "kepala@hsu.example", "inspektorat@hsu.example"
@@ -119,27 +123,14 @@ def every_fact() -> dict[str, e.Event]:
 
 def _verified() -> dict[str, e.Event]:
     at = {"report_id": REPORT, "institution": "6308", "holding": 1}
-    forwarded = {**at, "by": "auto", "why": "suggested"}
     unsupervised = e.ReportClass.UNSUPERVISED
     return {
         "received": a_report(),
-        "forwarded": e.ReportForwarded.model_validate(forwarded),
-        "forwarded_again": e.ReportForwarded.model_validate(forwarded | {"holding": 2}),
         "information_requested": e.InformationRequested.model_validate(
             {**at, "stage": "institution", "by": "o-1", "question": sealed("question", QUESTION)}
         ),
         "accepted": e.ReportAccepted.model_validate(
             {**at, "by": "o-1", "report_class": unsupervised}
-        ),
-        "dispatched": e.ReportDispatched.model_validate(
-            {
-                **UNIT,
-                "report_id": REPORT,
-                "rule": "r",
-                "why": "w",
-                "by": "auto",
-                "report_class": unsupervised,
-            }
         ),
         "blocked": e.ReportBlocked(
             report_id=REPORT, by="o-1", reason=sealed("reason", "Memuat fitnah terhadap warga.")
@@ -160,7 +151,6 @@ def _followed_up() -> dict[str, e.Event]:
         "closed_by_reporter": e.ReportClosed.model_validate(
             {**unit, "by": "reporter", "solved": True, "rating": 4}
         ),
-        "reopened": e.ReportReopened.model_validate(unit),
         **{
             name: e.CommandRefused.model_validate(
                 {**refused, "command": command, "holding": 1, "reason": reason}
@@ -175,18 +165,47 @@ def _followed_up() -> dict[str, e.Event]:
 
 
 def _deadlines() -> dict[str, e.Event]:
-    owed = {**DEADLINE, "report_id": REPORT}
-    mine = {**owed, "owner": "reporter", "recipients": ()}
+    return {**_set(), **_moved(), **_rung()}
+
+
+def _set() -> dict[str, e.Event]:
+    verify = {"clock": "institution_verification", "owner": "institution", "unit": None}
+    starts = {"dispatched": "dispatched", "replied": "answered", "reopened": "reopened"}
     return {
-        "deadline_approaching": e.DeadlineApproaching.model_validate(
-            {**owed, "recipients": (HEAD,)}
-        ),
-        **{
-            f"deadline_breached_{level}": e.DeadlineBreached.model_validate(
-                {**owed, "level": level, "recipients": (OVERSIGHT,)}
-            )
-            for level in (1, 2, 3)
-        },
+        "forwarded": a_deadline_set(**verify, started_by="forwarded"),
+        **{name: a_deadline_set(started_by=by) for name, by in starts.items()},
+        "dispatched_to_nobody_yet": a_deadline_set(owner="institution", unit=None),
+    }
+
+
+def _moved() -> dict[str, e.Event]:
+    """Return a move for each reason, told to a role holder and to the reporter."""
+    mine = {clock: a_move(clock=clock, owner="reporter") for clock in ("completion", "reply")}
+    return {
+        **{f"deadline_moved_{why}": a_move(why=why) for why in WHYS},
+        **{f"reporter_deadline_moved_{why}": a_move(why=why) for why in WHYS},
+        **{f"reporter_deadline_moved_{clock}": move for clock, move in mine.items()},
+    }
+
+
+def told_before(name: str) -> tuple[e.Event, ...]:
+    """Return what told somebody the date that the fact of this name moves; nothing otherwise."""
+    if "deadline_moved" not in name:
+        return ()
+    facts = _rung()
+    if name in ("reporter_deadline_moved_completion", "reporter_deadline_moved_reply"):
+        return (facts[name.replace("_moved", "")],)
+    return (a_deadline_set() if name.startswith("reporter") else facts["deadline_approaching"],)
+
+
+def _rung() -> dict[str, e.OfDeadline]:
+    mine = {**DEADLINE, **RUNG, "report_id": REPORT, "owner": "reporter"}
+    return {
+        "deadline_approaching": a_warning(),
+        **{f"deadline_breached_{n}": a_breach(n, OVERSIGHT) for n in (1, 2, 3)},
+        "breach_withdrawn_moved": a_withdrawal(why="moved", deadline_now=LATER),
+        "breach_withdrawn_met_in_time": a_withdrawal(why="met_in_time", deadline_now=LATER),
+        "breach_withdrawn_never_owed": a_withdrawal(why="never_owed"),
         **{
             f"reporter_deadline_{clock}": e.DeadlineApproaching.model_validate(
                 {**mine, "clock": clock}
@@ -194,3 +213,33 @@ def _deadlines() -> dict[str, e.Event]:
             for clock in ("completion", "reply")
         },
     }
+
+
+def a_deadline_set(**fields: object) -> e.DeadlineSet:
+    """Build a date that was set: the unit's, for the follow-up."""
+    limit = {"limit": 14, "limit_unit": "working_days"}
+    return e.DeadlineSet.model_validate({**DEADLINE, **limit, "report_id": REPORT, **fields})
+
+
+def a_move(**fields: object) -> e.DeadlineMoved:
+    """Build the move of that date to a later one."""
+    move = {"deadline": LATER, "deadline_before": DEADLINE["deadline"], "why": "calendar"}
+    return e.DeadlineMoved.model_validate({**DEADLINE, **move, "report_id": REPORT, **fields})
+
+
+def a_warning(*recipients: str, **fields: object) -> e.DeadlineApproaching:
+    """Build a warning of that date, to the unit's head unless others are named."""
+    named = {"recipients": recipients or (HEAD,), "report_id": REPORT}
+    return e.DeadlineApproaching.model_validate({**DEADLINE, **RUNG, **named, **fields})
+
+
+def a_breach(level: int, *recipients: str) -> e.DeadlineBreached:
+    """Build an escalation of that date."""
+    named = {"recipients": recipients, "report_id": REPORT, "level": level}
+    return e.DeadlineBreached.model_validate({**DEADLINE, **RUNG, **named})
+
+
+def a_withdrawal(*recipients: str, **fields: object) -> e.BreachWithdrawn:
+    """Build the withdrawal of that escalation's first level."""
+    named = {"recipients": recipients or (HEAD,), "report_id": REPORT, "level": 1, "why": "moved"}
+    return e.BreachWithdrawn.model_validate({**DEADLINE, **named, **fields})

@@ -5,7 +5,7 @@
 
 import unicodedata
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from services.notifier.rules import decide
 from shared.events import Language, NotificationRequested, ReportReceived
 from shared.topics import READS
 from tests.unit.notifier.builders import (
+    NOON,
     POLICY,
     RENDER,
     a_cause,
@@ -27,6 +28,7 @@ from tests.unit.notifier.builders import (
     every_fact,
     known,
     message_of,
+    told_before,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def rendered(language: Language, name: str) -> str:
     case: Notifying | None = None
     if not isinstance(fact, ReportReceived):
         case = decide(case, report, a_cause("report"), told).case
+    for before in told_before(name):
+        case = decide(case, before, a_cause("before"), told).case
     (outgoing,) = decide(case, report if case is None else fact, a_cause(), told).events
     assert isinstance(outgoing.event, NotificationRequested)
     message = message_of(outgoing.event)
@@ -98,17 +102,20 @@ def test_a_moment_is_written_in_its_zone(zone: str, says: str) -> None:
 
 
 def test_midnight_belongs_to_the_day_that_ends() -> None:
-    """A deadline is the end of a working day: 24:00, not the next day."""
+    """A deadline is the end of a working day: 24:00, not the next day; another has its minute."""
     midnight = datetime(2023, 4, 28, 16, 0, tzinfo=UTC)
-    last_day = partial(rendering.last_day, language="id", zone="Asia/Makassar")
-    assert last_day(midnight) == "Jumat, 28 April 2023 (WITA)"
+    until = partial(rendering.until, zone="Asia/Makassar")
+    assert until(midnight, language="id") == "akhir hari Jumat, 28 April 2023 (WITA)"
+    assert until(midnight, language="en") == "the end of Friday, 28 April 2023 (WITA)"
+    afternoon = midnight - timedelta(hours=9, minutes=30)
+    assert until(afternoon, language="id") == "Jumat, 28 April 2023 pukul 14.30 WITA"
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_a_subject_is_one_line_whatever_a_value_holds(name: str) -> None:
     """No name starts another header."""
-    values = {"tracking_number": "X", "institution": name, "again": False}
+    values = {"tracking_number": "X", "institution": name, "deadline": NOON}
     subject = RENDER("forwarded", "id", "Asia/Jakarta", values).subject
     assert len(subject) <= rendering.SUBJECT_CHARACTERS_MAX
     assert not any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in subject)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel
 
+from services.notifier.addresses import is_address
 from services.notifier.case import Notifying
 from services.notifier.rules import (
     Known,
     Policy,
     decide,
-    is_address,
     notification_id,
 )
 from shared import events as e
@@ -33,6 +33,7 @@ from tests.unit.notifier.builders import (
     identity,
     known,
     message_of,
+    told_before,
 )
 
 if TYPE_CHECKING:
@@ -155,9 +156,10 @@ class TestOrder:
     @pytest.mark.parametrize("name", sorted(set(FACTS) - {"received"}))
     def test_a_fact_before_its_report_ends_in_the_same_messages(self, name: str) -> None:
         """Both orders: the same people, ids and words."""
+        before_it = [(fact, f"before-{n}") for n, fact in enumerate(told_before(name))]
         report, fact = (a_report(), "report"), (FACTS[name], "fact")
-        after = told(report, fact).case
-        before = told(fact, report).case
+        after = told(report, *before_it, fact).case
+        before = told(*before_it, fact, report).case
         assert after is not None
         assert before is not None
         assert before.waiting == ()
@@ -171,7 +173,7 @@ class TestOrder:
         met = decide(early.case, a_report(), late, known())
         received, follow_up = requests_of(met)
         assert (received.template, follow_up.template) == ("received", "follow_up")
-        assert "sampai Sabtu, 24 Juni 2023" in message_of(follow_up)["body"]
+        assert "sampai akhir hari Sabtu, 24 Juni 2023" in message_of(follow_up)["body"]
         assert met.case is not None
         assert {p.due_at for p in met.case.pending} == {late.now}
         (outgoing,) = (o for o in met.events if o.event is follow_up)

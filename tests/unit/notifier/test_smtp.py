@@ -6,7 +6,7 @@ from email.policy import default
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.notifier.rules import is_address
+from services.notifier.addresses import is_address
 from services.notifier.senders import Message
 from services.notifier.senders.smtp import compose
 from services.notifier.settings import NotifierSettings

@@ -1,0 +1,262 @@
+"""What becomes of each record of a batch: decided, dropped, a dead letter, or parked.
+
+Reads cases and look-ups through `State`, writes nothing: the shell saves what is found here.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import structlog
+from pydantic import BaseModel
+
+from shared import lanes
+from shared.cases import Stored
+from shared.decision import Decision  # noqa: TC001
+from shared.envelope import Outbound, Record
+from shared.inbound import DeadLetter, Inbound, Reader, Replayed
+from shared.lanes import Partition, Refusal, Refused, lane_case
+from shared.metrics import Meters
+from shared.outbound import TooLarge, Writer
+from shared.parking import Kept
+from shared.ports import State
+from shared.stage import Limits, Stage
+from shared.vault import SealBroken
+
+C = TypeVar("C", bound=BaseModel)
+P = TypeVar("P")
+NOTHING = Stored(0, 0, b"", None)
+
+
+@dataclass(slots=True)
+class Work:
+    """One batch while it is decided; `lane` is that of the record in hand."""
+
+    cases: dict[str, Stored]
+    known: object = None
+    lane: str = ""
+    policies: dict[str, object] = field(default_factory=dict)
+    changed: dict[str, Stored] = field(default_factory=dict)
+    outbounds: list[Outbound] = field(default_factory=list)
+    by_lane: dict[str, list[Outbound]] = field(default_factory=dict)
+    dead: int = 0
+
+    def case(self, report_id: str) -> Stored:
+        """Return a case as it is by now."""
+        return self.cases.get(report_id, NOTHING)
+
+    def change(self, report_id: str, stored: Stored) -> None:
+        """Note a case to save; its version is one above the loaded."""
+        first = report_id not in self.changed
+        stored = stored._replace(version=stored.version + 1) if first else stored
+        self.cases[report_id] = self.changed[report_id] = stored
+
+    def say(self, outbounds: Sequence[Outbound]) -> None:
+        """Note events to publish."""
+        self.outbounds.extend(outbounds)
+        self.by_lane.setdefault(self.lane, []).extend(outbounds)
+
+
+class Decider(Generic[C, P]):
+    """Decides batches for one stage."""
+
+    def __init__(
+        self,
+        stage: Stage[C, P],
+        *,
+        reader: Reader,
+        writer: Writer,
+        meters: Meters,
+        logger: structlog.stdlib.BoundLogger,
+        limits: Limits,
+    ) -> None:
+        self._stage = stage
+        self._reader = reader
+        self._writer = writer
+        self._meters = meters
+        self._logger = logger
+        self._limits = limits
+        self._lane_of = lanes.door_lane if stage.is_door else lanes.core_lane
+        self._recent: deque[int] = deque(maxlen=limits.dead_letter_window)
+
+    async def decide(self, records: Sequence[Record], state: State) -> Work:
+        """Decide records in order.
+
+        Raises:
+            Refused: past the limit of dead letters; nothing of the batch may be saved.
+        """
+        found = self._reader.read(records)
+        work = await self._prepared(found, state)
+        for item in found:
+            work.lane = self._lane(item.record)
+            match item:
+                case Inbound():
+                    self._take(work, item)
+                case Replayed():
+                    self._replay(work, item)
+                case DeadLetter():
+                    self._bury(work, item.record, item.reason, item.detail)
+        self._check_limit(work.dead, len(records))
+        return work
+
+    # ---- what the rules may see
+
+    async def _prepared(self, found: Iterable[object], state: State) -> Work:
+        items = [item for item in found if isinstance(item, Inbound | Replayed)]
+        wanted = {item.report_id for item in items}
+        if self._stage.policy_of is not None:
+            wanted |= {lane_case(item.record.partition) for item in items}
+        work = Work(await state.cases(sorted(wanted)) if wanted else {})
+        gather = self._stage.gather
+        if gather is None or not items:
+            work.known = self._stage.policy
+            return work
+        seen = [inbound for item in items for inbound in self._inbounds(work, item)]
+        work.known = await state.gather(lambda c: gather(c, seen))
+        return work
+
+    def _inbounds(self, work: Work, item: Inbound | Replayed) -> list[Inbound]:
+        """List what may be decided because of a record: itself, or what a replay releases."""
+        if isinstance(item, Inbound):
+            return [item]
+        records = [item.replay.original]
+        with suppress(SealBroken):
+            records += self._reader.parking.read(work.case(item.report_id).parked)
+        read = self._reader.read(records)
+        return [inbound for inbound in read if isinstance(inbound, Inbound)]
+
+    def _policy(self, work: Work, partition: int) -> object:
+        policy_of = self._stage.policy_of
+        if policy_of is None:
+            return work.known
+        own = lane_case(partition)
+        if own not in work.policies:
+            work.policies[own] = policy_of(work.case(own).case)  # type: ignore[arg-type]
+        return work.policies[own]
+
+    # ---- one record
+
+    def _take(self, work: Work, inbound: Inbound) -> None:
+        stored = work.case(inbound.report_id)
+        if remembers(stored.decided, inbound.id_hash):
+            if not self._stage.is_door:
+                self._meters.skipped("repeat")
+                return
+            inbound = inbound.as_repeat()
+        if stored.parked:
+            self._park(work, inbound)
+        else:
+            self._decide(work, inbound, stored)
+
+    def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+        policy = self._policy(work, inbound.record.partition)
+        try:
+            decision: Decision[C] = self._stage.decide(
+                stored.case, inbound.event, inbound.cause, policy  # type: ignore[arg-type]
+            )  # fmt: skip
+            outbounds = self._writer.write(decision, inbound, stored.sequence)
+        except TooLarge as large:
+            self._bury(work, inbound.record, "event_too_large", str(large), inbound.report_id)
+            return
+        except Exception as bug:
+            # Deciding is pure: only this record is affected, and what follows it waits (law 4).
+            self._logger.exception("rule_raised", report=inbound.report_id, cause=inbound.cause.id)
+            why = type(bug).__name__
+            self._bury(work, inbound.record, "rule_raised", why, inbound.report_id)
+            self._park(work, inbound)
+            return
+        work.change(
+            inbound.report_id,
+            stored._replace(
+                sequence=stored.sequence + len(outbounds),
+                decided=stored.decided + inbound.id_hash,
+                case=decision.case,
+            ),
+        )
+        work.policies.pop(inbound.report_id, None)
+        work.say(outbounds)
+        self._meters.decided(inbound.event, decision)
+
+    def _bury(
+        self, work: Work, record: Record, reason: str, detail: str, report_id: str = ""
+    ) -> None:
+        work.dead += 1
+        work.say([self._writer.dead_letter(record, reason, detail, report_id)])
+        self._meters.dead_letter(reason)
+        self._logger.error(
+            "dead_letter", reason=reason, detail=detail, topic=record.topic,
+            partition=record.partition, offset=record.offset,
+        )  # fmt: skip
+
+    # ---- parking
+
+    def _park(self, work: Work, inbound: Inbound) -> None:
+        """Put a record at the end of its case's queue; past the bounds it is a dead letter."""
+        stored = work.case(inbound.report_id)
+        parked = self._reader.parking.add(stored.parked, inbound.record)
+        limits = self._limits
+        if len(parked) > limits.parked_bytes_max and stored.parked:
+            detail = f"its report has {len(stored.parked)} bytes of records parked"
+            self._bury(work, inbound.record, "parked_full", detail, inbound.report_id)
+            return
+        work.change(inbound.report_id, stored._replace(parked=parked))
+        self._meters.skipped("parked")
+
+    def _replay(self, work: Work, item: Replayed) -> None:
+        """Decide a dead letter's record, or let it go, and then what waited behind it."""
+        stored = work.case(item.report_id)
+        if remembers(stored.decided, item.id_hash):
+            self._meters.skipped("repeat")
+            return
+        try:
+            queue = self._reader.parking.read(stored.parked)
+        except SealBroken as broken:
+            self._bury(work, item.record, "seal_broken", str(broken), item.report_id)
+            return
+        is_head = bool(queue) and queue[0].place == item.replay.original.place
+        todo = [] if item.replay.action == "discard" else [item.replay.original]
+        stored = stored._replace(decided=stored.decided + item.id_hash)
+        if is_head:
+            todo += queue[1:]
+            stored = stored._replace(parked=b"")
+        work.change(item.report_id, stored)
+        self._read_and_take(work, todo)
+        self._meters.skipped(f"replayed_{item.replay.action}")
+
+    def _read_and_take(self, work: Work, records: Sequence[Kept]) -> None:
+        for item in self._reader.read(records):
+            match item:
+                case Inbound():
+                    self._take(work, item)
+                case DeadLetter():
+                    self._bury(work, item.record, item.reason, item.detail)
+
+    # ---- bounds
+
+    def _check_limit(self, dead: int, records: int) -> None:
+        recent = deque(self._recent, maxlen=self._recent.maxlen)
+        recent.extend([1] * dead + [0] * (records - dead))
+        count, share = sum(recent), sum(recent) / max(1, len(recent))
+        limits = self._limits
+        if count >= limits.dead_letter_count_max and share > limits.dead_letter_share_max:
+            raise Refused([
+                Refusal(
+                    Partition(self._stage.name, 0),
+                    f"{count} of the last {len(recent)} records could not be decided",
+                    "Nothing of this batch was saved. Mend the rule or the sender, start again",
+                )
+            ])  # fmt: skip
+        self._recent = recent
+
+    def _lane(self, record: Record) -> str:
+        return self._lane_of(Partition(record.topic, record.partition))
+
+
+def remembers(decided: bytes, id_hash: bytes) -> bool:
+    """Say whether a case decided an id: its 8 bytes stand there, aligned."""
+    at = decided.find(id_hash)
+    while at >= 0 and at % 8:
+        at = decided.find(id_hash, at + 1)
+    return at >= 0

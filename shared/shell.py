@@ -1,0 +1,244 @@
+"""The shell of every stage: law 2 of the design, clause by clause, around a pure rule.
+
+One batch at a time: drop and check, decide, save all or nothing, publish in order, commit last.
+What becomes of each record is `shared/deciding.py`. It knows Kafka and PostgreSQL only as `Log` and
+`State`, so the same code runs over both and over their in-memory likes in tests.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from time import monotonic
+from typing import Generic, TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+from pydantic import BaseModel
+
+from shared import lanes as lane_rules
+from shared.cases import Conflict, LaneSave
+from shared.deciding import Decider, Work
+from shared.envelope import Outbound, Record
+from shared.inbound import Reader
+from shared.lanes import Bounds, Lane, Partition, Refusal, Refused
+from shared.metrics import Meters
+from shared.outbound import Writer
+from shared.ports import Log, State
+from shared.postgres import PASSING
+from shared.stage import Limits, Stage
+
+C = TypeVar("C", bound=BaseModel)
+P = TypeVar("P")
+T = TypeVar("T")
+
+
+class Stopping(Exception):  # noqa: N818 - the process was asked to stop
+    """The stage stops; what was in hand is decided again by whoever comes next."""
+
+
+class Shell(Generic[C, P]):
+    """Runs one stage; `assigned` and `batch` are all that a consumer has to call."""
+
+    def __init__(
+        self,
+        stage: Stage[C, P],
+        *,
+        log: Log,
+        state: State,
+        reader: Reader,
+        writer: Writer,
+        meters: Meters,
+        logger: structlog.stdlib.BoundLogger,
+        limits: Limits | None = None,
+        checkpoint: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._log = log
+        self._state = state
+        self._meters = meters
+        self._logger = logger
+        self._limits = limits or Limits()
+        self._checkpoint = checkpoint
+        self._lane_of = lane_rules.door_lane if stage.is_door else lane_rules.core_lane
+        self._decider = Decider(
+            stage, reader=reader, writer=writer, meters=meters, logger=logger, limits=self._limits
+        )
+        self._lock = asyncio.Lock()
+        self._lanes: dict[str, Lane] = {}
+        self._confirmed: dict[str, int] = {}  # lane -> token whose events were acknowledged to us
+        self._to_clear: dict[str, tuple[int, float]] = {}  # lane -> token, monotonic seconds
+        self.positions: dict[Partition, int] = {}
+        self.stopping = asyncio.Event()
+        self.is_waiting = False  # for the database or the broker
+
+    # ---- what the consumer calls
+
+    async def assigned(self, partitions: Iterable[Partition]) -> None:
+        """Load the lanes, publish what may be unpublished, and seek to the stored positions.
+
+        Raises:
+            Refused: a position says that going on would lose or repeat records.
+        """
+        mine = set(partitions)
+        async with self._lock:
+            self.positions = {}
+            await self._persist(lambda: self._take_up(mine))
+
+    async def batch(self, records: Sequence[Record]) -> None:
+        """Decide a batch, wholly or not at all; waits as long as database or broker are away.
+
+        Raises:
+            Refused: past the limit of dead letters. Stopping: the process stops.
+        """
+        async with self._lock:
+            await self._persist(lambda: self._batch(records))
+
+    async def idle(self, seconds: float = 1.0) -> None:
+        """Empty the unconfirmed events of lanes that had nothing to do for some seconds."""
+        async with self._lock:
+            for lane_id, (token, since) in list(self._to_clear.items()):
+                if monotonic() - since >= seconds:
+                    await self._state.clear(lane_id, token)
+                    del self._to_clear[lane_id]
+
+    # ---- assignment
+
+    async def _take_up(self, mine: set[Partition]) -> None:
+        # In this order: what is committed or removed later than we looked cannot look like a
+        # restored database or a lost record, since positions only grow.
+        committed = await self._log.committed(mine)
+        starts = await self._log.starts(mine)
+        self._forget()
+        lanes = await self._load({self._lane_of(p) for p in mine})
+        ends = await self._log.ends(mine)
+        go_on: dict[Partition, int] = {}
+        refusals: list[Refusal] = []
+        for partition in sorted(mine):
+            lane = lanes[self._lane_of(partition)]
+            bounds = Bounds(starts[partition], ends[partition], committed[partition])
+            at = lane_rules.start_at(partition, lane.positions.get(partition), bounds)
+            if isinstance(at, Refusal):
+                refusals.append(at)
+            else:
+                go_on[partition] = at
+        if refusals:
+            raise Refused(refusals)
+        await self._publish_unconfirmed(lanes.values())
+        for partition, offset in go_on.items():
+            self._log.seek(partition, offset)
+        self.positions = go_on
+
+    async def _load(self, ids: Iterable[str]) -> dict[str, Lane]:
+        wanted = sorted(ids)
+        missing = [lane_id for lane_id in wanted if lane_id not in self._lanes]
+        if missing:
+            tokens = [secrets.randbits(62) for _ in missing]
+            self._lanes.update(await self._state.lanes(missing, tokens))
+        return {lane_id: self._lanes[lane_id] for lane_id in wanted}
+
+    async def _publish_unconfirmed(self, lanes: Iterable[Lane]) -> None:
+        for lane in lanes:
+            if lane.unconfirmed and self._confirmed.get(lane.id) != lane.token:
+                await self._publish(lane_rules.unpack(lane.unconfirmed), [lane])
+
+    def _forget(self) -> None:
+        self._lanes.clear()
+
+    # ---- a batch
+
+    async def _batch(self, records: Sequence[Record]) -> None:
+        partitions = [Partition(r.topic, r.partition) for r in records]
+        touched = dict.fromkeys(partitions)
+        lanes = await self._load({self._lane_of(p) for p in touched})
+        await self._publish_unconfirmed(lanes.values())
+        positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
+        batch = lane_rules.sift(
+            zip(partitions, (r.offset for r in records), strict=True), positions
+        )
+        if batch.gaps:
+            await self._go_back(positions, batch.gaps)
+            return
+        if batch.ends:
+            work = await self._decider.decide([records[i] for i in batch.fresh], self._state)
+            await self._save_and_publish(lanes, batch.ends, work)
+        self.positions.update(positions | batch.ends)
+        await self._log.commit({p: batch.ends.get(p, positions[p]) for p in touched})
+
+    async def _go_back(
+        self, positions: Mapping[Partition, int], gaps: Mapping[Partition, int]
+    ) -> None:
+        starts = await self._log.starts(gaps)
+        lost = [
+            refusal
+            for p, position in gaps.items()
+            if isinstance(
+                refusal := lane_rules.start_at(p, position, Bounds(starts[p], position)), Refusal
+            )
+        ]
+        if lost:
+            raise Refused(lost)
+        for partition, offset in positions.items():
+            self._log.seek(partition, offset)
+        self._meters.gaps.inc(len(gaps))
+        self._logger.warning("gap_seek_back", partitions=[f"{p.topic}/{p.partition}" for p in gaps])
+
+    # ---- save, publish
+
+    async def _save_and_publish(
+        self, lanes: Mapping[str, Lane], ends: Mapping[Partition, int], work: Work
+    ) -> None:
+        self._checkpoint("before_save")
+        saves = []
+        for lane_id in sorted({self._lane_of(p) for p in ends}):
+            old = lanes[lane_id]
+            mine = {p: end for p, end in ends.items() if self._lane_of(p) == lane_id}
+            packed = lane_rules.pack(work.by_lane.get(lane_id, []))
+            new = Lane(lane_id, old.positions | mine, secrets.randbits(62), packed)
+            saves.append(LaneSave(new, old.token))
+        await self._state.save(saves, work.changed)
+        self._checkpoint("saved")
+        for save in saves:
+            self._lanes[save.lane.id] = save.lane
+        await self._publish(work.outbounds, [save.lane for save in saves])
+        self._checkpoint("published")
+        self._meters.flush()
+
+    async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
+        if outbounds:
+            await self._log.publish(outbounds)
+        for lane in lanes:
+            self._confirmed[lane.id] = lane.token
+            if lane.unconfirmed:
+                self._to_clear[lane.id] = (lane.token, monotonic())
+
+    # ---- waiting
+
+    async def _persist(self, action: Callable[[], Awaitable[T]]) -> T:
+        delay = 0.1
+        while True:
+            try:
+                result = await action()
+            except Conflict as lost:
+                self._logger.warning("conflict_again", why=str(lost))
+                self._meters.conflicts.inc()
+                self._forget()
+            except (KafkaError, *PASSING) as away:
+                self._logger.warning(
+                    "waiting_for_infrastructure", error=type(away).__name__, seconds=delay
+                )
+                self.is_waiting = True
+                self._forget()
+                await self._pause(delay)
+                delay = min(delay * 2, self._limits.backoff_seconds_max)
+            except BaseException:
+                self._forget()  # what was in hand is unknown: read it anew
+                raise
+            else:
+                self.is_waiting = False
+                return result
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return
+        raise Stopping
