@@ -12,7 +12,7 @@ from typing import Final
 
 from shared import topics
 from shared.envelope import Outbound, derive_id, encode, event_headers
-from shared.events import AlarmRang
+from shared.events import AlarmRang, Event
 from shared.metrics import Meters
 from shared.outbound import partition_of
 from shared.postgres import Connection
@@ -88,21 +88,28 @@ class Ringer:
 
 
 def alarm(stage: str, due: Due, now: datetime) -> Outbound:
-    """Return the record that wakes a stage for a case; `now` is the business time of ringing."""
-    stream = topics.alarms_of(stage)
-    event_type = stream.type_of(AlarmRang)
-    event = AlarmRang(report_id=due.report_id, due_at=due.alarm_at)
+    """Return the record that wakes a stage for a case; `now` is the business time of ringing.
+
+    Each ringing has an id of its own: one that came too early must not silence the next.
+    """
     cause = f"{due.report_id}@{due.alarm_at.isoformat()}"
-    key = due.report_id.encode()
+    event = AlarmRang(report_id=due.report_id, due_at=due.alarm_at)
+    return to_itself(stage, event, cause=f"{cause}#{now.isoformat()}", now=now)
+
+
+def to_itself(stage: str, event: Event, *, cause: str, now: datetime) -> Outbound:
+    """Return a record of a stage to itself about one case; its id is derived from the cause."""
+    stream = topics.alarms_of(stage)
+    event_type = stream.type_of(type(event))
+    key = event.report_id.encode()
     headers = event_headers(
-        # Each ringing has an id of its own: one that came too early must not silence the next.
-        event_id=derive_id(stage, f"{cause}#{now.isoformat()}", now, event_type, 1),
+        event_id=derive_id(stage, cause, now, event_type, 1),
         event_type=event_type,
         source=f"/lapor/{stage}/alarms",
-        subject=due.report_id,
+        subject=event.report_id,
         time=now,
         causation_id=cause,
-        correlation_id=due.report_id,
+        correlation_id=event.report_id,
         sequence=0,
     )
     return Outbound(stream.topic(), partition_of(key), key, encode(event), headers)

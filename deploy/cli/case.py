@@ -14,7 +14,7 @@ from deploy.cli.names import Names
 from deploy.cli.reaching import Trouble, kafka_address, reader, require, run
 from deploy.cli.saying import out, troubles_told
 from deploy.cli.showing import Screen
-from deploy.cli.standing import Standing, standing
+from deploy.cli.standing import Standing, last_promised, standing
 from deploy.cli.timeline import STREAMS, Entry, timeline, unsealed
 from deploy.cli.words import columns, deadline, moment
 from shared import tracking
@@ -162,6 +162,18 @@ def as_dict(report_id: str, entries: Sequence[Entry], now: Standing) -> dict[str
             }
             for owed in now.owed.values()
         ],
+        "promises": [
+            {
+                "person": told.person,
+                "clock": told.clock,
+                "institution": told.institution,
+                "deadline": told.deadline.isoformat(),
+                "message": told.message,
+                "template": told.template,
+                "told_at": told.told_at.isoformat(),
+            }
+            for told in now.promised
+        ],
         "events": [_event(entry) for entry in entries],
     }
 
@@ -204,6 +216,11 @@ def _print_standing(report_id: str, now: Standing, names: Names) -> None:
         owner = names.owner(owed.owner, owed.institution, owed.unit)
         said = f"{owner} owes {owed.clock} by {until}{late}"
         out.print(Text(said, style="red" if owed.level else ""), soft_wrap=True)
+    for told in last_promised(now):
+        until = deadline(told.deadline, names.zone(told.institution))
+        is_true = told.deadline == now.owed[told.clock].deadline
+        said = f"promised {told.person}: {told.clock} by {until}, told by {told.message}"
+        out.print(Text(said, style="" if is_true else "yellow"), soft_wrap=True)
     out.print()
 
 

@@ -65,6 +65,9 @@ def _facts(event: object, names: Names) -> Iterator[str]:
             yield from _deadline(event, names)
         case e.Notification():
             yield f"{event.template} to {event.person} by {event.channel}"
+            if isinstance(event, e.NotificationRequested) and event.deadline:
+                until = deadline(event.deadline, names.zone(event.institution or ""))
+                yield f"promises {event.clock} by {until}"
             if isinstance(event, e.NotificationFailed):
                 yield event.reason
         case e.TimeRanOut():
@@ -123,6 +126,11 @@ def _deadline(event: e.OfDeadline, names: Names) -> Iterator[str]:
             yield _told(event.recipients)
         case e.DeadlineBreached():
             yield f"level {event.level}, was due {deadline(event.deadline, zone)}"
+            yield _told(event.recipients)
+        case e.BreachWithdrawn():
+            yield f"level {event.level} of {deadline(event.deadline, zone)} is not true"
+            yield event.why
+            yield f"due {deadline(event.deadline_now, zone)}" if event.deadline_now else ""
             yield _told(event.recipients)
 
 

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import typer
 
-from deploy.cli import agency, case, deadline, explain, submit, topics
+from deploy.cli import agency, calendar, case, deadline, explain, sla, submit, topics
 
 app = typer.Typer(
     name="lapor",
@@ -26,4 +26,6 @@ case.register(app)
 agency.register(app)
 deadline.register(app)
 explain.register()
+sla.register(app)
 topics.register(app)
+calendar.register(app)

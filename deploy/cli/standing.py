@@ -5,7 +5,7 @@ before: forwarded is still `Belum Terverifikasi` until an institution accepts it
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -36,6 +36,19 @@ class Owed:
     level: int = 0
 
 
+@dataclass(frozen=True)
+class Promised:
+    """A date that a message named to a person (the reporter, or whom a ladder names)."""
+
+    person: str
+    clock: str
+    institution: str
+    deadline: datetime
+    message: str
+    template: str
+    told_at: datetime
+
+
 @dataclass
 class Standing:
     """Where a report stands now."""
@@ -46,6 +59,7 @@ class Standing:
     unit: str = ""
     is_final: bool = False  # archived, blocked or withdrawn: nothing leads out of it
     owed: dict[str, Owed] = field(default_factory=dict)
+    promised: list[Promised] = field(default_factory=list)  # the oldest first
     before: str = ""  # the status to go back to when the reporter has completed
 
 
@@ -55,6 +69,7 @@ def standing(entries: Iterable[Entry], names: Names) -> Standing:
     for entry in entries:
         if entry.event is not None:
             _owed(now, entry.event)
+            _promised(now, entry.event, entry.time)
             if not now.is_final:
                 _status(now, entry.event, names)
     if now.is_final:
@@ -104,16 +119,35 @@ def _end(now: Standing, event: e.ReportArchived | e.ReportWithdrawn | e.ReportBl
             now.status = "Diarsipkan oleh Pelapor"
 
 
+def last_promised(now: Standing) -> list[Promised]:
+    """Return what each person was told last of each clock that somebody still owes."""
+    last = {(p.person, p.clock, p.institution): p for p in now.promised}
+    owed = {(o.clock, o.institution) for o in now.owed.values()}
+    return [p for p in last.values() if (p.clock, p.institution) in owed]
+
+
+def _promised(now: Standing, event: object, at: datetime) -> None:
+    match event:
+        case e.NotificationRequested(clock=str(clock), deadline=datetime() as deadline):
+            now.promised.append(
+                Promised(
+                    event.person, clock, event.institution or "", deadline, event.notification_id,
+                    event.template, at,
+                )
+            )  # fmt: skip
+
+
 def _owed(now: Standing, event: object) -> None:
-    """Follow the clocks: set, moved, breached by levels, met."""
+    """Follow the clocks: set, moved, breached by levels, some of them withdrawn, met."""
     match event:
         case e.DeadlineMet():
             now.owed.pop(event.clock, None)
+        case e.BreachWithdrawn():
+            if before := now.owed.get(event.clock):
+                level = min(before.level, max(event.level - 1, 0))
+                now.owed[event.clock] = replace(before, level=level)
         case e.OfDeadline():
-            before = now.owed.get(event.clock)
-            level = getattr(event, "level", before.level if before else 0)
-            if isinstance(event, e.DeadlineSet | e.DeadlineMoved):
-                level = 0
+            level = event.level if isinstance(event, e.DeadlineBreached) else 0
             now.owed[event.clock] = Owed(
                 event.clock, event.owner, event.institution, event.unit, event.deadline, level
             )

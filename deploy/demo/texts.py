@@ -152,6 +152,20 @@ def _frame() -> dict[str, Any]:
 
 
 @cache
+def _synonyms() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
+    """List the groups of words that mean the same, each with what finds any of them."""
+    return tuple(
+        (
+            re.compile(
+                rf"\b(?:{'|'.join(map(re.escape, sorted(group, key=len, reverse=True)))})\b"
+            ),
+            tuple(group),
+        )
+        for group in _frame()["sinonim"]
+    )
+
+
+@cache
 def _places(region: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     content = json.loads((FOLDER / "tempat.json").read_text(encoding="utf-8"))
     return tuple(
@@ -263,11 +277,9 @@ def _shortened(body: str, aim: int) -> str:
 
 def _reworded(text: str, dice: random.Random) -> str:
     """Swap some words for others that mean the same."""
-    for group in _frame()["sinonim"]:
+    for found, group in _synonyms():
         if dice.random() < 0.5:  # noqa: PLR2004 - an even coin
-            pattern = "|".join(map(re.escape, sorted(group, key=len, reverse=True)))
-            chosen = dice.choice(group)
-            text = re.sub(rf"\b(?:{pattern})\b", chosen, text)
+            text = found.sub(dice.choice(group), text)
     return text
 
 

@@ -6,8 +6,9 @@ The rules of the door:
   concerns 00 itself, returns, ends, and reporters' words while no institution holds the report.
 - An institution is told from the `ReportForwarded` to it until its holding ends (returned,
   forwarded to another, archived, blocked, withdrawn), and of its own holding only. After that it
-  gets the answers to its own commands and nothing else: refusals, and effects which the end of
-  its holding overtook on the way here (the streams have no order).
+  gets the answers to its own commands, refusals and effects which the end of its holding
+  overtook on the way here (the streams have no order), and the withdrawal of a breach that it was
+  told of. Nothing else.
 - Facts that come before what makes them tellable wait in the case and go out, in order, when that
   comes: everything for the `ReportReceived`, an institution's facts for its `ReportForwarded`.
 - An entry is built field by field (`entries.py`); nothing is passed on by not being deleted.
@@ -30,6 +31,7 @@ from shared.vault import ReportKey
 from shared.waiting import Waiting
 
 WAITING_MAX: Final = 100  # facts of one report that outran its beginning; a life has about 30
+BREACHES_MAX: Final = 20  # told to an institution, the last ones: levels of its few clocks
 COMPLETIONS_MAX: Final = 3  # a reporter's completions that a later holder is told, the last ones
 OWN_CLOCKS: Final = frozenset({
     "national_verification", "institution_verification", "dispatch", "follow_up",
@@ -55,6 +57,7 @@ class Told(BaseModel):
     let_go_at: datetime | None = None  # when the last holding ended
     is_ended: bool = False
     completions: tuple[str, ...] = ()  # sealed
+    breaches: tuple[str, ...] = ()  # that an institution was told of, until they are withdrawn
     waiting: tuple[Waiting, ...] = ()
 
 
@@ -226,17 +229,37 @@ def _from_reporter(told: Told, event: e.FromReporter, cause: Cause, known: Known
 
 
 def _deadline(told: Told, event: e.OfDeadline, cause: Cause, known: Known) -> Decision[Told]:
-    """Tell an institution of its own clocks; one that started before it let go is past."""
+    """Tell an institution of its own clocks; one that started before it let go is past.
+
+    A breach that it was told of is withdrawn to it even so.
+    """
     if event.clock not in OWN_CLOCKS:
         return decided(told)
-    if event.institution in (NATIONAL, told.holder):
+    if event.institution in (NATIONAL, told.holder) or _was_accused(told, event):
         entry = entry_of(event, event.institution, told.holding, None)
-        return _tell(told, entry, known)
+        return _tell(_remember_breach(told, event), entry, known)
     is_past = told.let_go_at is not None and event.started_at < told.let_go_at
     return decided(told if told.is_ended or is_past else _wait(told, event, cause))
 
 
 # ---- the case
+
+
+def _was_accused(told: Told, event: e.OfDeadline) -> bool:
+    return isinstance(event, e.BreachWithdrawn) and _breach(event) in told.breaches
+
+
+def _remember_breach(told: Told, event: e.OfDeadline) -> Told:
+    if not isinstance(event, e.DeadlineBreached | e.BreachWithdrawn):
+        return told
+    others = tuple(breach for breach in told.breaches if breach != _breach(event))
+    is_told = isinstance(event, e.DeadlineBreached)
+    kept = (*others, _breach(event))[-BREACHES_MAX:] if is_told else others
+    return told.model_copy(update={"breaches": kept})
+
+
+def _breach(event: e.DeadlineBreached | e.BreachWithdrawn) -> str:
+    return f"{event.institution} {event.clock} {event.level} {event.deadline.isoformat()}"
 
 
 def _let_go(told: Told, cause: Cause) -> Told:

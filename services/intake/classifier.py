@@ -133,7 +133,7 @@ class Model:
             raise ModelBroken(f"{path.name} has format {version!r}: train it again")
         if content_digest(content) != vouched:
             raise ModelBroken(f"{path.name} was changed after training: train it again")
-        return cls.from_content(content)
+        return cls(Task(content["class"]), Task(content["category"]), vouched)
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> Self:

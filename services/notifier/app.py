@@ -11,6 +11,7 @@ from faststream.asgi import AsgiFastStream
 
 from services.notifier.delivery import Courier, senders_for
 from services.notifier.facts import AWAITED_BY_REPORTER, REFUSED, Windows
+from services.notifier.promises import NAMED_ELSEWHERE
 from services.notifier.quiet_hours import QuietHours
 from services.notifier.rendering import Templates
 from services.notifier.rules import TELLING, Known, Policy, decide
@@ -28,6 +29,7 @@ from shared.stage import Stage
 from shared.vault import Vault
 
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
+_TOLD_WHEN_SET: Final = AWAITED_BY_REPORTER | NAMED_ELSEWHERE
 
 
 def build() -> AsgiFastStream:
@@ -70,7 +72,7 @@ def reports_told_of(inbounds: Sequence[Inbound]) -> set[str]:
         for i in inbounds
         if isinstance(i.event, TELLING)
         and not (isinstance(i.event, CommandRefused) and i.event.command not in REFUSED)
-        and not (isinstance(i.event, DeadlineSet) and i.event.clock not in AWAITED_BY_REPORTER)
+        and not (isinstance(i.event, DeadlineSet) and i.event.clock not in _TOLD_WHEN_SET)
     }
 
 

@@ -52,14 +52,14 @@ class Promise(_Kept):
 
 
 class Notifying(_Kept):
-    """What the notifier knows of one report; `moves` are dates moved before they were told."""
+    """What the notifier knows of one report; `early` is what was said of a date not yet told."""
 
     report_id: str
     reporter: Told | None = None
     waiting: tuple[Waiting, ...] = ()
     pending: tuple[Pending, ...] = ()
     promises: tuple[Promise, ...] = ()
-    moves: tuple[Waiting, ...] = ()
+    early: tuple[Waiting, ...] = ()
 
     @property
     def alarm_at(self) -> datetime | None:

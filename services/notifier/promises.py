@@ -8,16 +8,18 @@ institution); every promise ever made is a `NotificationRequested` with a `deadl
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from pydantic import BaseModel
+
 from services.notifier.case import Notifying, Promise
 from shared import events as e
 from shared.decision import Cause
 from shared.waiting import Waiting
 
 PROMISES_MAX: Final = 40  # per report: a guess far above its clocks times who is told of them
-MOVES_KEPT_MAX: Final = 5
+EARLY_MAX: Final = 5
 NAMED_ELSEWHERE: Final = frozenset({"reply"})
-"""Clocks whose date a fact of another stream names to a person (a follow-up does): there a move
-can overtake the message that names the old date."""
+"""Clocks whose date a fact of another stream names to a person (a follow-up does): there the SLA
+monitor's word can overtake the message, and can differ from what the notifier reckoned."""
 
 
 class Date(NamedTuple):
@@ -64,18 +66,43 @@ def before(event: e.DeadlineMoved) -> Date:
     return Date(event.clock, event.institution, event.deadline_before)
 
 
-def may_come_early(case: Notifying, event: e.DeadlineMoved) -> bool:
-    """Say whether the message that names the old date may still come."""
-    return event.clock in NAMED_ELSEWHERE and not told_of(case, before(event))
+def is_early(case: Notifying, event: BaseModel) -> bool:
+    """Say whether the message that names a window's date may still come after this word on it."""
+    match event:
+        case e.DeadlineMoved() if event.clock in NAMED_ELSEWHERE:
+            return not told_of(case, before(event))
+        case e.DeadlineSet() if event.clock in NAMED_ELSEWHERE:
+            return _named(case, event) is None
+    return False
 
 
-def keep_move(case: Notifying, event: e.DeadlineMoved, cause: Cause) -> Notifying:
-    """Keep a move until the message that names the old date comes; past the bound the oldest goes.
+def corrected(case: Notifying, event: BaseModel) -> BaseModel:
+    """Return the move of a window that was set to another date than the one that was told.
 
-    It may never come: then nobody was told, and nobody is told.
+    The notifier reckons that date by its own files, and a policy may have been published since.
     """
-    moves = (*case.moves, Waiting.of(event, cause))[-MOVES_KEPT_MAX:]
-    return case.model_copy(update={"moves": moves})
+    if not isinstance(event, e.DeadlineSet) or event.clock not in NAMED_ELSEWHERE:
+        return event
+    told = _named(case, event)
+    if told is None or told.deadline == event.deadline:
+        return event
+    fields = {name: getattr(event, name) for name in e.OfDeadline.model_fields}
+    return e.DeadlineMoved(**fields, deadline_before=told.deadline, why="policy")
+
+
+def keep_early(case: Notifying, event: BaseModel, cause: Cause) -> Notifying:
+    """Keep a word on a window until the message that names it; past the bound the oldest goes.
+
+    That message may never come: then nobody was told a date, and nobody is told another.
+    """
+    early = (*case.early, Waiting.of(event, cause))[-EARLY_MAX:]
+    return case.model_copy(update={"early": early})
+
+
+def _named(case: Notifying, event: e.DeadlineSet) -> Promise | None:
+    """Return the promise made by the fact that started this very run."""
+    started = (event.clock, event.institution, event.started_at)
+    return next((p for p in case.promises if (p.clock, p.institution, p.told_at) == started), None)
 
 
 def _place(promise: Promise) -> tuple[str, ...]:

@@ -194,8 +194,9 @@ def _tell(
     """Tell everyone whom the fact of `cause.now` concerns, delivered from `now` on."""
     if case is None:
         return decided(case)
-    if isinstance(event, e.DeadlineMoved) and promises.may_come_early(case, event):
-        return decided(promises.keep_move(case, event, cause))
+    if promises.is_early(case, event):
+        return decided(promises.keep_early(case, event, cause))
+    event = promises.corrected(case, event)
     letters = (
         *_letters_to_reporter(case, event, cause, known, now),
         *_letters_to_roles(case, event, known.policy, now),
@@ -210,13 +211,13 @@ def _tell(
 def _after(
     case: Notifying | None, /, *, event: BaseModel, known: Known, now: datetime
 ) -> Decision[Notifying]:
-    """Tell the moves that overtook a message; forget what was promised and is now broken."""
+    """Tell what overtook a message and corrects it; forget what was promised and is broken."""
     if case is None:
         return decided(case)
     match event:
-        case e.FollowUpGiven() if case.moves:
-            heard = case.model_copy(update={"moves": ()})
-            again = (partial(_release, kept=kept, now=now, known=known) for kept in case.moves)
+        case e.FollowUpGiven() if case.early:
+            heard = case.model_copy(update={"early": ()})
+            again = (partial(_release, kept=kept, now=now, known=known) for kept in case.early)
             return then(decided(heard), *again)
         case e.DeadlineBreached():
             return decided(promises.told_too_late(case, event, recipients(event)))

@@ -1,13 +1,15 @@
 """Composition root of the SLA monitor."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from faststream.asgi import AsgiFastStream
 
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.rules import decide
+from services.sla_monitor.recompute import Recomputer
+from services.sla_monitor.rules import Monitored, decide
 from services.sla_monitor.store import STORE
 from shared.events import Clock
 from shared.registry import Registry, load
@@ -33,9 +35,14 @@ def stage_of(registry: Registry) -> Stage[Any, Any]:
         store=STORE,
         schema=Path(__file__).with_name("schema.sql"),
         decide=decide,
-        policy=Policy(registry),
-        background=(count_overdue,),
+        policy_of=partial(policy_of, registry),
+        background=(count_overdue, Recomputer(registry)),
     )
+
+
+def policy_of(registry: Registry, lane: Monitored | None) -> Policy:
+    """Return the registry as a lane knows it: the files, and what was published since."""
+    return Policy(registry.amended(lane.changes if lane else ()))
 
 
 async def count_overdue(context: Context) -> None:

@@ -40,8 +40,9 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 class Deadline(NamedTuple):
     """One run of a clock with its date, all of it derived from the facts, policy and calendar.
 
-    `known_at` is the time of the last fact it rests on: it chose the calendar's version. `hours`
-    count a limit in minutes. `responded_at` is when the unit first answered a follow-up's run.
+    `known_at` is the time of the last it rests on, fact or decree: it chose the calendar's version.
+    `hours` count a limit in minutes. `responded_at` is when the unit first answered in a run of the
+    follow-up clock.
     """
 
     leg: Leg
@@ -209,17 +210,16 @@ def _elsewhere(runs: Sequence[Leg], holding: int) -> Iterator[Pause]:
 def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...]) -> Deadline:
     holder, institution, unit = _owner(story, leg)
     clock, start = leg.row.clock, leg.start
-    ordered_at, amended_at = _recomputed(story, leg)
-    limits = policy.limits(institution, max(start.known_at, amended_at or start.known_at))
+    limits = policy.limits(
+        institution, policy.limits_time(institution, start.known_at, leg.stopped_at)
+    )
     class_fact = classified(story, leg) if clock == "follow_up" else None
     again = leg.row.again and leg.opened.kind is not Kind.DISPATCHED
     limit = limits.limit(clock, class_fact.report_class if class_fact else None, again=again)
     known = [leg.opened.known_at, *(p.until for p in pauses if p.until is not None)]
     if class_fact is not None:
         known.append(class_fact.known_at)
-    if ordered_at is not None:
-        known.append(ordered_at)
-    known_at = max(known)
+    known_at = policy.calendar_time(max(known), leg.stopped_at)
     calendar = policy.calendar(institution, known_at)
     hours = policy.hours(institution, known_at) if limit.unit == "working_minutes" else None
     found, is_resting = _reckon(calendar, start.at, limit, pauses, hours)
@@ -231,17 +231,6 @@ def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...])
         leg, holder, institution, unit, limit, found.at, pauses, is_resting, found.is_provisional,
         known_at, calendar, limits, hours, _responded(story, leg) if clock == "follow_up" else None,
     )  # fmt: skip
-
-
-def _recomputed(story: Story, leg: Leg) -> tuple[datetime | None, datetime | None]:
-    """Return the times of the newest recompute before a run's stop: of any, and of a policy's."""
-    of_any: datetime | None = None
-    of_policy: datetime | None = None
-    for fact in story.recomputes:
-        if leg.stopped_at is None or fact.at < leg.stopped_at:
-            of_any = fact.at
-            of_policy = fact.at if fact.changed == "policy" else of_policy
-    return of_any, of_policy
 
 
 def _reckon(

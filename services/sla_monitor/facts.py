@@ -35,7 +35,6 @@ class Kind(StrEnum):
     REOPENED = "reopened"
     RETURNED = "returned"
     ENDED = "ended"
-    RECOMPUTED = "recomputed"
 
 
 THREAD: Final = frozenset({
@@ -49,8 +48,7 @@ class Fact(BaseModel, frozen=True):
     """One event about a report: `id` its record's, `at` when it happened, `n` its offset (UTC).
 
     `n` orders facts of one stream only. `seen_at` is the record's time where `at` is another.
-    `asked_at` is the time after which a completion answers a question. `changed` says what a
-    recompute lets count that was published after the clocks began.
+    `asked_at` is the time after which a completion answers a question.
     """
 
     kind: Kind
@@ -65,7 +63,6 @@ class Fact(BaseModel, frozen=True):
     report_class: e.ReportClass | None = None
     stage: Literal["national", "institution"] | None = None
     asked_at: datetime | None = None
-    changed: Literal["calendar", "policy"] | None = None
 
     @property
     def known_at(self) -> datetime:
@@ -135,12 +132,6 @@ def fact_of(event: BaseModel, cause: Cause) -> Fact | None:
 def ran_out(asked_id: str, at: datetime) -> Fact:
     """Note that the window which `asked_id` opened is over: the asking stage's clock goes on."""
     return Fact(kind=Kind.RAN_OUT, id=asked_id, at=at)
-
-
-def recomputed(event: e.Recompute, cause: Cause) -> Fact:
-    """Note that what the registry knows now counts for the runs that are open now."""
-    at = _within_calendars(cause.now)
-    return Fact(kind=Kind.RECOMPUTED, id=cause.id, at=at, n=cause.offset, changed=event.changed)
 
 
 def add(facts: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...]:

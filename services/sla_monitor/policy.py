@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.calendar import Calendar
-from shared.events import Clock
+from shared.events import CalendarAmended, Clock, PolicyChanged
 from shared.opening_hours import OpeningHours
 from shared.registry import NATIONAL, Registry
 from shared.registry import Policy as Limits
@@ -33,6 +33,36 @@ class Policy:
     def hours(self, institution: str, at: datetime) -> OpeningHours | None:
         """Return the opening hours on the calendar known at an instant, if there are any."""
         return self.registry.hours(self._known(institution), at)
+
+    def calendar_time(self, known_at: datetime, stopped_at: datetime | None) -> datetime:
+        """Return the time whose calendar rules a run: of its newest fact, or a later decree's.
+
+        A decree published while the clock runs counts, one published after the stop does not.
+        """
+        for change in self.registry.published:
+            is_decree = isinstance(change.event, CalendarAmended)
+            if is_decree and (stopped_at is None or change.seen_at <= stopped_at):
+                known_at = max(known_at, change.seen_at)
+        return known_at
+
+    def limits_time(
+        self, institution: str, known_at: datetime, stopped_at: datetime | None
+    ) -> datetime:
+        """Return the time whose limits rule a run: its start, or a later change for open cases.
+
+        That brings the limits in force then, those too that an earlier change left to new cases.
+        """
+        concerned = (institution, NATIONAL)
+        for change in self.registry.published:
+            event = change.event
+            if (
+                isinstance(event, PolicyChanged)
+                and event.applies_to_open
+                and event.institution in concerned
+                and (stopped_at is None or change.seen_at <= stopped_at)
+            ):
+                known_at = max(known_at, change.seen_at)
+        return known_at
 
     def recipients(
         self, institution: str, clock: Clock, level: int, unit: str | None, limits: Limits

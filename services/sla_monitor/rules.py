@@ -21,7 +21,6 @@ from services.sla_monitor.facts import (
     add,
     fact_of,
     ran_out,
-    recomputed,
 )
 from services.sla_monitor.ledger import holder_now
 from services.sla_monitor.policy import Policy
@@ -74,7 +73,7 @@ def decide(
     if isinstance(event, e.CalendarAmended | e.PolicyChanged):
         return decided(_learned(case, event, cause))
     if isinstance(event, e.Recompute):
-        return _recompute(case, event, cause, policy)
+        return _recompute(case, cause, policy)
     fact = fact_of(event, cause)
     if fact is None or not isinstance(event, e.Event):
         return decided(case)
@@ -271,31 +270,17 @@ def _rung(
     return decided(case.model_copy(update={"said": said, "alarm_at": due.next_at}), *events)
 
 
-# ---- recomputes
-
-
-def _recompute(
-    case: Monitored | None, event: e.Recompute, cause: Cause, policy: Policy
-) -> Decision[Monitored]:
-    """Let what was published since count for the runs that are open.
-
-    A case none of whose dates or levels moves by it is left as it is, to the byte: what it was
-    promised stays the promise.
-    """
+def _recompute(case: Monitored | None, cause: Cause, policy: Policy) -> Decision[Monitored]:
+    """Move what a change of the registry moves; a case that it does not touch stays to the byte."""
     if case is None:
         return decided(None)
-    facts = add(case.facts, recomputed(event, cause))
-    if facts is case.facts:
-        return decided(case)
-    settled = _settle(case, facts, case.said, cause.now, policy)
-    if settled.events or _all_rings(facts, policy) != _all_rings(case.facts, policy):
-        return settled
-    return decided(case)
+    settled = _settle(case, case.facts, case.said, cause.now, policy)
+    return settled if settled.events or _when(settled.case) != _when(case) else decided(case)
 
 
-def _all_rings(facts: tuple[Fact, ...], policy: Policy) -> list[tuple[str, datetime, int]]:
-    running = deadlines(Story.of(facts), policy, running_only=True)
-    return [(d.key, due_at, level) for d in running for due_at, level in d.rings()]
+def _when(case: Monitored | None) -> tuple[datetime | None, ...]:
+    """Return the first and the last time that a case has something to say."""
+    return (case.alarm_at, case.counts_until) if case else ()
 
 
 # ---- the case as it is kept

@@ -11,5 +11,8 @@ STORE = CaseStore(
         "holder": ("text", lambda case: case.holder),
         "next_deadline": ("timestamptz", lambda case: case.next_deadline),
         "next_clock": ("text", lambda case: case.next_clock),
+        "institutions": ("text", lambda case: ",".join(case.institutions)),
+        "counts_from": ("timestamptz", lambda case: case.counts_from),
+        "counts_until": ("timestamptz", lambda case: case.counts_until),
     },
 )

@@ -9,14 +9,10 @@ from services.sla_monitor.facts import Fact, Kind
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The facts in canonical order, each with the holding and dispatch that it belongs to.
-
-    Recomputes are no part of a report's life: they stand apart.
-    """
+    """The facts in canonical order, each with the holding and dispatch that it belongs to."""
 
     facts: tuple[Fact, ...]
     by_kind: Mapping[Kind, Sequence[Fact]]
-    recomputes: Sequence[Fact] = ()
 
     @classmethod
     def of(cls, facts: tuple[Fact, ...]) -> "Story":
@@ -36,13 +32,12 @@ class Story:
                 continue
             else:
                 placed = fact
-            if kind is not Kind.RECOMPUTED:
-                found.append(placed)
+            found.append(placed)
             if kind in by_kind:
                 by_kind[kind].append(placed)
             else:
                 by_kind[kind] = [placed]
-        return cls(tuple(found), by_kind, by_kind.pop(Kind.RECOMPUTED, ()))
+        return cls(tuple(found), by_kind)
 
     def all(self, *kinds: Kind) -> Sequence[Fact]:
         """Return the facts of some kinds, in canonical order."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from shared.calendar import Calendar, DayOff
 from shared.registry.decrees import Decreed
-from shared.registry.models import CalendarChain, DecreeVersion, Institution
+from shared.registry.models import CalendarChain, DecreeVersion
 
 _LEAP_YEAR = 2024  # a day of every year is written without one
 
@@ -97,7 +97,7 @@ class Chain:
 
 
 def build_calendar(
-    institution: Institution, chains: Sequence[Chain], known: Iterable[int]
+    zone: ZoneInfo, week: frozenset[int], chains: Sequence[Chain], known: Iterable[int]
 ) -> Calendar:
     """Apply the known decrees of each chain in order; a removed day is a working day again."""
     days: dict[date, DayOff] = {}
@@ -110,8 +110,8 @@ def build_calendar(
         names.append(chain.name_at(count))
     return Calendar(
         version="+".join(names),
-        zone=ZoneInfo(institution.time_zone),
-        working_week=institution.week(),
+        zone=zone,
+        working_week=week,
         days_off=tuple(days[day] for day in sorted(days)),
         years=frozenset(years),
         every_year=tuple(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
 from shared.calendar import Calendar
 from shared.events import CalendarAmended, Clock
@@ -161,7 +162,9 @@ class Registry:
         key = (owner.time_zone, owner.working_week, *keys)
         made = self._calendars.get(key)
         if made is None:
-            made = self._calendars[key] = build_calendar(owner, chains, known)
+            made = self._calendars[key] = build_calendar(
+                ZoneInfo(owner.time_zone), owner.week(), chains, known
+            )
         return made
 
     def hours(self, institution: str, as_of: date | datetime) -> OpeningHours | None:

@@ -42,6 +42,8 @@ EFFECTS: Final[dict[type[e.Command], type[e.Event]]] = {
 ENDS: Final = ("archived", "blocked", "withdrawn")
 WORDS: Final = ("ReporterReplied", "ReporterClosed", "ReopenRequested")
 """A reporter's words may wait for a holder or a dispatch as long as there is none."""
+TOLD: Final = ("institution_verification", "follow_up", "reply")
+"""The clocks of which a reporter is told the date."""
 OFFICERS: Final = (
     "national_verification", "institution_verification", "dispatch", "follow_up",
 )  # fmt: skip
@@ -56,6 +58,8 @@ def violations(city: City) -> list[str]:
         *one_answer_per_submission(city),
         *breaches_are_due_and_once(city),
         *nobody_is_told_twice(city),
+        *moves_are_told_to_whom_it_was_promised(city),
+        *reporters_know_the_date(city),
         *stages_agree(city),
     ]
 
@@ -172,6 +176,46 @@ def nobody_is_told_twice(city: City) -> Iterator[str]:
     yield from (f"ended {n} times: {key}" for key, n in ended.items() if n > 1)
     delivered = Counter(letter.notification_id for letter in city.letters)
     yield from (f"never requested: {key}" for key in delivered if key not in ids)
+
+
+def moves_are_told_to_whom_it_was_promised(city: City) -> Iterator[str]:
+    """Yield what was said of a move to somebody who had not been told the date before it."""
+    moves = {f.id: f.event for f in city.facts(SLA) if isinstance(f.event, e.DeadlineMoved)}
+    promised: set[tuple[Any, ...]] = set()
+    for fact in city.facts(NOTIFICATIONS):
+        event = fact.event
+        if not isinstance(event, e.NotificationRequested) or event.deadline is None:
+            continue
+        date = (event.report_id, event.person, event.clock, event.institution)
+        if move := moves.get(event.about):
+            if (*date, move.deadline_before) not in promised:
+                yield f"told of a move, not of the date before: {event}"
+            if event.deadline != move.deadline:
+                yield f"told another date: {event} of {move}"
+        promised.add((*date, event.deadline))
+
+
+def reporters_know_the_date(city: City) -> Iterator[str]:
+    """Yield the running clocks of which a reporter's last message names another date than counts.
+
+    Not where the key was erased or a message given up: nothing could be said any more.
+    """
+    unsaid = {
+        event.report_id
+        for fact in city.facts(NOTIFICATIONS)
+        if isinstance(event := fact.event, e.NotificationFailed) and not event.attempts
+    }
+    for report_id in city.processes["notifier"].state.kept.keys() - unsaid:
+        case = city.case("notifier", report_id)
+        if case is None or case.reporter is None:
+            continue
+        told_reporter = (p for p in case.promises if p.person == "reporter")
+        promised = {(p.clock, p.institution): p.deadline for p in told_reporter}
+        sla = city.case("sla-monitor", report_id)
+        for said in [] if sla is None or sla.is_over else sla.said.values():
+            told = promised.get((said.clock, said.institution))
+            if said.clock in TOLD and said.met_at is None and told != said.deadline:
+                yield f"{report_id}: {said.clock} by {said.deadline}, the reporter knows {told}"
 
 
 # ---- one report, four opinions

@@ -1,5 +1,7 @@
 """What a door lets through of a sender's own headers."""
 
+from itertools import product
+
 import pytest
 
 from services.agencies.door_in import identify
@@ -7,6 +9,7 @@ from shared.clock import Clock
 from shared.inbound import Inbound, Reader
 from shared.topics import OUTBOX
 from tests.simulation.memory import CLEAR, MemoryRecord
+from tests.tables import each
 
 
 def heard(name: str, value: bytes) -> str:
@@ -31,8 +34,7 @@ def test_a_sender_hears_its_own_header_again(name: str) -> None:
     assert heard(name, b"officer-7/command-12") == "officer-7/command-12"
 
 
-@pytest.mark.parametrize("name", ["correlationid", "traceparent"])
-@pytest.mark.parametrize("value", [b"x" * 129, b"a\x00b", b"\xff", b" "])
+@each(product(["correlationid", "traceparent"], [b"x" * 129, b"a\x00b", b"\xff", b" "]))
 def test_a_header_that_no_event_should_carry_is_left_out(name: str, value: bytes) -> None:
     """A megabyte would be copied into every later event of the report, and into waiting cases."""
     assert heard(name, value) == ""

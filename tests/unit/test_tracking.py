@@ -13,6 +13,7 @@ from shared.tracking import (
     report_id,
     tracking_number,
 )
+from tests.tables import each
 
 REPORT_IDS = st.text(alphabet=ALPHABET, min_size=12, max_size=12)
 
@@ -84,8 +85,7 @@ def test_every_swap_of_neighbours_is_found(identity: str, place: int) -> None:
         parse_tracking_number(wrong)
 
 
-@pytest.mark.parametrize(
-    ("text", "fault"),
+@each(
     [
         ("", "wrong_length"),
         ("K7QF-2M9X-TD3A", "wrong_length"),
@@ -94,7 +94,7 @@ def test_every_swap_of_neighbours_is_found(identity: str, place: int) -> None:
         ("K7QF-2M9X-TD3A-?", "unknown_character"),
         ("K7QF-2M9X-TD\u06633A", "unknown_character"),
         ("0000-0000-0000-1", "wrong_check_character"),
-    ],
+    ]
 )
 def test_a_wrong_number_says_what_is_wrong(text: str, fault: str) -> None:
     """The code is for programs, the sentence for people."""

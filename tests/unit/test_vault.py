@@ -19,6 +19,7 @@ from shared.vault import (
     new_key_text,
     same_digest,
 )
+from tests.tables import each
 
 MASTER = bytes(range(32))
 OTHER_MASTER = bytes(range(1, 33))
@@ -149,8 +150,7 @@ def test_a_master_key_rotates() -> None:
     assert rotated.keyed_digest("x") == Vault(MASTER).keyed_digest("x")
 
 
-@pytest.mark.parametrize(
-    ("value", "says"),
+@each(
     [
         ("", "is not set"),
         ("  ", "is not set"),
@@ -158,7 +158,7 @@ def test_a_master_key_rotates() -> None:
         ("buka pintu!", "is not base64"),
         ("kunci-\u00e9", "is not base64"),
         ("q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=,", "is not set"),
-    ],
+    ]
 )
 def test_an_unusable_key_says_which_variable_and_not_its_value(value: str, says: str) -> None:
     """An operator reads what to do; a log reader reads no key."""
@@ -212,8 +212,7 @@ def test_one_senders_spellings_give_one_digest(kind: str, spellings: list[str]) 
     assert None not in digests
 
 
-@pytest.mark.parametrize(
-    ("kind", "contact"),
+@each(
     [
         ("phone", "62815772xxxx"),
         ("phone", "warga"),
@@ -223,7 +222,7 @@ def test_one_senders_spellings_give_one_digest(kind: str, spellings: list[str]) 
         ("email", "a@b@c"),
         ("nik", "123"),
         ("nik", ""),
-    ],
+    ]
 )
 def test_what_identifies_nobody_has_no_digest(kind: str, contact: str) -> None:
     """Two masked numbers that look the same are not the same person."""

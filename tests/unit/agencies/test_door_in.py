@@ -14,6 +14,7 @@ from shared.decision import Cause, Decision, Unreadable
 from shared.reasons import REASONS
 from shared.topics import COMMANDS
 from shared.tracking import is_report_id
+from tests.tables import each
 from tests.unit.agencies.builders import (
     BANDUNG,
     HSU,
@@ -61,7 +62,7 @@ def rejected(event: BaseModel) -> str:
     return event.reason
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@each(COMMANDS)
 def test_a_sound_command_goes_on_stamped_and_sealed(command: type[e.Command]) -> None:
     """Institution and message id are the topic's and the header's; words open with the key."""
     given_ = a_command(command, institution="9999", message_id="forged")
@@ -95,12 +96,11 @@ def test_words_may_be_absent(command: type[e.Command]) -> None:
     assert getattr(give(a_command(command, note=None)), "note", "") is None
 
 
-@pytest.mark.parametrize(
-    ("command", "speaker"),
+@each(
     [
         *((command, HSU) for command in (e.Forward, e.Block)),
         *((command, NATIONAL) for command in NEVER_NATIONAL),
-    ],
+    ]
 )
 def test_what_is_not_yours_to_give_is_rejected(command: type[e.Command], speaker: str) -> None:
     """Only 00 forwards and blocks; 00 does not do an institution's work."""
@@ -114,8 +114,7 @@ def test_both_may_ask_and_archive(command: type[e.Command], speaker: str) -> Non
     assert type(give(a_command(command), speaker=speaker)) is command
 
 
-@pytest.mark.parametrize(
-    ("command", "changes", "reason"),
+@each(
     [
         (e.FollowUp, {"text": "a\x00b"}, "control_characters"),
         (e.FollowUp, {"by": "officer\x1b"}, "control_characters"),
@@ -136,7 +135,7 @@ def test_both_may_ask_and_archive(command: type[e.Command], speaker: str) -> Non
         (e.ReturnToInstitution, {"proposed_unit": "3204-001"}, "not_your_unit"),
         (e.FollowUp, {"report_id": "000000000000"}, "unknown_report"),
         (e.FollowUp, {"report_id": OTHER}, "erased"),
-    ],
+    ]
 )
 def test_a_faulty_command_is_rejected_with_its_reason(
     command: type[e.Command], changes: dict[str, object], reason: str

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.agencies.door_out import COMPLETIONS_MAX, WAITING_MAX, Told
+from services.agencies.door_out import BREACHES_MAX, COMPLETIONS_MAX, WAITING_MAX, Told
 from shared import events as e
 from shared.topics import READS
+from tests.tables import each
 from tests.unit.agencies.builders import (
     BANDUNG,
     BODY,
@@ -67,9 +68,7 @@ def test_who_is_anonymous_is_known_to_the_platform_alone() -> None:
     assert institution.body == BODY
 
 
-@pytest.mark.parametrize(
-    ("fact", "entry", "changes"),
-    [
+@each([
         (e.InformationRequested, "information_requested", {"text": "Di jalan apa?"}),
         (e.ReportAccepted, "accepted", {}),
         (e.ReportReclassified, "reclassified", {"text": "Hanya bertanya"}),
@@ -91,8 +90,7 @@ def test_who_is_anonymous_is_known_to_the_platform_alone() -> None:
         (e.DeadlineApproaching, "deadline_approaching", {"unit": "6308-001"}),
         (e.DeadlineBreached, "deadline_breached", {"level": 1}),
         (e.BreachWithdrawn, "breach_withdrawn", {"level": 1, "reason": "moved"}),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_the_holder_is_told_of_its_holding(
     fact: type[BaseModel], entry: str, changes: dict[str, object]
 ) -> None:
@@ -104,8 +102,7 @@ def test_the_holder_is_told_of_its_holding(
     assert (found.holding, found.report) == (1, None)
 
 
-@pytest.mark.parametrize(
-    "fact",
+@each(
     [
         a_fact(e.ReporterAnswered),
         a_fact(e.ReopenRequested),
@@ -114,7 +111,7 @@ def test_the_holder_is_told_of_its_holding(
         a_fact(e.ReportDispatched, institution=BANDUNG),
         a_received(),
         FORWARD,
-    ],
+    ]
 )
 def test_some_facts_tell_the_holder_nothing(fact: BaseModel) -> None:
     """What another entry tells, the reporter's own clocks, another's claim, and repeats."""
@@ -202,8 +199,7 @@ def test_an_end_before_the_start_gives_the_same_final_case(end: BaseModel) -> No
     assert orders[1].causes == ["fact-2", "fact-1"]
 
 
-@pytest.mark.parametrize(
-    "early",
+@each(
     [
         [a_fact(e.ReportAccepted)],
         [a_fact(e.ReportAccepted), a_fact(e.ReportDispatched)],
@@ -211,8 +207,7 @@ def test_an_end_before_the_start_gives_the_same_final_case(end: BaseModel) -> No
         [a_fact(e.FollowUpGiven), a_fact(e.ReportClosed)],
         [a_fact(e.ReportArchived)],
         [RETURN],
-    ],
-    ids=lambda facts: "+".join(type(fact).__name__ for fact in facts),
+    ]
 )
 def test_facts_before_their_beginning_wait_and_go_out_in_order(early: list[BaseModel]) -> None:
     """Before the forward, before the report, or before both: the same lines."""
@@ -247,6 +242,38 @@ def test_a_clock_of_a_holding_that_is_over_is_past() -> None:
     assert [line for line in run.lines if line[0] == HSU] == [
         (HSU, "report_returned"), (HSU, "report_to_verify"), (HSU, "deadline_set"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_a_date_that_was_told_is_told_again_when_it_moves(order: int) -> None:
+    """The inbox entry is the promise: the move follows it, whatever came late, without words."""
+    later = NOON + timedelta(days=2)
+    dates = [a_fact(e.DeadlineSet), a_fact(e.DeadlineMoved, deadline=later, why="calendar")]
+    beginning: list[BaseModel] = [a_received(), FORWARD]
+    run = Run(*beginning[:order], *dates, *beginning[order:])
+    told = [x for x in run.entries if x.entry.startswith("deadline")]
+    assert [(x.institution, x.entry, x.deadline, x.reason) for x in told] == [
+        (HSU, "deadline_set", NOON, None), (HSU, "deadline_moved", later, "calendar"),
+    ]  # fmt: skip
+    assert {(x.clock, x.text, x.report) for x in told} == {("follow_up", None, None)}
+
+
+@pytest.mark.parametrize("end", [[RETURN], [RETURN, ELSEWHERE], [a_fact(e.ReportWithdrawn)]])
+def test_a_breach_is_withdrawn_to_whoever_was_told_of_it(end: list[BaseModel]) -> None:
+    """Also when the institution has let the report go since; to one that never was, nothing."""
+    breach, withdrawn = a_fact(e.DeadlineBreached), a_fact(e.BreachWithdrawn)
+    at_hsu = [line for line in begun(breach, *end, withdrawn).lines if line[0] == HSU]
+    assert at_hsu[-1] == (HSU, "breach_withdrawn")
+    run = begun(breach, *end, withdrawn, withdrawn)
+    assert [entry for _, entry in run.lines].count("breach_withdrawn") == 1
+    assert (HSU, "breach_withdrawn") not in begun(*end, breach, withdrawn).lines
+
+
+def test_the_breaches_that_are_remembered_are_bounded() -> None:
+    """A last level that repeats does not make a case grow without end."""
+    run = begun(*(a_fact(e.DeadlineBreached, level=n) for n in range(1, BREACHES_MAX + 5)))
+    assert run.case is not None
+    assert len(run.case.breaches) == BREACHES_MAX
 
 
 @pytest.mark.parametrize("before", [[], [a_received()], [a_received(), FORWARD, RETURN]])

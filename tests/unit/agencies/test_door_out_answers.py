@@ -4,14 +4,15 @@ import pytest
 from pydantic import BaseModel
 
 from shared import events as e
+from tests.tables import each
 from tests.unit.agencies.builders import HSU, NATIONAL, a_fact
 from tests.unit.agencies.runs import ELSEWHERE, ENDS, RETURN, begun
 
 
-@pytest.mark.parametrize("end", [RETURN, ELSEWHERE, *ENDS], ids=lambda end: type(end).__name__)
-@pytest.mark.parametrize(
-    ("effect", "entry"),
-    [
+@each(
+    (end, effect, entry)
+    for end in (RETURN, ELSEWHERE, *ENDS)
+    for effect, entry in [
         (a_fact(e.InformationRequested), "information_requested"),
         (a_fact(e.ReportAccepted), "accepted"),
         (a_fact(e.ReportReclassified), "reclassified"),
@@ -20,8 +21,7 @@ from tests.unit.agencies.runs import ELSEWHERE, ENDS, RETURN, begun
         (a_fact(e.FollowUpGiven), "follow_up"),
         (a_fact(e.UnitReturned), "unit_returned"),
         (a_fact(e.ReportClosed, by="admin"), "closed"),
-    ],
-    ids=lambda case: case if isinstance(case, str) else None,
+    ]
 )
 def test_an_effect_that_the_end_overtook_still_answers_its_command(
     end: BaseModel, effect: BaseModel, entry: str

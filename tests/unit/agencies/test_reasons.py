@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from shared.reasons import REASONS, advice
+from tests.tables import each
 
 ROOT = Path(__file__).parents[3]
 PLANNED = (
@@ -16,13 +15,13 @@ PLANNED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("code", PLANNED)
+@each(PLANNED)
 def test_a_promised_code_has_advice(code: str) -> None:
     """In two different languages, each a sentence."""
     assert code in REASONS
 
 
-@pytest.mark.parametrize("code", REASONS)
+@each(REASONS)
 def test_advice_is_a_sentence_in_each_language(code: str) -> None:
     """Of one line that a person can act on."""
     found = REASONS[code]

@@ -8,6 +8,7 @@ from deploy.cli.reaching import Trouble
 from shared import events as e
 from shared.topics import COMMANDS
 from tests.builders import REPORT
+from tests.tables import each
 
 
 @pytest.mark.parametrize("name", ["FollowUp", "follow-up", "follow_up", "followup"])
@@ -38,7 +39,7 @@ def test_a_forgotten_quote_is_told() -> None:
     assert "quotes" in told.value.hint
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@each(COMMANDS)
 def test_a_command_asks_for_what_it_needs_and_for_nothing_else(command: type[e.Command]) -> None:
     """Report, holding and officer are given; every command has a field of its own that it needs."""
     needed = [

@@ -1,7 +1,7 @@
 """A report's records as people read them."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from deploy.cli.case import as_dict, report_id_of
 from deploy.cli.facts import facts, who
 from deploy.cli.names import Names
 from deploy.cli.reaching import Trouble
-from deploy.cli.standing import standing
+from deploy.cli.standing import last_promised, standing
 from deploy.cli.timeline import STREAMS, Entry, sealed_fields, timeline, unsealed
 from deploy.cli.words import deadline, moment, plain, why
 from shared import events as e
@@ -20,6 +20,7 @@ from shared.topics import kebab
 from shared.tracking import tracking_number
 from tests import builders as b
 from tests.simulation.memory import MemoryRecord
+from tests.tables import each
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "events"
 WITHOUT_FACTS = (e.ReportWithdrawn, e.ReportBlocked)  # what they say is all in their name
@@ -92,8 +93,7 @@ def test_a_dead_letter_and_an_unknown_event_have_their_place() -> None:
     assert facts(second, NAMES) == "rule_raised KeyError, t/1/2"
 
 
-@pytest.mark.parametrize(
-    ("events", "status"),
+@each(
     [
         ([b.a_report()], "Belum Terverifikasi"),
         ([b.a_report(), b.a_request()], "Menunggu Kelengkapan Informasi"),
@@ -115,7 +115,7 @@ def test_a_dead_letter_and_an_unknown_event_have_their_place() -> None:
         ([b.a_withdrawing()], "Diarsipkan oleh Pelapor"),
         ([b.a_blocking()], "Konten Terblokir"),
         ([b.a_blocking(), b.a_dispatching()], "Konten Terblokir"),
-    ],
+    ]
 )
 def test_the_status_is_the_real_systems_word(events: list[BaseModel], status: str) -> None:
     """As the official export writes it."""
@@ -133,10 +133,42 @@ def test_who_owes_what_follows_the_clocks() -> None:
     assert standing(told(due, breach), NAMES).owed["follow_up"].level == 2
     assert standing(told(due, breach, moved), NAMES).owed["follow_up"].level == 0
     assert standing(told(due, breach, met), NAMES).owed == {}
+    withdrawn = e.BreachWithdrawn(**DEADLINE, level=2, why="moved", deadline_now=b.at(60 * 36))
+    assert standing(told(due, breach, withdrawn), NAMES).owed["follow_up"].level == 1
+    warned = e.DeadlineApproaching(**DEADLINE, level=-2, due_at=b.NOON, detected_at=b.NOON)
+    assert standing(told(due, warned), NAMES).owed["follow_up"].level == 0
     assert standing(told(due, b.an_archiving()), NAMES).owed == {}
 
 
-@pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.json")), ids=lambda file: file.stem)
+def test_what_was_promised_stands_beside_what_is_owed() -> None:
+    """The last date that each person was told, kept apart from the internal deadline."""
+
+    def promise(person: str, deadline: datetime, message: str) -> e.NotificationRequested:
+        return e.NotificationRequested(
+            report_id=b.REPORT, notification_id=message, about="a", template="dispatched",
+            person=person, channel="file", language="id", message="s", clock="follow_up",
+            institution=b.HSU, deadline=deadline,
+        )  # fmt: skip
+
+    due = e.DeadlineSet(**DEADLINE, limit=5, limit_unit="working_days")
+    first, later = b.at(60 * 12), b.at(60 * 36)
+    made = [promise("reporter", first, "n-1"), promise("kepala@hsu.example", first, "n-2")]
+    entries = told(due, *made, promise("reporter", later, "n-3"))
+
+    now = standing(entries, NAMES)
+
+    assert [(p.person, p.deadline, p.message) for p in last_promised(now)] == [
+        ("reporter", later, "n-3"), ("kepala@hsu.example", first, "n-2"),
+    ]  # fmt: skip
+    assert [p["message"] for p in as_dict(b.REPORT, entries, now)["promises"]] == [
+        "n-1", "n-2", "n-3",
+    ]  # fmt: skip
+    assert "promises follow_up by 2025-03-03 24:00 WITA" in facts(entries[1], NAMES)
+    met = e.DeadlineMet(**DEADLINE, met_at=b.NOON, on_time=True, working_days=1)
+    assert last_promised(standing(told(due, *made, met), NAMES)) == []
+
+
+@each(sorted(GOLDEN.glob("*.json")))
 def test_every_event_has_its_line(file: Path) -> None:
     """Who did it and what matters, for the golden example of every event of these streams."""
     name = file.name.split(".", maxsplit=1)[0]
@@ -167,10 +199,9 @@ def test_what_is_sealed_is_named_and_not_shown() -> None:
     assert sealed_fields(e.ReportReceived) == ("identity", "content")
 
 
-@pytest.mark.parametrize(
-    "typed",
+@each(
     [b.REPORT, b.REPORT.lower(), tracking_number(b.REPORT), tracking_number(b.REPORT).lower(),
-     tracking_number(b.REPORT).replace("-", " "), tracking_number(b.REPORT).replace("0", "o")],
+     tracking_number(b.REPORT).replace("-", " "), tracking_number(b.REPORT).replace("0", "o")]
 )  # fmt: skip
 def test_a_number_is_read_as_people_write_it(typed: str) -> None:
     """The id, or the number with or without its hyphens."""

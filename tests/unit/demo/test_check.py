@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from deploy.demo.check import Standing, problems, standings
 from deploy.demo.watch import Seen
 from shared import topics
 from shared.topics import Stream
+from tests.tables import each
 
 R1, R2 = "K7QF2M9XTD3A", "AAAABBBBCCCC"
 BEGAN = datetime(2023, 3, 1, tzinfo=UTC)
@@ -85,9 +84,7 @@ def test_a_record_that_a_stage_sent_twice_is_one_event() -> None:
     assert problems([*records, records[5], records[2]], SENT, EXPECTED) == []
 
 
-@pytest.mark.parametrize(
-    ("damaged", "found"),
-    [
+@each([
         (without(a_sound_demo(), 3), "submission m-1 on lapor.channel.website.submissions.v1"),
         (without(a_sound_demo(), 3), "sent 1 times, answered 0 times"),
         ([*a_sound_demo(), seen(20, topics.ANSWERS, "ChannelAnswer", speaker="website",
@@ -112,16 +109,13 @@ def test_a_record_that_a_stage_sent_twice_is_one_event() -> None:
         ([*a_sound_demo(), a_deadline(20, level=2, detected_at=BEGAN.isoformat())], "too early"),
         ([s._replace(body={**s.body, "reason": "unknown_type"}) if s.id == "e-7" else s
           for s in a_sound_demo()], "told unknown_type, not not_json"),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_damage_is_found(damaged: list[Seen], found: str) -> None:
     """Each kind of loss, repeat or early word is named."""
     assert any(found in problem for problem in problems(damaged, SENT, EXPECTED))
 
 
-@pytest.mark.parametrize(
-    ("facts", "standing"),
-    [
+@each([
         ([], Standing("waiting", "institution 00")),
         ([(topics.NATIONAL, "ReportForwarded", {})], Standing("waiting", "institution 3204")),
         ([(topics.NATIONAL, "InformationRequested", {})], Standing("waiting", "reporter")),
@@ -138,8 +132,7 @@ def test_damage_is_found(damaged: list[Seen], found: str) -> None:
         ([(topics.NATIONAL, "ReportReturned", {}),
           (topics.NATIONAL, "ReportForwarded", {"holding": 2, "institution": "6308"})],
          Standing("waiting", "institution 6308")),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_whoever_owes_the_next_step_is_named(
     facts: list[tuple[Stream, str, dict[str, Any]]], standing: Standing
 ) -> None:

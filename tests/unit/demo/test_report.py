@@ -1,13 +1,11 @@
 """Our final statuses in the export's words."""
 
-import pytest
-
 from deploy.demo.check import Standing
 from deploy.demo.report import status_of
+from tests.tables import each
 
 
-@pytest.mark.parametrize(
-    ("standing", "status"),
+@each(
     [
         (Standing("closed", by="system"), "Ditutup oleh Sistem"),
         (Standing("closed", by="reporter"), "Ditutup oleh Pelapor"),
@@ -18,7 +16,7 @@ from deploy.demo.report import status_of
         (Standing("blocked"), "Konten Terblokir"),
         (Standing("waiting", "unit 3204-001"), "open: waits for unit 3204-001"),
         (None, "not received"),
-    ],
+    ]
 )
 def test_a_standing_is_a_status_of_the_export(standing: Standing | None, status: str) -> None:
     """The table compares like with like."""

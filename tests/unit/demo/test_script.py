@@ -22,6 +22,7 @@ from deploy.demo.script import (
     thinned,
 )
 from shared.registry import NATIONAL, Registry, load
+from tests.tables import each
 
 ENDS_AT = datetime(2024, 2, 24, tzinfo=UTC)
 
@@ -138,8 +139,7 @@ def test_every_report_has_an_id_of_its_own(year: tuple[Life, ...], world: World)
     assert repeated(year, seed=1) <= {life.message_id for life in year}
 
 
-@pytest.mark.parametrize(
-    ("source", "channel"),
+@each(
     [
         ("Website", "website"),
         ("Android", "android"),
@@ -147,7 +147,7 @@ def test_every_report_has_an_id_of_its_own(year: tuple[Life, ...], world: World)
         ("Website - pemerintah-kabupaten-Bandung", "institution-page"),
         ("Hotline Service", "counter"),
         ("Instagram", "counter"),
-    ],
+    ]
 )
 def test_a_source_of_the_export_is_a_channel(source: str, channel: str) -> None:
     """What officers typed in came by the counter."""

@@ -11,6 +11,7 @@ from shared.decision import Decision, event_id
 from shared.inbound import Inbound
 from shared.outbound import Writer
 from tests.simulation.memory import MemoryRecord
+from tests.tables import each
 from tests.unit.follow_up.builders import (
     HEALTH,
     NOON,
@@ -158,21 +159,21 @@ TABLE: list[tuple[str, BaseModel, dict[str, Cell]]] = [
     ("not read", e.SubmissionRepeated(report_id=REPORT, channel="web", message_id="m"), {}),
 ]
 ROWS = [
-    pytest.param(event, state, cells.get(state, ([], state)), id=f"{name} - {state}")
+    (f"{name} - {state}", event, state, cells.get(state, ([], state)))
     for name, event, cells in TABLE
     for state in STATES
 ]
 
 
-@pytest.mark.parametrize(("event", "state", "expected"), ROWS)
-def test_the_table(event: BaseModel, state: str, expected: Cell) -> None:
+@each(ROWS)
+def test_the_table(row: str, event: BaseModel, state: str, expected: Cell) -> None:
     """Each cell: what is said and where the report stands after."""
     history = History(*STATES[state])
 
     said = history.feed(event)
 
     status = history.case.status if history.case else "nothing"
-    assert (names(said), status) == expected
+    assert (names(said), status) == expected, row
 
 
 def test_facts_name_where_the_report_is() -> None:

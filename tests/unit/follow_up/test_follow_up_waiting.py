@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-import pytest
 from pydantic import BaseModel
 
 from shared import events as e
 from shared.waiting import COMMANDS_MAX
+from tests.tables import each
 from tests.unit.follow_up.builders import (
     HEALTH,
     REPORT,
@@ -45,7 +45,7 @@ EARLY: list[tuple[BaseModel, ...]] = [
 ]
 
 
-@pytest.mark.parametrize("early", EARLY, ids=lambda events: ", ".join(map(_name, events)))
+@each([(early,) for early in EARLY])
 def test_what_came_early_ends_as_if_it_came_late(early: tuple[BaseModel, ...]) -> None:
     """Both orders leave the same state and give each record the same answer."""
     before, after = History(*early, a_dispatch()), History(a_dispatch(), *early)
@@ -54,10 +54,6 @@ def test_what_came_early_ends_as_if_it_came_late(early: tuple[BaseModel, ...]) -
     assert before.known.model_dump(exclude=times) == after.known.model_dump(exclude=times)
     for record in range(1, len(early) + 1):
         assert names(before.answers(record)) == names(after.answers(record + 1))
-
-
-def _name(event: object) -> str:
-    return type(event).__name__
 
 
 def test_a_command_between_two_dispatches_waits_for_the_second() -> None:
@@ -106,8 +102,7 @@ def test_a_reporters_wish_to_close_waits_as_long_as_it_takes() -> None:
     assert (closed.unit, closed.rating) == (HEALTH, 5)
 
 
-@pytest.mark.parametrize(
-    ("event", "reason"),
+@each(
     [
         (an_archive(), "archived"),
         (a_block(), "blocked"),
@@ -116,7 +111,7 @@ def test_a_reporters_wish_to_close_waits_as_long_as_it_takes() -> None:
         (a_dispatch(holding=2), "stale_holding"),
         (a_dispatch(unit=ROADS), "wrong_unit"),
         (a_dispatch(institution="3204"), "not_the_holder"),
-    ],
+    ]
 )
 def test_what_waits_is_refused_when_it_can_come_true_no_more(event: BaseModel, reason: str) -> None:
     """The refusal names the command, not the record that released it."""

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 
+from services.intake.classifier import Model
 from services.intake.duplicates import fingerprint
 from services.intake.reporter import senders
 from services.intake.rules import (
@@ -16,6 +18,7 @@ from services.intake.rules import (
     decide,
     is_sound,
 )
+from services.intake.screening import MODEL_PATH
 from services.intake.validation import Named
 from shared import events as e
 from shared.decision import Cause, Decision
@@ -33,6 +36,12 @@ SITI = e.Reporter(name="Siti Contoh", phone="0812-3456-7890", email="siti@contoh
 NUMBER = tracking_number(REPORT)
 SECRET = KEY.reporter_secret()
 SCREENING = e.Screening(report_class=e.Suggestion(value="Aspirasi", confidence=0.5))
+
+
+@cache
+def the_model() -> Model:
+    """Load the committed model once."""
+    return Model.load(MODEL_PATH)
 
 
 def a_cause(event: type[BaseModel] = e.SubmitReport, **changes: Any) -> Cause:

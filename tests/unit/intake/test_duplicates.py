@@ -13,6 +13,7 @@ from services.intake.duplicates import (
     fingerprint,
     similar,
 )
+from tests.tables import each
 
 TITLE = "Lampu jalan mati di depan pasar"
 BODY = (
@@ -87,8 +88,7 @@ def test_another_report_is_far() -> None:
     assert distance(other.simhash, FOUND.simhash) > DISTANCE_MAX_SAME_SENDER
 
 
-@pytest.mark.parametrize(
-    ("bits", "sender", "is_found"),
+@each(
     [
         (0, "someone", True),
         (DISTANCE_MAX_OTHER_SENDER, "someone", True),
@@ -97,7 +97,7 @@ def test_another_report_is_far() -> None:
         (DISTANCE_MAX_SAME_SENDER, "me", True),
         (DISTANCE_MAX_SAME_SENDER + 1, "me", False),
         (DISTANCE_MAX_OTHER_SENDER + 1, None, False),
-    ],
+    ]
 )
 def test_the_same_senders_reports_may_differ_more(
     bits: int, sender: str | None, *, is_found: bool

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.intake import app
-from services.intake.classifier import Model
 from services.intake.duplicates import Candidate, fingerprint
 from services.intake.rules import Known, decide, identify
-from services.intake.screening import MODEL_PATH, Suggestions
+from services.intake.screening import Suggestions
 from services.intake.store import BANDS, STORE, Knowledge
 from services.intake.words import words
 from shared import events as e
@@ -22,6 +21,7 @@ from tests.unit.intake.builders import (
     a_message,
     a_submission,
     received,
+    the_model,
 )
 
 KNOWLEDGE = Knowledge(VAULT, NAMED, lambda _event, _words: Suggestions())
@@ -108,7 +108,7 @@ def test_each_band_has_a_column() -> None:
 
 def test_the_national_admin_is_never_suggested() -> None:
     """It hands reports on; one forwarded to it could be accepted by nobody."""
-    suggest = app.suggester(load(), Model.load(MODEL_PATH))
+    suggest = app.suggester(load(), the_model())
     told = suggest(a_submission(institution="00"), words("Kepada Admin Nasional"))
     assert told.institution is None
     named = suggest(a_submission(), words("Kepada Pemkab Hulu Sungai Utara"))

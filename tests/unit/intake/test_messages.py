@@ -3,6 +3,7 @@
 import pytest
 
 from shared import events as e
+from tests.tables import each
 from tests.unit.intake.builders import (
     KEY,
     NUMBER,
@@ -40,8 +41,7 @@ def test_a_proved_message_is_told_and_accepted(
     )
 
 
-@pytest.mark.parametrize(
-    ("changes", "speaker", "outcome"),
+@each(
     [
         ({"secret": SECRET.lower()}, "sms", "accepted"),
         ({"secret": None, "reporter": {"phone": "+6281234567890"}}, "web", "accepted"),
@@ -50,7 +50,7 @@ def test_a_proved_message_is_told_and_accepted(
         ({"secret": "0000000000"}, "web", "refused"),
         ({"secret": None}, "web", "refused"),
         ({"secret": None, "reporter": {"phone": "08111111111"}}, "web", "refused"),
-    ],
+    ]
 )
 def test_a_message_is_proved_by_the_secret_or_by_the_channel_that_knows_the_sender(
     changes: dict[str, object], speaker: str, outcome: str

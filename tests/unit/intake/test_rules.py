@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -18,6 +17,7 @@ from shared.decision import Cause, Unreadable
 from shared.reasons import REASONS
 from shared.topics import REPORTER_MESSAGES, SUBMISSIONS
 from shared.tracking import report_id
+from tests.tables import each
 from tests.unit.intake.builders import (
     CHANNEL,
     KEY,
@@ -75,8 +75,7 @@ def test_nobody_known_has_no_identity() -> None:
     assert (report.identity, report.sender, report.language) == (None, None, "en")
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
+@each(
     [
         ({"title": "a\x00b"}, "control_characters"),
         ({"body": "a\x1b[31m"}, "control_characters"),
@@ -97,7 +96,7 @@ def test_nobody_known_has_no_identity() -> None:
         ({"institution": "9999"}, "unknown_institution"),
         ({"category_id": "999"}, "unknown_category"),
         ({"place_code": "99"}, "unknown_place"),
-    ],
+    ]
 )
 def test_a_faulty_submission_is_rejected_with_its_reason(
     changes: dict[str, object], reason: str
@@ -115,8 +114,7 @@ def test_a_faulty_submission_is_rejected_with_its_reason(
     assert (told.report_id, told.tracking_number, told.secret) == (None, None, None)
 
 
-@pytest.mark.parametrize(
-    "changes",
+@each(
     [
         {"body": "satu\r\ndua\n\ttiga"},
         {"submitted_at": NOON + timedelta(minutes=5)},
@@ -124,7 +122,7 @@ def test_a_faulty_submission_is_rejected_with_its_reason(
         {"incident_on": "2023-05-02"},
         {"title": "😀" * 170, "body": "\U0001f600" * 3_000, "place": "\U0001f600" * 200},
         {"body": "Вода не идёт"},
-    ],
+    ]
 )
 def test_what_is_only_unusual_is_received(changes: dict[str, object]) -> None:
     """New lines of Windows, a clock slightly ahead, any script, the longest text of the rarest."""
@@ -141,17 +139,17 @@ def test_no_time_counts_from_before_it_began() -> None:
     assert late.submitted_at == NOON - timedelta(days=40)
 
 
-@pytest.mark.parametrize(
-    ("message_id", "reason"),
-    [
+@each(
+    (event, message_id, reason)
+    for event in (a_submission(), a_message(e.WithdrawReport))
+    for message_id, reason in [
         ("", "missing_message_id"),
         ("  ", "missing_message_id"),
         ("x" * 129, "message_id_invalid"),
         ("a\x00b", "message_id_invalid"),
         ("a\ufffd", "message_id_invalid"),
-    ],
+    ]
 )
-@pytest.mark.parametrize("event", [a_submission(), a_message(e.WithdrawReport)])
 def test_a_message_without_usable_id_is_told_where_it_lies(
     event: BaseModel, message_id: str, reason: str
 ) -> None:
@@ -192,12 +190,11 @@ def test_a_rejection_does_not_block_the_corrected_submission() -> None:
     assert answer(take(case, a_submission(), a_cause(id="door-2"))).outcome == "received"
 
 
-@pytest.mark.parametrize(
-    ("event", "says", "outcome"),
+@each(
     [
         (e.SubmitReport, e.SubmissionRejected, "rejected"),
         *((message, e.MessageRefused, "refused") for message in REPORTER_MESSAGES),
-    ],
+    ]
 )
 def test_what_cannot_be_read_is_answered(
     event: type[BaseModel], says: type[BaseModel], outcome: str

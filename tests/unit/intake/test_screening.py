@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,8 +20,9 @@ from services.intake.screening import (
 )
 from services.intake.words import report_words, words
 from shared.events import ReportClass
+from tests.tables import each
+from tests.unit.intake.builders import the_model
 
-MODEL = Model.load(MODEL_PATH)
 GAZETTEER = Gazetteer(
     {
         "6308": InstitutionNames(
@@ -46,11 +48,10 @@ RULE_EXAMPLES = (
 
 def a_suggestion(title: str, body: str, claim: Claim = NOTHING) -> Suggestions:
     """Screen one report with the committed model."""
-    return suggest(report_words(title, body), claim, MODEL, GAZETTEER)
+    return suggest(report_words(title, body), claim, the_model(), GAZETTEER)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@each(
     [
         ("Mohon informasi syarat membuat kartu keluarga", ReportClass.INFORMATION),
         ("mhn info jadwal truk sampah", ReportClass.INFORMATION),
@@ -66,7 +67,7 @@ def a_suggestion(title: str, body: str, claim: Claim = NOTHING) -> Suggestions:
         ("Oknum pegawai menyalahgunakan wewenang", ReportClass.SUPERVISED),
         ("Jalan berlubang di depan pasar, tolong ditambal", ReportClass.UNSUPERVISED),
         ("lampu jln mati sdh sebulan", ReportClass.UNSUPERVISED),
-    ],
+    ]
 )
 def test_the_class_follows_what_people_say(text: str, expected: ReportClass) -> None:
     """Phrases decide first, then words; abbreviations are read as what they mean."""
@@ -96,9 +97,7 @@ def test_the_category_follows_the_words(text: str, expected: str) -> None:
     assert any(reason.startswith("word:") for reason in category.reasons)
 
 
-@pytest.mark.parametrize(
-    ("text", "claim", "expected", "reason"),
-    [
+@each([
         ("jalan rusak di Kab. Hulu Sungai Utara", NOTHING, "6308",
          "name:kabupaten hulu sungai utara"),
         ("jalan rusak di HSU", NOTHING, "6308", "name:hsu"),
@@ -111,8 +110,7 @@ def test_the_category_follows_the_words(text: str, expected: str) -> None:
         ("lampu mati", Claim(place="dekat pasar Baleendah"), "3204", "place:baleendah"),
         ("lampu mati", Claim(institution="00"), "00", "claimed"),
         ("lampu mati di HSU", Claim(institution="3204"), "6308", "name:hsu"),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_the_institution_follows_names_and_places(
     text: str, claim: Claim, expected: str, reason: str
 ) -> None:
@@ -124,8 +122,7 @@ def test_the_institution_follows_names_and_places(
     assert reason in institution.reasons
 
 
-@pytest.mark.parametrize(
-    ("text", "claim"),
+@each(
     [
         ("jalan baru rusak lagi", NOTHING),
         ("macet di kota bandung", NOTHING),
@@ -133,7 +130,7 @@ def test_the_institution_follows_names_and_places(
         ("lampu mati", Claim(place_code="63.0")),
         ("lampu mati", Claim(place_code="63.09.01")),
         ("", NOTHING),
-    ],
+    ]
 )
 def test_no_institution_is_made_up(text: str, claim: Claim) -> None:
     """Ordinary words, other regions and institutions that do not exist speak for nobody."""
@@ -221,6 +218,24 @@ def test_short_forms_are_written_out() -> None:
     assert "pener~" in features("", "penerangan")
 
 
+def a_small_model() -> dict[str, Any]:
+    """Return the committed model's file with a few words only, vouched for like the whole."""
+    file = json.loads(MODEL_PATH.read_text(encoding="utf-8"))
+    content = {
+        task: {**learned, "words": {word: learned["words"][word] for word in ("lubang", "lampu")}}
+        for task, learned in file["content"].items()
+    }
+    return {**file, "content": content, "sha256": content_digest(content)}
+
+
+def test_a_model_that_vouches_for_itself_is_loaded(tmp_path: Path) -> None:
+    """Whatever its words."""
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(a_small_model()), encoding="utf-8")
+
+    assert Model.load(path).digest == a_small_model()["sha256"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -233,7 +248,7 @@ def test_short_forms_are_written_out() -> None:
 )
 def test_a_changed_model_is_not_loaded(tmp_path: Path, change: object) -> None:
     """The file vouches for its own content."""
-    file = json.loads(MODEL_PATH.read_text(encoding="utf-8"))
+    file = a_small_model()
     assert callable(change)
     change(file)
     path = tmp_path / "model.json"
@@ -258,11 +273,13 @@ def test_the_committed_model_is_small_and_vouched_for() -> None:
     file = json.loads(MODEL_PATH.read_text(encoding="utf-8"))
 
     assert MODEL_PATH.stat().st_size < 1_500_000
-    assert content_digest(file["content"]) == file["sha256"] == MODEL.digest
-    assert set(MODEL.report_class.labels) == {str(report_class) for report_class in ReportClass}
+    assert content_digest(file["content"]) == file["sha256"] == the_model().digest
+    assert set(the_model().report_class.labels) == {
+        str(report_class) for report_class in ReportClass
+    }
 
 
-@pytest.mark.parametrize("rule", RULES, ids=[rule.reason for rule in RULES])
+@each(RULES)
 def test_every_rule_can_fire(rule: Rule) -> None:
     """A rule's words and pattern are in the spelling that `words` gives, or it never would."""
     assert all(words(word) == (word,) for word in rule.words)

@@ -15,7 +15,7 @@ from shared.registry.load import load
 from shared.settings import Settings
 from shared.vault import new_key_text
 from tests.simulation.memory import MemoryRecord
-from tests.unit.notifier.builders import REPORT, a_cause, a_report, every_fact
+from tests.unit.notifier.builders import REPORT, a_cause, a_deadline_set, a_report, every_fact
 
 RECORD = MemoryRecord("x", 0, 0, 0, None, None, ())
 
@@ -48,6 +48,8 @@ def test_only_keys_that_a_message_needs_are_opened() -> None:
     assert reports_told_of([inbound(delivery), inbound(of_an_officer)]) == set()
     assert reports_told_of([inbound(refused)]) == {REPORT}
     assert reports_told_of([inbound(a_report())]) == {REPORT}
+    for clock, is_told in (("follow_up", True), ("dispatch", False), ("completion", False)):
+        assert bool(reports_told_of([inbound(a_deadline_set(clock=clock))])) is is_told
 
 
 def test_the_stage_has_its_loop_and_the_vaults_schema() -> None:

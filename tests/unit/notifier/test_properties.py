@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from services.notifier.case import Notifying
+from services.notifier.promises import PROMISES_MAX
 from services.notifier.rules import decide
 from shared import events as e
 from tests.unit.notifier.builders import NOON, REPORT, a_cause, a_report, every_fact, known
@@ -81,3 +82,22 @@ def test_a_case_survives_its_storage(steps: list[tuple[str, int]]) -> None:
         assert Notifying.model_validate_json(case.model_dump_json()) == case
         assert len(case.waiting) <= KNOWN.policy.waiting_max
         assert len(case.pending) <= KNOWN.policy.pending_max
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_a_move_is_told_to_whom_the_old_date_was_promised(steps: list[tuple[str, int]]) -> None:
+    """Every promise that stands was made by a message, and nobody hears of a move without one."""
+    case, said = run(steps)
+    requests = [x for x in said if isinstance(x, e.NotificationRequested)]
+    made = {(x.notification_id, x.person, x.clock, x.institution, x.deadline) for x in requests}
+    promises = case.promises if case else ()
+    assert len(promises) <= PROMISES_MAX
+    for p in promises:
+        assert (p.notification_id, p.person, p.clock, p.institution, p.deadline) in made
+    promised: set[tuple[str, str | None]] = set()
+    for request in requests:
+        if request.template in ("deadline_moved", "reporter_deadline_moved"):
+            assert (request.person, request.clock) in promised
+        if request.deadline:
+            promised.add((request.person, request.clock))

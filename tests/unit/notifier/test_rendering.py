@@ -19,6 +19,7 @@ from services.notifier import rendering
 from services.notifier.rules import decide
 from shared.events import Language, NotificationRequested, ReportReceived
 from shared.topics import READS
+from tests.tables import each
 from tests.unit.notifier.builders import (
     NOON,
     POLICY,
@@ -54,7 +55,7 @@ def rendered(language: Language, name: str) -> str:
     return f"{message['subject']}\n\n{message['body']}"
 
 
-@pytest.mark.parametrize(("language", "name"), CASES)
+@each(CASES)
 def test_a_message_reads_as_its_golden_file(language: Language, name: str) -> None:
     """Every fact in both languages, as people get it."""
     assert rendered(language, name) == (GOLDEN / language / f"{name}.txt").read_text("utf-8")

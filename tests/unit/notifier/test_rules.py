@@ -18,6 +18,7 @@ from services.notifier.rules import (
 from shared import events as e
 from shared.decision import Decision
 from shared.vault import ReportKey
+from tests.tables import each
 from tests.unit.notifier.builders import (
     ANSWER,
     EMAIL,
@@ -81,8 +82,7 @@ def delivered(identity: str, outcome: str, reason: str = "") -> e.DeliveryReport
 class TestReporter:
     """How a reporter is reached."""
 
-    @pytest.mark.parametrize(
-        ("reporter", "channels"),
+    @each(
         [
             ({"email": EMAIL}, [("email", EMAIL)]),
             ({"email": EMAIL, "webhook": HOOK}, [("email", EMAIL), ("webhook", HOOK)]),
@@ -153,7 +153,7 @@ class TestReporter:
 class TestOrder:
     """Across streams there is none."""
 
-    @pytest.mark.parametrize("name", sorted(set(FACTS) - {"received"}))
+    @each(sorted(set(FACTS) - {"received"}))
     def test_a_fact_before_its_report_ends_in_the_same_messages(self, name: str) -> None:
         """Both orders: the same people, ids and words."""
         before_it = [(fact, f"before-{n}") for n, fact in enumerate(told_before(name))]
@@ -350,8 +350,7 @@ class TestPrivacy:
         assert "tidak dapat ditampilkan" in message_of(request)["body"]
 
 
-@pytest.mark.parametrize(
-    ("text", "fits"),
+@each(
     [
         ("a@b.example", True),
         ("a.b+c@d-e.example", True),
@@ -369,7 +368,7 @@ class TestPrivacy:
         ("a" * 65 + "@b.example", False),
         ("=?utf-8?q?a=40c.example=2C_b?=@b.example", False),
         ("a@=?utf-8?q?b=2C?=", False),
-    ],
+    ]
 )
 def test_an_address_is_exactly_one(text: str, *, fits: bool) -> None:
     """Nothing that could name a second recipient or a header."""

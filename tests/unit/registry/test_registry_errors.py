@@ -4,12 +4,14 @@ import json
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from shared.events import ReportClass
 from shared.registry import PACKAGED, RegistryError, load
 from shared.registry.models import REPEATS_MAX
+from tests.tables import each
 
 HSU = "institutions/6308.toml"
 UNITS = "units/6308.csv"
@@ -42,8 +44,7 @@ def edited(folder: Path, file: str, old: str, new: str) -> None:
     (folder / file).write_text(changed, encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "problem"),
+@each(
     [
         (
             HSU,
@@ -149,14 +150,15 @@ def edited(folder: Path, file: str, old: str, new: str) -> None:
     ],
 )
 def test_a_contradiction_is_refused_with_file_entry_and_remedy(
-    tmp_path: Path, file: str, old: str, new: str, problem: str
+    file: str, old: str, new: str, problem: str
 ) -> None:
     """One edit, one clear error."""
-    folder = a_registry(tmp_path)
-    edited(folder, file, old, new)
+    with TemporaryDirectory() as temporary:
+        folder = a_registry(Path(temporary))
+        edited(folder, file, old, new)
 
-    with pytest.raises(RegistryError) as refused:
-        load(folder)
+        with pytest.raises(RegistryError) as refused:
+            load(folder)
 
     assert any(problem in said for said in refused.value.problems), refused.value
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from services.routing.rules import Status
 from shared import events as e
+from tests.tables import each
 from tests.unit.routing.builders import (
     DISTRICT,
     HEALTH,
@@ -100,9 +101,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("event", "state", "expected"), ROWS, ids=[f"{type(e_).__name__}-{s}" for e_, s, _ in ROWS]
-)
+@each(ROWS)
 def test_the_table(event: BaseModel, state: str, expected: tuple[list[str], str]) -> None:
     """Each cell: what is said and where the report stands after."""
     history = History(*STATES[state])
@@ -251,8 +250,7 @@ def test_an_early_dispatch_ends_as_a_later_one(category: str | None) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("event", "reason"),
+@each(
     [
         (an_archive(), "archived"),
         (a_block(), "blocked"),
@@ -260,7 +258,7 @@ def test_an_early_dispatch_ends_as_a_later_one(category: str | None) -> None:
         (a_report_return(), "already_returned"),
         (an_accept(holding=2), "stale_holding"),
         (an_accept(institution="3204"), "not_the_holder"),
-    ],
+    ]
 )
 def test_what_waits_is_refused_when_its_holding_can_come_no_more(
     event: BaseModel, reason: str

@@ -21,6 +21,7 @@ from services.sla_monitor.calendar import (
 )
 from shared.calendar import WEEKDAYS, Calendar, CalendarYearMissing, DayOff
 from shared.registry import Limit, load
+from tests.tables import each
 
 REGISTRY = load()
 TODAY = date(2026, 11, 24)
@@ -66,18 +67,18 @@ def a_calendar(name: str) -> Calendar:
 # ---- the table and the vectors
 
 
-@pytest.mark.parametrize(
-    ("received", "deadlines"),
-    [
+@each(
+    (calendar, received, deadlines)
+    for calendar in (WIB, WITA, WIT)
+    for received, deadlines in [
         ("2023-04-18", ("2023-04-28", "2023-05-03", "2023-05-10", "2023-05-16", "2023-07-28")),
         ("2024-02-07", ("2024-02-15", "2024-02-19", "2024-02-26", "2024-03-01", "2024-05-22")),
         ("2024-12-24", ("2024-12-31", "2025-01-03", "2025-01-10", "2025-01-16", "2025-03-26")),
         ("2025-03-27", ("2025-04-10", "2025-04-14", "2025-04-22", "2025-04-28", "2025-07-11")),
         ("2025-08-15", ("2025-08-21", "2025-08-25", "2025-09-01", "2025-09-08", "2025-11-11")),
         ("2026-03-13", ("2026-03-25", "2026-03-27", "2026-04-06", "2026-04-10", "2026-06-24")),
-    ],
+    ]
 )
-@pytest.mark.parametrize("calendar", [WIB, WITA, WIT], ids=["WIB", "WITA", "WIT"])
 def test_the_table_of_deadlines(
     calendar: Calendar, received: str, deadlines: tuple[str, ...]
 ) -> None:
@@ -91,10 +92,8 @@ def test_the_table_of_deadlines(
             assert calendar.deadline(start, days).tzinfo is UTC
 
 
-@pytest.mark.parametrize(
-    "vector",
-    [v for v in VECTORS["vectors"] + VECTORS["generated"] if v["kind"] == "add_working_days_date"],
-    ids=lambda vector: str(vector["id"]),
+@each(
+    [v for v in VECTORS["vectors"] + VECTORS["generated"] if v["kind"] == "add_working_days_date"]
 )
 def test_published_vectors_of_working_days(vector: dict[str, Any]) -> None:
     """From other systems' suites and from numpy."""
@@ -120,8 +119,7 @@ def test_published_vectors_of_working_and_free_days(vector: dict[str, Any]) -> N
 # ---- day 0 and zones
 
 
-@pytest.mark.parametrize(
-    ("received", "calendar", "end_of_day_3"),
+@each(
     [
         # Friday noon; the weekend after it starts on the same day 0
         ("2026-07-10T12:00+07:00", WIB, "2026-07-16T00:00+07:00"),
@@ -138,7 +136,7 @@ def test_published_vectors_of_working_and_free_days(vector: dict[str, Any]) -> N
         # a holiday is day 0 of the working day before it
         ("2026-08-17T09:00+07:00", WIB, "2026-08-21T00:00+07:00"),
         ("2026-08-14T09:00+07:00", WIB, "2026-08-21T00:00+07:00"),
-    ],
+    ]
 )
 def test_day_0_is_the_institutions_own_day(
     received: str, calendar: Calendar, end_of_day_3: str
@@ -350,8 +348,7 @@ def test_calendar_days_count_weekends_and_holidays() -> None:
     assert due(WIB, at("2026-12-30T10:00+07:00"), window).is_provisional is False
 
 
-@pytest.mark.parametrize(
-    ("pauses", "expected"),
+@each(
     [
         ([], "2026-07-09T00:00+07:00"),
         # a working day of rest is a working day more
@@ -392,7 +389,7 @@ def test_calendar_days_count_weekends_and_holidays() -> None:
             ],
             "2026-07-11T00:00+07:00",
         ),
-    ],
+    ]
 )
 def test_after_a_pause_the_working_time_is_left_that_was_left(
     pauses: list[tuple[str, str]], expected: str
@@ -449,8 +446,7 @@ def test_pauses_never_bring_a_deadline_forward(
     assert found.at >= WIB.deadline(start, 14)
 
 
-@pytest.mark.parametrize(
-    ("deadline", "working_days", "rings"),
+@each(
     [
         # the end of Monday: warned at the end of Friday, levels 1 to 3 at 0, 3, 7 working days
         ("2026-07-14T00:00+07:00", -1, "2026-07-11T00:00+07:00"),
@@ -462,7 +458,7 @@ def test_pauses_never_bring_a_deadline_forward(
         # moved by a pause into the day: the hour stays
         ("2026-07-13T12:00+07:00", -1, "2026-07-10T12:00+07:00"),
         ("2026-07-13T12:00+07:00", 3, "2026-07-16T12:00+07:00"),
-    ],
+    ]
 )
 def test_warnings_and_levels_are_working_days_from_the_deadline(
     deadline: str, working_days: int, rings: str
@@ -471,8 +467,7 @@ def test_warnings_and_levels_are_working_days_from_the_deadline(
     assert rings_at(WIB, at(deadline), working_days) == (at(rings), False)
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "pauses", "used"),
+@each(
     [
         ("2026-07-06T00:00", "2026-07-08T12:00", [], 2.5),
         ("2026-07-10T12:00", "2026-07-13T12:00", [], 1.0),
@@ -481,7 +476,7 @@ def test_warnings_and_levels_are_working_days_from_the_deadline(
         ("2026-07-06T00:00", "2026-07-08T12:00", [("2026-07-01T00:00", "2026-07-07T00:00")], 1.5),
         ("2026-07-06T00:00", "2026-07-08T12:00", [("2026-07-08T00:00", "2026-07-20T00:00")], 2.0),
         ("2026-07-08T00:00", "2026-07-06T00:00", [], 0.0),
-    ],
+    ]
 )
 def test_what_was_used_of_a_limit(
     start: str, end: str, pauses: list[tuple[str, str]], used: float

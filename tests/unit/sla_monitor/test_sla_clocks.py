@@ -6,6 +6,7 @@ import pytest
 
 from shared import events as e
 from shared.events import ReportClass
+from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     HSU,
@@ -57,7 +58,7 @@ def in_progress(report_class: ReportClass = ReportClass.UNSUPERVISED) -> list[St
     ]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+@each(ROWS)
 def test_the_deadlines_of_the_domain_s_table_national(row: list[str]) -> None:
     """The clock of the national admin counts in WIB, whatever the hour."""
     for hour in ("00:00", "23:59:59.999"):
@@ -67,7 +68,7 @@ def test_the_deadlines_of_the_domain_s_table_national(row: list[str]) -> None:
         ]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+@each(ROWS)
 def test_the_deadlines_of_the_domain_s_table_at_an_institution_in_wita(row: list[str]) -> None:
     """The clocks of Hulu Sungai Utara count in WITA: +3 to verify, +10 to complete."""
     when = f"{row[0]} 00:30+08"  # still the day before in WIB
@@ -81,8 +82,7 @@ def _asked_by(when: str, institution: str) -> Step:
     return step._replace(event=step.event.model_copy(update={"institution": institution}))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-@pytest.mark.parametrize(("days", "column"), [(5, 2), (14, 4), (60, 5)])
+@each((row, days, column) for row in ROWS for days, column in [(5, 2), (14, 4), (60, 5)])
 def test_the_deadlines_of_the_domain_s_table_by_class(
     row: list[str], days: int, column: int
 ) -> None:
@@ -204,7 +204,7 @@ STOPS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", STOPS)
+@each(STOPS)
 def test_a_stop_ends_its_clock_at_its_time(name: str) -> None:
     """Each stop of the table is said once, with its time, and nothing of that clock rings after."""
     clock, before, stop = STOPS[name]
@@ -218,7 +218,7 @@ def test_a_stop_ends_its_clock_at_its_time(name: str) -> None:
     assert met.deadline == started.of(e.DeadlineSet, clock)[0].deadline
 
 
-@pytest.mark.parametrize("name", STOPS)
+@each(STOPS)
 def test_a_stop_before_its_start_gives_the_same_case(name: str) -> None:
     """The stop came first, from another stream: what is known at last is the same."""
     _, before, stop = STOPS[name]

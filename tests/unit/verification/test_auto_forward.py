@@ -1,6 +1,5 @@
 """What the policy `auto` forwards without an officer, and what a forward carries."""
 
-import pytest
 from pydantic import BaseModel
 
 from services.verification.rules import Policy
@@ -17,6 +16,7 @@ from tests.builders import (
     a_similar,
     a_suggestion,
 )
+from tests.tables import each
 from tests.unit.verification.histories import POLICY, national
 
 AUTO = [
@@ -67,9 +67,9 @@ AUTO = [
 ]
 
 
-@pytest.mark.parametrize(("_what", "report", "why"), AUTO, ids=[row[0] for row in AUTO])
+@each(AUTO)
 def test_auto_forwards_what_is_clear_and_nothing_else(
-    _what: str, report: BaseModel, why: str | None
+    what: str, report: BaseModel, why: str | None
 ) -> None:
     """Each condition of the policy `auto`, alone."""
     history = national([report])
@@ -77,8 +77,8 @@ def test_auto_forwards_what_is_clear_and_nothing_else(
     forwards = [e for _, e in history.said if isinstance(e, ReportForwarded)]
     assert [(f.institution, f.holding, f.by, f.why, f.final) for f in forwards] == (
         [(HSU, 1, "auto", why, False)] if why else []
-    )
-    assert history.status == ("forwarded" if why else "waiting")
+    ), what
+    assert history.status == ("forwarded" if why else "waiting"), what
 
 
 def test_without_auto_everything_waits_for_an_officer() -> None:

@@ -1,6 +1,5 @@
 """The decisions of the institution that holds a report, row by row."""
 
-import pytest
 from pydantic import BaseModel
 
 from shared.decision import event_id
@@ -39,6 +38,7 @@ from tests.builders import (
     an_ask,
     at,
 )
+from tests.tables import each
 from tests.unit.verification.histories import POLICY, institution
 
 ENDS = {
@@ -101,7 +101,7 @@ STATUS_AFTER = {
 }
 
 
-@pytest.mark.parametrize(("status", "command", "outcome"), ROWS)
+@each(ROWS)
 def test_each_command_in_each_status_has_its_outcome(
     status: str, command: str, outcome: str
 ) -> None:
@@ -176,7 +176,7 @@ FACTS: list[tuple[str, BaseModel, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("status", "fact", "after"), FACTS)
+@each(FACTS)
 def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, after: str) -> None:
     """The table of `institution.py`, facts; only an expiry makes the stage say something."""
     history = institution(STATES[status])
@@ -188,8 +188,7 @@ def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, 
     assert history.answers(record) == ([EXPIRED] if is_expiry else [])
 
 
-@pytest.mark.parametrize(
-    ("records", "command", "reason"),
+@each(
     [
         ([a_forwarding()], an_accept(institution=BANDUNG), "not_the_holder"),
         ([a_forwarding()], an_accept(institution=NATIONAL), "not_the_holder"),
@@ -220,7 +219,7 @@ def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, 
             a_reclassify(report_class=ReportClass.UNSUPERVISED, category_id="27"),
             "same_class",
         ),
-    ],
+    ]
 )
 def test_what_does_not_fit_is_refused_with_its_reason(
     records: list[BaseModel], command: BaseModel, reason: str

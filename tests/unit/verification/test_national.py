@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from pydantic import BaseModel
 
 from shared.decision import event_id
@@ -40,6 +39,7 @@ from tests.builders import (
     an_ask,
     at,
 )
+from tests.tables import each
 from tests.unit.verification.histories import POLICY, national
 
 
@@ -91,7 +91,7 @@ STATUS_AFTER = {
 }
 
 
-@pytest.mark.parametrize(("status", "command", "outcome"), ROWS)
+@each(ROWS)
 def test_each_command_in_each_status_has_its_outcome(
     status: str, command: str, outcome: str
 ) -> None:
@@ -162,7 +162,7 @@ FACTS: list[tuple[str, BaseModel, str, list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("status", "fact", "after", "said"), FACTS)
+@each(FACTS)
 def test_each_fact_in_each_status_has_its_outcome(
     status: str, fact: BaseModel, after: str, said: list[str]
 ) -> None:
@@ -187,8 +187,7 @@ def test_an_officers_forward_says_who_decided() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("records", "command", "reason"),
+@each(
     [
         ([a_report()], a_forward(to="9999"), "unknown_institution"),
         ([a_report()], a_forward(to=NATIONAL), "forward_to_itself"),
@@ -206,7 +205,7 @@ def test_an_officers_forward_says_who_decided() -> None:
         ([a_report(), a_forward()], archive(), "already_forwarded"),
         ([a_report(), a_forward(), a_returning()], a_forward(), "stale_holding"),
         ([a_report(), a_forward(), a_returning()], ask(), "stale_holding"),
-    ],
+    ]
 )
 def test_what_does_not_fit_is_refused_with_its_reason(
     records: list[BaseModel], command: BaseModel, reason: str
@@ -224,10 +223,8 @@ def test_what_does_not_fit_is_refused_with_its_reason(
     assert before in (history.status, "none")
 
 
-@pytest.mark.parametrize(
-    "reason", ["hate_speech", "no_evidence", "unclear", "not_relevant", "out_of_scope",
-               "reporter_wish"],
-)  # fmt: skip
+@each(["hate_speech", "no_evidence", "unclear", "not_relevant", "out_of_scope",
+               "reporter_wish"])  # fmt: skip
 def test_an_officer_archives_for_each_reason(reason: str) -> None:
     """Expiry is the system's alone, a duplicate names the other report."""
     history = national([a_report(), archive(reason=reason, note=SEALED, duplicate_of=OTHER_REPORT)])

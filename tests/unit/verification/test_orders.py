@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import pytest
 from pydantic import BaseModel
 
 from services.verification.institution import Institution
@@ -31,6 +30,7 @@ from tests.builders import (
     an_archiving,
     an_ask,
 )
+from tests.tables import each
 from tests.unit.verification.histories import History, institution, national
 
 Streams = Sequence[Sequence[BaseModel]]
@@ -164,18 +164,14 @@ def _timeless(answer: BaseModel) -> str:
 
 
 ALL = [
-    *(pytest.param(national, *row, True, id=f"national-same-{i}")
-      for i, row in enumerate(NATIONAL_SAME)),
-    *(pytest.param(institution, *row, True, id=f"institution-same-{i}")
-      for i, row in enumerate(INSTITUTION_SAME)),
-    *(pytest.param(national, *row, False, id=f"national-ends-{i}")
-      for i, row in enumerate(NATIONAL_ENDS)),
-    *(pytest.param(institution, *row, False, id=f"institution-ends-{i}")
-      for i, row in enumerate(INSTITUTION_ENDS)),
-]  # fmt: skip
+    *((national, *row, True) for row in NATIONAL_SAME),
+    *((institution, *row, True) for row in INSTITUTION_SAME),
+    *((national, *row, False) for row in NATIONAL_ENDS),
+    *((institution, *row, False) for row in INSTITUTION_ENDS),
+]
 
 
-@pytest.mark.parametrize(("begin", "before", "streams", "status", "same_answers"), ALL)
+@each(ALL)
 def test_every_merge_ends_the_same(
     begin: Begin, before: list[BaseModel], streams: Streams, status: str, *, same_answers: bool
 ) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import pytest
 from pydantic import BaseModel
 
 from services.verification.institution import Institution, decide_institution
@@ -29,6 +28,7 @@ from tests.builders import (
     an_ask,
     at,
 )
+from tests.tables import each
 from tests.unit.verification.histories import POLICY, History, institution, national
 
 Begin = Callable[[list[BaseModel]], History[National] | History[Institution]]
@@ -115,9 +115,7 @@ def test_an_alarm_of_another_time_changes_nothing() -> None:
     assert institution([an_alarm(at(0))]).case is None
 
 
-@pytest.mark.parametrize(
-    ("begin", "records", "command", "reason"),
-    [
+@each([
         (national, [], a_forward(), "nothing_to_decide"),
         (national, [a_report()], a_forward(holding=1), "nothing_to_decide"),
         (national, [a_report(), ASK], a_forward(), "awaiting_information"),
@@ -126,8 +124,7 @@ def test_an_alarm_of_another_time_changes_nothing() -> None:
         (institution, [a_forwarding()], an_accept(holding=2), "nothing_to_decide"),
         (institution, [a_forwarding(), an_ask()], an_accept(), "awaiting_information"),
         (institution, [a_forwarding(), an_accept()], a_return(), "already_accepted"),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_who_waited_in_vain_is_told_why(
     begin: Begin, records: list[BaseModel], command: BaseModel, reason: str
 ) -> None:

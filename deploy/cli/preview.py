@@ -1,0 +1,206 @@
+"""Which open deadlines a change of the registry would move, decided by the stage's own rule.
+
+Nothing is written: each open case is read, decided as if the change had been published now, and
+forgotten. Memory does not grow with the number of cases.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final, NamedTuple
+
+from services.sla_monitor.policy import Policy
+from services.sla_monitor.rules import Monitored, decide
+from shared import events as e
+from shared.decision import Cause
+from shared.outbound import partition_of
+from shared.postgres import Pool
+from shared.registry import Change, Registry
+from shared.topics import alarms_of
+
+SHOWN_MAX: Final = 20
+FETCHED: Final = 500  # rows of the server's cursor in hand at a time
+_LEVELS_MAX: Final = 50  # what may ring at once of one case
+_ZONES: Final = timedelta(hours=26)  # between the first and the last place on earth of one date
+_TOPIC: Final = alarms_of("sla-monitor").topic()
+_OPEN: Final = "SELECT report_id, state FROM cases WHERE is_open AND state <> ''"
+_LANES: Final = r"SELECT report_id, state FROM cases WHERE report_id LIKE 'registry.%'"
+
+
+class Move(NamedTuple):
+    """One deadline that would move; instants in UTC."""
+
+    report_id: str
+    clock: str
+    institution: str
+    before: datetime
+    after: datetime
+
+
+@dataclass
+class Preview:
+    """What a change would do to the open cases of now."""
+
+    looked_at: int = 0
+    reports: int = 0
+    moves: int = 0
+    withdrawn: int = 0
+    appearing: int = 0
+    by: Counter[timedelta] = field(default_factory=Counter)
+    first: list[Move] = field(default_factory=list)
+
+    def add(self, moves: list[Move], withdrawn: int, appearing: int) -> None:
+        """Count what would become of one report."""
+        self.reports += bool(moves)
+        self.moves += len(moves)
+        self.withdrawn += withdrawn
+        self.appearing += appearing
+        self.by.update(move.after - move.before for move in moves)
+        self.first.extend(moves[: SHOWN_MAX - len(self.first)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts and the first moves as one document; shifts in days."""
+        return {
+            "open_reports": self.looked_at,
+            "reports_moving": self.reports,
+            "deadlines_moving": self.moves,
+            "breaches_withdrawn": self.withdrawn,
+            "breaches_appearing": self.appearing,
+            "moved_by_days": {
+                f"{by / timedelta(days=1):g}": n for by, n in sorted(self.by.items())
+            },
+            "first": [
+                move._asdict()
+                | {"before": move.before.isoformat(), "after": move.after.isoformat()}
+                for move in self.first
+            ],
+        }
+
+
+Advance = Callable[[int, int], None]
+
+
+async def preview(
+    pool: Pool, registry: Registry, change: Change, advance: Advance = lambda _done, _total: None
+) -> Preview:
+    """Decide a recompute of every open case that may move, as of the change's `seen_at`.
+
+    `registry` is that of the files: what each lane saw before lies with its own case. `advance` is
+    told how many cases are done, of how many. Holds one read-only snapshot; writes nothing.
+    """
+    found = Preview()
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        rules = _Rules(registry, change, await connection.fetch(_LANES))
+        total = await connection.fetchval(f"SELECT count(*) FROM ({_OPEN}) AS open_cases")
+        async for row in connection.cursor(_OPEN, prefetch=FETCHED):
+            if row["report_id"].startswith("registry."):
+                continue
+            found.looked_at += 1
+            case = Monitored.model_validate_json(row["state"])
+            if may_move(case, change.event):
+                found.add(*outcome(case, change, rules.of(case.report_id)))
+            if not found.looked_at % FETCHED:
+                advance(found.looked_at, total)
+    advance(found.looked_at, total)
+    return found
+
+
+class _Rules:
+    """The policy of each lane, with the change after all that the lane saw."""
+
+    def __init__(self, registry: Registry, change: Change, lanes: list[Any]) -> None:
+        seen: Mapping[str, tuple[Change, ...]] = {
+            row["report_id"]: tuple(map(Change.model_validate, _changes(row["state"])))
+            for row in lanes
+        }
+        self._base = Policy(registry.amended((change,)))
+        self._of = {
+            lane: Policy(registry.amended((*changes, change))) for lane, changes in seen.items()
+        }
+
+    def of(self, report_id: str) -> Policy:
+        """Return the policy of a report's lane."""
+        return self._of.get(f"registry.{partition_of(report_id.encode())}", self._base)
+
+
+def _changes(state: bytes) -> list[Any]:
+    found: list[Any] = json.loads(state).get("changes", []) if state else []
+    return found
+
+
+def may_move(case: Monitored, event: e.CalendarAmended | e.PolicyChanged) -> bool:
+    """Say whether a change can concern a clock of a case that still runs; cheap, never too few.
+
+    A calendar's change moves a date only if a changed day lies after the start's day and not after
+    the date itself, or if the count touches a year that is decided now.
+    """
+    if case.is_over:
+        return False
+    if isinstance(event, e.PolicyChanged):
+        return event.institution == "00" or any(
+            said.institution == event.institution for said in case.said.values()
+        )
+    spans = _spans(event)
+    return any(
+        first <= said.deadline and said.started_at <= last
+        for said in case.said.values()
+        if said.met_at is None
+        for first, last in spans
+    )
+
+
+def _spans(event: e.CalendarAmended) -> list[tuple[datetime, datetime]]:
+    """Return the time within which something changed, in any zone: the days, the years decided."""
+    days = [*(day for day, _, _ in event.add), *event.remove]
+    spans = [(min(days), max(days))] if days else []
+    spans += [(date(year, 1, 1), date(year, 12, 31)) for year in event.decides]
+    return [(_midnight(first) - _ZONES, _midnight(last) + _ZONES * 2) for first, last in spans]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def outcome(case: Monitored, change: Change, policy: Policy) -> tuple[list[Move], int, int]:
+    """Return the moves of one case, the breaches withdrawn, and those that are due at once."""
+    changed: Any = "calendar" if isinstance(change.event, e.CalendarAmended) else "policy"
+    recompute = e.Recompute(report_id=case.report_id, version=change.event.version, changed=changed)
+    decision = decide(case, recompute, _cause("Recompute", change.seen_at), policy)
+    said = [outgoing.event for outgoing in decision.events]
+    moves = [
+        Move(case.report_id, m.clock, m.institution, m.deadline_before, m.deadline)
+        for m in said
+        if isinstance(m, e.DeadlineMoved)
+    ]
+    withdrawn = sum(isinstance(event, e.BreachWithdrawn) for event in said)
+    moved = {(move.clock, move.after) for move in moves}
+    return moves, withdrawn, _appearing(decision.case, moved, change.seen_at, policy)
+
+
+def _appearing(
+    case: Monitored | None, moved: set[tuple[str, datetime]], now: datetime, policy: Policy
+) -> int:
+    """Count the breaches of moved dates that are due already."""
+    count = 0
+    for _ in range(_LEVELS_MAX if moved else 0):
+        if case is None or case.alarm_at is None or case.alarm_at > now:
+            break
+        rang = e.AlarmRang(report_id=case.report_id, due_at=case.alarm_at)
+        decision = decide(case, rang, _cause("AlarmRang", now), policy)
+        count += sum(
+            isinstance(o.event, e.DeadlineBreached) and (o.event.clock, o.event.deadline) in moved
+            for o in decision.events
+        )
+        if decision.case == case:
+            break
+        case = decision.case
+    return count
+
+
+def _cause(kind: str, now: datetime) -> Cause:
+    return Cause(id=f"preview-{kind}", type=kind, now=now, topic=_TOPIC, partition=0, offset=0)

@@ -1,0 +1,178 @@
+"""The recompute: after a change of the registry, every case that it may move settles again.
+
+Begins once all lanes have seen the change, so that a case decided later knows it anyway. Bounded
+batches, the place kept in the database: a process that dies goes on where it was, and a case asked
+twice under the same id decides once. What moves is decided by the rule, as events.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from services.sla_monitor.rules import Monitored
+from shared import topics
+from shared.alarms import to_itself
+from shared.events import CalendarAmended, PolicyChanged, Recompute
+from shared.lanes import Partition, load_positions
+from shared.postgres import Connection
+from shared.registry import NATIONAL, Change, Registry
+from shared.stage import Context
+
+STAGE: Final = "sla-monitor"
+BATCH_MAX: Final = 1_000
+LOOK_SECONDS: Final = 1.0
+BREATH_SECONDS: Final = 0.02  # between batches, so that the stage goes on with the day's records
+_ZONES: Final = timedelta(days=1)  # a local day lies within a day of the same day in UTC
+
+_LANES: Final = """
+    SELECT state FROM cases WHERE report_id >= 'registry.' AND report_id < 'registry/'
+"""
+_BEGIN: Final = """
+    WITH candidates AS (
+        INSERT INTO recompute_cases (version, report_id)
+        SELECT $1, report_id FROM cases
+        WHERE is_open AND counts_from < $5 AND counts_until > $4
+          AND ($6::text[] IS NULL OR string_to_array(institutions, ',') && $6::text[])
+        ON CONFLICT DO NOTHING RETURNING 1
+    )
+    INSERT INTO recomputes (version, changed, seen_at, total)
+    SELECT $1, $2, $3, count(*) FROM candidates
+    ON CONFLICT (version) DO NOTHING
+"""
+_PENDING: Final = """
+    SELECT version, changed, seen_at, after, asked, total FROM recomputes
+    WHERE finished_at IS NULL ORDER BY seen_at, version LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+_NEXT: Final = """
+    SELECT report_id FROM recompute_cases WHERE version = $1 AND report_id > $2
+    ORDER BY report_id LIMIT $3
+"""
+_ASKED: Final = """
+    UPDATE recomputes SET after = $2, asked = asked + $3 WHERE version = $1
+"""
+
+
+class Recomputer:
+    """Runs beside the stage's consumer; several may, one works."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._ends: dict[str, dict[Partition, int]] = {}
+
+    async def __call__(self, context: Context) -> None:
+        """Look for changes that every lane has seen, and ask the cases they may move."""
+        while not context.stopping.is_set():
+            async with context.pool.acquire() as connection:
+                await self._begin_new(connection)
+                if await self._step(connection, context):
+                    await asyncio.sleep(BREATH_SECONDS)
+                    continue
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _begin_new(self, connection: Connection) -> None:
+        lanes = [
+            Monitored.model_validate_json(row["state"]) for row in await connection.fetch(_LANES)
+        ]
+        if len(lanes) < topics.PARTITIONS:
+            return
+        known = {row["version"] for row in await connection.fetch("SELECT version FROM recomputes")}
+        for change in seen_by_all(lanes):
+            if change.event.version not in known:
+                await self._begin(connection, change)
+
+    async def _begin(self, connection: Connection, change: Change) -> None:
+        """List the candidates of a change, in the transaction that makes it known as begun."""
+        event = change.event
+        since, until = window(event)
+        async with connection.transaction():
+            await connection.execute(
+                _BEGIN,
+                event.version,
+                "calendar" if isinstance(event, CalendarAmended) else "policy",
+                change.seen_at,
+                since,
+                until,
+                self._institutions(event),
+            )
+
+    def _institutions(self, event: CalendarAmended | PolicyChanged) -> list[str] | None:
+        """Name the institutions that a change concerns; None for all."""
+        if isinstance(event, PolicyChanged):
+            if not event.applies_to_open:
+                return []
+            return None if event.institution == NATIONAL else [event.institution]
+        return [
+            code
+            for code, institution in self._registry.institutions.items()
+            if event.chain in institution.calendars
+        ]
+
+    async def _step(self, connection: Connection, context: Context) -> bool:
+        """Ask the next batch of the oldest recompute; say whether there may be more to do at once.
+
+        The place is saved after the records are: killed between the two, it asks them again.
+        """
+        async with connection.transaction():
+            row = await connection.fetchrow(_PENDING)
+            if row is None:
+                return False
+            version = row["version"]
+            found = await connection.fetch(_NEXT, version, row["after"], BATCH_MAX)
+            if not found:
+                return await self._finish(connection, context, version)
+            await context.log.publish(
+                [
+                    to_itself(
+                        STAGE,
+                        Recompute(report_id=report_id, version=version, changed=row["changed"]),
+                        cause=f"{version}@{report_id}",
+                        now=row["seen_at"],
+                    )
+                    for (report_id,) in found
+                ]
+            )
+            await connection.execute(_ASKED, version, found[-1]["report_id"], len(found))
+            return True
+
+    async def _finish(self, connection: Connection, context: Context, version: str) -> bool:
+        """Close a recompute once the stage has decided all that was asked."""
+        if version not in self._ends:
+            stream = topics.alarms_of(STAGE)
+            parts = [Partition(stream.topic(), n) for n in range(stream.partitions)]
+            self._ends[version] = await context.log.ends(parts)
+        decided: dict[Partition, int] = {}
+        for row in await connection.fetch("SELECT positions FROM lanes"):
+            decided |= load_positions(row["positions"])
+        if any(decided.get(place, 0) < end for place, end in self._ends[version].items()):
+            return False
+        await connection.execute("DELETE FROM recompute_cases WHERE version = $1", version)
+        await connection.execute(
+            "UPDATE recomputes SET finished_at = now() WHERE version = $1", version
+        )
+        context.logger.info("recomputed", version=version)
+        return True
+
+
+def seen_by_all(lanes: Sequence[Monitored]) -> list[Change]:
+    """List the changes that every lane has seen, each with the time of the last that saw it."""
+    by_version: dict[str, list[Change]] = {}
+    for lane in lanes:
+        for change in {change.event.version: change for change in lane.changes}.values():
+            by_version.setdefault(change.event.version, []).append(change)
+    whole = (seen for seen in by_version.values() if len(seen) == len(lanes))
+    return [max(seen, key=lambda change: change.seen_at) for seen in whole]
+
+
+def window(event: CalendarAmended | PolicyChanged) -> tuple[datetime, datetime]:
+    """Return from when to when (UTC) a clock must run for a change to move it."""
+    if isinstance(event, PolicyChanged):
+        return datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    days: Iterable[date] = (
+        *(day for day, _, _ in event.add), *event.remove,
+        *(date(year, month, day) for year in event.decides for month, day in ((1, 1), (12, 31))),
+    )  # fmt: skip
+    at = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
+    if not at:
+        return datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
+    return min(at) - _ZONES, max(at) + 2 * _ZONES
