@@ -27,8 +27,10 @@ from shared.topics import READS, REGISTRY, SLA, Stream
 POLL_MS: Final = 500
 SILENCE_SECONDS_MAX: Final = 30.0
 _TYPES: Final = type_table({**READS[STAGE], SLA: SLA.events})
-DECIDED: Final = tuple(READS[STAGE])
-SAID: Final = (REGISTRY, SLA)  # what an explanation needs beside the case
+DECIDED: Final = tuple(
+    stream for stream, events in READS[STAGE].items() if events and stream.domain != "alarms"
+)
+"""The streams with facts; alarms say only when to look, and are kept for a week."""
 
 
 @dataclass

@@ -20,7 +20,7 @@ from services.sla_monitor.explain import Published, explain
 from services.sla_monitor.explanation import Explanation
 from services.sla_monitor.verify import Difference
 from shared.events import Clock
-from shared.tracking import tracking_number
+from shared.tracking import is_report_id, tracking_number
 
 T = TypeVar("T")
 
@@ -155,7 +155,7 @@ def _print(report_id: str, told: Explanation | None, looked: Looked, *, verify: 
 
 
 def _print_found(count: int, found: Sequence[Difference]) -> None:
-    texts = [f"{tracking_number(each.report_id)}  {each.text}" for each in found]
+    texts = [f"{_named(each.report_id)}  {each.text}" for each in found]
     _show(differences_said(texts[:SHOWN_MAX]))
     if len(texts) > SHOWN_MAX:
         _show([Line(f"… and {len(texts) - SHOWN_MAX} more; all of them: --json")])
@@ -165,6 +165,11 @@ def _print_found(count: int, found: Sequence[Difference]) -> None:
     else:
         _show([Line(f"✓ {count} reports verified: what is kept and what was said follows from "
                     "the facts.", "green")])  # fmt: skip
+
+
+def _named(report_id: str) -> str:
+    """Write a report as people do; a lane of the registry by its name."""
+    return tracking_number(report_id) if is_report_id(report_id) else report_id
 
 
 def _show(said: Iterable[Line]) -> None:

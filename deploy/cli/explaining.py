@@ -101,9 +101,11 @@ def _run(run: RunExplained, names: Names, decrees: Decrees) -> Iterator[Line]:
     yield Line("  days")
     for when, what, style in _days(run, decrees):
         yield Line(f"    {when}  {what}", style)
-    if run.steps:
+    is_open = run.state not in ("done", "ended")
+    steps = [step for step in run.steps if is_open or step.is_told]
+    if steps:
         yield Line("  levels")
-        yield from _steps(run.steps, zone)
+        yield from _steps(steps, zone)
 
 
 def _beside(run: RunExplained) -> str:
@@ -119,6 +121,8 @@ def _state(run: RunExplained, zone: ZoneInfo) -> str:
     if run.met_at is None or run.stopped_by is None:
         return _STATES[run.state]
     how = "in time" if run.on_time else "late"
+    if any(step.kind == "window" and step.is_told for step in run.steps):
+        how = "ran out"
     used = f"after {run.working_days:.2f} working days" if run.working_days is not None else ""
     if run.state == "ended":
         return f"{_STATES['ended']} since {local(run.met_at, zone)}, {used}"
@@ -172,7 +176,8 @@ def _told(step: Step, zone: ZoneInfo) -> str:
     if not step.is_told:
         return f"not told{to}"
     when = f" {local(step.told_at, zone)}" if step.told_at else ""
-    return f"told{when}{', withdrawn' if step.is_withdrawn else ''}{to}"
+    why = f", withdrawn: {_said(step.withdrawn)}" if step.withdrawn else ""
+    return f"told{when}{why}{to}"
 
 
 def _said(kind: str | None) -> str:
@@ -197,7 +202,7 @@ def _days(run: RunExplained, decrees: Decrees) -> Iterator[tuple[str, str, str]]
         first, last_day = group[0][0], group[-1][0]
         when = _date(first.on)
         if not singly:
-            when = f"{when} – {_date(last_day.on)}" if len(group) > 1 else f"{when:<33}"
+            when = f"{when} – {_date(last_day.on)}" if len(group) > 1 else f"{when:<31}"
         what = group[0][1]
         if first.number is not None and len(group) > 1:
             what = f"{what}–{last_day.number}"

@@ -8,20 +8,20 @@ from typing import Final
 
 import asyncpg
 
-from deploy.cli.reaching import KAFKA_VARIABLE, Trouble, kafka_address
+from deploy.cli.database import postgres_address
+from deploy.cli.reaching import KAFKA_VARIABLE, kafka_address
 from services.sla_monitor.rules import Monitored
 from services.sla_monitor.store import STORE
 from services.sla_monitor.verify import Kept
 from shared.clock import Clock
 from shared.envelope import Outbound
-from shared.lanes import Partition, load_positions, unpack
-from shared.postgres import Connection, schema_of
+from shared.lanes import Partition, lane_case, load_positions, unpack
+from shared.postgres import Connection, Pool
+from shared.registry import Change
 from shared.settings import Settings
 from shared.topics import SLA
 
 STAGE: Final = "sla-monitor"
-POSTGRES_VARIABLE: Final = "LAPOR_POSTGRES"
-SECONDS_MAX: Final = 30.0
 
 
 # ---- where a stack is
@@ -39,73 +39,32 @@ class Place:
 def place(environ: Mapping[str, str] = os.environ) -> Place:
     """Return where the stack is that the caller means: by LAPOR_KAFKA and LAPOR_POSTGRES, or local.
 
+    A local stack's clock is that of its plan, another's that of LAPOR_CLOCK_….
+
     Raises:
-        LocalStackError: neither is there, or only one of the two is named.
+        LocalStackError: neither is there.
     """
-    kafka = kafka_address(environ)
-    postgres = environ.get(POSTGRES_VARIABLE, "").strip()
-    if environ.get(KAFKA_VARIABLE, "").strip():
-        if not postgres:
-            raise Trouble(
-                f"{KAFKA_VARIABLE} names a broker, and {POSTGRES_VARIABLE} no database.",
-                f"Set {POSTGRES_VARIABLE} to the URL that the stages have, "
-                "such as postgresql://lapor:…@host:5432/lapor",
-            )
-        return Place(kafka, postgres, Clock.of(Settings()))
-    return _local(environ, kafka, postgres)
+    kafka, postgres = kafka_address(environ), postgres_address(environ)
+    is_named = environ.get(KAFKA_VARIABLE, "").strip()
+    return Place(kafka, postgres, Clock.of(Settings()) if is_named else _local_clock(environ))
 
 
-def _local(environ: Mapping[str, str], kafka: str, postgres: str) -> Place:
-    from deploy.local import stack  # noqa: PLC0415  an image for production cannot import it
-    from deploy.local.home import default_home  # noqa: PLC0415
-    from deploy.local.state import read_plan  # noqa: PLC0415
+def _local_clock(environ: Mapping[str, str]) -> Clock:
+    from deploy.local.home import default_home  # noqa: PLC0415  an image for production
+    from deploy.local.state import read_plan  # noqa: PLC0415  cannot import them
 
-    home = default_home(environ)
-    plan = read_plan(home)
+    plan = read_plan(default_home(environ))
     told = next((s.env for s in plan.services if s.name == STAGE), {}) if plan else {}
-    settings = Settings(
-        clock_scale=float(told.get("LAPOR_CLOCK_SCALE", 1)),
-        clock_real_origin=told.get("LAPOR_CLOCK_REAL_ORIGIN", ""),
-        clock_business_origin=told.get("LAPOR_CLOCK_BUSINESS_ORIGIN", ""),
+    return Clock.of(
+        Settings(
+            clock_scale=float(told.get("LAPOR_CLOCK_SCALE", 1)),
+            clock_real_origin=told.get("LAPOR_CLOCK_REAL_ORIGIN", ""),
+            clock_business_origin=told.get("LAPOR_CLOCK_BUSINESS_ORIGIN", ""),
+        )
     )
-    return Place(kafka, postgres or stack.connection(home).postgres, Clock.of(settings))
 
 
 # ---- the database
-
-
-@contextlib.asynccontextmanager
-async def database(dsn: str) -> AsyncIterator[Connection]:
-    """Yield a connection in the SLA monitor's schema.
-
-    Raises:
-        Trouble: the database does not answer, or the SLA monitor never ran on it.
-    """
-    try:
-        connection = await asyncpg.connect(
-            dsn,
-            timeout=10,
-            command_timeout=SECONDS_MAX,
-            server_settings={
-                "search_path": schema_of(STAGE),
-                "application_name": "lapor deadline",
-                "jit": "off",
-            },
-        )
-    except (OSError, TimeoutError, asyncpg.PostgresError) as away:
-        raise Trouble(
-            f"PostgreSQL does not answer: {away}",
-            f"Is it up? See: lapor status. Is the URL right? {POSTGRES_VARIABLE} names it",
-        ) from None
-    try:
-        yield connection
-    except asyncpg.UndefinedTableError:
-        raise Trouble(
-            "This database has no case of the SLA monitor: it never ran here.",
-            "Start it: lapor up. Or name another database: " + POSTGRES_VARIABLE,
-        ) from None
-    finally:
-        await connection.close()
 
 
 @dataclass(frozen=True)
@@ -113,18 +72,20 @@ class Snapshot:
     """One lane's rows as of one moment, within a transaction.
 
     `positions` says which records were decided by then; `unconfirmed` are events of
-    `lapor.sla.v1` said by then that the stream may not have yet.
+    `lapor.sla.v1` said by then that the stream may not have yet; `changes` are those of the
+    registry that the lane had seen.
     """
 
     connection: Connection
     positions: Mapping[Partition, int]
     unconfirmed: tuple[Outbound, ...]
+    changes: tuple[Change, ...]
 
     async def cases(self, report_ids: Iterable[str]) -> dict[str, Kept]:
         """Load the rows of reports; those without one are absent."""
         columns = ", ".join(STORE.columns)
         rows = await self.connection.fetch(
-            f"SELECT report_id, sequence, state, alarm_at, {columns} FROM cases "
+            f"SELECT report_id, sequence, state, is_open, alarm_at, {columns} FROM cases "
             "WHERE report_id = ANY($1::text[]) AND state <> ''",
             list(report_ids),
         )
@@ -133,24 +94,31 @@ class Snapshot:
 
 def _kept(row: asyncpg.Record) -> Kept:
     case = Monitored.model_validate_json(row["state"])
-    columns = {name: row[name] for name in ("alarm_at", *STORE.columns)}
+    columns = {name: row[name] for name in ("is_open", "alarm_at", *STORE.columns)}
     return Kept(case, row["sequence"], columns)
 
 
-async def every_id(connection: Connection) -> list[str]:
+async def every_id(pool: Pool) -> list[str]:
     """Return the id of every row, sorted; those of the lanes themselves are among them."""
-    rows = await connection.fetch("SELECT report_id FROM cases ORDER BY report_id")
+    rows = await pool.fetch("SELECT report_id FROM cases ORDER BY report_id")
     return [row["report_id"] for row in rows]
 
 
 @contextlib.asynccontextmanager
-async def snapshot(connection: Connection, lane: int) -> AsyncIterator[Snapshot]:
+async def snapshot(pool: Pool, lane: int) -> AsyncIterator[Snapshot]:
     """Yield a lane as it is at this moment, however long it is looked at."""
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
         row = await connection.fetchrow(
             "SELECT positions, unconfirmed FROM lanes WHERE id = $1", str(lane)
         )
         positions = load_positions(row["positions"]) if row else {}
         events = unpack(row["unconfirmed"]) if row else []
         own = tuple(event for event in events if event.topic == SLA.topic())
-        yield Snapshot(connection, positions, own)
+        state = await connection.fetchval(
+            "SELECT state FROM cases WHERE report_id = $1", lane_case(lane)
+        )
+        changes = Monitored.model_validate_json(state).changes if state else ()
+        yield Snapshot(connection, positions, own, changes)

@@ -6,13 +6,15 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from deploy.cli.evidence import DECIDED, SAID, Lane, read_lane
-from deploy.cli.monitored import Place, Snapshot, database, every_id, snapshot
+from deploy.cli.database import stage_pool
+from deploy.cli.evidence import DECIDED, Lane, read_lane
+from deploy.cli.monitored import STAGE, Place, Snapshot, every_id, snapshot
 from deploy.cli.reaching import reader, require
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.verify import Difference, Heard, Kept, differences
+from shared.lanes import lane_case
 from shared.outbound import partition_of
-from shared.registry import Registry, load
+from shared.registry import Change, Registry, load
 from shared.topics import PARTITIONS, SLA, Stream
 from shared.tracking import is_report_id
 
@@ -24,9 +26,10 @@ Progress = Callable[[int, int], None]
 """Told how many records were read, of how many."""
 
 
-def policy_of(registry: Registry, lane: Lane) -> Policy:
-    """Return the policy of a lane: the registry's files, amended by what was published on it."""
-    return Policy(registry.amended(lane.changes))
+def policies_of(registry: Registry, changes: Sequence[Change]) -> tuple[Policy, ...]:
+    """Return the registry's files as the policy, and what each change of them made of it."""
+    seen = tuple(changes)
+    return tuple(Policy(registry.amended(seen[:n])) for n in range(len(seen) + 1))
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,20 @@ async def look(place: Place, report_id: str, progress: Progress, *, verify: bool
     Raises:
         KafkaError: the broker went away. Trouble: the stack or its topics are not there.
     """
-    number, streams = partition_of(report_id.encode()), _STREAMS if verify else SAID
-    async with reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer, database(place.postgres) as connection:
+    number, streams = partition_of(report_id.encode()), _STREAMS if verify else (SLA,)
+    async with reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer:
         count = Count(await _records(consumer, streams, [number]), progress)
-        async with snapshot(connection, number) as seen:
+        async with stage_pool(place.postgres, STAGE) as pool, snapshot(pool, number) as seen:
             lane = await read_lane(
                 consumer, place, seen, number, streams, wanted=report_id.__eq__, advance=count
             )
             kept = (await seen.cases([report_id])).get(report_id)
-    policy = policy_of(load(), lane)
+    policies = policies_of(load(), seen.changes)
     heard = lane.heard_by(report_id, kept.sequence if kept else 0)
-    read = lane.read.get(report_id, [])
-    found = differences(report_id, kept, read, heard, policy) if verify else []
-    return Looked(kept, tuple(heard), policy, tuple(found))
+    found = _registry(seen, lane, number) if verify else []
+    if verify:
+        found += differences(report_id, kept, lane.read.get(report_id, []), heard, policies)
+    return Looked(kept, tuple(heard), policies[-1], tuple(found))
 
 
 async def verify_all(
@@ -70,24 +74,42 @@ async def verify_all(
     Raises:
         KafkaError: the broker went away. Trouble: the stack or its topics are not there.
     """
-    async with database(place.postgres) as connection:
-        ids = await every_id(connection) if only is None else only
+    async with stage_pool(place.postgres, STAGE) as pool:
+        ids = await every_id(pool) if only is None else only
     stored: dict[int, set[str]] = {} if only else {number: set() for number in range(PARTITIONS)}
     for report_id in filter(is_report_id, ids):  # a lane's own case is no report
         stored.setdefault(partition_of(report_id.encode()), set()).add(report_id)
     wanted = is_report_id if only is None else set(only).__contains__
     registry, found, reports = load(), list[Difference](), 0
-    async with reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer, database(place.postgres) as connection:
+    async with (
+        reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer,
+        stage_pool(place.postgres, STAGE) as pool,
+    ):
         count = Count(await _records(consumer, _STREAMS, stored), progress)
         for number, kept in stored.items():
-            async with snapshot(connection, number) as seen:
+            async with snapshot(pool, number) as seen:
                 lane = await read_lane(
                     consumer, place, seen, number, _STREAMS, wanted=wanted, advance=count
                 )
                 every = sorted(lane.reports | kept)
                 reports += len(every)
-                found += await _compared(policy_of(registry, lane), seen, lane, every)
+                found += _registry(seen, lane, number)
+                found += await _compared(registry, seen, lane, every)
     return reports, found
+
+
+def _registry(seen: Snapshot, lane: Lane, number: int) -> list[Difference]:
+    """Compare what a lane says it saw of the registry's stream with that stream."""
+    if seen.changes == lane.changes:
+        return []
+    stored, derived = (
+        ", ".join(change.event.version for change in changes) or "nothing"
+        for changes in (seen.changes, lane.changes)
+    )
+    return [
+        Difference(report_id=lane_case(number), what="registry", about="changes seen",
+                   stored=stored, derived=derived)
+    ]  # fmt: skip
 
 
 class Count:
@@ -117,13 +139,15 @@ async def _records(
 
 
 async def _compared(
-    policy: Policy, seen: Snapshot, lane: Lane, reports: Sequence[str]
+    registry: Registry, seen: Snapshot, lane: Lane, reports: Sequence[str]
 ) -> list[Difference]:
     found: list[Difference] = []
+    policies = policies_of(registry, seen.changes)
     for some in (reports[n : n + CASES_AT_ONCE] for n in range(0, len(reports), CASES_AT_ONCE)):
         kept = await seen.cases(some)
         for report_id in some:
             row = kept.get(report_id)
             heard = lane.heard_by(report_id, row.sequence if row else 0)
-            found += differences(report_id, row, lane.read.get(report_id, []), heard, policy)
+            read = lane.read.get(report_id, [])
+            found += differences(report_id, row, read, heard, policies)
     return found

@@ -5,25 +5,35 @@ from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Final
 
-from services.sla_monitor.calendar import Pause, due, working_days_used
+from services.sla_monitor.calendar import Measure, Pause, due
 from services.sla_monitor.deadlines import Deadline
 from services.sla_monitor.explanation import Day, Skip
+from shared.opening_hours import merged
 
 _DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def used_until(deadline: Deadline, at: datetime) -> timedelta:
-    """Measure the working time from the start of a count to an instant, its pauses taken out."""
-    days = working_days_used(deadline.calendar, deadline.started_at, at, deadline.pauses)
-    return timedelta(days=days)
+    """Measure the time of a limit that is used from its start to an instant, pauses taken out."""
+    start, measure = deadline.started_at, _measure(deadline)
+    used = measure.elapsed(start, max(start, at))
+    for since, until in merged(deadline.pauses):
+        begins, ends = max(start, since), at if until is None else min(at, until)
+        if begins < ends:
+            used -= measure.elapsed(begins, ends)
+    return used
 
 
 def left_at(deadline: Deadline, at: datetime) -> timedelta:
-    """Return the working time that is left of a limit at an instant; negative past the limit."""
-    whole = due(deadline.calendar, deadline.started_at, deadline.limit).at
-    budget = deadline.calendar.working_time(deadline.started_at, whole)
-    return budget - used_until(deadline, max(at, deadline.started_at))
+    """Return the time that is left of a limit at an instant; negative past the limit."""
+    start = deadline.started_at
+    whole = due(deadline.calendar, start, deadline.limit, deadline.hours).at
+    return _measure(deadline).elapsed(start, max(start, whole)) - used_until(deadline, at)
+
+
+def _measure(deadline: Deadline) -> Measure:
+    return Measure(deadline.calendar, deadline.limit.unit, deadline.hours)
 
 
 def days_of(deadline: Deadline) -> Iterator[Day]:
@@ -31,35 +41,33 @@ def days_of(deadline: Deadline) -> Iterator[Day]:
     calendar, start = deadline.calendar, deadline.started_at
     zero = calendar.local_date(start)
     last = max(zero, calendar.local_date(deadline.at - _MICROSECOND))
-    into_limit = calendar.working_time(start, calendar.end_of_day(zero))
-    used = timedelta(0)
+    used, number = timedelta(0), 0
+    into_limit = _measure(deadline).elapsed(start, calendar.end_of_day(zero))
     for ordinal in range(zero.toordinal(), last.toordinal() + 1):
         on = date.fromordinal(ordinal)
         begins, ends = calendar.end_of_day(on - _DAY), calendar.end_of_day(on)
         before, used = used, used_until(deadline, min(ends, max(deadline.at, start)))
-        yield _day(
-            deadline, on,
-            number=0 if on == zero else ceil((used - into_limit) / _DAY),
-            counted=used - before,
-            pauses=_touching(deadline.pauses, max(begins, start), ends),
-        )  # fmt: skip
+        if on != zero and deadline.limit.unit == "working_days":
+            number = ceil((used - into_limit) / _DAY)
+        elif on != zero and used > before:
+            number += 1
+        pauses = _touching(deadline.pauses, max(begins, start), ends)
+        yield _day(deadline, on, number=number, counted=used - before, pauses=pauses)
 
 
 def _day(
     deadline: Deadline, on: date, *, number: int, counted: timedelta, pauses: tuple[int, ...]
 ) -> Day:
-    calendar, is_zero = deadline.calendar, on == deadline.calendar.local_date(deadline.started_at)
-    if deadline.limit.unit == "calendar_days":
-        days = (on - calendar.local_date(deadline.started_at)).days
-        return Day(on=on, number=days, counted_seconds=0 if is_zero else _DAY.total_seconds())
-    off = calendar.day_off(on)
+    calendar = deadline.calendar
+    off = calendar.day_off(on) if deadline.limit.unit != "calendar_days" else None
     skipped: Skip | None = None
     if off is not None:
         skipped = "holiday"
-    elif on.weekday() not in calendar.working_week:
+    elif deadline.limit.unit != "calendar_days" and on.weekday() not in calendar.working_week:
         skipped = "weekend"
-    elif not counted and pauses:
-        skipped = "paused"
+    elif not counted:
+        skipped = "paused" if pauses else "closed"
+    is_zero = on == calendar.local_date(deadline.started_at)
     return Day(
         on=on,
         number=number if is_zero or skipped is None else None,
@@ -68,7 +76,7 @@ def _day(
         name=off.name if off else None,
         decree=off.decree if off else None,
         kind=off.kind if off else None,
-        is_provisional=on.year not in calendar.years,
+        is_provisional=deadline.is_provisional and on.year not in calendar.years,
         pauses=pauses,
     )
 

@@ -4,7 +4,7 @@ Derived anew by the functions that the rules use (`Story`, `deadlines`, `ledger`
 its facts count, and which levels it says were told. What was published adds when that was.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -21,7 +21,7 @@ from services.sla_monitor.explanation import (
     State,
     Step,
 )
-from services.sla_monitor.facts import Fact, Kind
+from services.sla_monitor.facts import Kind
 from services.sla_monitor.ledger import Span, ledger
 from services.sla_monitor.policy import WARNING, Policy
 from services.sla_monitor.rules import Monitored
@@ -54,8 +54,7 @@ def explain(
     """
     story = Story.of(case.facts)
     wanted = deadlines(story, policy)
-    legs = [deadline.leg for deadline in wanted]
-    spans = ledger(story, legs)
+    spans = ledger(story, wanted)
     newest = max((fact.known_at for fact in case.facts), default=datetime.min.replace(tzinfo=UTC))
     until = newest if as_of is None else as_of
     explained = [_span(span, until, policy) for span in spans]
@@ -65,7 +64,7 @@ def explain(
         as_of=until,
         is_over=story.is_over,
         runs=tuple(
-            _run(story, deadline, _Around(legs, spans, policy), told)
+            _run(story, deadline, _Around(wanted, spans, policy), told)
             for deadline in wanted
             if clock in (None, deadline.leg.row.clock)
         ),
@@ -77,7 +76,7 @@ def explain(
 class _Around(NamedTuple):
     """What a run lies in."""
 
-    legs: Sequence[Leg]
+    wanted: Sequence[Deadline]
     spans: Sequence[Span]
     policy: Policy
 
@@ -92,7 +91,7 @@ class _Told(NamedTuple):
 def _run(story: Story, deadline: Deadline, around: _Around, told: _Told) -> RunExplained:
     leg, limit = deadline.leg, deadline.limit
     stopped_at = deadline.stopped_at
-    response = _response(story, leg)
+    responded_at = deadline.responded_at
     return RunExplained(
         key=deadline.key,
         clock=leg.row.clock,
@@ -107,7 +106,7 @@ def _run(story: Story, deadline: Deadline, around: _Around, told: _Told) -> RunE
         opened_by_id=leg.opened.id,
         opened_at=leg.opened.at,
         report_class=_class(story, leg),
-        limit=limit.days,
+        limit=limit.amount,
         limit_unit=limit.unit,
         limit_source=limit.source,
         policy_version=deadline.limits.version,
@@ -126,8 +125,10 @@ def _run(story: Story, deadline: Deadline, around: _Around, told: _Told) -> RunE
         met_at=stopped_at,
         on_time=None if stopped_at is None else stopped_at <= deadline.at,
         working_days=None if stopped_at is None else deadline.working_days(stopped_at),
-        initial_response_at=response.at if response else None,
-        initial_response_working_days=deadline.working_days(response.at) if response else None,
+        initial_response_at=responded_at,
+        initial_response_working_days=(
+            None if responded_at is None else deadline.working_days(responded_at)
+        ),
     )
 
 
@@ -154,24 +155,11 @@ def _class(story: Story, leg: Leg) -> ReportClass | None:
     return found.report_class if found else None
 
 
-def _response(story: Story, leg: Leg) -> Fact | None:
-    """Return the unit's initial response within a run of the follow-up clock."""
-    if leg.row.clock != "follow_up":
-        return None
-    until = leg.stopped_at
-    within = (
-        fact for fact in story.all(Kind.RESPONDED)
-        if fact.holding == leg.opened.holding and fact.at >= leg.opened.at
-        and (until is None or fact.at <= until)
-    )  # fmt: skip
-    return next(within, None)
-
-
 # ---- pauses
 
 
 def _rest(story: Story, deadline: Deadline, pause: Pause, around: _Around) -> Rest:
-    question = next((leg for leg in around.legs if _asked(story, leg, pause)), None)
+    question = next((each for each in around.wanted if _asked(story, each, pause)), None)
     left = left_at(deadline, pause.since)
     return Rest(
         cause="elsewhere" if question is None else "asked",
@@ -184,18 +172,17 @@ def _rest(story: Story, deadline: Deadline, pause: Pause, around: _Around) -> Re
     )
 
 
-def _asked(story: Story, leg: Leg, pause: Pause) -> bool:
-    return leg.row.clock == "completion" and rest_of(story, leg) == pause
+def _asked(story: Story, window: Deadline, pause: Pause) -> bool:
+    return window.leg.row.clock == "completion" and rest_of(story, window) == pause
 
 
-def _ended_by(pause: Pause, question: Leg | None) -> Kind | None:
+def _ended_by(pause: Pause, question: Deadline | None) -> Kind | None:
     if pause.until is None:
         return None
     if question is None:
         return Kind.RETURNED
-    stop = question.stop
-    is_stop = stop is not None and question.stopped_at == pause.until
-    return stop.kind if stop is not None and is_stop else Kind.RAN_OUT
+    stop = question.leg.stop
+    return stop.kind if stop is not None and question.stopped_at == pause.until else Kind.RAN_OUT
 
 
 def _had_it(spans: Sequence[Span], pause: Pause) -> Iterator[str]:
@@ -215,68 +202,74 @@ def _had_it(spans: Sequence[Span], pause: Pause) -> Iterator[str]:
 
 
 def _steps(deadline: Deadline, policy: Policy, told: _Told) -> Iterator[Step]:
-    """List the levels of a date in the order they are due, those told of earlier dates first."""
+    """List the levels of a date in the order they are due, after those told of earlier dates.
+
+    Of a level that repeats those that were told, and the next.
+    """
     said = told.case.said.get(deadline.key)
-    kept = said.told if said else ()
     current = sorted(deadline.rings())
-    due = {level for _, level in current}
-    for past in kept:
-        if past.deadline != deadline.at or past.level not in due:
-            yield _step(deadline, past.level, past.deadline, None, told)
+    for level, date, why in _past(deadline, {level for _, level in current}, told):
+        yield _step(deadline, level, date, told).model_copy(
+            update={"is_told": True, "withdrawn": why}
+        )
+    last = max(
+        (step.level for step in deadline.limits.thresholds(deadline.leg.row.clock)), default=0
+    )
     for due_at, level in current:
-        yield _step(deadline, level, deadline.at, due_at, told).model_copy(
+        is_told = said is not None and said.has_told(level, deadline.at)
+        yield _step(deadline, level, deadline.at, told).model_copy(
             update={
-                "is_told": said is not None and said.has_told(level, deadline.at),
+                "due_at": due_at,
+                "is_told": is_told,
                 "recipients": policy.recipients(
-                    deadline.institution, deadline.leg.row.clock, level, deadline.unit, due_at
+                    deadline.institution, deadline.leg.row.clock, level, deadline.unit,
+                    deadline.limits,
                 ),
             }
-        )
+        )  # fmt: skip
+        if level > last and not is_told:
+            break
 
 
-def _step(
-    deadline: Deadline, level: int, date: datetime, due_at: datetime | None, told: _Told
-) -> Step:
+def _past(
+    deadline: Deadline, current: Collection[int], told: _Told
+) -> Iterator[tuple[int, datetime, str | None]]:
+    """List what was told of dates that count no more, and what was withdrawn and why."""
+    said = told.case.said.get(deadline.key)
+    for past in said.told if said else ():
+        if past.deadline != deadline.at or past.level not in current:
+            yield past.level, past.deadline, None
+    for _, event in told.published:
+        if isinstance(event, e.BreachWithdrawn) and _is_of(deadline, event):
+            yield event.level, event.deadline, event.why
+
+
+def _is_of(deadline: Deadline, event: e.OfDeadline) -> bool:
+    return (event.clock, event.institution, event.started_at) == (
+        deadline.leg.row.clock, deadline.institution, deadline.started_at,
+    )  # fmt: skip
+
+
+def _step(deadline: Deadline, level: int, date: datetime, told: _Told) -> Step:
     is_window = deadline.leg.row.holder is Holder.REPORTER
-    rung = _rung(deadline, level, date, told.published)
+    rung = next((each.at for each in told.published if _rang(deadline, level, date, each)), None)
     return Step(
         level=level,
         kind="window" if is_window else "warning" if level <= WARNING else "escalation",
         deadline=date,
-        due_at=due_at,
-        is_told=True,
-        told_at=rung.at if rung else None,
-        is_withdrawn=_is_withdrawn(deadline, level, date, told.published),
+        due_at=None,
+        told_at=rung,
     )
 
 
-def _rung(
-    deadline: Deadline, level: int, date: datetime, published: Sequence[Published]
-) -> Published | None:
-    for each in published:
-        event = each.event
-        match event:
-            case e.TimeRanOut():
-                is_it = event.opened_by == deadline.leg.opened.id and event.ran_out_at == date
-            case e.DeadlineApproaching() | e.DeadlineBreached():
-                is_it = (event.clock, event.level, event.deadline) == (
-                    deadline.leg.row.clock, level, date,
-                )  # fmt: skip
-            case _:
-                continue
-        if is_it:
-            return each
-    return None
-
-
-def _is_withdrawn(
-    deadline: Deadline, level: int, date: datetime, published: Sequence[Published]
-) -> bool:
-    return any(
-        isinstance(event, e.BreachWithdrawn)
-        and (event.clock, event.level, event.deadline) == (deadline.leg.row.clock, level, date)
-        for _, event in published
-    )
+def _rang(deadline: Deadline, level: int, date: datetime, each: Published) -> bool:
+    match each.event:
+        case e.TimeRanOut() as event:
+            return event.opened_by == deadline.leg.opened.id and event.ran_out_at == date
+        case e.DeadlineApproaching() | e.DeadlineBreached() as event:
+            clock = deadline.leg.row.clock
+            return (event.clock, event.level, event.deadline) == (clock, level, date)
+    return False
 
 
 def _moves(deadline: Deadline, published: Sequence[Published]) -> list[Move]:
@@ -314,15 +307,14 @@ def _move(at: datetime, event: e.DeadlineMoved) -> Move:
 
 def _span(span: Span, as_of: datetime, policy: Policy) -> SpanExplained:
     until = max(span.since, as_of) if span.until is None else span.until
-    calendar = policy.calendar(span.institution, until)
     return SpanExplained(
         holder=span.holder,
         institution=span.institution,
         unit=span.unit,
-        zone=calendar.zone.key,
+        zone=policy.calendar(span.institution, until).zone.key,
         since=span.since,
         until=span.until,
         cause=span.cause,
         elapsed_seconds=(until - span.since).total_seconds(),
-        working_seconds=calendar.working_time(span.since, until).total_seconds(),
+        working_seconds=span.working_time(policy, as_of).total_seconds(),
     )

@@ -1,7 +1,7 @@
 """What an explanation of a report's deadlines says: frozen, plain JSON, every instant in UTC.
 
-Local days are days in the zone named beside them. Working time is in seconds; a working day without
-opening hours has 86,400.
+Local days are days in the zone named beside them. Working time is in seconds, a whole working day
+has 86,400; of a limit in minutes it is that of the opening hours.
 """
 
 from datetime import date, datetime
@@ -22,8 +22,9 @@ class Day(BaseModel, frozen=True):
     """One local day of a count, from day 0 (the start's) to the deadline's.
 
     `number` is the day of the limit that it is, or belongs to where pauses cut days; past a limit
-    it goes on. None where nothing of the day counts: `skipped` says why. `counted_seconds` is what
-    of the day went off the limit, on day 0 what of it was left. `pauses` are places in the run's.
+    it goes on; of a limit in minutes it counts the days with opening hours. None where nothing of
+    the day counts: `skipped` says why. `counted_seconds` is what of the day went off the limit, on
+    day 0 what of it was left. `pauses` are places in the run's.
     """
 
     on: date
@@ -57,7 +58,7 @@ class Step(BaseModel, frozen=True):
     """A warning (level 0 and below), an escalation, or the end of a reporter's window.
 
     `due_at` is None for what was told of a date that no longer counts. `told_at` is when it was
-    published, where the stream was read.
+    published, where the stream was read; `withdrawn` says why what was told is not true.
     """
 
     level: int
@@ -67,7 +68,7 @@ class Step(BaseModel, frozen=True):
     recipients: tuple[str, ...] = ()
     is_told: bool = False
     told_at: datetime | None = None
-    is_withdrawn: bool = False
+    withdrawn: str | None = None
 
 
 class Move(BaseModel, frozen=True):

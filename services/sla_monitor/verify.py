@@ -12,18 +12,24 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
+from services.sla_monitor.clocks import Holder
 from services.sla_monitor.deadlines import WINDOW, deadlines
 from services.sla_monitor.facts import FACTS_MAX, Fact, add, ran_out
-from services.sla_monitor.policy import Policy
+from services.sla_monitor.policy import WARNING, Policy
 from services.sla_monitor.rules import Monitored, decide
-from services.sla_monitor.said import Said
+from services.sla_monitor.said import TOLD_MAX, Said
+from services.sla_monitor.store import STORE
 from services.sla_monitor.story import Story
 from shared import events as e
 from shared.decision import Cause
 
-_OF_THE_SET: Final = ("is_over", "holder", "next_deadline", "next_clock")
+_OF_THE_SET: Final = (
+    "is_over", "holder", "next_deadline", "next_clock", "institutions", "counts_from",
+)  # fmt: skip
 _NOT_OF_THE_SET: Final = frozenset({"told", "is_set"})
 """What a run's memory keeps of the way things came, not of what they were."""
+_OF_A_VERSION: Final = frozenset({"calendar_version", "policy_version", "limit", "limit_unit"})
+"""What a change of the registry that moves nothing leaves as it was: the promise stays."""
 
 
 class Heard(NamedTuple):
@@ -69,6 +75,8 @@ def derive(
 ) -> Monitored:
     """Decide a report's records in an arbitrary order; windows that ran out are facts before all.
 
+    `read` are records with facts: alarms and recomputes say when, not what.
+
     Past the bound of a case's facts the order decides which are dropped: then it is that of time.
     """
     records = sorted(read, key=_arbitrary)
@@ -97,20 +105,21 @@ def differences(
     kept: Kept | None,
     read: Sequence[Read],
     heard: Sequence[Heard],
-    policy: Policy,
+    policies: Sequence[Policy],
 ) -> list[Difference]:
     """List what differs between a report's row, its published events and its facts.
 
     `read` are the records decided by the time of the row, `heard` the events said by then, each
-    once, in their order.
+    once, in their order. `policies` are those before each change of the registry, and that of now.
     """
-    derived = derive(report_id, read, heard, policy)
+    derived = derive(report_id, read, heard, policies[-1])
     if kept is None:
         if not derived.facts:
             return []
         return [Difference(report_id=report_id, what="case", about="as a whole", stored="nothing",
                            derived=f"{len(derived.facts)} facts")]  # fmt: skip
-    compare = _Compare(report_id, kept, derived, tuple(heard), policy)
+    older = tuple(derive(report_id, read, heard, policy) for policy in policies[:-1])
+    compare = _Compare(kept, derived, older, tuple(heard), policies[-1])
     return [
         Difference(report_id=report_id, what=what, about=about, stored=stored, derived=found)
         for what, about, stored, found in compare.all()
@@ -121,9 +130,9 @@ Found = Iterator[tuple[str, str, str, str]]
 
 
 class _Compare(NamedTuple):
-    report_id: str
     kept: Kept
     derived: Monitored
+    older: tuple[Monitored, ...]  # as derived before each change of the registry
     heard: tuple[Heard, ...]
     policy: Policy
 
@@ -136,6 +145,7 @@ class _Compare(NamedTuple):
         yield from self._columns()
         yield from self._complete()
         yield from self._told()
+        yield from self._breaches()
         yield from self._met()
         yield from self._owed()
 
@@ -156,10 +166,17 @@ class _Compare(NamedTuple):
             if one is None or other is None:
                 yield "run", key, _date(one), _date(other)
                 continue
-            for name in Said.model_fields.keys() - _NOT_OF_THE_SET:
+            for name in Said.model_fields:
                 before, after = getattr(one, name), getattr(other, name)
-                if before != after:
+                if before != after and not self._is_allowed(key, name, before):
                     yield name, f"of {key}", _text(before), _text(after)
+
+    def _is_allowed(self, key: str, name: str, value: object) -> bool:
+        """Say whether a run may remember something else than follows from its facts now."""
+        if name in _NOT_OF_THE_SET:
+            return True
+        runs = (case.said.get(key) for case in self.older if name in _OF_A_VERSION)
+        return any(run is not None and getattr(run, name) == value for run in runs)
 
     def _whole(self) -> Found:
         for name in _OF_THE_SET:
@@ -183,8 +200,11 @@ class _Compare(NamedTuple):
             yield "alarm", "alarm_at", _text(case.alarm_at), _text(derived)
 
     def _columns(self) -> Found:
-        for name, stored in self.kept.columns.items():
-            derived = getattr(self.kept.case, name)
+        case = self.kept.case
+        wanted: dict[str, object] = {"alarm_at": case.alarm_at, "is_open": STORE.is_open(case)}
+        wanted |= {name: of(case) for name, (_, of) in STORE.columns.items()}
+        for name, derived in wanted.items():
+            stored = self.kept.columns.get(name)
             if stored != derived:
                 yield "column", name, _text(stored), _text(derived)
 
@@ -197,27 +217,45 @@ class _Compare(NamedTuple):
             yield "stream", f"event {missing[0]}", f"{len(said)} said", f"{len(missing)} missing"
 
     def _told(self) -> Found:
-        """Compare the levels that the row says were told with those on the stream."""
-        heard = {_level(each.event) for each in self.heard}
+        """Compare the levels that the row says were told with those that stand on the stream."""
+        heard = _standing(self.heard)
         for key, said in sorted(self.kept.case.said.items()):
             for level, date in ((told.level, told.deadline) for told in said.told):
                 if (said.clock, level, date) not in heard:
                     yield "told", f"level {level} of {key}", _text(date), "never published"
-        for _, _, event in self.heard:
-            if not isinstance(event, e.DeadlineApproaching | e.DeadlineBreached):
-                continue
-            if not self._kept(event):
-                about = f"level {event.level} of {event.clock}"
-                yield "told", about, "not told", f"published for {_text(event.deadline)}"
+        for (clock, level, date), event in sorted(heard.items(), key=lambda item: item[0]):
+            if isinstance(event, e.OfDeadline) and not self._is_kept(event, level):
+                published = f"published for {_text(date)}"
+                yield "told", f"level {level} of {clock}", "not told", published
 
-    def _kept(self, event: e.DeadlineApproaching | e.DeadlineBreached) -> bool:
-        """Say whether the row remembers a level, or no longer has the run it was said of."""
+    def _is_kept(self, event: e.OfDeadline, level: int) -> bool:
+        """Say whether the row remembers a level, no longer has its run, or has forgotten it."""
         runs = [
             said for said in self.kept.case.said.values()
             if (said.clock, said.institution, said.started_at)
             == (event.clock, event.institution, event.started_at)
         ]  # fmt: skip
-        return not runs or any(said.has_told(event.level, event.deadline) for said in runs)
+        return not runs or any(
+            said.has_told(level, event.deadline) or len(said.told) >= TOLD_MAX for said in runs
+        )
+
+    def _breaches(self) -> Found:
+        """Look for breaches that stand although they are not true, and for true ones not told."""
+        if len(self.derived.facts) >= FACTS_MAX:
+            return  # what such a case forgot is a closed book
+        for key, said in sorted(self.kept.case.said.items()):
+            run = self.derived.said.get(key)
+            if run is None or said.owner == Holder.REPORTER:
+                continue
+            stored = {told for told in said.told if told.level > WARNING}
+            if said.met_at is None and not self.derived.is_over:
+                false = {told for told in stored if told.deadline != run.deadline}
+            else:
+                true = {told for told in run.told if told.level > WARNING}
+                false = stored ^ true
+            for told in sorted(false, key=lambda each: (each.deadline, each.level)):
+                was = ("not told", "true") if told not in stored else ("told", "not true")
+                yield "breach", f"level {told.level} of {key} for {_text(told.deadline)}", *was
 
     def _met(self) -> Found:
         """Look for the event of every step that was done."""
@@ -282,13 +320,21 @@ def _starts_with(one: e.OfDeadline, other: e.OfDeadline) -> bool:
     return (one.clock, one.started_at) == (other.clock, other.started_at)
 
 
-def _level(event: BaseModel) -> tuple[str, int, datetime] | None:
-    match event:
-        case e.TimeRanOut():
-            return event.window, WINDOW, event.ran_out_at
-        case e.DeadlineApproaching() | e.DeadlineBreached():
-            return event.clock, event.level, event.deadline
-    return None
+Level = tuple[str, int, datetime]
+
+
+def _standing(heard: Iterable[Heard]) -> dict[Level, e.Event]:
+    """Return the levels that were published and not withdrawn, each with its event."""
+    found: dict[Level, e.Event] = {}
+    for _, _, event in heard:
+        match event:
+            case e.TimeRanOut():
+                found[event.window, WINDOW, event.ran_out_at] = event
+            case e.DeadlineApproaching() | e.DeadlineBreached():
+                found[event.clock, event.level, event.deadline] = event
+            case e.BreachWithdrawn():
+                found.pop((event.clock, event.level, event.deadline), None)
+    return found
 
 
 def _has_run_out(said: Said) -> bool:

@@ -266,11 +266,13 @@ def test_what_was_told_of_an_earlier_date_stays_in_the_account() -> None:
     begins = run([received("2023-03-06 09:00")])
     late = Run(begins.case, []).ring_until(at("2023-03-10 00:00"))
     done = late.then(asked("2023-03-07 10:00", n=1), completed("2023-03-09 15:00", n=2))
-    told = explained(done, "national_verification")
+    every = Run(done.case, [*late.events, *done.events])
+    told = explained(every, "national_verification", published=published(every))
     old = [step for step in told.steps if step.deadline != told.deadline]
-    assert [(step.level, step.due_at, step.is_told) for step in old] == [
-        (0, None, True), (1, None, True),
+    assert [(step.level, step.due_at, step.is_told, step.withdrawn) for step in old] == [
+        (0, None, True, None), (1, None, True, "moved"),
     ]  # fmt: skip
+    assert all(step.told_at for step in old)
 
 
 def test_an_explanation_is_json_and_back() -> None:
