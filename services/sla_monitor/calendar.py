@@ -1,17 +1,21 @@
 """Deadlines as the SLA monitor needs them: a limit from a start, pauses, warnings and levels.
 
-The arithmetic of working days is `shared/calendar.py`; everything here is pure and never refuses: a
-result that rests on a year without a decree says so (`is_provisional`).
+The arithmetic of working days is `shared/calendar.py`, that of opening hours
+`shared/opening_hours.py`; everything here is pure and never refuses: a result that rests on a year
+without a decree says so (`is_provisional`).
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from shared.calendar import Calendar, Reckoned
+from shared.events import LimitUnit
+from shared.opening_hours import OpeningHours
 from shared.registry import Limit
 
-_DAY = timedelta(days=1)
+_DAY: Final = timedelta(days=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Pause(NamedTuple):
@@ -21,38 +25,92 @@ class Pause(NamedTuple):
     until: datetime | None
 
 
-def due(calendar: Calendar, start: datetime, limit: Limit) -> Reckoned:
-    """Return the end of day N, local time, after the day of an aware start.
+class Measure(NamedTuple):
+    """The time that a limit's unit counts: of whole working days, of opening hours, or all of it.
 
-    Working days by the calendar; a limit in calendar days counts every day and no decree.
+    Minutes where no opening hours are known count whole working days: tighter, never a refusal.
+    """
+
+    calendar: Calendar
+    unit: LimitUnit = "working_days"
+    hours: OpeningHours | None = None
+
+    def elapsed(self, start: datetime, end: datetime) -> timedelta:
+        """Return the time that counts between two aware instants, the end not before the start."""
+        if self.unit == "calendar_days":
+            return end - start
+        if self.unit == "working_minutes" and self.hours is not None:
+            return self.hours.elapsed(start, end)
+        return self.calendar.working_time(start, end)
+
+    def add(self, start: datetime, amount: timedelta) -> datetime:
+        """Return the earliest instant (UTC) by which so much time has counted."""
+        if self.unit == "calendar_days":
+            return start + amount
+        if self.unit == "working_minutes" and self.hours is not None:
+            return self.hours.add(start, amount) or start
+        return self.calendar.add_working_time(start, amount)
+
+
+def due(
+    calendar: Calendar, start: datetime, limit: Limit, hours: OpeningHours | None = None
+) -> Reckoned:
+    """Return when a limit ends that counts from an aware start.
+
+    Days end with day N after the start's, local time: working days by the calendar, calendar days
+    all of them and no decree. Minutes end to the second, in opening hours.
     """
     if limit.unit == "working_days":
         return calendar.reckon(start, limit.amount)
-    last = calendar.local_date(start) + timedelta(days=limit.amount)
-    return Reckoned(calendar.end_of_day(last), is_provisional=False)
+    if limit.unit == "calendar_days":
+        last = calendar.local_date(start) + timedelta(days=limit.amount)
+        return Reckoned(calendar.end_of_day(last), is_provisional=False)
+    measure = Measure(calendar, limit.unit, hours)
+    return Reckoned(measure.add(start, timedelta(minutes=limit.amount)), is_provisional=False)
 
 
 def due_after_pauses(
-    calendar: Calendar, start: datetime, limit: Limit, pauses: Iterable[Pause]
+    calendar: Calendar,
+    start: datetime,
+    limit: Limit,
+    pauses: Iterable[Pause],
+    hours: OpeningHours | None = None,
 ) -> Reckoned | None:
-    """Return a deadline past its pauses: after each the working time is left that was left before.
+    """Return a deadline past its pauses: after each the time is left that was left before.
 
     Order, overlap and repetition of the pauses do not matter; of one that began before the start
     the part after it counts, one that begins at or after the deadline came too late to rest it, one
     that ends before it begins rests nothing. None while a pause that counts is still open.
     """
-    found = due(calendar, start, limit)
-    clipped = (Pause(max(start, pause.since), pause.until) for pause in pauses)
-    for pause in _merged(clipped):
+    found = due(calendar, start, limit, hours)
+    if not pauses:
+        return found
+    measure = Measure(calendar, limit.unit, hours)
+    counts_years = limit.unit != "calendar_days"
+    for pause in _merged(Pause(max(start, pause.since), pause.until) for pause in pauses):
         if pause.since >= found.at:
             break
         if pause.until is None:
             return None
-        left = calendar.working_time(pause.since, found.at)
-        moved = calendar.add_working_time(pause.until, left)
-        is_decreed = calendar.is_decreed(pause.since, moved - timedelta(microseconds=1))
+        moved = measure.add(pause.until, measure.elapsed(pause.since, found.at))
+        is_decreed = not counts_years or calendar.is_decreed(pause.since, moved - _MICROSECOND)
         found = Reckoned(moved, found.is_provisional or not is_decreed)
     return found
+
+
+def share_used_at(
+    measure: Measure, start: datetime, end: datetime, share: float, pauses: Iterable[Pause]
+) -> datetime:
+    """Return when a share of a limit is used (UTC), of the time that counts less the pauses.
+
+    `end` is where the limit would end without any; a share above one lies behind its end.
+    """
+    at = measure.add(start, measure.elapsed(start, max(start, end)) * share)
+    for pause in _merged(Pause(max(start, pause.since), pause.until) for pause in pauses):
+        if pause.since >= at or pause.until is None:
+            break
+        at = measure.add(pause.until, measure.elapsed(pause.since, at))
+    return at
 
 
 def rings_at(calendar: Calendar, deadline: datetime, working_days: int) -> Reckoned:
@@ -79,7 +137,7 @@ def working_days_used(
 def _merged(pauses: Iterable[Pause]) -> list[Pause]:
     """Sort pauses and join those that touch, so that no time rests twice."""
     merged: list[Pause] = []
-    for pause in sorted(set(pauses), key=lambda pause: pause.since):
+    for pause in sorted(pauses, key=lambda pause: pause.since):
         if pause.until is not None and pause.until <= pause.since:
             continue
         last = merged[-1] if merged else None

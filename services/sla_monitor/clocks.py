@@ -4,11 +4,11 @@
 date that gives the calendar's: `deadlines.py`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from services.sla_monitor.facts import THREAD, Fact, Kind
 from services.sla_monitor.story import Story
@@ -46,11 +46,11 @@ class Row:
     rests: Literal["national", "institution"] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """One run of a clock. `start` is what its limit counts from, `opened` the fact of this run.
 
-    `is_over`: the stop has not come, but others' facts show that the step was done.
+    `stopped_at` is when the run ended, never before it began (UTC). `is_over`: the stop has not
+    come, but others' facts show that the step was done.
     """
 
     key: str
@@ -58,12 +58,8 @@ class Leg:
     opened: Fact
     start: Fact
     stop: Fact | None
+    stopped_at: datetime | None
     is_over: bool
-
-    @property
-    def stopped_at(self) -> datetime | None:
-        """Return when the run ended, never before it began (UTC)."""
-        return None if self.stop is None else max(self.stop.at, self.opened.at)
 
 
 def _next_holding(start: Fact, fact: Fact) -> bool:
@@ -176,28 +172,32 @@ CLOCKS: Final = (
 
 def legs(story: Story) -> list[Leg]:
     """Return every run of every clock, in the order they began, then of the table."""
-    found = [leg for row in CLOCKS for leg in _legs_of(story, row)]
-    places = {row.clock: place for place, row in enumerate(CLOCKS)}
-    return sorted(found, key=lambda leg: (leg.opened.at, places[leg.row.clock], leg.key))
+    found: list[tuple[datetime, int, str, Leg]] = []
+    for place, row in enumerate(CLOCKS):
+        starts = story.all(*row.starts)
+        if starts:
+            found += [(leg.opened.at, place, leg.key, leg) for leg in _legs_of(story, row, starts)]
+    return [leg for *_, leg in sorted(found)]
 
 
-def _legs_of(story: Story, row: Row) -> Iterator[Leg]:
+def _legs_of(story: Story, row: Row, starts: Sequence[Fact]) -> Iterator[Leg]:
     last: dict[str, Leg] = {}
-    for opened in sorted(story.all(*row.starts), key=_begins):
+    end = story.end
+    stops = story.all(*row.stops)
+    for opened in sorted(starts, key=_begins) if row.again else starts:
         group = row.group(opened)
         before = last.get(group)
-        if _is_late(story, opened) or (before is not None and not _again(before, opened)):
+        is_late = end is not None and opened.at > end.at
+        if is_late or (before is not None and not _again(before, opened)):
             continue
-        leg = _leg(story, row, opened)
+        leg = _leg(story, row, opened, [f for f in stops if row.stops_it(opened, f)])
         last[group] = leg
         yield leg
 
 
 def _begins(start: Fact) -> tuple[object, ...]:
     """Order starts: dispatches by number, before what happened at the units, that by offset."""
-    if start.kind in (Kind.DISPATCHED, Kind.ANSWERED, Kind.REOPENED):
-        return start.holding, start.kind is not Kind.DISPATCHED, start.dispatch, start.n, start.id
-    return start.order
+    return start.holding, start.kind is not Kind.DISPATCHED, start.dispatch, start.n, start.id
 
 
 def _again(before: Leg, opened: Fact) -> bool:
@@ -208,15 +208,11 @@ def _again(before: Leg, opened: Fact) -> bool:
     return stop.kind in THREAD and stop.n < opened.n
 
 
-def _is_late(story: Story, opened: Fact) -> bool:
-    return story.end is not None and opened.at > story.end.at
-
-
-def _leg(story: Story, row: Row, opened: Fact) -> Leg:
-    stops = [f for f in story.all(*row.stops) if f is not opened and row.stops_it(opened, f)]
-    stop = min(stops, key=lambda f: (max(f.at, opened.at), f.n, f.order), default=None)
-    if story.end is not None and (stop is None or story.end.at < stop.at):
-        stop = story.end
+def _leg(story: Story, row: Row, opened: Fact, stops: Sequence[Fact]) -> Leg:
+    stop = _first(opened, [f for f in stops if f is not opened])
+    end = story.end
+    if end is not None and (stop is None or end.at < stop.at):
+        stop = end
     is_first = opened.kind not in THREAD or not row.again
     return Leg(
         key=f"{row.clock}:{row.group(opened) if is_first else opened.id}",
@@ -224,8 +220,15 @@ def _leg(story: Story, row: Row, opened: Fact) -> Leg:
         opened=opened,
         start=_counts_from(story, row, opened),
         stop=stop,
+        stopped_at=None if stop is None else max(stop.at, opened.at),
         is_over=stop is None and any(row.over(opened, fact) for fact in story.facts),
     )
+
+
+def _first(opened: Fact, stops: Sequence[Fact]) -> Fact | None:
+    if len(stops) > 1:
+        return min(stops, key=lambda f: (max(f.at, opened.at), f.n, f.order))
+    return stops[0] if stops else None
 
 
 def _counts_from(story: Story, row: Row, opened: Fact) -> Fact:

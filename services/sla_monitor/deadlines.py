@@ -1,41 +1,48 @@
 """From the story to the dates: which deadline every run of a clock has, and when it rings."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.sla_monitor.calendar import (
+    Measure,
     Pause,
     due,
     due_after_pauses,
     rings_at,
+    share_used_at,
     working_days_used,
 )
 from services.sla_monitor.clocks import NATIONAL_CODE, Holder, Leg, legs
-from services.sla_monitor.facts import Fact, Kind
+from services.sla_monitor.facts import LATEST, THREAD, Fact, Kind
 from services.sla_monitor.policy import WARNING, Policy
 from services.sla_monitor.story import Story
-from shared.calendar import Calendar, Reckoned
+from shared.calendar import Calendar, CalendarYearMissing, Reckoned
 from shared.events import ReportClass
+from shared.opening_hours import OpeningHours
 from shared.registry import Limit
 from shared.registry import Policy as Limits
+from shared.registry.models import REPEATS_MAX, Threshold
 
 PROVISIONAL: Final = "+provisional"
 """Ends the name of a calendar's version where a deadline rests on a year without a decree: such a
 year counts its working week less the holidays of fixed date, and every event says so."""
 
 WINDOW: Final = 1  # the only level of a reporter's clock: its window ends
-AFTER_RETURN_DAYS_MIN: Final = 1
-"""(open) Elapsed time is never lost, but a report that comes back when its limit is used up still
-gets until the end of the next working day: an owed step that nobody could take is no breach."""
+AFTER_RETURN: Final = Limit(days=1, source="(open) a step that nobody could take is no breach")
+"""Elapsed time is never lost, but a report that comes back when its limit is used up still gets
+until the end of the next working day."""
+
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(NamedTuple):
     """One run of a clock with its date, all of it derived from the facts, policy and calendar.
 
-    `known_at` is the time of the last fact it rests on: it chose the calendar's version.
+    `known_at` is the time of the last it rests on, fact or decree: it chose the calendar's version.
+    `hours` count a limit in minutes. `responded_at` is when the unit first answered in a run of the
+    follow-up clock.
     """
 
     leg: Leg
@@ -50,6 +57,8 @@ class Deadline:
     known_at: datetime
     calendar: Calendar
     limits: Limits
+    hours: OpeningHours | None = None
+    responded_at: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -80,112 +89,168 @@ class Deadline:
     @property
     def is_running(self) -> bool:
         """Say whether the clock runs: not stopped, not resting, not known to be over."""
-        return self.stopped_at is None and not self.is_resting and not self.leg.is_over
+        return self.leg.stopped_at is None and not self.is_resting and not self.leg.is_over
 
     def working_days(self, until: datetime) -> float:
-        """Measure the working days used, 24 h each, pauses excluded."""
+        """Measure the working days used, 24 h each, pauses excluded, whatever the limit's unit."""
         used = working_days_used(self.calendar, self.started_at, until, self.pauses)
         return round(used, 3)
 
     def rings(self) -> Iterator[tuple[datetime, int]]:
-        """List when which level is due: a warning, the deadline, and the levels after it.
+        """List when which level is due: warnings, then escalations, none before the one below it.
 
         A warning that would come before the date was known is no warning. A reporter's clock has
-        the end of its window only.
+        the end of its window only. What would lie beyond all calendars never rings.
         """
         if self.leg.row.holder is Holder.REPORTER:
             yield self.at, WINDOW
             return
-        warned_at = rings_at(self.calendar, self.at, -self.limits.warning_days_before).at
-        if warned_at > max(self.known_at, self.started_at):
-            yield warned_at, WARNING
-        for level, after_days in self.limits.levels(self.leg.row.clock):
-            yield rings_at(self.calendar, self.at, after_days).at, level
+        with suppress(CalendarYearMissing):
+            yield from self._levels()
+
+    @property
+    def rings_until(self) -> datetime:
+        """Return by when its last level is due, at the latest (UTC)."""
+        steps = self.limits.thresholds(self.leg.row.clock)
+        if self.leg.row.holder is Holder.REPORTER or not steps:
+            return self.at
+        last = steps[-1]
+        try:
+            latest = max(
+                self.at,
+                *(self._due(step) for step in steps if step is last or step.at_share is not None),
+            )
+            if last.repeat_days is not None:
+                latest = rings_at(self.calendar, latest, REPEATS_MAX * last.repeat_days).at
+        except CalendarYearMissing:
+            return LATEST
+        return latest
+
+    def _levels(self) -> Iterator[tuple[datetime, int]]:
+        known_since = max(self.known_at, self.leg.start.at)
+        latest: datetime | None = None
+        for step in self.limits.thresholds(self.leg.row.clock):
+            due_at = self._due(step)
+            if step.level > WARNING:
+                due_at = max(due_at, self.at)
+            latest = due_at if latest is None else max(latest, due_at)
+            if step.level > WARNING or latest > known_since:
+                yield latest, step.level
+            if step.repeat_days is not None:
+                for number in range(1, REPEATS_MAX + 1):
+                    again = rings_at(self.calendar, latest, number * step.repeat_days)
+                    yield again.at, step.level + number
+
+    def _due(self, step: Threshold) -> datetime:
+        if step.at_share is None:
+            return rings_at(self.calendar, self.at, step.after_days or 0).at
+        whole = due(self.calendar, self.started_at, self.limit, self.hours).at
+        measure = Measure(self.calendar, self.limit.unit, self.hours)
+        return share_used_at(measure, self.started_at, whole, step.at_share, self.pauses)
 
 
-def deadlines(story: Story, policy: Policy) -> list[Deadline]:
-    """Return the deadline of every run of every clock: a function of the facts, not their order."""
+def deadlines(story: Story, policy: Policy, *, running_only: bool = False) -> list[Deadline]:
+    """Return the deadline of every run of every clock: a function of the facts, not their order.
+
+    `running_only` leaves out the runs that were stopped, or are known to be over.
+    """
     runs = legs(story)
-    questions = {leg.opened.id: leg for leg in runs if leg.row.clock == "completion"}
-    return [_deadline(story, policy, leg, _pauses(story, leg, runs, questions)) for leg in runs]
+    windows = {
+        leg.key: _deadline(story, policy, leg, ()) for leg in runs if leg.row.clock == "completion"
+    }
+    rests = [(window.leg.opened, rest_of(story, window)) for window in windows.values()]
+    return [
+        windows.get(leg.key) or _deadline(story, policy, leg, _pauses(leg, runs, rests))
+        for leg in runs
+        if not running_only or (leg.stopped_at is None and not leg.is_over)
+    ]
 
 
-def rest_of(story: Story, question: Leg) -> Pause:
-    """Return how long the reporter was asked: to the answer, the window's end, or open."""
-    ends = [f.at for f in story.all(Kind.RAN_OUT) if f.id == question.opened.id]
-    if question.stopped_at is not None:
-        ends.append(question.stopped_at)
-    return Pause(question.opened.at, min(ends, default=None))
+def rest_of(story: Story, window: Deadline) -> Pause:
+    """Return how long the reporter was asked: to the answer, the window's end, or open.
+
+    An answer after the window's end rested the clock no longer, whether that end was read or not.
+    """
+    opened, stopped_at = window.leg.opened, window.stopped_at
+    ends = [f.at for f in story.all(Kind.RAN_OUT) if f.id == opened.id]
+    if stopped_at is not None:
+        ends += (stopped_at, window.at)
+    return Pause(opened.at, min(ends, default=None))
 
 
-def _pauses(
-    story: Story, leg: Leg, runs: Sequence[Leg], questions: Mapping[str, Leg]
-) -> tuple[Pause, ...]:
+Rests = Sequence[tuple[Fact, Pause]]
+
+
+def _pauses(leg: Leg, runs: Sequence[Leg], rests: Rests) -> tuple[Pause, ...]:
     """List a run's rests: while its stage asked, and while a returned report was elsewhere."""
     stage, holding = leg.row.rests, leg.opened.holding
     if stage is None:
         return ()
     is_national = stage == "national"
     pauses = [
-        rest_of(story, question)
-        for question in questions.values()
-        if question.opened.stage == stage
-        and (question.opened.holding <= holding if is_national else _asked_in(question, holding))
+        pause
+        for asked, pause in rests
+        if asked.stage == stage
+        and (asked.holding <= holding if is_national else asked.holding == holding)
     ]
-    if is_national:
-        pauses += [
-            Pause(earlier.stopped_at, later.opened.at)
-            for earlier in runs
-            for later in runs
-            if earlier.row is leg.row and later.row is leg.row
-            and earlier.stopped_at is not None
-            and later.opened.holding == earlier.opened.holding + 1 <= holding
-        ]  # fmt: skip
-    return tuple(sorted(set(pauses), key=lambda pause: pause.since))
+    if is_national and holding:
+        pauses += _elsewhere([run for run in runs if run.row is leg.row], holding)
+    return tuple(sorted(set(pauses), key=lambda pause: pause.since)) if pauses else ()
 
 
-def _asked_in(question: Leg, holding: int) -> bool:
-    return question.opened.holding == holding
+def _elsewhere(runs: Sequence[Leg], holding: int) -> Iterator[Pause]:
+    """List when a report was with institutions before a holding ended, between national runs."""
+    for earlier in runs:
+        for later in runs:
+            follows = later.opened.holding == earlier.opened.holding + 1 <= holding
+            if follows and earlier.stopped_at is not None:
+                yield Pause(earlier.stopped_at, later.opened.at)
 
 
 def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...]) -> Deadline:
     holder, institution, unit = _owner(story, leg)
-    limits = policy.limits(institution, policy.limits_time(leg.start.known_at, leg.stopped_at))
-    classified = _classified(story, leg) if leg.row.clock == "follow_up" else None
+    clock, start = leg.row.clock, leg.start
+    limits = policy.limits(
+        institution, policy.limits_time(institution, start.known_at, leg.stopped_at)
+    )
+    class_fact = classified(story, leg) if clock == "follow_up" else None
     again = leg.row.again and leg.opened.kind is not Kind.DISPATCHED
-    report_class = classified.report_class if classified else None
-    limit = limits.limit(leg.row.clock, report_class, again=again)
+    limit = limits.limit(clock, class_fact.report_class if class_fact else None, again=again)
     known = [leg.opened.known_at, *(p.until for p in pauses if p.until is not None)]
-    if classified is not None:
-        known.append(classified.known_at)
-    known_at = max(known)
-    calendar = policy.calendar(institution, policy.calendar_time(known_at, leg.stopped_at))
-    found, is_resting = _reckon(calendar, leg.start.at, limit, pauses)
+    if class_fact is not None:
+        known.append(class_fact.known_at)
+    known_at = policy.calendar_time(max(known), leg.stopped_at)
+    calendar = policy.calendar(institution, known_at)
+    hours = policy.hours(institution, known_at) if limit.unit == "working_minutes" else None
+    found, is_resting = _reckon(calendar, start.at, limit, pauses, hours)
     if leg.opened.kind is Kind.RETURNED:
-        least = limit.model_copy(update={"days": AFTER_RETURN_DAYS_MIN})
-        back, rests = _reckon(calendar, leg.opened.at, least, _from(leg.opened.at, pauses))
+        later = [pause for pause in pauses if pause.since >= leg.opened.at]
+        back, rests = _reckon(calendar, leg.opened.at, AFTER_RETURN, later)
         found, is_resting = max(found, back), is_resting or rests
     return Deadline(
-        leg=leg, holder=holder, institution=institution, unit=unit, limit=limit, at=found.at,
-        pauses=pauses, is_resting=is_resting, is_provisional=found.is_provisional,
-        known_at=known_at, calendar=calendar, limits=limits,
+        leg, holder, institution, unit, limit, found.at, pauses, is_resting, found.is_provisional,
+        known_at, calendar, limits, hours, _responded(story, leg) if clock == "follow_up" else None,
     )  # fmt: skip
 
 
 def _reckon(
-    calendar: Calendar, start: datetime, limit: Limit, pauses: Sequence[Pause]
+    calendar: Calendar,
+    start: datetime,
+    limit: Limit,
+    pauses: Sequence[Pause],
+    hours: OpeningHours | None = None,
 ) -> tuple[Reckoned, bool]:
     """Return a date by the pauses that are over, and whether one that is not holds the clock."""
-    whole = due_after_pauses(calendar, start, limit, pauses)
-    closed = [pause for pause in pauses if pause.until is not None]
-    found = whole or due_after_pauses(calendar, start, limit, closed) or due(calendar, start, limit)
-    counts_days = limit.unit == "working_days"
-    is_sure = not counts_days or calendar.is_decreed(start, found.at - timedelta(microseconds=1))
-    return Reckoned(found.at, found.is_provisional or not is_sure), whole is None
-
-
-def _from(since: datetime, pauses: Sequence[Pause]) -> list[Pause]:
-    return [pause for pause in pauses if pause.since >= since]
+    found = due_after_pauses(calendar, start, limit, pauses, hours)
+    is_resting = found is None
+    if found is None:
+        closed = [pause for pause in pauses if pause.until is not None]
+        found = due_after_pauses(calendar, start, limit, closed, hours)
+        found = found or due(calendar, start, limit, hours)
+    if found.is_provisional or limit.unit == "calendar_days":
+        return found, is_resting
+    is_sure = calendar.is_decreed(start, found.at - _MICROSECOND)
+    return Reckoned(found.at, not is_sure), is_resting
 
 
 def _owner(story: Story, leg: Leg) -> tuple[Holder, str, str | None]:
@@ -193,31 +258,43 @@ def _owner(story: Story, leg: Leg) -> tuple[Holder, str, str | None]:
     holder = leg.row.holder
     if holder is Holder.NATIONAL:
         return holder, NATIONAL_CODE, None
-    if leg.row.clock not in ("follow_up", "reply"):
-        return holder, leg.opened.institution or NATIONAL_CODE, None
-    unit = leg.opened.unit
-    if holder is Holder.UNIT:
-        stop = leg.stop
-        at_stop = stop.unit if stop is not None else None
-        unit = at_stop or story.unit_at(leg.opened.holding, leg.stopped_at)
-        holder = Holder.INSTITUTION if unit is None else holder
-    return holder, leg.opened.institution or NATIONAL_CODE, unit
+    institution = leg.opened.institution or NATIONAL_CODE
+    if leg.row.clock == "reply":
+        return holder, institution, leg.opened.unit
+    if holder is not Holder.UNIT:
+        return holder, institution, None
+    at_stop = leg.stop.unit if leg.stop is not None else None
+    unit = at_stop or story.unit_at(leg.opened.holding, leg.stopped_at)
+    return (Holder.INSTITUTION if unit is None else holder), institution, unit
 
 
-def _classified(story: Story, leg: Leg) -> Fact | None:
-    """Return the fact that classified the report last before the step was done.
+def classified(story: Story, leg: Leg) -> Fact | None:
+    """Return the fact that classified a follow-up's report last before the step was done.
 
     By the institution's own stream; the class that the dispatch names counts until that is known.
     """
-    until = leg.stopped_at
+    until, holding = leg.stopped_at, leg.opened.holding
     facts: list[Fact] = [
         f for f in story.all(Kind.ACCEPTED, Kind.RECLASSIFIED)
-        if f.holding == leg.opened.holding and (until is None or f.at <= until)
+        if f.holding == holding and (until is None or f.at <= until)
     ]  # fmt: skip
-    return max(facts, key=lambda f: (f.n, f.order), default=None) or _as_dispatched(story, leg)
+    if facts:
+        return max(facts, key=lambda f: (f.n, f.order)) if len(facts) > 1 else facts[0]
+    sent = [
+        f for f in story.all(Kind.DISPATCHED)
+        if f.holding == holding and isinstance(f.report_class, ReportClass)
+    ]  # fmt: skip
+    return max(sent, key=lambda f: (f.dispatch, f.order), default=None)
 
 
-def _as_dispatched(story: Story, leg: Leg) -> Fact | None:
-    sent = [f for f in story.all(Kind.DISPATCHED) if f.holding == leg.opened.holding]
-    classed = [f for f in sent if isinstance(f.report_class, ReportClass)]
-    return max(classed, key=lambda f: (f.dispatch, f.order), default=None)
+def _responded(story: Story, leg: Leg) -> datetime | None:
+    """Return when the unit gave its initial response within a run of the follow-up clock."""
+    opened, stop = leg.opened, leg.stop
+    given = [
+        fact.at
+        for fact in story.by_kind.get(Kind.RESPONDED, ())
+        if fact.holding == opened.holding
+        and (fact.n > opened.n if opened.kind in THREAD else fact.at >= opened.at)
+        and (stop is None or (fact.n < stop.n if stop.kind in THREAD else fact.at <= stop.at))
+    ]
+    return min(given, default=None)

@@ -1,6 +1,6 @@
 """What the clocks need of each event: a small fact, and the bounded set of a report's facts."""
 
-from collections.abc import Iterable
+from bisect import bisect_left
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Literal
@@ -72,7 +72,7 @@ class Fact(BaseModel, frozen=True):
     @property
     def order(self) -> tuple[datetime, str, int, str]:
         """Return the place in the canonical order of the set."""
-        return self.at, self.kind.value, self.n, self.id
+        return self.at, self.kind, self.n, self.id
 
 
 _KINDS: Final[dict[type[BaseModel], Kind]] = {
@@ -134,28 +134,42 @@ def ran_out(asked_id: str, at: datetime) -> Fact:
     return Fact(kind=Kind.RAN_OUT, id=asked_id, at=at)
 
 
-def add(facts: Iterable[Fact], fact: Fact) -> tuple[Fact, ...]:
+def add(facts: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...]:
     """Add a fact to the set, in its canonical order; a repetition keeps the earlier time.
 
-    Beyond `FACTS_MAX` the oldest fact goes that no open clock of the newest holding stands on.
+    Returns the same tuple where it changes nothing. Beyond `FACTS_MAX` the oldest fact goes that no
+    open clock of the newest holding stands on.
     """
-    known = {(f.kind, f.id): f for f in facts}
-    same = known.get((fact.kind, fact.id))
-    known[fact.kind, fact.id] = fact if same is None else min(same, fact, key=lambda f: f.order)
-    ordered = sorted(known.values(), key=lambda f: f.order)
+    for place, known in enumerate(facts):
+        if known.id == fact.id and known.kind == fact.kind:
+            if known.order <= fact.order:
+                return facts
+            facts = (*facts[:place], *facts[place + 1 :])
+            break
+    place = bisect_left(facts, fact.order, key=_order)
+    ordered = [*facts[:place], fact, *facts[place:]]
     if len(ordered) > FACTS_MAX:
-        ordered.remove(_dispensable(ordered))
+        ordered.pop(_dispensable(ordered))
     return tuple(ordered)
 
 
-def _dispensable(ordered: list[Fact]) -> Fact:
+def _order(fact: Fact) -> tuple[datetime, str, int, str]:
+    return fact.order
+
+
+def _dispensable(ordered: list[Fact]) -> int:
+    """Return the place of the fact to drop: not one that opens or first ends a step of today."""
     newest = max(f.holding for f in ordered)
     needed = (Kind.FORWARDED, Kind.ACCEPTED, Kind.DISPATCHED)
-    for fact in ordered:
-        ends = fact.kind in (Kind.RECEIVED, Kind.ENDED)
-        if not ends and not (fact.kind in needed and fact.holding == newest):
-            return fact
-    return ordered[-1]
+    has_followed_up = False
+    for place, fact in enumerate(ordered):
+        is_of_now = fact.holding == newest
+        is_kept = fact.kind in (Kind.RECEIVED, Kind.ENDED) or (fact.kind in needed and is_of_now)
+        if fact.kind is Kind.FOLLOWED_UP and is_of_now and not has_followed_up:
+            has_followed_up = is_kept = True
+        if not is_kept:
+            return place
+    return len(ordered) - 1
 
 
 def _within_calendars(at: datetime) -> datetime:

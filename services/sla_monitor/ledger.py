@@ -5,12 +5,13 @@ A function of the set of facts: no gap and no overlap, whatever order the facts 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from services.sla_monitor.clocks import NATIONAL_CODE, Holder, Leg
-from services.sla_monitor.deadlines import rest_of
+from services.sla_monitor.clocks import NATIONAL_CODE, Holder
+from services.sla_monitor.deadlines import Deadline, rest_of
 from services.sla_monitor.facts import THREAD, Fact, Kind
+from services.sla_monitor.policy import Policy
 from services.sla_monitor.story import Story
 
 Cause = Literal["asked", "followed_up", "closed"]
@@ -36,6 +37,15 @@ class Span:
         """Say whether somebody's clock ran."""
         return self.cause is None
 
+    def working_time(self, policy: Policy, as_of: datetime) -> timedelta:
+        """Measure it in working time of whole days, by its holder's calendar as known at its end.
+
+        A span that lasts is measured up to `as_of`. The reporter's time goes by the calendar of the
+        institution that waits for them, as their limits do.
+        """
+        until = max(self.since, as_of) if self.until is None else self.until
+        return policy.calendar(self.institution, until).working_time(self.since, until)
+
 
 class _Place(NamedTuple):
     """Where a report is, and how far on its way: facts from further back change nothing."""
@@ -47,6 +57,7 @@ class _Place(NamedTuple):
     cause: Cause | None = None
 
 
+_BORN: Final = _Place((0, 0, 0), Holder.NATIONAL, NATIONAL_CODE, None)
 _RETURNED_WAY: Final = 1_000_000
 """Past every dispatch of its holding."""
 
@@ -56,18 +67,18 @@ _MOVES: Final = (
 )  # fmt: skip
 
 
-def ledger(story: Story, runs: Sequence[Leg]) -> tuple[Span, ...]:
+def ledger(story: Story, wanted: Sequence[Deadline]) -> tuple[Span, ...]:
     """Return the spans of a report's life, from its reception to its end or open-ended.
 
-    `runs` are the story's runs of the clocks: they know how long the reporter was asked.
+    `wanted` are the story's deadlines: they know how long the reporter was asked.
     Begins with the earliest fact known as long as the reception is not.
     """
     if not story.facts:
         return ()
     born = story.received.at if story.received else story.facts[0].at
-    dies = _end(story)
+    dies = story.over_at
     found: list[Span] = []
-    for at, place in _places(story, runs, born):
+    for at, place in _places(story, wanted, born):
         span = Span(place.holder, place.institution, place.unit, max(at, born), None, place.cause)
         if found and _same(found[-1], span):
             continue
@@ -78,11 +89,18 @@ def ledger(story: Story, runs: Sequence[Leg]) -> tuple[Span, ...]:
     return tuple(_cut(found, dies))
 
 
-def _end(story: Story) -> datetime | None:
-    if story.end is not None:
-        return story.end.at
-    closed = story.all(Kind.CLOSED)
-    return max(f.at for f in closed) if story.is_over and closed else None
+def holder_now(story: Story, wanted: Sequence[Deadline]) -> str:
+    """Return who holds an open report: the last span's holder, without laying out the others."""
+    if not story.facts:
+        return ""
+    windows = (deadline for deadline in wanted if deadline.leg.row.clock == "completion")
+    if any(rest_of(story, window).until is None for window in windows):
+        return Holder.REPORTER.value
+    way, holder = _BORN.way, _BORN.holder
+    for fact in sorted(story.all(*_MOVES), key=lambda f: (f.at, _way(f), f.order)):
+        if _way(fact) > way:
+            way, holder, *_ = _place(fact)
+    return holder.value
 
 
 def _cut(spans: list[Span], dies: datetime | None) -> Iterator[Span]:
@@ -104,22 +122,22 @@ def _same(one: Span, other: Span) -> bool:
     )
 
 
-def _places(story: Story, runs: Sequence[Leg], born: datetime) -> Iterator[tuple[datetime, _Place]]:
+def _places(
+    story: Story, wanted: Sequence[Deadline], born: datetime
+) -> Iterator[tuple[datetime, _Place]]:
     """Yield where the report is from each moment something changed, in order of time."""
-    questions = [leg for leg in runs if leg.row.clock == "completion"]
-    rests = [(rest_of(story, leg), leg.opened) for leg in questions]
+    rests = [rest_of(story, window) for window in wanted if window.leg.row.clock == "completion"]
     moves = sorted(story.all(*_MOVES), key=lambda f: (f.at, _way(f), f.order))
     moments = {born, *(f.at for f in moves)}
-    for pause, _ in rests:
+    for pause in rests:
         moments |= {pause.since} | ({pause.until} if pause.until is not None else set())
-    place = _Place((0, 0, 0), Holder.NATIONAL, NATIONAL_CODE, None)
+    place = _BORN
     left = list(moves)
     for moment in sorted(moments):
         while left and left[0].at <= moment:
             fact = left.pop(0)
             place = _place(fact) if _way(fact) > place.way else place
-        asked = [f for pause, f in rests if _holds(pause.since, pause.until, moment)]
-        if asked:
+        if any(_holds(pause.since, pause.until, moment) for pause in rests):
             yield moment, place._replace(holder=Holder.REPORTER, unit=None, cause="asked")
         else:
             yield moment, place

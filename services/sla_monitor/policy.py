@@ -6,10 +6,11 @@ from typing import Final
 
 from shared.calendar import Calendar
 from shared.events import CalendarAmended, Clock, PolicyChanged
+from shared.opening_hours import OpeningHours
 from shared.registry import NATIONAL, Registry
 from shared.registry import Policy as Limits
 
-WARNING: Final = 0  # the level of a warning, before the deadline
+WARNING: Final = 0  # the level of the last warning before the deadline; earlier ones lie below
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +30,49 @@ class Policy:
         """Return the calendar as it was known at an aware instant."""
         return self.registry.calendar(self._known(institution), at)
 
+    def hours(self, institution: str, at: datetime) -> OpeningHours | None:
+        """Return the opening hours on the calendar known at an instant, if there are any."""
+        return self.registry.hours(self._known(institution), at)
+
     def calendar_time(self, known_at: datetime, stopped_at: datetime | None) -> datetime:
         """Return the time whose calendar rules a run: of its newest fact, or a later decree's.
 
         A decree published while the clock runs counts, one published after the stop does not.
         """
-        return self._moved(known_at, stopped_at, CalendarAmended)
+        for change in self.registry.published:
+            is_decree = isinstance(change.event, CalendarAmended)
+            if is_decree and (stopped_at is None or change.seen_at <= stopped_at):
+                known_at = max(known_at, change.seen_at)
+        return known_at
 
-    def limits_time(self, known_at: datetime, stopped_at: datetime | None) -> datetime:
-        """Return the time whose limits rule a run: its start, or a later change for open cases."""
-        return self._moved(known_at, stopped_at, PolicyChanged)
-
-    def _moved(
-        self,
-        known_at: datetime,
-        stopped_at: datetime | None,
-        kind: type[CalendarAmended | PolicyChanged],
+    def limits_time(
+        self, institution: str, known_at: datetime, stopped_at: datetime | None
     ) -> datetime:
-        times = (
-            change.seen_at
-            for change in self.registry.published
-            if isinstance(change.event, kind)
-            and getattr(change.event, "applies_to_open", True)
-            and (stopped_at is None or change.seen_at <= stopped_at)
-        )
-        return max(known_at, max(times, default=known_at))
+        """Return the time whose limits rule a run: its start, or a later change for open cases.
+
+        That brings the limits in force then, those too that an earlier change left to new cases.
+        """
+        concerned = (institution, NATIONAL)
+        for change in self.registry.published:
+            event = change.event
+            if (
+                isinstance(event, PolicyChanged)
+                and event.applies_to_open
+                and event.institution in concerned
+                and (stopped_at is None or change.seen_at <= stopped_at)
+            ):
+                known_at = max(known_at, change.seen_at)
+        return known_at
 
     def recipients(
-        self, institution: str, clock: Clock, level: int, unit: str | None, at: datetime
+        self, institution: str, clock: Clock, level: int, unit: str | None, limits: Limits
     ) -> tuple[str, ...]:
-        """List the addresses of those whom the ladder in force tells at a level, each once."""
-        told = self.registry.ladder(self._known(institution), level, clock, unit=unit, on=at)
+        """List the addresses of those whom the ladder of some limits tells at a level, each once.
+
+        The same ladder says when the level is due: no level rings whose people are unknown.
+        """
+        known = self._known(institution)
+        told = self.registry.ladder(known, level, clock, unit=unit, on=limits)
         return tuple(dict.fromkeys(contact.email for contact in told))
 
     def _known(self, institution: str) -> str:

@@ -6,18 +6,27 @@ difference between them and what was said before, which the case keeps.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
+from services.sla_monitor.breaches import Moment, correct, withdraw_all
 from services.sla_monitor.clocks import Holder
 from services.sla_monitor.deadlines import Deadline, deadlines
-from services.sla_monitor.facts import Fact, Kind, add, fact_of, ran_out
-from services.sla_monitor.ledger import ledger
+from services.sla_monitor.facts import (
+    FACTS_MAX,
+    LATEST,
+    Fact,
+    Kind,
+    add,
+    fact_of,
+    ran_out,
+)
+from services.sla_monitor.ledger import holder_now
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.said import (
     Ring,
     Said,
-    Told,
     has_rung,
     remember,
     was_met,
@@ -37,7 +46,7 @@ class Monitored(BaseModel, frozen=True):
 
     `holder`, `next_deadline` and `next_clock` are for people who look at the table. A recompute
     finds by `institutions`, `counts_from` and `counts_until` (UTC) which cases a decree may move:
-    whose clocks run, since when, and when the last level is due. `changes` fills the case of a
+    whose clocks are open, since when, and when the last level is due. `changes` fills the case of a
     lane itself: what the registry's stream told it.
     """
 
@@ -59,20 +68,20 @@ def decide(
     case: Monitored | None, event: BaseModel, cause: Cause, policy: Policy
 ) -> Decision[Monitored]:
     """Add a fact to the set and say what changes by it; say what is due when the alarm rings."""
+    if isinstance(event, e.AlarmRang):
+        return _ring(case, event, cause, policy)
     if isinstance(event, e.CalendarAmended | e.PolicyChanged):
         return decided(_learned(case, event, cause))
     if isinstance(event, e.Recompute):
-        return decided(None) if case is None else _settle(case, policy)
-    if isinstance(event, e.AlarmRang):
-        return _ring(case, event, cause, policy)
+        return _recompute(case, cause, policy)
     fact = fact_of(event, cause)
     if fact is None or not isinstance(event, e.Event):
         return decided(case)
     known = case or Monitored(report_id=event.report_id)
     facts = add(known.facts, fact)
-    if facts == known.facts:
+    if facts is known.facts:
         return decided(case)
-    return _settle(known.model_copy(update={"facts": facts}), policy)
+    return _settle(known, facts, known.said, cause.now, policy)
 
 
 def _learned(
@@ -84,61 +93,137 @@ def _learned(
     return known.model_copy(update={"changes": (*known.changes, change)})
 
 
-def _settle(case: Monitored, policy: Policy) -> Decision[Monitored]:
-    """Publish the difference between the deadlines there are and those that were said."""
-    story = Story.of(case.facts)
+# ---- what there is to say
+
+
+def _settle(
+    case: Monitored, facts: tuple[Fact, ...], said: dict[str, Said], now: datetime, policy: Policy
+) -> Decision[Monitored]:
+    """Publish the difference between the deadlines there are by some facts and those once said."""
+    story = Story.of(facts)
     wanted = deadlines(story, policy)
+    moment = Moment(case.report_id, now, story.over_at, policy)
+    said, events = _differences(moment, said, story, wanted, is_full=len(facts) >= FACTS_MAX)
+    return decided(_armed(case, facts, said, story, wanted), *events)
+
+
+def _differences(
+    moment: Moment,
+    before: dict[str, Said],
+    story: Story,
+    wanted: Sequence[Deadline],
+    *,
+    is_full: bool,
+) -> tuple[dict[str, Said], list[e.Event]]:
+    """Return what is said now of each run, and what is to be published for it.
+
+    Of a case that `is_full` the oldest facts were dropped: what was met is a closed book then, and
+    a run that is no more was forgotten, not wrong.
+    """
     said: dict[str, Said] = {}
     events: list[e.Event] = []
     for deadline in wanted:
-        before = case.said.get(deadline.key)
-        events += _changes(case.report_id, before, deadline, is_over=story.is_over)
-        said[deadline.key] = remember(deadline, before, is_set=not story.is_over)
-    for key, before in sorted(case.said.items()):
-        if key not in said and before.is_set and before.met_at is None:
-            at = max(before.started_at, story.end.at if story.end else before.started_at)
-            events.append(was_never_owed(case.report_id, before, at))
-    settled = case.model_copy(update={"said": said, "is_over": story.is_over})
-    return decided(_armed(settled, story, wanted), *events)
+        key, was = deadline.leg.key, before.get(deadline.leg.key)
+        if is_full and was is not None and was.met_at is not None:
+            said[key] = was
+            continue
+        said[key], more = _changes(moment, was, deadline)
+        events += more
+    for key, was in sorted(before.items()):
+        if key not in said and not is_full:
+            events += _forgotten(moment, was, story)
+    return said, events
 
 
-def _changes(
-    report_id: str, before: Said | None, deadline: Deadline, *, is_over: bool
+def _forgotten(moment: Moment, was: Said, story: Story) -> Iterator[e.Event]:
+    """Take back what was said of a run that there never was."""
+    yield from withdraw_all(moment, was)
+    if was.is_set and was.met_at is None:
+        at = max(was.started_at, story.end.at if story.end else was.started_at)
+        yield was_never_owed(moment.report_id, was, at)
+
+
+def _changes(moment: Moment, before: Said | None, deadline: Deadline) -> tuple[Said, list[e.Event]]:
+    """Say what is new of one run, in the order it happened: its date, its levels, its end."""
+    is_over = moment.over_at is not None
+    said = remember(deadline, before, is_set=not is_over)
+    if said is before and (before.met_at is not None or (not before.told and not is_over)):
+        return said, []
+    events = list(_dated(moment, before, deadline, is_over=is_over))
+    said, levels = correct(moment, before, said, deadline)
+    events += levels
+    if _is_newly_met(before, said, deadline, is_over=is_over):
+        events.append(was_met(moment.report_id, deadline, said.met_at or moment.now))
+    return said, events
+
+
+_LAST: Final = (Kind.ENDED, Kind.CLOSED)
+
+
+def _dated(
+    moment: Moment, before: Said | None, deadline: Deadline, *, is_over: bool
 ) -> Iterator[e.Event]:
-    """Say what is new of one run, in the order it happened.
-
-    After an end nothing is set any more: a step that was done before it is only said to be met,
-    what the end itself stopped is not mentioned.
-    """
-    stopped_at = deadline.stopped_at
-    if before is None or not (before.is_set or before.met_at):
-        stop = deadline.leg.stop
-        if not is_over:
-            yield was_set(report_id, deadline)
-        if stopped_at is not None and not (is_over and stop and stop.kind in _LAST):
-            yield was_met(report_id, deadline, stopped_at)
-        return
-    has_moved = before.deadline != deadline.at
-    if stopped_at is not None:
-        is_new = before.met_at != stopped_at or has_moved
-        if is_new and not _ran_out_before(before, deadline, stopped_at):
-            yield was_met(report_id, deadline, stopped_at)
-        return
+    """Say that a date is set or has moved; after an end nothing is any more."""
     if is_over:
         return
-    if has_moved:
-        yield was_moved(report_id, before, deadline)
-    if deadline.unit is not None and deadline.unit != before.unit:
-        yield was_set(report_id, deadline)
+    if before is None or not (before.is_set or before.met_at):
+        yield was_set(moment.report_id, deadline)
+        return
+    if deadline.leg.stopped_at is not None:
+        return
+    if before.deadline != deadline.at:
+        yield was_moved(moment.report_id, before, deadline)
+    is_other = deadline.unit is not None and deadline.unit != before.unit
+    if is_other or before.met_at is not None:
+        yield was_set(moment.report_id, deadline)
 
 
-_LAST = (Kind.ENDED, Kind.CLOSED)
+def _is_newly_met(before: Said | None, said: Said, deadline: Deadline, *, is_over: bool) -> bool:
+    """Say whether it is news that a step was done, or when, or whether in time.
 
-
-def _ran_out_before(before: Said, deadline: Deadline, stopped_at: datetime) -> bool:
-    """Say whether the end of this window was published and still holds: then nothing was met."""
+    A step that was done before an end is said to be met, what the end itself stopped is not
+    mentioned unless it was set. The end of a window that was published and holds is no meeting.
+    """
+    met_at, stop = said.met_at, deadline.leg.stop
+    if met_at is None:
+        return False
+    if before is None or not (before.is_set or before.met_at):
+        return not (is_over and stop is not None and stop.kind in _LAST)
+    is_news = (before.met_at, before.deadline, before.responded_at) != (
+        met_at, said.deadline, said.responded_at,
+    )  # fmt: skip
     is_window = deadline.leg.row.holder is Holder.REPORTER
-    return is_window and bool(before.told) and stopped_at >= deadline.at
+    has_run_out = is_window and bool(before.told) and met_at >= deadline.at
+    return is_news and not has_run_out
+
+
+# ---- alarms
+
+
+class _Due(NamedTuple):
+    """What is due of a case by a time, in the order it is due, and when something is next (UTC)."""
+
+    rings: list[Ring]
+    next_at: datetime | None
+
+
+def _due(said: dict[str, Said], wanted: Sequence[Deadline], by: datetime | None) -> _Due:
+    """List what is still to be said of running clocks."""
+    found: list[Ring] = []
+    later: list[datetime] = []
+    for deadline in wanted:
+        if not deadline.is_running:
+            continue
+        told = said[deadline.leg.key]
+        for due_at, level in deadline.rings():
+            if told.told and told.has_told(level, deadline.at):
+                continue
+            if by is None or due_at > by:
+                later.append(due_at)
+                break
+            found.append(Ring(due_at, level, deadline))
+    found.sort(key=lambda ring: (ring.due_at, ring.level, ring.deadline.key))
+    return _Due(found, min(later, default=None))
 
 
 def _ring(
@@ -147,50 +232,88 @@ def _ring(
     """Say every level that is due by the alarm's time, in order; an alarm not awaited says nothing.
 
     The alarm is compared with the case, never with a clock: one that is late, early or repeated
-    cannot say anything twice. What became due meanwhile rings next.
+    cannot say anything twice. What became due meanwhile rings next. A date that the registry moved
+    unseen is moved first.
     """
     if case is None or case.alarm_at is None or event.due_at != case.alarm_at:
         return decided(case)
-    wanted = deadlines(Story.of(case.facts), policy)
-    due = [ring for ring in _rings(case, wanted) if ring.due_at <= event.due_at]
+    running = deadlines(Story.of(case.facts), policy, running_only=True)
+    first = decided(case)
+    if any(_differs(case.said.get(deadline.key), deadline) for deadline in running):
+        first = _settle(case, case.facts, case.said, cause.now, policy)
+        case = first.case
+        if case is None or event.due_at != case.alarm_at:
+            return first
+    rung = _rung(case, running, event.due_at, cause.now, policy)
+    return then(first, lambda _: rung) if first.events else rung
+
+
+def _differs(said: Said | None, deadline: Deadline) -> bool:
+    return said is None or said.deadline != deadline.at or said.unit != deadline.unit
+
+
+def _rung(
+    case: Monitored, running: Sequence[Deadline], by: datetime, now: datetime, policy: Policy
+) -> Decision[Monitored]:
+    """Say what is due by a time; that a window ran out is a fact: what rested for it goes on."""
+    due = _due(case.said, running, by)
     said, facts = dict(case.said), case.facts
-    events = [has_rung(case.report_id, ring, cause.now, policy) for ring in due]
-    for ring in due:
-        leg, before = ring.deadline.leg, said[ring.deadline.key]
-        told = (*before.told, Told(level=ring.level, deadline=ring.deadline.at))
-        said[leg.key] = before.model_copy(update={"told": told})
+    events = [has_rung(case.report_id, ring, now, policy) for ring in due.rings]
+    for ring in due.rings:
+        leg = ring.deadline.leg
+        said[leg.key] = said[leg.key].with_told((*said[leg.key].told, ring.told))
         if leg.row.clock == "completion":
             facts = add(facts, ran_out(leg.opened.id, ring.deadline.at))
-    rung = case.model_copy(update={"said": said, "facts": facts})
-    return then(decided(rung, *events), lambda _: _settle(rung, policy))
+    if facts is not case.facts:
+        settled = _settle(case, facts, said, now, policy)
+        return then(decided(settled.case, *events), lambda _: settled)
+    return decided(case.model_copy(update={"said": said, "alarm_at": due.next_at}), *events)
 
 
-def _rings(case: Monitored, wanted: Sequence[Deadline]) -> list[Ring]:
-    """List what is still to be said of running clocks, in the order it is due."""
-    found = [
-        Ring(due_at, level, deadline)
-        for deadline in wanted
-        if deadline.is_running
-        for due_at, level in deadline.rings()
-        if not case.said[deadline.key].has_told(level, deadline.at)
-    ]
-    return sorted(found, key=lambda ring: (ring.due_at, ring.level, ring.deadline.key))
+def _recompute(case: Monitored | None, cause: Cause, policy: Policy) -> Decision[Monitored]:
+    """Move what a change of the registry moves; a case that it does not touch stays to the byte."""
+    if case is None:
+        return decided(None)
+    settled = _settle(case, case.facts, case.said, cause.now, policy)
+    return settled if settled.events or _when(settled.case) != _when(case) else decided(case)
 
 
-def _armed(case: Monitored, story: Story, wanted: Sequence[Deadline]) -> Monitored:
-    """Set the alarm to the next thing to be said, and what people see of the case."""
-    rings = [] if case.is_over else _rings(case, wanted)
-    running = [(d.at, d.leg.row.clock) for d in wanted if d.is_running and not case.is_over]
-    next_deadline, next_clock = min(running, default=(None, None))
-    spans = ledger(story, [deadline.leg for deadline in wanted])
+def _when(case: Monitored | None) -> tuple[datetime | None, ...]:
+    """Return the first and the last time that a case has something to say."""
+    return (case.alarm_at, case.counts_until) if case else ()
+
+
+# ---- the case as it is kept
+
+
+def _armed(
+    case: Monitored,
+    facts: tuple[Fact, ...],
+    said: dict[str, Said],
+    story: Story,
+    wanted: Sequence[Deadline],
+) -> Monitored:
+    """Set the alarm to the next thing to be said, and what people and recomputes look for."""
+    is_over = story.is_over
+    pending = [] if is_over else [d for d in wanted if d.stopped_at is None and not d.leg.is_over]
+    running = [d for d in pending if not d.is_resting]
+    next_deadline, next_clock = min(
+        ((d.at, d.leg.row.clock) for d in running), default=(None, None)
+    )
+    is_resting = len(running) < len(pending)
     return case.model_copy(
         update={
-            "alarm_at": rings[0].due_at if rings else None,
-            "holder": spans[-1].holder.value if spans and not case.is_over else "",
+            "facts": facts,
+            "said": said,
+            "is_over": is_over,
+            "holder": "" if is_over else holder_now(story, wanted),
             "next_deadline": next_deadline,
             "next_clock": next_clock,
-            "institutions": tuple(sorted({d.institution for d in wanted if d.is_running})),
-            "counts_from": min((d.started_at for d in wanted if d.is_running), default=None),
-            "counts_until": rings[-1].due_at if rings else None,
+            "alarm_at": _due(said, running, None).next_at,
+            "institutions": tuple(sorted({d.institution for d in pending})),
+            "counts_from": min((d.started_at for d in pending), default=None),
+            "counts_until": LATEST
+            if is_resting
+            else max((d.rings_until for d in running), default=None),
         }
     )

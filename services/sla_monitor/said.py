@@ -1,7 +1,7 @@
 """What was said of a deadline, kept in the case, and the words to say it: one builder per event."""
 
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel
 
@@ -10,9 +10,12 @@ from services.sla_monitor.deadlines import Deadline
 from services.sla_monitor.policy import WARNING, Policy
 from shared import events as e
 
+TOLD_MAX: Final = 100
+"""Levels remembered of one run: a whole ladder with its repeats, and the warnings of old dates."""
+
 
 class Told(BaseModel, frozen=True):
-    """A level that was published for a date; for the same date it never is again."""
+    """A level that was published for a date; while it is true it never is again."""
 
     level: int
     deadline: datetime
@@ -21,7 +24,8 @@ class Told(BaseModel, frozen=True):
 class Said(BaseModel, frozen=True):
     """What is known to the world of one run of a clock, and by what it was reckoned.
 
-    `limit` is in the clock's own unit; `rest_seconds` is how long pauses held the clock so far.
+    `limit` is in `limit_unit`; `rest_seconds` is how long pauses held the clock so far. `told` are
+    the levels that were published and not withdrawn.
     """
 
     clock: e.Clock
@@ -37,43 +41,65 @@ class Said(BaseModel, frozen=True):
     met_at: datetime | None = None
     is_set: bool = True
     told: tuple[Told, ...] = ()
+    limit_unit: e.LimitUnit = "working_days"
+    responded_at: datetime | None = None
 
     def has_told(self, level: int, deadline: datetime) -> bool:
-        """Say whether a level was published for a date."""
-        return Told(level=level, deadline=deadline) in self.told
+        """Say whether a level was published for a date, and not withdrawn."""
+        return any(told.level == level and told.deadline == deadline for told in self.told)
+
+    def with_told(self, told: tuple[Told, ...]) -> "Said":
+        """Return the same with other levels remembered, the newest of them."""
+        return self.model_copy(update={"told": told[-TOLD_MAX:]})
 
 
 def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
-    """Return what is known of a run; after an end it may be kept although it was never set."""
-    return Said(
-        clock=deadline.leg.row.clock,
-        owner=deadline.holder,
-        institution=deadline.institution,
-        unit=deadline.unit,
-        started_at=deadline.started_at,
-        deadline=deadline.at,
-        limit=deadline.limit.amount,
-        rest_seconds=deadline.rest.total_seconds(),
-        calendar_version=deadline.calendar_version,
-        policy_version=deadline.limits.version,
-        met_at=deadline.stopped_at,
-        is_set=is_set or (before is not None and before.is_set),
-        told=before.told if before else (),
-    )
+    """Return what is known of a run, the same object if that is nothing new.
+
+    After an end it may be kept although it was never set.
+    """
+    pauses, limit = deadline.pauses, deadline.limit
+    known = {
+        "clock": deadline.leg.row.clock,
+        "owner": deadline.holder.value,
+        "institution": deadline.institution,
+        "unit": deadline.unit,
+        "started_at": deadline.leg.start.at,
+        "deadline": deadline.at,
+        "limit": limit.amount,
+        "rest_seconds": deadline.rest.total_seconds() if pauses else 0.0,
+        "calendar_version": deadline.calendar_version,
+        "policy_version": deadline.limits.version,
+        "met_at": deadline.leg.stopped_at,
+        "is_set": is_set or (before is not None and before.is_set),
+        "limit_unit": limit.unit,
+        "responded_at": deadline.responded_at,
+    }
+    if before is None:
+        return Said(**known)
+    fields = before.__dict__
+    if all(fields[name] == value for name, value in known.items()):
+        return before
+    return Said(**known, told=before.told)
 
 
 def was_set(report_id: str, deadline: Deadline) -> e.DeadlineSet:
     """Say who owes a step by when."""
-    fields = _of(report_id, deadline) | {"started_by": deadline.leg.opened.kind.value}
-    return e.DeadlineSet(**fields, limit=deadline.limit.amount, limit_unit=deadline.limit.unit)
+    return e.DeadlineSet(
+        **_of(report_id, deadline),
+        limit=deadline.limit.amount,
+        limit_unit=deadline.limit.unit,
+        started_by=deadline.leg.opened.kind.value,
+    )
 
 
 def was_moved(report_id: str, before: Said, deadline: Deadline) -> e.DeadlineMoved:
     """Say that the date changed, and by what: the first that differs tells."""
     why: Literal["reclassified", "resumed", "late_fact", "calendar", "policy"] = "late_fact"
+    limit = deadline.limit
     if before.started_at == deadline.started_at:
         is_same_policy = before.policy_version == deadline.limits.version
-        if before.limit != deadline.limit.amount:
+        if (before.limit, before.limit_unit) != (limit.amount, limit.unit):
             why = "reclassified" if is_same_policy else "policy"
         elif before.rest_seconds != deadline.rest.total_seconds():
             why = "resumed"
@@ -90,18 +116,45 @@ def was_moved(report_id: str, before: Said, deadline: Deadline) -> e.DeadlineMov
 
 def was_met(report_id: str, deadline: Deadline, met_at: datetime) -> e.DeadlineMet:
     """Say that a step was done, or that nothing is owed any more, and whether in time."""
+    responded_at = deadline.responded_at
     return e.DeadlineMet(
         **_of(report_id, deadline),
         met_at=met_at,
         on_time=met_at <= deadline.at,
         working_days=deadline.working_days(met_at),
+        initial_response_working_days=(
+            None if responded_at is None else deadline.working_days(responded_at)
+        ),
     )
 
 
 def was_never_owed(report_id: str, said: Said, at: datetime) -> e.DeadlineMet:
     """Take back a deadline that a late fact shows was never owed: met, in time, with no work."""
-    fields = said.model_dump(exclude={"limit", "rest_seconds", "met_at", "is_set", "told"})
-    return e.DeadlineMet(report_id=report_id, **fields, met_at=at, on_time=True, working_days=0.0)
+    fields = _as_said(report_id, said)
+    return e.DeadlineMet(**fields, met_at=at, on_time=True, working_days=0.0)
+
+
+def was_withdrawn(
+    report_id: str, said: Said, told: Told, now: Deadline | None, policy: Policy
+) -> e.BreachWithdrawn:
+    """Take back a breach, to those whom it was told; `now` is the run as it is, if there is one.
+
+    While the reporter is asked no date counts: then none is named.
+    """
+    why: Literal["moved", "met_in_time", "never_owed"] = "never_owed"
+    if now is None:
+        limits = policy.limits(said.institution, said.started_at)
+    else:
+        limits = now.limits
+        why = "moved" if now.is_resting or now.at != told.deadline else "met_in_time"
+    fields = _as_said(report_id, said) | {"deadline": told.deadline}
+    return e.BreachWithdrawn(
+        **fields,
+        level=told.level,
+        why=why,
+        deadline_now=None if now is None or now.is_resting else now.at,
+        recipients=policy.recipients(said.institution, said.clock, told.level, said.unit, limits),
+    )
 
 
 class Ring(NamedTuple):
@@ -110,6 +163,11 @@ class Ring(NamedTuple):
     due_at: datetime
     level: int
     deadline: Deadline
+
+    @property
+    def told(self) -> Told:
+        """Return what is remembered once it was said."""
+        return Told(level=self.level, deadline=self.deadline.at)
 
 
 def has_rung(report_id: str, ring: Ring, now: datetime, policy: Policy) -> e.Event:
@@ -127,13 +185,14 @@ def has_rung(report_id: str, ring: Ring, now: datetime, policy: Policy) -> e.Eve
             ran_out_at=deadline.at,
         )
     fields = _of(report_id, deadline) | {
+        "level": level,
         "due_at": due_at,
         "detected_at": now,
-        "recipients": policy.recipients(deadline.institution, clock, level, deadline.unit, due_at),
+        "recipients": policy.recipients(
+            deadline.institution, clock, level, deadline.unit, deadline.limits
+        ),
     }
-    if level == WARNING:
-        return e.DeadlineApproaching(**fields)
-    return e.DeadlineBreached(**fields, level=level)
+    return e.DeadlineBreached(**fields) if level > WARNING else e.DeadlineApproaching(**fields)
 
 
 def _of(report_id: str, deadline: Deadline) -> dict[str, Any]:
@@ -148,3 +207,8 @@ def _of(report_id: str, deadline: Deadline) -> dict[str, Any]:
         "calendar_version": deadline.calendar_version,
         "policy_version": deadline.limits.version,
     }
+
+
+def _as_said(report_id: str, said: Said) -> dict[str, Any]:
+    names = e.OfDeadline.model_fields.keys() - {"report_id"}
+    return {"report_id": report_id} | {name: getattr(said, name) for name in names}

@@ -1,61 +1,79 @@
 """A report's facts as one story: what follows what, although they came from streams in no order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from services.sla_monitor.facts import Fact, Kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Story:
     """The facts in canonical order, each with the holding and dispatch that it belongs to."""
 
     facts: tuple[Fact, ...]
+    by_kind: Mapping[Kind, Sequence[Fact]]
 
     @classmethod
-    def of(cls, facts: Iterable[Fact]) -> "Story":
+    def of(cls, facts: tuple[Fact, ...]) -> "Story":
         """Place the facts that do not say themselves to which stretch of the life they belong.
 
-        A question of the national admin belongs to the holdings opened before it, a held routing
-        to the dispatch after those before it: in both cases one stream tells the order. A closing
-        that a newer dispatch overtook counts nothing.
+        `facts` are a case's, in canonical order. A question of the national admin belongs to the
+        holdings opened before it, a held routing to the dispatch after those before it: in both
+        cases one stream tells the order. A closing that a newer dispatch overtook counts nothing.
         """
-        ordered = tuple(sorted(set(facts), key=lambda f: f.order))
-        kept = (f for f in ordered if not _is_overtaken(f, ordered))
-        return cls(tuple(_placed(fact, ordered) for fact in kept))
+        found: list[Fact] = []
+        by_kind: dict[Kind, list[Fact]] = {}
+        for fact in facts:
+            kind = fact.kind
+            if kind is Kind.ASKED or kind is Kind.HELD:
+                placed = _placed(fact, facts)
+            elif kind is Kind.CLOSED and _is_overtaken(fact, facts):
+                continue
+            else:
+                placed = fact
+            found.append(placed)
+            if kind in by_kind:
+                by_kind[kind].append(placed)
+            else:
+                by_kind[kind] = [placed]
+        return cls(tuple(found), by_kind)
 
-    @cached_property
-    def _by_kind(self) -> dict[Kind, list[Fact]]:
-        found: dict[Kind, list[Fact]] = {}
-        for fact in self.facts:
-            found.setdefault(fact.kind, []).append(fact)
-        return found
-
-    def all(self, *kinds: Kind) -> list[Fact]:
+    def all(self, *kinds: Kind) -> Sequence[Fact]:
         """Return the facts of some kinds, in canonical order."""
-        found = [fact for kind in kinds for fact in self._by_kind.get(kind, ())]
-        return found if len(kinds) == 1 else sorted(found, key=lambda f: f.order)
+        lists = [self.by_kind[kind] for kind in kinds if kind in self.by_kind]
+        if len(lists) == 1:
+            return lists[0]
+        return sorted((fact for facts in lists for fact in facts), key=_order) if lists else ()
 
-    @cached_property
+    @property
     def received(self) -> Fact | None:
         """Return the report's own fact, once it is known."""
-        return next(iter(self.all(Kind.RECEIVED)), None)
+        found = self.by_kind.get(Kind.RECEIVED)
+        return found[0] if found else None
 
-    @cached_property
+    @property
     def end(self) -> Fact | None:
         """Return the first end that is final for every stage: archived, blocked or withdrawn."""
-        return next(iter(self.all(Kind.ENDED)), None)
+        found = self.by_kind.get(Kind.ENDED)
+        return found[0] if found else None
 
-    @cached_property
+    @property
     def is_over(self) -> bool:
         """Say whether nobody owes anything any more: ended, or closed and not reopened."""
-        if self.end is not None:
-            return True
+        return self.over_at is not None
+
+    @property
+    def over_at(self) -> datetime | None:
+        """Return since when nobody owes anything (UTC); None while somebody does."""
+        end = self.end
+        if end is not None:
+            return end.at
+        if Kind.CLOSED not in self.by_kind:
+            return None
         turns = self.all(Kind.CLOSED, Kind.REOPENED, Kind.ANSWERED)
-        last = max(turns, key=lambda f: (f.holding, f.n, f.order), default=None)
-        return last is not None and last.kind is Kind.CLOSED
+        last = max(turns, key=lambda f: (f.holding, f.n, f.order))
+        return max(f.at for f in self.by_kind[Kind.CLOSED]) if last.kind is Kind.CLOSED else None
 
     def unit_at(self, holding: int, until: datetime | None = None) -> str | None:
         """Return the unit that has the report in a holding, or None if none has."""
@@ -72,10 +90,12 @@ class Story:
         return None if any(back) else last.unit
 
 
+def _order(fact: Fact) -> tuple[datetime, str, int, str]:
+    return fact.order
+
+
 def _is_overtaken(fact: Fact, facts: Sequence[Fact]) -> bool:
     """Say whether a report was dispatched anew while it was closed: that begins again."""
-    if fact.kind is not Kind.CLOSED:
-        return False
     place = (fact.holding, fact.dispatch)
     if not any(f.kind is Kind.DISPATCHED and (f.holding, f.dispatch) > place for f in facts):
         return False
@@ -85,11 +105,12 @@ def _is_overtaken(fact: Fact, facts: Sequence[Fact]) -> bool:
 
 
 def _placed(fact: Fact, facts: Sequence[Fact]) -> Fact:
-    if fact.kind is Kind.ASKED and fact.stage == "national":
+    if fact.kind is Kind.ASKED:
+        if fact.stage != "national":
+            return fact
         opened = (f.holding for f in facts if f.kind is Kind.FORWARDED and f.n < fact.n)
-        return fact.model_copy(update={"holding": max(opened, default=0)})
-    if fact.kind is Kind.HELD:
-        sent = (f for f in facts if f.kind is Kind.DISPATCHED and f.n < fact.n)
-        awaited = max((f.dispatch for f in sent if f.holding == fact.holding), default=0) + 1
-        return fact.model_copy(update={"dispatch": awaited})
-    return fact
+        holding = max(opened, default=0)
+        return fact if holding == fact.holding else fact.model_copy(update={"holding": holding})
+    sent = (f for f in facts if f.kind is Kind.DISPATCHED and f.n < fact.n)
+    awaited = max((f.dispatch for f in sent if f.holding == fact.holding), default=0) + 1
+    return fact.model_copy(update={"dispatch": awaited})

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from shared.calendar import WEEKDAYS
 from shared.registry.changes import looser, no_minutes
 from shared.registry.decrees import Decreed, decree_problems
+from shared.registry.ladders import ladder_problems
 from shared.registry.models import (
     CalendarChain,
     Contents,
@@ -16,6 +17,7 @@ from shared.registry.models import (
     Rule,
     Unit,
 )
+from shared.registry.policies import merged_ladder
 
 _TOLD_BY_ALL = ("admin", "head", "oversight")
 
@@ -29,6 +31,7 @@ def problems_in(contents: Contents) -> list[str]:
         *_units(contents),
         *_categories(contents),
         *_rules(contents),
+        *_twice((chain.prefix for chain in contents.calendars), "calendars/", "prefix"),
         *(problem for chain in contents.calendars for problem in _calendar(chain)),
     ]
 
@@ -52,9 +55,7 @@ def _policies(contents: Contents) -> Iterator[str]:
     )
     for version in contents.policies:
         where = f"policy.toml: version of {version.valid_from}"
-        levels = sorted({rung.level for rung in version.ladder if rung.level > 0})
-        if levels != list(range(1, len(levels) + 1)):
-            yield f"{where}: ladder levels are {levels}; number them 1, 2, 3 without a gap"
+        yield from ladder_problems(version.ladder, where)
         if not 0 <= version.numbers.auto_forward_confidence.value <= 1:
             yield f"{where}: auto_forward_confidence must be from 0 to 1"
         yield from no_minutes(version.limits.by_name(), where)
@@ -82,6 +83,20 @@ def _institutions(contents: Contents) -> Iterator[str]:
                 yield f"{where}: calendar {name} is not in calendars/; correct the name or add it"
         yield from _hours(institution, where)
         yield from _contacts(institution, where)
+        yield from _own_ladder(institution, contents, where)
+
+
+def _own_ladder(institution: Institution, contents: Contents, where: str) -> Iterator[str]:
+    """Find what is wrong with a ladder of its own on top of any national one, each once."""
+    if institution.own_ladder:
+        problems = (
+            problem
+            for version in contents.policies
+            for problem in ladder_problems(
+                merged_ladder(version.ladder, institution.own_ladder), where
+            )
+        )
+        yield from dict.fromkeys(problems)
 
 
 def _hours(institution: Institution, where: str) -> Iterator[str]:
@@ -208,10 +223,10 @@ def _calendar(chain: CalendarChain) -> Iterator[str]:
     if not chain.versions:
         yield f"{where}: no [[version]]; add the first decree"
     for before, after in pairwise(chain.versions):
-        if after.known_from <= before.known_from:
+        if (after.known_from, after.again) <= (before.known_from, before.again):
             yield (
                 f"{where}: version of {after.known_from} is not newer than that of "
-                f"{before.known_from} before it; put versions in order, one per day"
+                f"{before.known_from} before it; put them in order, a day's second with again = 2"
             )
     for month_day, _, _ in chain.every_year:
         try:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal, Self, get_args
+from functools import cached_property
+from typing import Annotated, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -161,14 +162,43 @@ class Limit(Entry):
         return f"{self.amount} {self.unit.replace('_', ' ')}"
 
 
-class Rung(Entry):
-    """Who is told at a level, so many working days after the deadline (level 0: before it)."""
+REPEATS_MAX: Final = 52
+"""(open) A last level that repeats each week is said for a year; then everybody was told."""
 
-    level: int = Field(ge=0, le=9)
-    after_days: int = Field(ge=-60, le=365)
+
+class Threshold(NamedTuple):
+    """When a level of a clock is due: by working days from the deadline or a share of the limit."""
+
+    level: int
+    after_days: int | None
+    at_share: float | None
+    repeat_days: int | None = None
+
+
+class Rung(Entry):
+    """Who is told at a level: 0 is the last warning, -1 the one before; 1 and on escalate.
+
+    Due `after_days` working days after the deadline (negative: before it), or at a share of the
+    limit used, in working time without the pauses. `repeat_days`: again so many working days after
+    each, at levels that go on counting, at most `REPEATS_MAX` times.
+    """
+
+    level: int = Field(ge=-9, le=9)
+    after_days: int | None = Field(default=None, ge=-60, le=365)
+    at_share: float | None = Field(default=None, gt=0, le=10)
+    repeat_days: int | None = Field(default=None, ge=1, le=365)
     to: tuple[Told, ...]
     clocks: tuple[Clock, ...] = ()
     source: str
+
+    @property
+    def threshold(self) -> Threshold:
+        """Return when it is due."""
+        return Threshold(self.level, self.after_days, self.at_share, self.repeat_days)
+
+    def is_of(self, clock: Clock) -> bool:
+        """Say whether it is a level of a clock."""
+        return not self.clocks or clock in self.clocks
 
 
 class Limits(Entry):
@@ -210,7 +240,6 @@ class Policy(Entry):
     unit_returns_max: int
     command_wait_days: int
     auto_forward_confidence: float
-    warning_days_before: int
     day_minutes: int | None = None
 
     def __hash__(self) -> int:
@@ -233,14 +262,30 @@ class Policy(Entry):
         is_further = again and not first.is_no_looser_than(further, self.day_minutes)
         return further if is_further else first
 
-    def levels(self, clock: Clock) -> tuple[tuple[int, int], ...]:
-        """List (level, working days after the deadline) of a clock's escalation, level 1 first."""
-        steps = {
-            (rung.level, rung.after_days)
-            for rung in self.rungs
-            if rung.level > 0 and (not rung.clocks or clock in rung.clocks)
+    def thresholds(self, clock: Clock) -> tuple[Threshold, ...]:
+        """List when each level of a clock is due, warnings (level 0 and below) first, by level."""
+        return self._thresholds[clock]
+
+    @cached_property
+    def _thresholds(self) -> Mapping[Clock, tuple[Threshold, ...]]:
+        """Keep the thresholds by clock: a pure function of the rungs, asked in every decision."""
+        return {
+            clock: tuple(sorted({r.threshold for r in self.rungs if r.is_of(clock)}, key=_level))
+            for clock in get_args(Clock)
         }
-        return tuple(sorted(steps))
+
+    def rungs_at(self, level: int, clock: Clock) -> tuple[Rung, ...]:
+        """List the rungs of a clock that a level tells; beyond the last, those that repeat it."""
+        found = [rung for rung in self.rungs if rung.is_of(clock)]
+        last = max((rung.level for rung in found), default=level)
+        if level <= last:
+            return tuple(rung for rung in found if rung.level == level)
+        repeats = level <= last + REPEATS_MAX
+        return tuple(r for r in found if repeats and r.level == last and r.repeat_days is not None)
+
+
+def _level(threshold: Threshold) -> int:
+    return threshold.level
 
 
 class Number(Entry):
@@ -258,7 +303,6 @@ class Numbers(Entry):
     unit_returns_max: Number
     command_wait_days: Number
     auto_forward_confidence: Number
-    warning_days_before: Number
 
 
 class NationalPolicy(Entry):
@@ -330,9 +374,13 @@ class Institution(Entry):
 
 
 class DecreeVersion(Entry):
-    """One decree in a calendar's chain: what it adds, removes, and which years it settles."""
+    """One decree in a calendar's chain: what it adds, removes, and which years it settles.
+
+    `again` numbers the versions of one day, so that a mistake is corrected without waiting.
+    """
 
     known_from: date
+    again: int = Field(default=1, ge=1, le=99)
     decree: str
     source: str
     decides: tuple[int, ...] = ()

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from shared.registry.calendars import start_of
+from shared.registry.calendars import number_in, start_of
 from shared.registry.models import Institution, Limit, Limits, NationalPolicy, Policy, Rung
 
 
@@ -111,9 +111,13 @@ class History:
         """Return what the version of a name states."""
         return next((step.limits for step in self.steps if step.name == name), None)
 
-    def newest(self, *, is_national: bool, at: datetime) -> date | None:
-        """Return the day from which the newest version is valid that counts at an instant."""
-        days = [s.valid_from for s in self.steps if s.is_national == is_national and s.since <= at]
+    def newest(self, *, is_national: bool, at: datetime) -> tuple[date, int] | None:
+        """Return the newest version at an instant: since when it is valid, which of that day."""
+        days = [
+            (step.valid_from, number_in(step.name, step.valid_from))
+            for step in self.steps
+            if step.is_national == is_national and step.since <= at
+        ]
         return max(days, default=None)
 
     def national_since(self, since: datetime) -> Iterator[Limits]:
@@ -159,18 +163,17 @@ def _policy(institution: Institution, now: _InForce) -> Policy:
     return Policy(
         version=version,
         limits=now.national.model_copy(update=own),
-        rungs=_rungs(now.base.ladder, institution.own_ladder),
+        rungs=merged_ladder(now.base.ladder, institution.own_ladder),
         reopen_days=int(numbers.reopen_days.value),
         returns_max=int(numbers.returns_max.value),
         unit_returns_max=int(numbers.unit_returns_max.value),
         command_wait_days=int(numbers.command_wait_days.value),
         auto_forward_confidence=numbers.auto_forward_confidence.value,
-        warning_days_before=int(numbers.warning_days_before.value),
         day_minutes=institution.shortest_day(),
     )
 
 
-def _rungs(national: tuple[Rung, ...], own: tuple[Rung, ...]) -> tuple[Rung, ...]:
+def merged_ladder(national: tuple[Rung, ...], own: tuple[Rung, ...]) -> tuple[Rung, ...]:
     """Replace the national rungs of each level for which the institution states its own."""
     replaced = {rung.level for rung in own}
     return (*(rung for rung in national if rung.level not in replaced), *own)

@@ -1,10 +1,12 @@
 """Ask the registry about institutions, units, policy, directory, calendar and ladder: no I/O."""
 
 import copy
+from bisect import bisect_right
 from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from shared.calendar import Calendar
@@ -40,6 +42,19 @@ class UnknownCode(LookupError):  # noqa: N818  an answer about the data, not a f
     """No institution, unit, category or place has that code."""
 
 
+class Eras(NamedTuple):
+    """The instants at which an institution's calendar changes, and those before and after each."""
+
+    instants: list[datetime]
+    calendars: list[Calendar | None]
+
+    @classmethod
+    def of(cls, chains: Iterable[Chain]) -> "Eras":
+        """Begin with no calendar made."""
+        instants = sorted({since for chain in chains for _, since in chain.counting})
+        return cls(instants, [None] * (len(instants) + 1))
+
+
 class Registry:
     """Everything the operators' files say, checked, immutable, by code."""
 
@@ -58,6 +73,7 @@ class Registry:
         self._amended: OrderedDict[tuple[Change, ...], Registry] = OrderedDict()
         # Made once for all amended registries: what is the same by value is the same object.
         self._calendars: dict[tuple[object, ...], Calendar] = {}
+        self._eras: dict[str, Eras] = {}
         self._hours: dict[tuple[int, tuple[Hours, ...]], OpeningHours] = {}
         self._policies: dict[Policy, Policy] = {}
         self._units_of: dict[str, list[Unit]] = defaultdict(list)
@@ -115,7 +131,8 @@ class Registry:
             history = History.of(self.institution(institution), self._national)
             for change in self.published:
                 step = step_of(change, history)
-                history = history if step is None else history.with_published(step)
+                if step is not None and history.stated(step.name) is None:
+                    history = history.with_published(step)
             history.share(self._policies)
             self._histories[institution] = history
         return history
@@ -126,6 +143,19 @@ class Registry:
         A decree is known from the start of its day in the chain's zone, a published one not before
         it was seen. The version's name is that of the newest decree of each chain, joined by "+".
         """
+        if not isinstance(as_of, datetime) or as_of.tzinfo is None:
+            return self._calendar(institution, as_of)
+        era = self._eras.get(institution)
+        if era is None:
+            chains = [self.chains[name] for name in self.institution(institution).calendars]
+            era = self._eras[institution] = Eras.of(chains)
+        place = bisect_right(era.instants, as_of)
+        found = era.calendars[place]
+        if found is None:
+            found = era.calendars[place] = self._calendar(institution, as_of)
+        return found
+
+    def _calendar(self, institution: str, as_of: date | datetime) -> Calendar:
         owner = self.institution(institution)
         chains = [self.chains[name] for name in owner.calendars]
         known = [chain.known(as_of) for chain in chains]
@@ -158,8 +188,10 @@ class Registry:
     def amended(self, changes: tuple[Change, ...]) -> "Registry":
         """Return the registry with changes that were published, in the order they were seen.
 
-        Total: a change that contradicts what is known when it counts is left out, one that the
-        registry has already changes nothing. Pure, and the same object for the same changes.
+        Total: a change that contradicts what is known when it counts is left out, a repetition
+        changes nothing. One that the files have too changes no calendar and no policy, but stays
+        among `published`: since then it counts for what is open. Pure, and the same object for the
+        same changes.
         """
         if not changes:
             return self
@@ -176,12 +208,16 @@ class Registry:
         return made
 
     def _with(self, change: Change) -> "Registry":
-        if is_known(change, self) or problems_of(change, self):
+        event, is_there = change.event, is_known(change, self)
+        again = any(known.event.version == event.version for known in self.published)
+        if (is_there and again) or problems_of(change, self):
             return self
         made = copy.copy(self)
         made.published = (*self.published, change)
         made._amended = OrderedDict()  # noqa: SLF001  its own class
-        event = change.event
+        if is_there:
+            return made
+        made._eras = {}  # noqa: SLF001
         if isinstance(event, CalendarAmended):
             chain = self.chains[event.chain].with_published(version_of(event), change.seen_at)
             made.chains = MappingProxyType({**self.chains, event.chain: chain})
@@ -199,18 +235,18 @@ class Registry:
         clock: Clock,
         *,
         unit: str | None = None,
-        on: date | datetime | None = None,
+        on: date | datetime | Policy | None = None,
     ) -> tuple[Contact, ...]:
-        """List who is told at a level (0 = the warning) about a clock that the institution owes.
+        """List who is told at a level (0 = the last warning) about a clock the institution owes.
 
-        Completion and reply are owed by the reporter, whom the notifier reaches: nobody here.
+        By the ladder of a policy, or of the policy in force at a time. Completion and reply are
+        owed by the reporter, whom the notifier reaches: nobody here.
         """
-        policy = self.policy(institution, on or date.max)
+        policy = on if isinstance(on, Policy) else self.policy(institution, on or date.max)
         told: dict[Contact, None] = {}
-        for rung in policy.rungs:
-            if rung.level == level and (not rung.clocks or clock in rung.clocks):
-                for to in rung.to:
-                    told |= dict.fromkeys(self._told(to, institution, clock, unit))
+        for rung in policy.rungs_at(level, clock):
+            for to in rung.to:
+                told |= dict.fromkeys(self._told(to, institution, clock, unit))
         return tuple(told)
 
     def _told(

@@ -220,10 +220,11 @@ def test_the_policys_numbers() -> None:
     policy = REGISTRY.policy(NATIONAL, TODAY)
 
     assert (policy.returns_max, policy.unit_returns_max, policy.command_wait_days) == (2, 2, 1)
-    assert (policy.reopen_days, policy.warning_days_before) == (30, 1)
+    assert policy.reopen_days == 30
     assert policy.auto_forward_confidence == 0.8
-    assert policy.levels("follow_up") == ((1, 0), (2, 3), (3, 7))
-    assert policy.levels("national_verification") == ((1, 0), (2, 3), (3, 7))
+    for clock in ("follow_up", "national_verification", "dispatch", "institution_verification"):
+        days = [(step.level, step.after_days) for step in policy.thresholds(clock)]
+        assert days == [(0, -1), (1, 0), (2, 3), (3, 7)]
 
 
 @each(

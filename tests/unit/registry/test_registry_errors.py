@@ -10,6 +10,7 @@ import pytest
 
 from shared.events import ReportClass
 from shared.registry import PACKAGED, RegistryError, load
+from shared.registry.models import REPEATS_MAX
 from tests.tables import each
 
 HSU = "institutions/6308.toml"
@@ -206,7 +207,8 @@ def test_an_institution_may_replace_a_level_of_the_ladder(tmp_path: Path) -> Non
     registry = load(folder)
     policy = registry.policy("3204", registry.institution("3204").valid_from)
 
-    assert policy.levels("follow_up") == ((1, 0), (2, 2), (3, 7))
+    days = [(step.level, step.after_days) for step in policy.thresholds("follow_up")]
+    assert days == [(0, -1), (1, 0), (2, 2), (3, 7)]
     assert policy.version == "national-2019-01-01+3204-2021-01-01"
     assert [c.role for c in registry.ladder("3204", 2, "follow_up")] == ["head"]
 
@@ -261,3 +263,58 @@ def test_hours_are_counted_on_the_calendar(tmp_path: Path) -> None:
     assert registry.hours("3204", known) is None
     start = datetime(2026, 3, 17, 7, 30, tzinfo=UTC)  # Tuesday 15:30 WITA, before four days off
     assert hours.add(start, timedelta(minutes=60)) == datetime(2026, 3, 25, 0, 30, tzinfo=UTC)
+
+
+RUNG = '[[ladder]]\nlevel = {}\n{}\nto = ["head"]\nsource = "test"'
+
+
+@pytest.mark.parametrize(
+    ("level", "when", "problem"),
+    [
+        (-2, "after_days = -3", "warning levels are [0, -2]; number them 0, -1, -2 without a gap"),
+        (5, "after_days = 9", "ladder levels are [1, 2, 3, 5]; number them 1, 2, 3 without a gap"),
+        (0, "", "ladder level 0 needs either after_days or at_share; state one"),
+        (0, "after_days = -1\nat_share = 0.5", "needs either after_days or at_share; state one"),
+        (0, "after_days = 1", "ladder level 0 warns before the deadline if it is 0 or below"),
+        (1, "after_days = -1", "ladder level 1 warns before the deadline if it is 0 or below"),
+        (0, "at_share = 1.2", "ladder level 0 at a share: below 1 warns"),
+        (2, "at_share = 1.0", "ladder level 2 at a share: below 1 warns"),
+        (0, "after_days = -1\nrepeat_days = 2", "ladder level 0 is a warning and cannot repeat"),
+        (2, "after_days = 3\nrepeat_days = 2", "ladder level 2 repeats but is not the last"),
+        (2, "after_days = 9", "ladder levels are not in the order of their after_days; renumber"),
+    ],
+)
+def test_a_ladder_that_contradicts_itself_is_refused(
+    tmp_path: Path, level: int, when: str, problem: str
+) -> None:
+    """On top of the national one, with the level named."""
+    folder = a_registry(tmp_path)
+    edited(folder, "institutions/3204.toml", "", RUNG.format(level, when))
+
+    with pytest.raises(RegistryError) as refused:
+        load(folder)
+
+    assert any(problem in said for said in refused.value.problems), refused.value
+
+
+def test_a_level_at_two_times_for_one_clock_is_refused(tmp_path: Path) -> None:
+    """Each level of a clock is due once."""
+    folder = a_registry(tmp_path)
+    rungs = "\n".join(RUNG.format(3, f"after_days = {days}") for days in (7, 8))
+    edited(folder, "institutions/3204.toml", "", rungs)
+
+    with pytest.raises(RegistryError, match="ladder level 3 of a clock is due at two times"):
+        load(folder)
+
+
+def test_a_last_level_that_repeats_tells_its_people_again_and_not_for_ever(tmp_path: Path) -> None:
+    """Levels go on counting, the recipients are those of the last level."""
+    folder = a_registry(tmp_path)
+    edited(folder, "institutions/3204.toml", "", RUNG.format(4, "at_share = 3\nrepeat_days = 5"))
+
+    registry = load(folder)
+
+    for level in (4, 5, 4 + REPEATS_MAX):
+        assert [c.role for c in registry.ladder("3204", level, "follow_up")] == ["head"]
+    assert not registry.ladder("3204", 5 + REPEATS_MAX, "follow_up")
+    assert not registry.ladder("6308", 4, "follow_up")

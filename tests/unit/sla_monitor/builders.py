@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from services.sla_monitor.clocks import legs
+from services.sla_monitor.deadlines import deadlines
 from services.sla_monitor.ledger import Span, ledger
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import Monitored, decide
@@ -196,7 +196,7 @@ def rang(due_at: datetime, now: datetime | None = None) -> Step:
 def ledger_of(case: Monitored) -> tuple[Span, ...]:
     """Return the ledger that a case's facts give."""
     story = Story.of(case.facts)
-    return ledger(story, legs(story))
+    return ledger(story, deadlines(story, POLICY))
 
 
 class Run(NamedTuple):

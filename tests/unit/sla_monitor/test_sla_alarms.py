@@ -148,16 +148,18 @@ def test_a_later_deadline_has_its_levels_anew_and_keeps_what_was_said() -> None:
     assert {b.deadline for b in later.of(e.DeadlineBreached)} == {at("2023-03-29 00:00")}
 
 
-def test_a_deadline_that_moves_back_repeats_no_level() -> None:
-    """The same date again: what was said of it was said."""
+def test_a_deadline_that_moves_back_says_again_what_was_withdrawn() -> None:
+    """What was taken back is true again; the warning, which nothing took back, is not repeated."""
     done = run([dispatched(MONDAY, report_class=e.ReportClass.INFORMATION)])
     breached = done.ring_until(at("2023-03-14 12:00"))
     there = breached.then(
         reclassified("2023-03-14 13:00", e.ReportClass.UNSUPERVISED),
         reclassified("2023-03-14 14:00", e.ReportClass.INFORMATION),
     )
+    assert [w.level for w in there.of(e.BreachWithdrawn)] == [1]
     later = there.ring_until(at("2023-05-31 00:00"))
-    assert [b.level for b in later.of(e.DeadlineBreached)] == [2, 3]
+    assert later.names() == ["DeadlineBreached follow_up"] * 3
+    assert [b.level for b in later.of(e.DeadlineBreached)] == [1, 2, 3]
 
 
 def test_a_deadline_that_moves_into_the_past_is_breached_at_once_in_order() -> None:
