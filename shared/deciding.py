@@ -42,6 +42,7 @@ class Work:
     outbounds: list[Outbound] = field(default_factory=list)
     by_lane: dict[str, list[Outbound]] = field(default_factory=dict)
     dead: int = 0
+    recent: deque[int] = field(default_factory=deque)  # 1 for a dead letter, 0 for a decision
 
     def case(self, report_id: str) -> Stored:
         """Return a case as it is by now."""
@@ -98,8 +99,12 @@ class Decider(Generic[C, P]):
                     self._replay(work, item)
                 case DeadLetter():
                     self._bury(work, item.record, item.reason, item.detail)
-        self._check_limit(work.dead, len(records))
+        work.recent = self._within_limit(work.dead, len(records))
         return work
+
+    def saved(self, work: Work) -> None:
+        """Count a batch against the limit of dead letters once it is saved, however often tried."""
+        self._recent = work.recent
 
     # ---- what the rules may see
 
@@ -235,7 +240,7 @@ class Decider(Generic[C, P]):
 
     # ---- bounds
 
-    def _check_limit(self, dead: int, records: int) -> None:
+    def _within_limit(self, dead: int, records: int) -> deque[int]:
         recent = deque(self._recent, maxlen=self._recent.maxlen)
         recent.extend([1] * dead + [0] * (records - dead))
         count, share = sum(recent), sum(recent) / max(1, len(recent))
@@ -248,7 +253,7 @@ class Decider(Generic[C, P]):
                     "Nothing of this batch was saved. Mend the rule or the sender, start again",
                 )
             ])  # fmt: skip
-        self._recent = recent
+        return recent
 
     def _lane(self, record: Record) -> str:
         return self._lane_of(Partition(record.topic, record.partition))

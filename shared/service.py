@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Union
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -40,7 +40,7 @@ from shared.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-START_BACKOFF_SECONDS_MAX = 5.0
+START_BACKOFF_SECONDS_MAX = 2.0
 
 
 class Service:
@@ -105,7 +105,7 @@ class Service:
             checkpoint=checkpoint(self.stage.name),
         )
         self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.meters)
-        await self.log.start()
+        await self._reach_broker()
         # What is alive now stays alive: the collector need not look at it again (speed.md).
         gc.collect()
         gc.freeze()
@@ -121,6 +121,22 @@ class Service:
                 self.logger.warning("waiting_for_database", error=type(away).__name__)
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
+
+    async def _reach_broker(self) -> None:
+        """Wait for the broker: a stage that starts in an outage goes on when that is over.
+
+        Left to the supervisor, its growing pauses would be added to the outage.
+        """
+        delay = 0.2
+        while True:
+            try:
+                await self.log.start()
+            except KafkaConnectionError as away:
+                self.logger.warning("waiting_for_broker", error=type(away).__name__)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
+            else:
+                return
 
     async def started(self) -> None:
         """Start what runs beside the consumer."""

@@ -155,7 +155,7 @@ class Shell(Generic[C, P]):
             zip(partitions, (r.offset for r in records), strict=True), positions
         )
         if batch.gaps:
-            await self._go_back(positions, batch.gaps)
+            await self._go_back(touched, batch.gaps)
             return
         if batch.ends:
             work = await self._decider.decide([records[i] for i in batch.fresh], self._state)
@@ -163,23 +163,22 @@ class Shell(Generic[C, P]):
         self.positions.update(positions | batch.ends)
         await self._log.commit({p: batch.ends.get(p, positions[p]) for p in touched})
 
-    async def _go_back(
-        self, positions: Mapping[Partition, int], gaps: Mapping[Partition, int]
-    ) -> None:
+    async def _go_back(self, touched: Iterable[Partition], gaps: Iterable[Partition]) -> None:
         starts = await self._log.starts(gaps)
-        lost = [
-            refusal
-            for p, position in gaps.items()
-            if isinstance(
-                refusal := lane_rules.start_at(p, position, Bounds(starts[p], position)), Refusal
-            )
+        self._forget()  # another may have decided since what retention has removed since
+        lanes = await self._load({self._lane_of(p) for p in touched})
+        positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
+        found = [
+            lane_rules.start_at(p, positions[p], Bounds(starts[p], positions[p])) for p in gaps
         ]
+        lost = [refusal for refusal in found if isinstance(refusal, Refusal)]
         if lost:
             raise Refused(lost)
         for partition, offset in positions.items():
             self._log.seek(partition, offset)
-        self._meters.gaps.inc(len(gaps))
-        self._logger.warning("gap_seek_back", partitions=[f"{p.topic}/{p.partition}" for p in gaps])
+        told = [f"{p.topic}/{p.partition}" for p in gaps]
+        self._meters.gaps.inc(len(told))
+        self._logger.warning("gap_seek_back", partitions=told)
 
     # ---- save, publish
 
@@ -195,6 +194,7 @@ class Shell(Generic[C, P]):
             new = Lane(lane_id, old.positions | mine, secrets.randbits(62), packed)
             saves.append(LaneSave(new, old.token))
         await self._state.save(saves, work.changed)
+        self._decider.saved(work)
         self._checkpoint("saved")
         for save in saves:
             self._lanes[save.lane.id] = save.lane

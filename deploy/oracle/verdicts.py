@@ -120,15 +120,13 @@ def _reason(life: Life) -> str | None:
         return None
     if request.target is None:
         return "overdue without a target"
-    if request.closed is None:
-        return (
-            "open past its target, on time for the city"
-            if is_breached
-            else ("open, overdue before its target")
-        )
-    if request.opened is not None and request.closed < request.opened:
-        return "closed before it was opened"
-    return "closed late, on time for the city" if is_breached else "closed in time, overdue"
+    if request.opened is not None and request.closed is not None:
+        if request.closed < request.opened:
+            return "closed before it was opened"
+        when = "closed late" if is_breached else "closed in time"
+    else:
+        when = "open past its target" if is_breached else "open before its target"
+    return f"{when}, {'on time' if is_breached else 'overdue'} for the city"
 
 
 def _ours(request: Request) -> str:

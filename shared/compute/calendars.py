@@ -28,11 +28,22 @@ class Refused(ValueError):  # noqa: N818  an answer about a request, not a fault
 
 
 class Timetable:
-    """A calendar and its hours; without hours a working day is 00:00 to 24:00."""
+    """A calendar and its hours; without hours a working day is 00:00 to 24:00.
 
-    def __init__(self, calendar: Calendar, week: tuple[Hours, ...] | None = None) -> None:
+    `days_close` says whether a day ends at its closing time; an institution's does not: its hari
+    kerja end at 24:00 whatever its hours, which count for minutes only.
+    """
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        week: tuple[Hours, ...] | None = None,
+        *,
+        days_close: bool = True,
+    ) -> None:
         self.calendar = calendar
         self._week = week
+        self._days_close = days_close
         self._ends: dict[date, str] = {}
 
     @cached_property
@@ -50,7 +61,7 @@ class Timetable:
         """Return the end of a working day as text (UTC): its closing time, or 24:00."""
         found = self._ends.get(day)
         if found is None:
-            if self._week is None:
+            if self._week is None or not self._days_close:
                 end = self.calendar.end_of_day(day)
             else:
                 end = closing_time(self.calendar.zone, self._week, day)
@@ -112,9 +123,11 @@ class Timetables:
         told = fields.get("as_of")
         as_of = date.max if told is None else day_or_instant("as_of", told)
         try:
-            return Timetable(self._registry.calendar(code, as_of))
+            calendar = self._registry.calendar(code, as_of)
+            week = self._registry.institution(code).opening_hours
         except UnknownCode as unknown:
             raise Refused("unknown_institution", str(unknown)) from None
+        return Timetable(calendar, week, days_close=False)
 
 
 def written(at: datetime) -> str:

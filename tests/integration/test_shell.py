@@ -225,6 +225,21 @@ async def test_a_broker_crash_loses_and_doubles_nothing(stack: Stack) -> None:
         check(sent, await said(stack, sent))
 
 
+async def test_a_stage_that_starts_while_the_broker_is_away_waits_for_it(stack: Stack) -> None:
+    """It does not end, so no pause of a supervisor is added to the outage."""
+    await fresh(stack)
+    await asyncio.to_thread(stack.kill_kafka)
+    with worker(stack) as process:
+        try:
+            wait_until(lambda: "waiting_for_broker" in process.log.read_text(), "it waits")
+        finally:
+            await asyncio.to_thread(stack.start_kafka)
+        process.wait_ready()
+        sent = some(10, reports=2)
+        await send(stack, INSTITUTION, sent)
+        check(sent, await said(stack, sent))
+
+
 async def test_a_lost_database_is_refused_with_exit_code_78(stack: Stack) -> None:
     """The schema is gone although offsets are committed: it says so and what to do."""
     await fresh(stack)

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.cases import Stored
-from shared.envelope import Outbound, derive_id, id_hash, outside_id
+from shared.envelope import derive_id, id_hash, outside_id
 from shared.lanes import Partition, Refused, unpack
 from shared.shell import Stopping
 from shared.stage import Limits
-from shared.topics import INSTITUTION, ROUTING
+from shared.topics import ROUTING
 from tests.simulation.memory import Crash
 from tests.simulation.world import LANE, REPORT, A, B, World
 
@@ -297,63 +297,6 @@ async def test_past_its_limit_of_dead_letters_a_stage_stops_and_saves_nothing() 
     assert all(row.positions == {} for row in world.state.rows.values())
 
 
-async def test_a_few_dead_letters_stop_nothing() -> None:
-    """One poison record among many is isolated."""
-    world = World(limits=Limits(dead_letter_count_max=5, dead_letter_share_max=0.1))
-    worker = await world.started()
-    records = [world.accepted(f"a{i}") for i in range(99)]
-    records.insert(7, world.accepted("b0", by="bug", report="0123456789AC"))
-
-    await worker.shell.batch(records)
-
-    assert len(world.said()) == 99
-    assert len(world.dead()) == 1
-
-
-async def test_unreadable_records_are_dead_letters_with_a_reason_and_stop_nothing() -> None:
-    """Bytes, JSON, headers, key: each has its code, and the next record is decided."""
-    world = World()
-    worker = await world.started()
-    good = world.accepted("a0")
-    other = (good.value or b"").replace(REPORT.encode(), b"0123456789AC")
-    bad: dict[bytes, tuple[bytes, tuple[tuple[str, bytes], ...]]] = {
-        b"not_json": (b"\xff\xfe", good.headers),
-        b"invalid_fields": (b'{"report_id":"0123456789AB","holding":-1}', good.headers),
-        b"missing_header": (good.value or b"", ()),
-        b"wrong_key": (other, good.headers),
-    }
-    records = [good]
-    for value, headers in bad.values():
-        records.append(
-            world.broker.append(
-                Outbound(INSTITUTION.name, LANE, REPORT.encode(), value, list(headers))
-            )
-        )
-    records.append(world.accepted("a9"))
-
-    await worker.shell.batch(records)
-
-    assert world.said() == ["a0", "a9"]
-    assert [d["reason"] for d in world.dead()] == list(bad)
-
-
-async def test_a_type_that_the_stage_does_not_read_moves_only_the_position() -> None:
-    """The header is enough: not even its JSON is looked at."""
-    world = World()
-    worker = await world.started()
-    record = world.broker.append(
-        Outbound(
-            INSTITUTION.name, LANE, b"k", b"not json",
-            [("ce_type", b"id.go.lapor.verification.something-new.v9"), ("ce_id", b"x")],
-        )
-    )  # fmt: skip
-
-    await worker.shell.batch([record])
-
-    assert world.dead() == []
-    assert world.state.rows[str(LANE)].positions[A] == 1
-
-
 async def test_while_the_broker_is_away_nothing_is_skipped_and_a_stop_ends_the_wait() -> None:
     """Infrastructure is waited for; the process still stops at once when asked."""
     world = World(limits=Limits(backoff_seconds_max=30))
@@ -404,3 +347,19 @@ async def test_offsets_are_committed_last_and_only_for_what_is_still_assigned() 
     await worker.shell.batch([a0, b0])
 
     assert world.broker.committed["routing"] == {Partition(*B): 1}
+
+
+async def test_what_retention_removes_after_another_decided_it_refuses_nobody() -> None:
+    """A zombie wakes beyond its old position: it looks again before it says what was lost."""
+    world = World()
+    a0, a1, a2 = (world.accepted(f"a{i}") for i in range(3))
+    zombie, other = await world.started(), await world.started()
+    await zombie.shell.batch([a0])
+    await other.shell.batch([a0, a1])
+    world.broker.starts[A] = 2
+
+    await zombie.shell.batch([a2])
+
+    assert zombie.log.sought[A] == 2
+    await zombie.shell.batch([a2])
+    assert world.said() == ["a0", "a1", "a2"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -38,7 +38,6 @@ def standing(case: Monitored) -> object:
 
 
 @given(st.data(), lives())
-@settings(max_examples=40, deadline=None)
 def test_any_order_of_arrival_gives_the_same_deadlines_and_ledger(
     data: st.DataObject, life: list[Step]
 ) -> None:
@@ -117,7 +116,6 @@ def test_what_stands_at_last_is_a_function_of_the_facts(
 
 
 @given(st.data(), lives())
-@settings(max_examples=30, deadline=None)
 def test_a_record_repeated_changes_and_says_nothing(data: st.DataObject, life: list[Step]) -> None:
     """An upstream that says it again under a new offset is recognised."""
     done = run(life)
@@ -127,7 +125,6 @@ def test_a_record_repeated_changes_and_says_nothing(data: st.DataObject, life: l
 
 
 @given(st.lists(noise(), max_size=12))
-@settings(max_examples=40, deadline=None)
 def test_every_record_can_be_decided_in_every_case(steps: list[Step]) -> None:
     """Total: no time, holding or order raises, and the same records give the same decision."""
     case: Monitored | None = None
@@ -149,7 +146,6 @@ def _covers(case: Monitored) -> None:
 
 
 @given(lives())
-@settings(max_examples=40, deadline=None)
 def test_the_ledger_is_the_whole_life(life: list[Step]) -> None:
     """From reception to the last end, or to now."""
     case = run(life).case
@@ -161,7 +157,6 @@ def test_the_ledger_is_the_whole_life(life: list[Step]) -> None:
 
 
 @given(st.data(), lives())
-@settings(max_examples=40, deadline=None)
 def test_every_level_is_said_once_for_its_date_and_never_before_it(
     data: st.DataObject, life: list[Step]
 ) -> None:
@@ -185,7 +180,6 @@ def test_every_level_is_said_once_for_its_date_and_never_before_it(
 
 
 @given(lives())
-@settings(max_examples=40, deadline=None)
 def test_after_an_end_nothing_is_set_or_rings(life: list[Step]) -> None:
     """While a report is open somebody owes its next step, and after its end nobody does."""
     done: Run | None = None
@@ -202,7 +196,6 @@ def test_after_an_end_nothing_is_set_or_rings(life: list[Step]) -> None:
 
 
 @given(lives())
-@settings(max_examples=30, deadline=None)
 def test_whoever_follows_the_stream_knows_what_the_case_knows(life: list[Step]) -> None:
     """The last event of each run tells its date, and whether it was met.
 

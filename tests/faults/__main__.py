@@ -1,0 +1,41 @@
+"""`python -m tests.faults [--seed N] [--minutes M] [--short]`: hurt a real stack, then count.
+
+The short form takes about three minutes. A run is repeated by its seed: the same lives, the same
+faults at the same times (the machine still decides what each process was doing then).
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.faults.run import Options, run
+from tests.faults.schedule import ROUND_SECONDS
+
+
+def main() -> int:
+    """Run; exit code 0 if nothing was lost, doubled, or stuck."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--minutes", type=float, default=10.0)
+    arguments.add_argument("--short", action="store_true", help="one round of every fault")
+    arguments.add_argument("--calm", action="store_true", help="the load alone, without a fault")
+    arguments.add_argument("--rate", type=float, help="reports a second")
+    arguments.add_argument("--json", type=Path, help="write the checker's counts there")
+    chosen = arguments.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of an outage all the time
+    options = Options(
+        seed=chosen.seed,
+        seconds=ROUND_SECONDS if chosen.short else chosen.minutes * 60,
+        rate=chosen.rate or (8.0 if chosen.short else 15.0),
+        is_short=chosen.short,
+        is_calm=chosen.calm,
+        json=chosen.json,
+    )
+    return 0 if run(options, Console(width=120)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Seeded lives of reports, acted out by simulated channels, institutions and reporters."""

@@ -1,0 +1,218 @@
+"""A whole local stack in a home of its own, and the hands to hurt it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from psutil import pid_exists
+
+from deploy.local import stack
+from deploy.local.home import Home, default_cache
+from deploy.local.lives import Condition
+from deploy.local.postgres import remove_folder
+from deploy.local.processes import Ports, end, last_lines, marked
+from deploy.local.services import Seat, command
+from deploy.local.state import RETRY_SIGNAL, Child, State
+from shared.clock import Clock
+
+PREFIX: Final = "lapor-faults-"
+DAY_SECONDS: Final = 10.0  # of a business day, so that deadlines pass in a short run
+BUSINESS_ORIGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday of a year with a decree
+WORKER_PORT: Final = 23_001
+
+
+class Pipeline:
+    """Started by `up`, gone on leaving; ends only what it started."""
+
+    def __init__(self, day_seconds: float = DAY_SECONDS) -> None:
+        started = datetime.now(UTC).replace(microsecond=0)
+        scale = 86_400 / day_seconds
+        self.clock = Clock(scale, started, started if scale == 1 else BUSINESS_ORIGIN)
+
+    def __enter__(self) -> Self:
+        sweep()
+        self.home = Home(Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))).make()
+        self.kill_folder = self.home.root / "kill"
+        self.kill_folder.mkdir()
+        self._ports = Ports(default_cache() / "ports")
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._pauses = 0
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        while self._pauses:
+            self.resume_supervisor()
+        for worker in self._workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait(30)
+        try:
+            stack.down(self.home)
+        finally:
+            self._ports.close()
+            remove(self.home)
+
+    @property
+    def _env(self) -> dict[str, str]:
+        """What every stage finds in its environment beside what the supervisor gives it."""
+        return {
+            "LAPOR_TEST_KILL_AT": str(self.kill_folder),
+            "LAPOR_CLOCK_SCALE": str(self.clock.scale),
+            "LAPOR_CLOCK_REAL_ORIGIN": self.clock.real_origin.isoformat(),
+            "LAPOR_CLOCK_BUSINESS_ORIGIN": self.clock.business_origin.isoformat(),
+            "LAPOR_ALARM_TICK_SECONDS": "0.2",
+            "LAPOR_ALARM_RING_AGAIN_SECONDS": "3",
+            "LAPOR_NOTIFIER_TICK_SECONDS": "0.2",
+            "LAPOR_NOTIFIER_AGAIN_AFTER_SECONDS": "5",
+            "LAPOR_NOTIFIER_QUIET_START_LOCAL": "00:00",
+            "LAPOR_NOTIFIER_QUIET_END_LOCAL": "00:00",
+        }
+
+    def up(self) -> None:
+        """Start all of it, silently; return when it is ready."""
+        quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
+        services = tuple(
+            service.model_copy(update={"env": {**service.env, **self._env}})
+            for service in stack.DEFAULT_PLAN.services
+        )
+        plan = stack.DEFAULT_PLAN.model_copy(update={"services": services})
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", ResourceWarning
+            )  # the supervisor is to outlive its Popen
+            stack.up(self.home, default_cache(), quiet, plan=plan)
+        found = stack.connection(self.home)
+        self.kafka, self.postgres = found.kafka, found.postgres
+
+    # ---- looking
+
+    def state(self) -> State:
+        """Return what the supervisor last said.
+
+        Raises:
+            RuntimeError: the supervisor has ended.
+        """
+        state = stack.running(self.home)
+        if state is None:
+            raise RuntimeError("\n".join(last_lines(self.home.log("supervisor"))))
+        return state
+
+    def child(self, name: str) -> Child:
+        """Return a process of the stack."""
+        return next(child for child in self.state().children if child.name == name)
+
+    def refused(self) -> list[str]:
+        """Return the stages that refuse to run, with their last words."""
+        return [
+            f"{child.name}: {last_lines(Path(child.log), 1)}"
+            for child in self.state().children
+            if child.condition is Condition.STOPPED
+        ]
+
+    def exits(self) -> Counter[tuple[str, int]]:
+        """Count how processes ended, by the supervisor's log: (name, exit code)."""
+        found: Counter[tuple[str, int]] = Counter()
+        for line in self.home.log("supervisor").read_text().splitlines():
+            name, _, rest = line.partition(" WARNING ")[2].partition(": ended with ")
+            if rest:
+                found[name, int(rest.partition(",")[0])] += 1
+        return found
+
+    def words(self, name: str, count: int = 15) -> list[str]:
+        """Return the last lines of a log."""
+        return last_lines(self.home.log(name), count)
+
+    # ---- hurting
+
+    def signal(self, name: str, number: int) -> bool:
+        """Send a signal to a process of the stack; return whether it ran."""
+        mark = self.child(name).mark
+        process = mark.process() if mark else None
+        if process is None:
+            return False
+        process.send_signal(number)
+        return True
+
+    def pause_supervisor(self) -> None:
+        """Keep the supervisor from starting again what ends."""
+        if self._pauses == 0:
+            os.kill(self.state().supervisor_pid, signal.SIGSTOP)
+        self._pauses += 1
+
+    def resume_supervisor(self) -> None:
+        """Let it go on, once everybody who paused it has said so."""
+        self._pauses -= 1
+        if self._pauses == 0:
+            os.kill(self.state().supervisor_pid, signal.SIGCONT)
+
+    def nudge(self) -> None:
+        """Have started at once what has ended often: `lapor up` by an operator."""
+        state = self.state()
+        waits = any(c.condition is Condition.WAITING and c.failures > 1 for c in state.children)
+        if waits and not self._pauses:
+            os.kill(state.supervisor_pid, RETRY_SIGNAL)
+
+    def arm(self, stage: str, point: str) -> Path:
+        """Have a stage die at a commit point; the file returned is gone when it did."""
+        file = self.kill_folder / f"{stage}@{point}"
+        file.touch()
+        return file
+
+    def worker(self, stage: str, replica: str) -> subprocess.Popen[bytes]:
+        """Start another process of a stage."""
+        port = self._ports.take(WORKER_PORT)
+        service = next(s for s in stack.DEFAULT_PLAN.services if s.name == stage)
+        seat = Seat(service=service, port=port)
+        log = self.home.log(f"{stage}-{replica}-{time.time_ns()}")
+        with log.open("wb") as output:
+            started = subprocess.Popen(
+                [sys.executable, "-m", *command([seat])],
+                env={**self._supervised(), **seat.env, **self._env, "LAPOR_REPLICA": replica},
+                cwd=self.home.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+        self._workers.append(started)
+        return started
+
+    def _supervised(self) -> Mapping[str, str]:
+        secrets = self.home.read_secrets()
+        return {
+            **os.environ,
+            "LAPOR_NOTIFIER_OUTBOX": str(self.home.root / "outbox"),
+            "LAPOR_HOME": str(self.home.root),
+            "LAPOR_STACK": str(self.home.root),
+            "LAPOR_KAFKA": self.kafka,
+            "LAPOR_POSTGRES": self.postgres,
+            "LAPOR_MASTER_KEY": secrets.master_key,
+            "LAPOR_DEAD_LETTER_KEY": secrets.dead_letter_key,
+        }
+
+
+def remove(home: Home) -> None:
+    """End what still runs for a home, and delete it."""
+    end(marked("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
+    remove_folder(home)
+    shutil.rmtree(home.root, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove what earlier runs left that were killed themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        pid = folder.name.removeprefix(PREFIX).split("-")[0]
+        if folder.stat().st_uid == os.geteuid() and pid.isdigit() and not pid_exists(int(pid)):
+            remove(Home(folder))

@@ -1,0 +1,262 @@
+"""One run: load and faults, then silence, then the checker, then the account of it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+from rich.console import Console
+from rich.table import Table
+
+from tests.faults.checker.reading import places, reader, tables
+from tests.faults.checker.rules import READS
+from tests.faults.inflict import Hand, Suffered
+from tests.faults.load.mouth import Mouth
+from tests.faults.load.town import Town
+from tests.faults.noise import Noise
+from tests.faults.pipeline import Pipeline
+from tests.faults.recovery import Progress
+from tests.faults.schedule import Fault, schedule
+
+DRAIN_SECONDS_MAX: Final = 90.0
+EXPECTED_EXITS: Final = (-9, -3, 0)  # killed; PostgreSQL's "immediate"
+SERVERS: Final = ("kafka", "postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for."""
+
+    seed: int
+    seconds: float
+    rate: float
+    is_short: bool
+    is_calm: bool = False
+    json: Path | None = None
+
+
+@dataclass
+class Account:
+    """What the run leaves to report."""
+
+    suffered: list[Suffered] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    submitted: int = 0
+    noise: dict[str, int] = field(default_factory=dict)
+    exits: dict[str, int] = field(default_factory=dict)
+    drained_seconds: float | None = None
+
+    @property
+    def worst_recovery_seconds(self) -> float | None:
+        """Return the longest time that a stage needed to go on."""
+        known = [s.recovery_seconds for s in self.suffered if s.recovery_seconds is not None]
+        return max(known, default=None)
+
+
+def run(options: Options, out: Console) -> bool:
+    """Run all of it; return whether nothing was lost, doubled, or stuck."""
+    planned = schedule(options.seed, options.seconds, is_short=options.is_short)
+    if options.is_calm:
+        planned = []
+    out.print(f"faults of seed {options.seed}, at {options.rate:g} reports/s:")
+    for fault in planned:
+        out.print(f"  {fault}", highlight=False)
+    began = time.monotonic()
+    with Pipeline() as pipeline:
+        pipeline.up()
+        out.print(f"up after {time.monotonic() - began:.0f} s in {pipeline.home.root}")
+        account = asyncio.run(Run(pipeline, options, planned, out).play())
+        is_sound = _check(pipeline, out, options)
+        _show(account, out)
+        if not is_sound or account.problems:
+            _keep_logs(pipeline, out)
+    out.print(f"{time.monotonic() - began:.0f} s; seed {options.seed}")
+    return is_sound and not account.problems
+
+
+class Run:
+    """The load, the faults, and the waiting for silence."""
+
+    def __init__(
+        self, pipeline: Pipeline, options: Options, planned: list[Fault], out: Console
+    ) -> None:
+        self._pipeline, self._options, self._planned, self._out = pipeline, options, planned, out
+        self._mouth = Mouth(pipeline.kafka, pipeline.home.root / "intended.sent")
+        self._town = Town(pipeline.kafka, self._mouth, options.seed, pipeline.clock)
+        self._noise = Noise(pipeline.kafka, self._mouth, options.seed)
+        self._progress = Progress(pipeline.kafka)
+        self._account = Account()
+        self._background: list[asyncio.Task[Any]] = []
+
+    async def play(self) -> Account:
+        """Play it; what was meant to go wrong is written down for the checker."""
+        stop = asyncio.Event()
+        noise = self._start(self._noise.run())
+        self._start(self._town.listen())
+        self._start(self._progress.run())
+        self._start(self._tend())
+        submitting = self._start(self._town.submit(self._options.rate, stop))
+        try:
+            faults = asyncio.create_task(self._inflict())
+            await asyncio.sleep(self._options.seconds)
+            self._account.suffered = await faults
+            stop.set()
+            await submitting
+            noise.cancel()
+            await self._silence()
+        finally:
+            for task in self._background:
+                task.cancel()
+            await asyncio.gather(*self._background, return_exceptions=True)
+            await self._town.close()
+            await self._mouth.close()
+            self._sum_up()
+        return self._account
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._background.append(task)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._account.problems.append(f"the run itself failed: {error!r}")
+
+    async def _inflict(self) -> list[Suffered]:
+        hand, began = Hand(self._pipeline, self._progress), time.monotonic()
+
+        async def one(fault: Fault) -> Suffered:
+            await asyncio.sleep(max(0.0, began + fault.at_seconds - time.monotonic()))
+            suffered = await hand.inflict(fault)
+            at = time.monotonic() - began
+            seconds = suffered.recovery_seconds
+            said = "-" if seconds is None else f"{seconds:.1f} s"
+            self._out.print(f"{at:6.1f} s  {fault}: {said} {suffered.note}", highlight=False)
+            return suffered
+
+        return list(await asyncio.gather(*map(one, self._planned)))
+
+    async def _tend(self) -> None:
+        """Start again what has died often, and notice a stage that refuses to run."""
+        told: set[str] = set()
+        while True:
+            await asyncio.sleep(0.5)
+            self._pipeline.nudge()
+            for refusal in self._pipeline.refused():
+                if refusal not in told:
+                    told.add(refusal)
+                    self._account.problems.append(f"refuses to run: {refusal}")
+                    self._out.print(f"[red]refuses to run[/]: {refusal}")
+
+    async def _silence(self) -> None:
+        """Wait until everybody has spoken and every stage has read all of it."""
+        began = time.monotonic()
+        await self._noise.quiet()
+        await self._town.quiet(DRAIN_SECONDS_MAX / 3)
+        until = began + DRAIN_SECONDS_MAX
+        every, consumer = await places(self._pipeline.kafka), reader(self._pipeline.kafka)
+        await consumer.start()
+        calm, lags = 0, Counter[str]()
+        try:
+            while calm < 3 and time.monotonic() < until:
+                lags = await self._lags(consumer, every)
+                calm = calm + 1 if lags.total() < 50 else 0
+                await asyncio.sleep(0.5)
+        finally:
+            await consumer.stop()
+        if calm < 3:
+            self._account.problems.append(f"not drained in {DRAIN_SECONDS_MAX:.0f} s: {lags}")
+        else:
+            self._account.drained_seconds = time.monotonic() - began
+
+    async def _lags(self, consumer: Any, every: list[TopicPartition]) -> Counter[str]:
+        """Count the records that each stage has still to decide."""
+        ends = await consumer.end_offsets(every)
+        rows = await tables(self._pipeline.postgres)
+        lags: Counter[str] = Counter()
+        for stage, reads in READS.items():
+            positions = rows.lanes[stage].positions
+            for tp, end in ends.items():
+                if reads(tp.topic):
+                    lags[stage] += max(0, end - positions.get((tp.topic, tp.partition), 0))
+        return lags
+
+    def _sum_up(self) -> None:
+        account = self._account
+        account.submitted = self._town.submitted
+        account.noise = dict(self._noise.counts)
+        exits = self._pipeline.exits()
+        account.exits = {f"{name} {code}": n for (name, code), n in sorted(exits.items())}
+        for (name, code), n in exits.items():
+            if code not in EXPECTED_EXITS and not (name in SERVERS and code > 0):
+                account.problems.append(f"{name} ended {n} times by itself, with {code}")
+        for suffered in account.suffered:
+            if not suffered.is_done or suffered.note:
+                account.problems.append(f"{suffered.fault}: {suffered.note}")
+        clock = self._pipeline.clock
+        intended = {
+            "seed": self._options.seed,
+            "poison": self._noise.poison,
+            "unsound": sorted(self._mouth.unsound),
+            "clock": [
+                clock.scale, clock.real_origin.isoformat(), clock.business_origin.isoformat()
+            ],
+            "worst_recovery_seconds": account.worst_recovery_seconds,
+        }  # fmt: skip
+        (self._pipeline.home.root / "intended.json").write_text(json.dumps(intended))
+
+
+def _check(pipeline: Pipeline, out: Console, options: Options) -> bool:
+    """Run the checker as the program of its own that it is."""
+    command = [
+        sys.executable, "-m", "tests.faults.checker",
+        "--kafka", pipeline.kafka, "--postgres", pipeline.postgres,
+        "--intended", str(pipeline.home.root / "intended.json"),
+        "--grace-seconds", "15" if options.is_short else "60",
+    ]  # fmt: skip
+    if options.json:
+        command += ["--json", str(options.json)]
+    done = subprocess.run(command, check=False, timeout=1_800, capture_output=True, text=True)
+    out.print(done.stdout, markup=False, highlight=False)
+    out.print(done.stderr, markup=False, highlight=False)
+    return done.returncode == 0
+
+
+def _show(account: Account, out: Console) -> None:
+    table = Table(title="Faults", show_header=True)
+    for heading in ("fault", "times", "worst recovery, s"):
+        table.add_column(heading, justify="left" if heading == "fault" else "right")
+    kinds: dict[str, list[Suffered]] = {}
+    for suffered in account.suffered:
+        fault = suffered.fault
+        name = f"{fault.kind} {fault.point}".strip()
+        if fault.kind in ("broker", "postgres", "both"):
+            name = f"{fault.kind} away for {fault.seconds:.0f} s"
+        kinds.setdefault(name, []).append(suffered)
+    for name, found in sorted(kinds.items()):
+        seconds = [s.recovery_seconds for s in found if s.recovery_seconds is not None]
+        table.add_row(name, str(len(found)), f"{max(seconds):.1f}" if seconds else "-")
+    for name, count in sorted(account.noise.items()):
+        table.add_row(f"records {name}" if name == "repeated" else name, str(count), "")
+    out.print(table)
+    out.print(f"reports submitted: {account.submitted}; ends: {account.exits}", highlight=False)
+    if account.drained_seconds is not None:
+        out.print(f"drained {account.drained_seconds:.1f} s after the load stopped")
+    for problem in account.problems:
+        out.print(f"[red]problem[/]: {problem}", highlight=False)
+
+
+def _keep_logs(pipeline: Pipeline, out: Console) -> None:
+    """Show the last words of everybody: the home is gone afterwards."""
+    for log in sorted(pipeline.home.logs.glob("*.log")):
+        out.rule(log.stem)
+        for line in pipeline.words(log.stem, 6):
+            out.print(line[:400], markup=False, highlight=False)

@@ -1,0 +1,87 @@
+"""What cannot be read or decided, on the real shell: kept with a reason, and it stops nothing."""
+
+import asyncpg
+
+from shared.cases import LaneSave, Stored
+from shared.envelope import Outbound
+from shared.stage import Limits
+from shared.topics import INSTITUTION
+from tests.simulation.world import LANE, REPORT, A, World
+
+
+async def test_a_few_dead_letters_stop_nothing() -> None:
+    """One poison record among many is isolated."""
+    world = World(limits=Limits(dead_letter_count_max=5, dead_letter_share_max=0.1))
+    worker = await world.started()
+    records = [world.accepted(f"a{i}") for i in range(99)]
+    records.insert(7, world.accepted("b0", by="bug", report="0123456789AC"))
+
+    await worker.shell.batch(records)
+
+    assert len(world.said()) == 99
+    assert len(world.dead()) == 1
+
+
+async def test_unreadable_records_are_dead_letters_with_a_reason_and_stop_nothing() -> None:
+    """Bytes, JSON, headers, key: each has its code, and the next record is decided."""
+    world = World()
+    worker = await world.started()
+    good = world.accepted("a0")
+    other = (good.value or b"").replace(REPORT.encode(), b"0123456789AC")
+    bad: dict[bytes, tuple[bytes, tuple[tuple[str, bytes], ...]]] = {
+        b"not_json": (b"\xff\xfe", good.headers),
+        b"invalid_fields": (b'{"report_id":"0123456789AB","holding":-1}', good.headers),
+        b"missing_header": (good.value or b"", ()),
+        b"wrong_key": (other, good.headers),
+    }
+    records = [good]
+    for value, headers in bad.values():
+        records.append(
+            world.broker.append(
+                Outbound(INSTITUTION.name, LANE, REPORT.encode(), value, list(headers))
+            )
+        )
+    records.append(world.accepted("a9"))
+
+    await worker.shell.batch(records)
+
+    assert world.said() == ["a0", "a9"]
+    assert [d["reason"] for d in world.dead()] == list(bad)
+
+
+async def test_a_type_that_the_stage_does_not_read_moves_only_the_position() -> None:
+    """The header is enough: not even its JSON is looked at."""
+    world = World()
+    worker = await world.started()
+    record = world.broker.append(
+        Outbound(
+            INSTITUTION.name, LANE, b"k", b"not json",
+            [("ce_type", b"id.go.lapor.verification.something-new.v9"), ("ce_id", b"x")],
+        )
+    )  # fmt: skip
+
+    await worker.shell.batch([record])
+
+    assert world.dead() == []
+    assert world.state.rows[str(LANE)].positions[A] == 1
+
+
+async def test_a_dead_letter_counts_once_however_often_its_batch_is_tried() -> None:
+    """A disk full for an hour makes no stage refuse to run for one poison record."""
+    limits = Limits(backoff_seconds_max=0.001, dead_letter_count_max=5, dead_letter_share_max=0.1)
+    world = World(limits=limits)
+    worker = await world.started()
+    save, tries = world.state.save, 0
+
+    async def full(lanes: list[LaneSave], cases: dict[str, Stored]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 10:
+            raise asyncpg.DiskFullError
+        await save(lanes, cases)
+
+    world.state.save = full  # type: ignore[method-assign, assignment]
+    await worker.shell.batch([world.accepted("a0", by="bug")])
+
+    assert tries == 10
+    assert [d["reason"] for d in world.dead()] == [b"rule_raised"]
