@@ -93,7 +93,6 @@ def told_in(data: st.DataObject, steps: Iterable[Step]) -> Run:
 
 
 @given(st.data(), lives())
-@settings(max_examples=40, deadline=None)
 def test_what_stands_at_last_is_a_function_of_the_facts(
     data: st.DataObject, life: list[Step]
 ) -> None:
