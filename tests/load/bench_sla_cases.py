@@ -59,6 +59,24 @@ def rung(case: Monitored, until: datetime) -> Monitored:
     return case
 
 
+def decided_alarms(case: Monitored, until: datetime) -> list[tuple[str, int, datetime]]:
+    """List the kind, level and due time of all that a case's alarms say by a time (UTC)."""
+    found: list[tuple[str, int, datetime]] = []
+    while case.alarm_at is not None and case.alarm_at <= until:
+        ring = e.AlarmRang(report_id=NAME, due_at=case.alarm_at)
+        cause = Cause(id="ring", type="", now=until, topic="", partition=0, offset=1)
+        decision = decide(case, ring, cause, POLICY)
+        found += [
+            (type(event).__name__, event.level, event.due_at)
+            for event in (outgoing.event for outgoing in decision.events)
+            if isinstance(event, e.DeadlineApproaching | e.DeadlineBreached)
+        ]
+        if decision.case is None:
+            break
+        case = decision.case
+    return found
+
+
 def about_to_breach(now: datetime) -> Monitored:
     """Return a case whose newest due alarm is its first breach, the second lying ahead."""
     for days in range(SEEN_DAYS):
