@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from rich.text import Text
 
-from deploy.cli.changing import refuse_bad
+from deploy.cli.changing import Event, refuse_bad, refuse_other_reach
 from deploy.cli.database import postgres_address, stage_pool
 from deploy.cli.names import Names
 from deploy.cli.preview import Preview, preview
@@ -16,9 +16,9 @@ from deploy.cli.publishing import (
     Recomputed,
     business_clock,
     follow,
-    is_published,
     publish,
     published,
+    published_as,
 )
 from deploy.cli.reaching import kafka_address, run
 from deploy.cli.saying import err, out, troubles_told
@@ -28,7 +28,6 @@ from shared.events import CalendarAmended, PolicyChanged
 from shared.registry import Change, Registry, load
 
 STAGE: Final = "sla-monitor"
-Event = CalendarAmended | PolicyChanged
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,10 @@ async def _amend(read: Callable[[Registry], Event], wanted: Wanted, kafka: str, 
     changes = await published(kafka)
     current = files.amended(changes)
     event, now = read(current), business_clock().now()
-    is_repeated = is_published(event.version, changes)
+    before = published_as(event.version, changes)
+    is_repeated = before is not None
     refuse_bad(event, current, now)
+    refuse_other_reach(event, before)
     moves_open = isinstance(event, CalendarAmended) or event.applies_to_open
     if wanted.yes:
         await publish(kafka, event)
@@ -73,7 +74,7 @@ async def _amend(read: Callable[[Registry], Event], wanted: Wanted, kafka: str, 
         said: dict[str, Any] = {"version": event.version, "published": is_repeated}
         print(json.dumps(said | found.as_dict(), ensure_ascii=False, indent=2))
         return
-    for line in [*about(event, now), *verdict(found, moves_open=moves_open)]:
+    for line in [*about(event), *verdict(found, moves_open=moves_open)]:
         out.print(Text(line), soft_wrap=True)
     again = " (again: it is on the stream already)" if is_repeated else ""
     _remark(f"Nothing was published. Publish it{again}: lapor {wanted.command} --yes")
@@ -107,7 +108,7 @@ def _remark(text: str) -> None:
 # ---- for people
 
 
-def about(event: Event, now: datetime) -> list[str]:
+def about(event: Event) -> list[str]:
     """Say what a change is."""
     if isinstance(event, PolicyChanged):
         lines = [f"{event.version}: limits of {event.institution} from {event.valid_from}"]
@@ -120,10 +121,6 @@ def about(event: Event, now: datetime) -> list[str]:
         lines.append(f"  decides {', '.join(map(str, event.decides))}")
     lines += [f"  + {day:%a %Y-%m-%d}  {kind}  {name}" for day, kind, name in event.add]
     lines += [f"  - {day:%a %Y-%m-%d}" for day in event.remove]
-    if event.known_from > now.date():
-        lines.append(
-            f"  counts from {event.known_from}; what is open is asked when it is published"
-        )
     return lines
 
 
@@ -132,8 +129,8 @@ def verdict(found: Preview, *, moves_open: bool) -> list[str]:
     if not moves_open:
         return ["Open reports keep the dates that they were promised (or add --apply-to-open)."]
     if not found.moves and not found.withdrawn:
-        return [f"No deadline of {found.looked_at:,} open reports would move."]
-    of = f"{found.reports:,} reports would move, of {found.looked_at:,} that are open:"
+        return [f"No deadline of {found.open:,} open reports would move."]
+    of = f"{found.reports:,} reports would move, of {found.open:,} that are open:"
     lines = [
         f"{found.moves:,} deadlines of {of}",
         *(f"  {_shift(by):>12}  {count:,}" for by, count in sorted(found.by.items())),

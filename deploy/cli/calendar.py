@@ -10,7 +10,6 @@ import typer
 from rich.text import Text
 
 from deploy.cli import policy
-from deploy.cli.amending import Wanted, amend
 from deploy.cli.calendar_pages import Difference, Shown, as_dict, show_lines
 from deploy.cli.changing import decree_in
 from deploy.cli.provisional import as_toml, expected, refuse_decided
@@ -205,7 +204,8 @@ def publish(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|VERSION", help="A file with one [[version]], or one of the files' names."
+            metavar="FILE|VERSION",
+            help="A TOML file with one version, or the name of one there is.",
         ),
     ],
     *,
@@ -216,6 +216,8 @@ def publish(
 
     The recompute goes on in the stage also after Ctrl-C; the same command shows it again.
     """
+    from deploy.cli.amending import Wanted, amend  # noqa: PLC0415  the stage's rule loads slowly
+
     amend(
         lambda registry: decree_in(what, registry), Wanted(f"calendar publish {what}", yes, as_json)
     )

@@ -6,14 +6,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from deploy.cli.reaching import Trouble
 from shared.events import CalendarAmended, LimitTerm, PolicyChanged
 from shared.registry import Change, Limit, Registry, RegistryError, problems_of
-from shared.registry.calendars import Chain
+from shared.registry.calendars import Chain, numbered
+from shared.registry.changes import version_of
 from shared.registry.files import parse
 from shared.registry.models import DecreeVersion, Entry, OwnLimits
+
+Event = CalendarAmended | PolicyChanged
 
 NATIONAL_POLICY: Final = "national"
 _CALENDAR_FORM: Final = (
@@ -37,6 +40,7 @@ class _PolicyFile(Entry):
     """A file that states new limits of one institution; 00 are the nation's."""
 
     institution: str
+    again: int = Field(default=1, ge=1, le=99)
     limits: dict[str, Any]
 
 
@@ -119,7 +123,7 @@ def limits_in(path: Path, *, applies_to_open: bool) -> PolicyChanged:
     owner = NATIONAL_POLICY if file.institution == "00" else file.institution
     try:
         return PolicyChanged(
-            version=f"{owner}-{own.valid_from}",
+            version=numbered(f"{owner}-{own.valid_from}", file.again),
             institution=file.institution,
             valid_from=own.valid_from,
             limits={name: _term(limit) for name, limit in own.given().items()},
@@ -146,7 +150,7 @@ def _malformed(wrong: RegistryError, path: Path, form: str) -> Trouble:
     return Trouble("\n".join((f"{path.name} cannot be published:", *wrong.problems)), form)
 
 
-def refuse_bad(event: CalendarAmended | PolicyChanged, registry: Registry, now: datetime) -> None:
+def refuse_bad(event: Event, registry: Registry, now: datetime) -> None:
     """Raise Trouble with everything that is wrong with a change; the registry is that of now."""
     problems = problems_of(Change(event=event, seen_at=now), registry)
     if problems:
@@ -154,3 +158,31 @@ def refuse_bad(event: CalendarAmended | PolicyChanged, registry: Registry, now: 
             "\n".join((f"{event.version} cannot be published:", *problems)),
             "Correct the file; nothing was published",
         )
+    since = counts_from(event, registry, now)
+    if since > now and (isinstance(event, CalendarAmended) or event.applies_to_open):
+        raise Trouble(
+            f"{event.version} would count from {since.isoformat(timespec='minutes')} only: open "
+            "reports, which are asked when it is published, would not move.",
+            "A decree counts from the day it became known, at the earliest from its publishing: "
+            "publish it on that day. (Limits without --apply-to-open may lie ahead)",
+        )
+
+
+def refuse_other_reach(event: Event, before: Event | None) -> None:
+    """Raise Trouble if limits were published with another say over what is open."""
+    if not isinstance(event, PolicyChanged) or not isinstance(before, PolicyChanged):
+        return
+    if event.applies_to_open != before.applies_to_open:
+        how = "with" if before.applies_to_open else "without"
+        raise Trouble(
+            f"{event.version} was published {how} --apply-to-open, and what was published is never "
+            "edited.",
+            f"See it {how} --apply-to-open; or publish another version, of a later valid_from",
+        )
+
+
+def counts_from(event: Event, registry: Registry, now: datetime) -> datetime:
+    """Return the instant (UTC) from which a change counts that is published now."""
+    if isinstance(event, CalendarAmended):
+        return registry.chains[event.chain].counts_from(version_of(event), now)
+    return registry.policy_history(event.institution).counts_from(event.valid_from, now)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.amending import Wanted, amend
 from deploy.cli.changing import limits_in
 
 group = typer.Typer(no_args_is_help=True, help="The limits: how long somebody has, since when.")
@@ -23,7 +22,7 @@ def _only_a_group() -> None:
 
 @group.command()
 def publish(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="institution and one [limits].")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="institution, and one \\[limits].")],
     *,
     apply_to_open: Annotated[
         bool,
@@ -37,6 +36,8 @@ def publish(
     Open reports keep the dates that they were promised, unless --apply-to-open. Limits of an
     institution may only be tighter than the nation's; those of 00 are the nation's.
     """
+    from deploy.cli.amending import Wanted, amend  # noqa: PLC0415  the stage's rule loads slowly
+
     command = f"policy publish {file}" + (" --apply-to-open" if apply_to_open else "")
     amend(
         lambda _registry: limits_in(file, applies_to_open=apply_to_open),

@@ -4,29 +4,35 @@ Nothing is written: each open case is read, decided as if the change had been pu
 forgotten. Memory does not grow with the number of cases.
 """
 
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from services.sla_monitor.policy import Policy
+from services.sla_monitor.recompute import window
 from services.sla_monitor.rules import Monitored, decide
 from shared import events as e
 from shared.decision import Cause
+from shared.lanes import lane_case
 from shared.outbound import partition_of
 from shared.postgres import Pool
-from shared.registry import Change, Registry
+from shared.registry import NATIONAL, Change, Registry
 from shared.topics import alarms_of
 
 SHOWN_MAX: Final = 20
 FETCHED: Final = 500  # rows of the server's cursor in hand at a time
 _LEVELS_MAX: Final = 50  # what may ring at once of one case
-_ZONES: Final = timedelta(hours=26)  # between the first and the last place on earth of one date
 _TOPIC: Final = alarms_of("sla-monitor").topic()
-_OPEN: Final = "SELECT report_id, state FROM cases WHERE is_open AND state <> ''"
-_LANES: Final = r"SELECT report_id, state FROM cases WHERE report_id LIKE 'registry.%'"
+_OPEN: Final = "SELECT count(*) FROM cases WHERE is_open"
+_CANDIDATES: Final = """
+    FROM cases WHERE is_open AND counts_from < $2 AND counts_until > $1
+    AND ($3::text[] IS NULL OR string_to_array(institutions, ',') && $3::text[])
+"""  # those whom the stage would ask, services/sla_monitor/recompute.py
+_LANES: Final = """
+    SELECT state FROM cases WHERE report_id >= 'registry.' AND report_id < 'registry/'
+"""
 
 
 class Move(NamedTuple):
@@ -41,8 +47,9 @@ class Move(NamedTuple):
 
 @dataclass
 class Preview:
-    """What a change would do to the open cases of now."""
+    """What a change would do to the open cases of now; `looked_at` those that it may concern."""
 
+    open: int = 0
     looked_at: int = 0
     reports: int = 0
     moves: int = 0
@@ -63,7 +70,8 @@ class Preview:
     def as_dict(self) -> dict[str, Any]:
         """Return the counts and the first moves as one document; shifts in days."""
         return {
-            "open_reports": self.looked_at,
+            "open_reports": self.open,
+            "reports_looked_at": self.looked_at,
             "reports_moving": self.reports,
             "deadlines_moving": self.moves,
             "breaches_withdrawn": self.withdrawn,
@@ -91,22 +99,25 @@ async def preview(
     told how many cases are done, of how many. Holds one read-only snapshot; writes nothing.
     """
     found = Preview()
+    wanted = (*window(change.event), concerned(change.event, registry))
     async with (
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         rules = _Rules(registry, change, await connection.fetch(_LANES))
-        total = await connection.fetchval(f"SELECT count(*) FROM ({_OPEN}) AS open_cases")
-        async for row in connection.cursor(_OPEN, prefetch=FETCHED):
-            if row["report_id"].startswith("registry."):
-                continue
-            found.looked_at += 1
+        found.open = await connection.fetchval(_OPEN)
+        total = await connection.fetchval(f"SELECT count(*) {_CANDIDATES}", *wanted)
+        rows = connection.cursor(
+            f"SELECT state {_CANDIDATES}",
+            *wanted,
+            prefetch=FETCHED,
+        )
+        async for row in rows:
             case = Monitored.model_validate_json(row["state"])
-            if may_move(case, change.event):
-                found.add(*outcome(case, change, rules.of(case.report_id)))
+            found.looked_at += 1
+            found.add(*outcome(case, change, rules.of(case.report_id)))
             if not found.looked_at % FETCHED:
                 advance(found.looked_at, total)
-    advance(found.looked_at, total)
     return found
 
 
@@ -114,56 +125,27 @@ class _Rules:
     """The policy of each lane, with the change after all that the lane saw."""
 
     def __init__(self, registry: Registry, change: Change, lanes: list[Any]) -> None:
-        seen: Mapping[str, tuple[Change, ...]] = {
-            row["report_id"]: tuple(map(Change.model_validate, _changes(row["state"])))
-            for row in lanes
-        }
+        seen = [Monitored.model_validate_json(row["state"]) for row in lanes]
         self._base = Policy(registry.amended((change,)))
         self._of = {
-            lane: Policy(registry.amended((*changes, change))) for lane, changes in seen.items()
+            lane.report_id: Policy(registry.amended((*lane.changes, change))) for lane in seen
         }
 
     def of(self, report_id: str) -> Policy:
         """Return the policy of a report's lane."""
-        return self._of.get(f"registry.{partition_of(report_id.encode())}", self._base)
+        return self._of.get(lane_case(partition_of(report_id.encode())), self._base)
 
 
-def _changes(state: bytes) -> list[Any]:
-    found: list[Any] = json.loads(state).get("changes", []) if state else []
-    return found
-
-
-def may_move(case: Monitored, event: e.CalendarAmended | e.PolicyChanged) -> bool:
-    """Say whether a change can concern a clock of a case that still runs; cheap, never too few.
-
-    A calendar's change moves a date only if a changed day lies after the start's day and not after
-    the date itself, or if the count touches a year that is decided now.
-    """
-    if case.is_over:
-        return False
-    if isinstance(event, e.PolicyChanged):
-        return event.institution == "00" or any(
-            said.institution == event.institution for said in case.said.values()
-        )
-    spans = _spans(event)
-    return any(
-        first <= said.deadline and said.started_at <= last
-        for said in case.said.values()
-        if said.met_at is None
-        for first, last in spans
-    )
-
-
-def _spans(event: e.CalendarAmended) -> list[tuple[datetime, datetime]]:
-    """Return the time within which something changed, in any zone: the days, the years decided."""
-    days = [*(day for day, _, _ in event.add), *event.remove]
-    spans = [(min(days), max(days))] if days else []
-    spans += [(date(year, 1, 1), date(year, 12, 31)) for year in event.decides]
-    return [(_midnight(first) - _ZONES, _midnight(last) + _ZONES * 2) for first, last in spans]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
+def concerned(
+    event: e.CalendarAmended | e.PolicyChanged, registry: Registry
+) -> tuple[str, ...] | None:
+    """Name the institutions whose open reports a change concerns; None for all."""
+    if isinstance(event, e.CalendarAmended):
+        known = registry.institutions.items()
+        return tuple(code for code, owner in known if event.chain in owner.calendars)
+    if not event.applies_to_open:
+        return ()
+    return None if event.institution == NATIONAL else (event.institution,)
 
 
 def outcome(case: Monitored, change: Change, policy: Policy) -> tuple[list[Move], int, int]:

@@ -146,6 +146,8 @@ async def follow(pool: Pool, version: str, screen: Screen) -> Recomputed:
         await asyncio.sleep(POLL_SECONDS)
 
 
-def is_published(version: str, changes: tuple[Change, ...]) -> bool:
-    """Say whether a version is on the stream."""
-    return any(change.event.version == version for change in changes)
+def published_as(
+    version: str, changes: tuple[Change, ...]
+) -> CalendarAmended | PolicyChanged | None:
+    """Return a version as it is on the stream; None if it is not."""
+    return next((change.event for change in changes if change.event.version == version), None)

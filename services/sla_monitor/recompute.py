@@ -23,7 +23,7 @@ STAGE: Final = "sla-monitor"
 BATCH_MAX: Final = 1_000
 LOOK_SECONDS: Final = 1.0
 ROOM_SECONDS_MAX: Final = 60.0  # a stage that decides nothing for so long is asked all the same
-LISTING_SECONDS_MAX: Final = 900.0  # reading all cases once takes longer than a stage's statement may
+LISTING_SECONDS_MAX: Final = 900.0  # it reads all cases once: longer than any other statement
 _ZONES: Final = timedelta(days=1)  # a local day lies within a day of the same day in UTC
 
 _LANES: Final = """

@@ -86,7 +86,10 @@ def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
 def was_set(report_id: str, deadline: Deadline) -> e.DeadlineSet:
     """Say who owes a step by when."""
     return e.DeadlineSet(
-        **_of(report_id, deadline), limit=deadline.limit.amount, limit_unit=deadline.limit.unit
+        **_of(report_id, deadline),
+        limit=deadline.limit.amount,
+        limit_unit=deadline.limit.unit,
+        started_by=deadline.leg.opened.kind.value,
     )
 
 

@@ -374,9 +374,13 @@ class Institution(Entry):
 
 
 class DecreeVersion(Entry):
-    """One decree in a calendar's chain: what it adds, removes, and which years it settles."""
+    """One decree in a calendar's chain: what it adds, removes, and which years it settles.
+
+    `again` numbers the versions of one day, so that a mistake is corrected without waiting.
+    """
 
     known_from: date
+    again: int = Field(default=1, ge=1, le=99)
     decree: str
     source: str
     decides: tuple[int, ...] = ()

@@ -85,6 +85,18 @@ def outbox(folder: Path) -> list[str]:
     return [json.loads(path.read_text("utf-8"))["to"] for path in folder.iterdir()]
 
 
+async def promised(stack: Stack) -> list[tuple[str, ...]]:
+    """Ask the database who was told a date, by the query that docs/time.md gives."""
+    text = (Path(__file__).parents[2] / "docs" / "time.md").read_text("utf-8")
+    promises = text.partition("## Promises\n")[2]
+    query = promises.partition("```sql\n")[2].partition("```")[0]
+    connection = await asyncpg.connect(stack.postgres)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
 async def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for a condition while this process's mail server goes on."""
     try:
@@ -134,6 +146,11 @@ async def test_people_are_told_and_every_message_has_one_end(stack: Stack, tmp_p
     }
     (failed,) = (n for n in notifications if isinstance(n, e.NotificationFailed))
     assert (failed.reason, failed.permanent) == ("smtp_550", True)
+    (promise,) = (n for n in notifications if isinstance(n, e.NotificationRequested) and n.deadline)
+    assert await promised(stack) == [
+        (MAILED, "reporter", "institution_verification", "2023-06-17T04:00:00Z",
+         promise.notification_id),
+    ]  # fmt: skip
     assert {m["Subject"] for m in mailbox.taken} == {
         "Laporan Anda telah kami terima",
         "Laporan Anda diteruskan ke Pemerintah Kabupaten Hulu Sungai Utara",

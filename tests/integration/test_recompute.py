@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -11,35 +10,22 @@ import pytest
 from deploy.cli.publishing import publish
 from services.sla_monitor.recompute import BATCH_MAX
 from services.sla_monitor.rules import Monitored
-from shared.events import CalendarAmended, DeadlineMoved
+from shared.events import DeadlineMoved
 from shared.topics import SLA
 from tests.integration.stack import Stack
 from tests.integration.workers import Worker, fresh, header, read, worker
-from tests.load.bench_sla_cases import POLICY, SCHEMA, prepared, rows, seed, waiting
+from tests.load.bench_sla_cases import (
+    SCHEMA,
+    decree,
+    morning,
+    prepared,
+    rows,
+    seed,
+    waiting,
+)
 
 FACTORY: Final = "services.sla_monitor.app:build"
 TOUCHED, UNTOUCHED = 2 * BATCH_MAX + 100, 100
-VERSION: Final = "id-test-decree"
-
-
-def start() -> datetime:
-    """Return the morning (UTC) of the last working day, so that its clocks run over the next."""
-    calendar = POLICY.calendar("3204", datetime.now(UTC))
-    day = datetime.now(UTC).date() - timedelta(days=1)
-    while not calendar.is_working_day(day):
-        day -= timedelta(days=1)
-    return datetime.combine(day, time(2), tzinfo=UTC)
-
-
-def decree(case: Monitored) -> CalendarAmended:
-    """Make the last working day of a case's clock a day of leave."""
-    if case.next_deadline is None:
-        raise AssertionError("the case must have a clock that runs")
-    last: date = (case.next_deadline + timedelta(hours=7)).date() - timedelta(days=1)
-    return CalendarAmended(
-        version=VERSION, chain="indonesia", known_from=datetime.now(UTC).date(), decree="test",
-        source="test", add=((last, "joint_leave", "Cuti Bersama"),),
-    )  # fmt: skip
 
 
 async def row(stack: Stack, statement: str, *arguments: object) -> Any:
@@ -55,9 +41,9 @@ async def seeded(stack: Stack) -> tuple[set[str], Monitored]:
     """Fill the table: cases whose clock runs over the decree's day, and cases of long ago."""
     await fresh(stack)
     await prepared(stack.postgres)
-    touched = waiting(start())
+    touched = waiting(morning(1))
     # Its levels rang long ago or lie ahead; what a decree of this week says is not about it.
-    early = waiting(start() - timedelta(days=200))
+    early = waiting(morning(200))
     early = early.model_copy(update={"alarm_at": None})
     mine = list(rows([touched], TOUCHED, "touched"))
     await seed(stack.postgres, [*mine, *rows([early], UNTOUCHED, "untouched")])
@@ -86,7 +72,7 @@ async def check(stack: Stack, touched: set[str], before: Monitored) -> None:
         assert moved.deadline_before == before.next_deadline
         assert moved.deadline_before is not None
         assert moved.deadline_before < moved.deadline
-        assert moved.calendar_version == VERSION != moved.calendar_version_before
+        assert moved.calendar_version == decree(before).version != moved.calendar_version_before
     assert set(ids) == touched
     assert {len(each) for each in ids.values()} == {1}, "each move once"
     changed = await row(

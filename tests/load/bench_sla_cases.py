@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -22,6 +23,7 @@ SCHEMA: Final = "sla_monitor"
 FILES: Final = (SHELL_SQL, Path(app.__file__).with_name("schema.sql"))
 POLICY: Final = Policy(load())
 NAME: Final = "0123456789AB"  # of a template's report
+ZONE: Final = ZoneInfo("Asia/Jakarta")  # of Bandung
 SEEN_DAYS: Final = 40  # how far back a start is looked for
 
 _COLUMNS: Final = (
@@ -86,6 +88,27 @@ def about_to_breach(now: datetime) -> Monitored:
         if breach is not None and breach <= now:
             return rung(case, breach - timedelta(seconds=1))
     raise RuntimeError(f"no deadline passed in {SEEN_DAYS} days")
+
+
+def morning(days_ago: int) -> datetime:
+    """Return the morning (UTC) of the last working day that lies at least so many days back."""
+    calendar = POLICY.calendar("3204", datetime.now(UTC))
+    day = datetime.now(UTC).date() - timedelta(days=days_ago)
+    while not calendar.is_working_day(day):
+        day -= timedelta(days=1)
+    return datetime.combine(day, time(2), tzinfo=UTC)
+
+
+def decree(case: Monitored) -> e.CalendarAmended:
+    """Make the last working day of a case's running clock a day of leave, known from today."""
+    if case.next_deadline is None:
+        raise RuntimeError("a template whose clock runs")
+    last = case.next_deadline.astimezone(ZONE).date() - timedelta(days=1)
+    today = datetime.now(UTC).date()
+    return e.CalendarAmended(
+        version=f"id-{today}", chain="indonesia", known_from=today, decree="bench",
+        source="bench", add=((last, "joint_leave", "Cuti Bersama"),),
+    )  # fmt: skip
 
 
 def row(case: Monitored, report: str) -> tuple[Any, ...]:

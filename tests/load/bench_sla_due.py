@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from deploy.local.home import Home
 from shared.events import DeadlineBreached
 from shared.topics import PARTITIONS, SLA
 from tests.integration.stack import Stack, running_stack
@@ -100,15 +99,9 @@ def due_at_once(scale: float) -> Iterator[Result]:
             yield Result(f"{name}: CPU", found.cpu_seconds / count * 1e6, "µs per alarm")
 
 
-async def seeded(address: str, home: Home, count: int) -> None:
-    """Fill a running stack's table with what is due since a while."""
-    url = f"postgresql://lapor:{home.read_secrets().postgres_password}@{address}/lapor"
-    await seed(url, rows([about_to_breach(datetime.now(UTC))], count, "due"))
-
-
 async def beside(journey: Journey, count: int, seconds: int) -> tuple[list[float], float]:
     """Submit reports while all of it rings; return their latencies, and the breaches' seconds."""
-    await seeded(journey.postgres, journey.home, count)
+    await seed(journey.postgres, rows([about_to_breach(datetime.now(UTC))], count, "due"))
     rung = asyncio.create_task(said(journey.kafka, count))
     found = await latencies(journey.kafka, RATE, seconds)
     return found.seconds, await rung

@@ -10,8 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as time_of_day
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
@@ -20,12 +19,20 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.cli.publishing import publish
 from services.sla_monitor.rules import Monitored
-from shared.events import CalendarAmended
 from shared.topics import PARTITIONS, SLA
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, worker
 from tests.load.bench import Result, out
-from tests.load.bench_sla_cases import POLICY, SCHEMA, prepared, rows, rung, seed, waiting
+from tests.load.bench_sla_cases import (
+    SCHEMA,
+    decree,
+    morning,
+    prepared,
+    rows,
+    rung,
+    seed,
+    waiting,
+)
 
 OPEN: Final = 1_000_000
 MOVED: Final = 100_000
@@ -34,27 +41,6 @@ GOAL_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 400.0
 SAMPLE_SECONDS: Final = 0.2
 FACTORY: Final = "services.sla_monitor.app:build"
-VERSION: Final = "id-bench-decree"
-
-
-def morning(days_ago: int) -> datetime:
-    """Return a morning (UTC) so many days ago, or the last working day's before it."""
-    calendar = POLICY.calendar("3204", datetime.now(UTC))
-    day = datetime.now(UTC).date() - timedelta(days=days_ago)
-    while not calendar.is_working_day(day):
-        day -= timedelta(days=1)
-    return datetime.combine(day, time_of_day(2), tzinfo=UTC)
-
-
-def decree(case: Monitored) -> CalendarAmended:
-    """Make the last working day of a case's clock a day of leave."""
-    if case.next_deadline is None:
-        raise RuntimeError("a template whose clock runs")
-    last: date = (case.next_deadline + timedelta(hours=7)).date() - timedelta(days=1)
-    return CalendarAmended(
-        version=VERSION, chain="indonesia", known_from=datetime.now(UTC).date(), decree="bench",
-        source="bench", add=((last, "joint_leave", "Cuti Bersama"),),
-    )  # fmt: skip
 
 
 async def fill(stack: Stack, count: int, moved: int) -> Monitored:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -38,8 +39,9 @@ def a_calendar(zone: str = "Asia/Jakarta", week: str = "01234", *off: str) -> Ca
     return Calendar("test", ZoneInfo(zone), frozenset(map(int, week)), days)
 
 
+@cache
 def opening_hours(name: str = OFFICE) -> OpeningHours:
-    """Build the opening hours of a calendar of the vectors' file."""
+    """Build the opening hours of a calendar of the vectors' file, once: it counts out a century."""
     spec = a_spec(name)
     hours = hours_of(spec["hours"])
     week = "".join(str(n) for n in range(7) if hours[n])

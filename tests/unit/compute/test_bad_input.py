@@ -8,6 +8,7 @@ import pytest
 from shared.calendar import Calendar
 from shared.compute import Refused, Timetable, compute
 from shared.compute.operations import Elapsed
+from tests.tables import each
 from tests.unit.compute.requests import a_spec, ask, at
 
 DAYS: dict[str, Any] = {
@@ -25,9 +26,7 @@ WHOLE_DAYS: dict[str, Any] = {"time_zone": "Asia/Jakarta", "week": ["mon", "tue"
 HSU: dict[str, Any] = {"op": "is_working_day", "institution": "6308", "date": "2026-07-10"}
 
 
-@pytest.mark.parametrize(
-    ("fields", "changed", "code"),
-    [
+@each([
         # the calendar
         (DAYS, {"calendar": a_spec(time_zone="Asia/Amuntai")}, "unknown_time_zone"),
         (DAYS, {"calendar": a_spec(time_zone="../etc/passwd")}, "unknown_time_zone"),
@@ -121,8 +120,7 @@ HSU: dict[str, Any] = {"op": "is_working_day", "institution": "6308", "date": "2
         (DAYS, {"op": "is_working_day"}, "unknown_field"),
         ({"op": "is_working_day", "calendar": a_spec()}, {}, "missing_field"),
         ({"op": "add_working_days", "calendar": a_spec(), "days": 1}, {}, "missing_field"),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_bad_input_is_refused_by_name(
     fields: dict[str, Any], changed: dict[str, Any], code: str
 ) -> None:

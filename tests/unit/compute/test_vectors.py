@@ -3,8 +3,7 @@
 from collections import Counter
 from typing import Any, Final
 
-import pytest
-
+from tests.tables import each
 from tests.unit.compute.requests import VECTORS, ask, at, minutes, opening_hours
 
 ALL: Final = [*VECTORS["vectors"], *VECTORS["generated"]]
@@ -64,7 +63,7 @@ def test_which_vectors_are_ours() -> None:
     assert all(request_of(vector) is not None for vector in VECTORS["generated"])
 
 
-@pytest.mark.parametrize("vector", ALL, ids=lambda vector: str(vector["id"]))
+@each(ALL)
 def test_a_vector(vector: dict[str, Any]) -> None:
     """As published; what is written as the next opening is the closing before it, see below."""
     request = request_of(vector)

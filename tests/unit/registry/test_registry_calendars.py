@@ -2,17 +2,29 @@
 
 import shutil
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import holidays
 import pytest
 
-from shared.calendar import CalendarYearMissing
-from shared.registry import PACKAGED, load
+from shared.calendar import CalendarYearMissing, Reckoned
+from shared.events import CalendarAmended
+from shared.registry import PACKAGED, Change, RegistryError, load, problems_of
 
 REGISTRY = load()
 TODAY = date(2026, 11, 24)
+REGIONAL = """valid_from = 2025-01-01
+source = "test"
+prefix = "hsu"
+time_zone = "Asia/Makassar"
+[[version]]
+known_from = 2025-02-01
+decree = "test"
+source = "test"
+add = [["2025-05-02", "regional", "Hari Jadi"]]
+"""
 
 
 @pytest.mark.parametrize(
@@ -102,19 +114,141 @@ def test_the_same_version_is_the_same_object() -> None:
     assert REGISTRY.calendar("00", TODAY) is REGISTRY.calendar("3204", TODAY)
 
 
-def test_a_regional_calendar_adds_an_institutions_own_days(tmp_path: Path) -> None:
-    """Another chain, another part of the version's name; a six-day week counts Saturdays."""
+@pytest.mark.parametrize(
+    ("received", "deadlines"),
+    [
+        ("2023-04-18", "2023-04-28 2023-05-03 2023-05-10 2023-05-16 2023-07-28"),
+        ("2024-02-07", "2024-02-15 2024-02-19 2024-02-26 2024-03-01 2024-05-22"),
+        ("2024-12-24", "2024-12-31 2025-01-03 2025-01-10 2025-01-16 2025-03-26"),
+        ("2025-03-27", "2025-04-10 2025-04-14 2025-04-22 2025-04-28 2025-07-11"),
+        ("2025-08-15", "2025-08-21 2025-08-25 2025-09-01 2025-09-08 2025-11-11"),
+        ("2026-03-13", "2026-03-25 2026-03-27 2026-04-06 2026-04-10 2026-06-24"),
+    ],
+)
+@pytest.mark.parametrize("institution", ["00", "6308"])
+def test_limits_of_3_5_10_14_and_60_working_days(
+    received: str, deadlines: str, institution: str
+) -> None:
+    """Counted out by hand from the holiday lists, around the years' long holidays."""
+    calendar, day = REGISTRY.calendar(institution, TODAY), date.fromisoformat(received)
+    start = datetime.combine(day, time(10), tzinfo=calendar.zone)
+
+    found = [calendar.add_working_days(day, limit) for limit in (3, 5, 10, 14, 60)]
+
+    assert found == [date.fromisoformat(text) for text in deadlines.split()]
+    ends = [calendar.deadline(start, limit) for limit in (3, 5, 10, 14, 60)]
+    assert ends == [calendar.end_of_day(day) for day in found]
+
+
+def the_registry(tmp_path: Path, *edits: tuple[str, str]) -> Path:
+    """Copy the shipped files, with Hulu Sungai Utara's edited."""
     folder = Path(shutil.copytree(PACKAGED, tmp_path / "registry"))
-    (folder / "calendars" / "hsu.toml").write_text(
-        'valid_from = 2025-01-01\nsource = "test"\nprefix = "hsu"\ntime_zone = "Asia/Makassar"\n'
-        '[[version]]\nknown_from = 2025-02-01\ndecree = "test"\nsource = "test"\n'
-        'add = [["2025-05-02", "regional", "Hari Jadi"]]\n',
-        encoding="utf-8",
-    )
     file = folder / "institutions" / "6308.toml"
     text = file.read_text(encoding="utf-8")
-    text = text.replace('calendars = ["indonesia"]', 'calendars = ["indonesia", "hsu"]')
-    file.write_text(text.replace('"fri"]', '"fri", "sat"]'), encoding="utf-8")
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    file.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("zone", "end_of_17_march"),
+    [
+        ("Asia/Jakarta", datetime(2026, 3, 17, 17, tzinfo=UTC)),
+        ("Asia/Makassar", datetime(2026, 3, 17, 16, tzinfo=UTC)),
+        ("Asia/Jayapura", datetime(2026, 3, 17, 15, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 3, 18, 4, tzinfo=UTC)),
+    ],
+)
+def test_any_zone_has_its_own_end_of_day(
+    tmp_path: Path, zone: str, end_of_17_march: datetime
+) -> None:
+    """WIB, WITA, WIT, and one with daylight saving: the same instant is another day."""
+    folder = the_registry(tmp_path, ("Asia/Makassar", zone))
+    calendar = load(folder).calendar("6308", TODAY)
+
+    start = datetime(2026, 3, 16, 12, tzinfo=UTC)  # Monday everywhere
+    assert calendar.deadline(start, 1) == end_of_17_march
+    # 06:30 WIB on a Saturday is Friday evening in New York.
+    early = datetime(2026, 3, 7, 6, 30, tzinfo=ZoneInfo("Asia/Jakarta"))
+    assert calendar.local_date(early) == early.astimezone(ZoneInfo(zone)).date()
+
+
+def a_year(**fields: object) -> CalendarAmended:
+    """Assume two days of 2027."""
+    given: dict[str, object] = {
+        "version": "id-2026-10-01", "chain": "indonesia", "known_from": date(2026, 10, 1),
+        "decree": "Perkiraan 2027", "source": "test",
+        "add": (
+            (date(2027, 2, 5), "provisional", "assumed"),
+            (date(2027, 3, 10), "provisional", "assumed"),
+        ),
+    }  # fmt: skip
+    return CalendarAmended.model_validate(given | fields)
+
+
+def test_assumed_days_count_and_the_year_stays_flagged_until_its_decree() -> None:
+    """The decree that decides a year takes the assumed days out by itself."""
+    assumed = Change(event=a_year(), seen_at=datetime(2026, 10, 1, tzinfo=UTC))
+    decided = a_year(
+        version="id-2026-10-15", known_from=date(2026, 10, 15), decree="SKB 2027", decides=(2027,),
+        add=((date(2027, 2, 5), "joint_leave", "decreed"), (date(2027, 1, 1), "national", "new")),
+    )  # fmt: skip
+    decree = Change(event=decided, seen_at=datetime(2026, 10, 15, tzinfo=UTC))
+    registry = REGISTRY.amended((assumed, decree))
+    start = datetime(2027, 2, 3, 3, tzinfo=UTC)  # a Wednesday
+
+    before = registry.calendar("00", date(2026, 10, 2))
+    since = registry.calendar("00", date(2026, 10, 16))
+
+    assert before.reckon(start, 2) == Reckoned(
+        before.end_of_day(date(2027, 2, 8)), is_provisional=True
+    )
+    assert since.reckon(start, 2) == Reckoned(
+        since.end_of_day(date(2027, 2, 8)), is_provisional=False
+    )
+    assert [day.kind for day in since.days_off if day.on.year == 2027] == [
+        "national",
+        "joint_leave",
+    ]
+    assert problems_of(decree, REGISTRY.amended((assumed,))) == []
+    with pytest.raises(CalendarYearMissing, match="2027"):
+        before.add_working_days(date(2027, 2, 3), 2)
+
+
+def test_a_regional_day_may_be_published_for_those_who_keep_that_calendar(tmp_path: Path) -> None:
+    """The other institutions' calendars stay the very same objects."""
+    folder = the_registry(tmp_path, ('["indonesia"]', '["indonesia", "hsu"]'))
+    (folder / "calendars" / "hsu.toml").write_text(REGIONAL, encoding="utf-8")
+    registry = load(folder)
+    event = a_year(
+        version="hsu-2026-10-01", chain="hsu", add=((date(2026, 11, 3), "regional", "Haul"),)
+    )
+    amended = registry.amended((Change(event=event, seen_at=datetime(2026, 10, 1, tzinfo=UTC)),))
+
+    calendar = amended.calendar("6308", TODAY)
+    assert calendar.version == "id-2025-09-19+hsu-2026-10-01"
+    assert calendar.reason(date(2026, 11, 3)) == "Haul (Perkiraan 2027)"
+    assert amended.calendar("3204", TODAY) is registry.calendar("3204", TODAY)
+
+
+def test_two_calendars_cannot_have_one_prefix(tmp_path: Path) -> None:
+    """A version's name must say which calendar it is of."""
+    folder = the_registry(tmp_path)
+    text = REGIONAL.replace('prefix = "hsu"', 'prefix = "id"')
+    (folder / "calendars" / "hsu.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(RegistryError, match="prefix id occurs 2 times; keep one"):
+        load(folder)
+
+
+def test_a_regional_calendar_adds_an_institutions_own_days(tmp_path: Path) -> None:
+    """Another chain, another part of the version's name; a six-day week counts Saturdays."""
+    folder = the_registry(
+        tmp_path, ('["indonesia"]', '["indonesia", "hsu"]'), ('"fri"]', '"fri", "sat"]')
+    )
+    (folder / "calendars" / "hsu.toml").write_text(REGIONAL, encoding="utf-8")
 
     calendar = load(folder).calendar("6308", date(2025, 3, 1))
 

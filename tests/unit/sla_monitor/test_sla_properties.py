@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.sla_monitor.facts import FACTS_MAX
@@ -36,7 +36,6 @@ def standing(case: Monitored) -> object:
 
 
 @given(st.data(), lives())
-@settings(max_examples=40, deadline=None)
 def test_any_order_of_arrival_gives_the_same_deadlines_and_ledger(
     data: st.DataObject, life: list[Step]
 ) -> None:
@@ -48,7 +47,6 @@ def test_any_order_of_arrival_gives_the_same_deadlines_and_ledger(
 
 
 @given(st.data(), lives())
-@settings(max_examples=30, deadline=None)
 def test_a_record_repeated_changes_and_says_nothing(data: st.DataObject, life: list[Step]) -> None:
     """An upstream that says it again under a new offset is recognised."""
     done = run(life)
@@ -58,7 +56,6 @@ def test_a_record_repeated_changes_and_says_nothing(data: st.DataObject, life: l
 
 
 @given(st.lists(noise(), max_size=12))
-@settings(max_examples=40, deadline=None)
 def test_every_record_can_be_decided_in_every_case(steps: list[Step]) -> None:
     """Total: no time, holding or order raises, and the same records give the same decision."""
     case: Monitored | None = None
@@ -80,7 +77,6 @@ def _covers(case: Monitored) -> None:
 
 
 @given(lives())
-@settings(max_examples=40, deadline=None)
 def test_the_ledger_is_the_whole_life(life: list[Step]) -> None:
     """From reception to the last end, or to now."""
     case = run(life).case
@@ -92,7 +88,6 @@ def test_the_ledger_is_the_whole_life(life: list[Step]) -> None:
 
 
 @given(st.data(), lives())
-@settings(max_examples=40, deadline=None)
 def test_every_level_is_said_once_for_its_date_and_never_before_it(
     data: st.DataObject, life: list[Step]
 ) -> None:
@@ -116,7 +111,6 @@ def test_every_level_is_said_once_for_its_date_and_never_before_it(
 
 
 @given(lives())
-@settings(max_examples=40, deadline=None)
 def test_after_an_end_nothing_is_set_or_rings(life: list[Step]) -> None:
     """While a report is open somebody owes its next step, and after its end nobody does."""
     done: Run | None = None
@@ -133,7 +127,6 @@ def test_after_an_end_nothing_is_set_or_rings(life: list[Step]) -> None:
 
 
 @given(lives())
-@settings(max_examples=30, deadline=None)
 def test_whoever_follows_the_stream_knows_what_the_case_knows(life: list[Step]) -> None:
     """The last event of each run tells its date, and whether it was met.
 

@@ -27,6 +27,7 @@ Begin = Callable[[], History[National] | History[Institution]]
 INSTITUTIONS = st.sampled_from([b.NATIONAL, b.HSU, b.BANDUNG, "9999"])
 HOLDINGS = st.integers(0, 4)
 CLASSES = st.sampled_from(list(ReportClass))
+DRAWN = settings().max_examples  # of the profile, see tests/conftest.py
 
 
 def _commands(*builders: Callable[..., Command]) -> st.SearchStrategy[BaseModel]:
@@ -96,7 +97,7 @@ def _is_answered_here(command: BaseModel, stage: str) -> bool:
 
 @LEVELS
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=4 * DRAWN)
 def test_every_command_gets_exactly_one_answer(
     begin: Begin, records: st.SearchStrategy[BaseModel], stage: str, data: st.DataObject
 ) -> None:
@@ -116,7 +117,7 @@ def test_every_command_gets_exactly_one_answer(
 
 @LEVELS
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=2 * DRAWN)
 def test_an_end_is_final(
     begin: Begin, records: st.SearchStrategy[BaseModel], stage: str, data: st.DataObject
 ) -> None:
@@ -136,7 +137,7 @@ def test_an_end_is_final(
 
 @LEVELS
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=2 * DRAWN)
 def test_the_same_records_are_decided_the_same(
     begin: Begin, records: st.SearchStrategy[BaseModel], stage: str, data: st.DataObject
 ) -> None:
@@ -159,7 +160,7 @@ def test_every_kind_of_record_that_the_stage_reads_is_drawn(
     drawn: set[type[BaseModel]] = set()
 
     @given(event=records)
-    @settings(max_examples=400, deadline=None, database=None)
+    @settings(max_examples=400, database=None)
     def draw(event: BaseModel) -> None:
         drawn.add(type(event))
         begin().feed(event)
