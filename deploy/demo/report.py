@@ -204,6 +204,8 @@ def _breaches(account: Account) -> RenderableType:
     levels = Counter(
         (seen.body["clock"], seen.body["level"]) for seen in account.of("DeadlineBreached")
     )
+    withdrawn = account.of("BreachWithdrawn")
+    levels.subtract((seen.body["clock"], seen.body["level"]) for seen in withdrawn)
     owed = Counter(seen.body["clock"] for seen in account.of("DeadlineSet"))
     met = Counter(seen.body["clock"] for seen in account.of("DeadlineMet"))
     headings = ("SET", "MET", "WARNINGS", "LEVEL 1", "LEVEL 2", "LEVEL 3")
@@ -216,7 +218,8 @@ def _breaches(account: Account) -> RenderableType:
         table,
         Text(
             f"Windows that ran out on reporters: completion {out['completion']} (archived by the "
-            f"system), reply {out['reply']} (closed by the system)."
+            f"system), reply {out['reply']} (closed by the system). Breaches withdrawn: "
+            f"{len(withdrawn)}."
         ),
     )
 

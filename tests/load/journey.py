@@ -55,6 +55,7 @@ class Journey:
         quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
         state = stack.up(self._home, default_cache(), quiet, plan=stack.DEFAULT_PLAN)
         self.kafka = state.kafka
+        self.postgres = stack.connection(self._home).postgres
         self._cpu = self._cpu_seconds()
 
     def _processes(self) -> list[psutil.Process]:
