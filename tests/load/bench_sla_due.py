@@ -103,7 +103,7 @@ async def beside(journey: Journey, count: int, seconds: int) -> tuple[list[float
     """Submit reports while all of it rings; return their latencies, and the breaches' seconds."""
     await seed(journey.postgres, rows([about_to_breach(datetime.now(UTC))], count, "due"))
     rung = asyncio.create_task(said(journey.kafka, count))
-    found = await latencies(journey.kafka, RATE, seconds)
+    found = await latencies(journey.kafka, RATE, seconds, seed=count)
     return found.seconds, await rung
 
 
@@ -115,6 +115,8 @@ def the_day_beside(scale: float) -> Iterator[Result]:
         idle = asyncio.run(latencies(journey.kafka, RATE, seconds)).seconds
         out.print(f"idle p95 {percentile(idle, 0.95) * 1000:,.0f} ms; {count:,} ring beside it …")
         busy, rung = asyncio.run(beside(journey, count, seconds))
+    if not idle or not busy:
+        raise RuntimeError("no report was dispatched: there is nothing to compare")
     base = percentile(idle, 0.95)
     name = f"submission to dispatch at {RATE}/s"
     yield Result(f"{name}: p95, nothing due", base * 1000, "ms", f"{len(idle)} dispatched")
