@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from deploy.cli.publishing import publish
 from deploy.demo import export
 from deploy.demo.actors import Institution, NationalAdmin
 from deploy.demo.board import Board, Span
 from deploy.demo.check import problems
+from deploy.demo.decrees import decrees
 from deploy.demo.desk import Desk
 from deploy.demo.mail import MailServer
 from deploy.demo.mischief import bad_commands
@@ -28,6 +31,7 @@ from deploy.local.home import Home
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.state import Plan
 from shared.clock import Clock
+from shared.events import CalendarAmended
 from shared.registry import NATIONAL, Registry, load
 
 DAY_SECONDS: Final = 86_400
@@ -60,6 +64,7 @@ class Cast:
     bad: tuple[BadInput, ...]  # at the channels' door
     bad_commands: tuple[BadInput, ...]  # at the institutions' door
     by_report: Mapping[str, Life]
+    decrees: tuple[tuple[datetime, CalendarAmended], ...]  # published in the year, by an operator
 
     @property
     def expected(self) -> dict[tuple[str, str], str]:
@@ -106,6 +111,7 @@ def cast(options: Options) -> Cast:
         bad=bad_inputs(submission(every[0])),
         bad_commands=bad_commands(of_export),
         by_report={life.report_id: life for life in every},
+        decrees=tuple(decrees(registry, options.year)),
     )
 
 
@@ -257,6 +263,8 @@ class Play:
         for number, bad in enumerate(self._cast.bad, start=1):
             at = self._span.begins + spread * number
             self._adapter.schedule([(at, bad.letter)])
+        for at, decree in self._cast.decrees:
+            self.timetable.at(at, partial(publish, self._kafka, decree))
         for number, bad in enumerate(self._cast.bad_commands, start=3):
             desk = next(d for d in self._desks.values() if f".{d.code}." in bad.letter.topic)
             at = self._span.begins + spread * number

@@ -51,7 +51,8 @@ def correct(
             )
     for ring in passed or ():
         if not said.has_told(ring.level, deadline.at):
-            events.append(has_rung(moment.report_id, ring, moment.now, moment.policy))
+            found_at = max(moment.now, ended_at or moment.now)  # the stop was known by then
+            events.append(has_rung(moment.report_id, ring, found_at, moment.policy))
             kept.append(ring.told)
     return (said.with_told(tuple(kept)) if events else said), events
 
