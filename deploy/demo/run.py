@@ -23,7 +23,7 @@ from deploy.demo.mail import MailServer
 from deploy.demo.mischief import bad_commands
 from deploy.demo.people import Reporters
 from deploy.demo.replay import Adapter, BadInput, bad_inputs, letter_of, submission
-from deploy.demo.script import BANDUNG, HSU, NATIONAL, Life, World, extras, lives, repeated, thinned
+from deploy.demo.script import BANDUNG, HSU, Life, World, extras, lives, repeated, thinned
 from deploy.demo.texts import frequencies
 from deploy.demo.timetable import Timetable
 from deploy.demo.watch import Watch
@@ -34,7 +34,7 @@ from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.state import Plan
 from shared.clock import Clock
 from shared.events import CalendarAmended
-from shared.registry import Registry, load
+from shared.registry import NATIONAL, Registry, load
 
 DAY_SECONDS: Final = 86_400
 AFTER_SHARE: Final = 0.15  # of the year that the clock runs on, so that deadlines come to their end
