@@ -14,7 +14,8 @@ from shared.registry import Change, Limit, Registry, RegistryError, problems_of
 from shared.registry.calendars import Chain, numbered
 from shared.registry.changes import version_of
 from shared.registry.files import parse
-from shared.registry.models import DecreeVersion, Entry, OwnLimits
+from shared.registry.limit import Entry
+from shared.registry.models import DecreeVersion, OwnLimits
 
 Event = CalendarAmended | PolicyChanged
 

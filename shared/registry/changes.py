@@ -10,7 +10,8 @@ from shared.calendar import YEARS
 from shared.events import CalendarAmended, PolicyChanged, Utc
 from shared.registry.calendars import number_in, numbered
 from shared.registry.decrees import Decreed, decree_problems
-from shared.registry.models import LIMIT_NAMES, DecreeVersion, Institution, Limit, Limits
+from shared.registry.limit import Limit
+from shared.registry.models import LIMIT_NAMES, DecreeVersion, Institution, Limits
 from shared.registry.policies import History, Step
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from shared.registry.calendars import number_in, start_of
-from shared.registry.models import Institution, Limit, Limits, NationalPolicy, Policy, Rung
+from shared.registry.limit import Limit
+from shared.registry.models import Institution, Limits, NationalPolicy, Policy, Rung
 
 
 class Step(NamedTuple):

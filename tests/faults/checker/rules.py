@@ -264,7 +264,7 @@ def deadlines_are_kept(look: Look, found: Findings) -> None:
 
 def alarms_have_rung(look: Look, found: Findings) -> None:
     """Look for cases whose alarm was due long ago and is still to be decided."""
-    before = look.world.intended.clock.business(look.now_ms - max(look.grace_ms, 20_000))
+    before = look.world.intended.clock.business(look.now_ms - max(look.grace_ms, 30_000))
     for stage, cases in look.tables.cases.items():
         for report, case in cases.items():
             if case.alarm_at is not None and case.alarm_at < before:
