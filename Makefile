@@ -3,7 +3,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-unit check bench train train-check clean
+.PHONY: help setup demo up down test test-unit check bench bench-sla faults train train-check clean
 
 help:  ## this page
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,12 @@ check: setup  ## style, format, types, architecture
 
 bench: setup  ## throughput and latency beside their baselines, as ratios
 	@$(RUN) python -m tests.load.bench
+
+bench-sla: setup  ## the cost of time: ticks, breaches at one second, recompute, compute
+	@$(RUN) python -m tests.load.bench_sla
+
+faults: setup  ## kill, pause, cut and repeat, then count (SEED=1 MINUTES=10; the short form: SHORT=1)
+	@$(RUN) python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES))
 
 train: setup  ## train the screening model and print, honestly, how good it is
 	@$(RUN) python -m deploy.screening.train

@@ -125,9 +125,13 @@ class Calendar:
         """Say whether the instant lies in a working day, local time."""
         return self.is_working_day(self.local_date(at))
 
+    def day_off(self, day: date) -> DayOff | None:
+        """Return what takes a day out of the working week, by a decree or by law, or None."""
+        return self._off.get(day.toordinal())
+
     def reason(self, day: date) -> str | None:
         """Say why a day does not count (decree and name, or the weekday), or None if it does."""
-        off = self._off.get(day.toordinal())
+        off = self.day_off(day)
         if off is not None:
             return f"{off.name} ({off.decree})"
         return None if day.weekday() in self.working_week else _WEEKDAY_NAMES[day.weekday()]

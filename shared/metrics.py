@@ -16,7 +16,7 @@ from prometheus_client import (
 from pydantic import BaseModel
 
 from shared.decision import Decision
-from shared.events import DeadlineBreached
+from shared.events import BreachWithdrawn, DeadlineBreached
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -36,6 +36,7 @@ class Meters:
         self._outcomes: Count[tuple[str, str]] = Count()
         self._events: Count[str] = Count()
         self._breached: Count[tuple[str, str]] = Count()
+        self._withdrawn: Count[tuple[str, str]] = Count()
         self._count()
         self._observe()
         self._gauge()
@@ -54,6 +55,11 @@ class Meters:
         self._breaches = counter(
             "lapor_breaches_total",
             "Deadlines breached, by clock and level",
+            ["stage", "clock", "level"],
+        )
+        self._withdrawals = counter(
+            "lapor_breaches_withdrawn_total",
+            "Breaches that were said and taken back as untrue, by clock and level",
             ["stage", "clock", "level"],
         )
         self.gaps = counter(
@@ -112,6 +118,8 @@ class Meters:
             self._events[type(outgoing.event).__name__] += 1
             if isinstance(outgoing.event, DeadlineBreached):
                 self._breached[outgoing.event.clock, str(outgoing.event.level)] += 1
+            elif isinstance(outgoing.event, BreachWithdrawn):
+                self._withdrawn[outgoing.event.clock, str(outgoing.event.level)] += 1
 
     def overdue(self, clock: str, count: int) -> None:
         """Say how many reports are past a deadline of this clock."""
@@ -133,8 +141,11 @@ class Meters:
             self._said.labels(self._stage, event).inc(count)
         for (clock, level), count in self._breached.items():
             self._breaches.labels(self._stage, clock, level).inc(count)
+        for (clock, level), count in self._withdrawn.items():
+            self._withdrawals.labels(self._stage, clock, level).inc(count)
         self._outcomes.clear()
         self._breached.clear()
+        self._withdrawn.clear()
         self._events.clear()
 
 

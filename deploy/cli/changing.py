@@ -6,15 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from deploy.cli.reaching import Trouble
 from shared.events import CalendarAmended, LimitTerm, PolicyChanged
 from shared.registry import Change, Limit, Registry, RegistryError, problems_of
-from shared.registry.calendars import Chain
+from shared.registry.calendars import Chain, numbered
 from shared.registry.changes import version_of
 from shared.registry.files import parse
-from shared.registry.models import DecreeVersion, Entry, OwnLimits
+from shared.registry.limit import Entry
+from shared.registry.models import DecreeVersion, OwnLimits
 
 Event = CalendarAmended | PolicyChanged
 
@@ -40,6 +41,7 @@ class _PolicyFile(Entry):
     """A file that states new limits of one institution; 00 are the nation's."""
 
     institution: str
+    again: int = Field(default=1, ge=1, le=99)
     limits: dict[str, Any]
 
 
@@ -122,7 +124,7 @@ def limits_in(path: Path, *, applies_to_open: bool) -> PolicyChanged:
     owner = NATIONAL_POLICY if file.institution == "00" else file.institution
     try:
         return PolicyChanged(
-            version=f"{owner}-{own.valid_from}",
+            version=numbered(f"{owner}-{own.valid_from}", file.again),
             institution=file.institution,
             valid_from=own.valid_from,
             limits={name: _term(limit) for name, limit in own.given().items()},

@@ -4,7 +4,17 @@ from importlib.util import find_spec
 
 import typer
 
-from deploy.cli import agency, calendar, case, dead_letters, deadline, sla, submit, topics
+from deploy.cli import (
+    agency,
+    calendar,
+    case,
+    dead_letters,
+    deadline,
+    explain,
+    sla,
+    submit,
+    topics,
+)
 
 app = typer.Typer(
     name="lapor",
@@ -25,6 +35,7 @@ submit.register(app)
 case.register(app)
 agency.register(app)
 deadline.register(app)
+explain.register()
 sla.register(app)
 topics.register(app)
 dead_letters.register(app)

@@ -76,14 +76,19 @@ def run(work: Coroutine[Any, Any, T], *, interrupted: int = INTERRUPTED) -> T:
 
 
 @contextlib.asynccontextmanager
-async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """Yield a consumer without a group: it commits nothing and leaves nothing on the broker."""
+async def reader(bootstrap: str, *, wait_ms: int = 500) -> AsyncIterator[AIOKafkaConsumer]:
+    """Yield a consumer without a group: it commits nothing and leaves nothing on the broker.
+
+    `wait_ms` is how long the broker may keep a fetch at a log's end: short for who goes from one
+    partition to the next.
+    """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         client_id=CLIENT_ID,
         group_id=None,
         enable_auto_commit=False,
         max_partition_fetch_bytes=2 * STREAM_BYTES_MAX,
+        fetch_max_wait_ms=wait_ms,
     )
     try:
         await consumer.start()

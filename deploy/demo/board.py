@@ -71,6 +71,9 @@ class Board:
             case "DeadlineBreached":
                 self.overdue.add((seen.report, seen.body["clock"]))
                 self._escalations.append(seen)
+            case "BreachWithdrawn":
+                if seen.body["level"] == 1:
+                    self.overdue.discard((seen.report, seen.body["clock"]))
             case "DeadlineMet":
                 self.overdue.discard((seen.report, seen.body["clock"]))
             case end if end in ENDS:
@@ -87,9 +90,14 @@ class Board:
         return (
             f"{now:%Y-%m-%d}  received {received:>4}  open {len(self.open):>3}  "
             f"overdue {len(self.overdue):>3}  closed and archived {self.over.total():>4}  "
-            f"escalations {self._watch.counts[topics.SLA.name, 'DeadlineBreached']:>4}  "
+            f"escalations {self._escalated():>4}  "
             f"records {len(self._watch.records):>6}"
         )
+
+    def _escalated(self) -> int:
+        """Count the escalations that were not withdrawn."""
+        counts, stream = self._watch.counts, topics.SLA.name
+        return counts[stream, "DeadlineBreached"] - counts[stream, "BreachWithdrawn"]
 
     def draw(self, now: datetime) -> RenderableType:
         """Draw the board."""

@@ -207,12 +207,18 @@ def _standings(records: Sequence[Seen]) -> Iterator[str]:
 
 
 def _breaches(records: Sequence[Seen]) -> Iterator[str]:
-    """Look for escalations before their date, and for a level that was told twice."""
+    """Look for escalations before their date, and for a level that was told twice.
+
+    One that was withdrawn may be told again, if it turns out true after all.
+    """
     told: Counter[tuple[Any, ...]] = Counter()
     for seen in records:
-        if seen.type == "DeadlineBreached":
+        if seen.type in ("DeadlineBreached", "BreachWithdrawn"):
             body = seen.body
             key = (seen.report, body["clock"], body["deadline"], body.get("unit"), body["level"])
+            if seen.type == "BreachWithdrawn":
+                told[*key, body["started_at"]] -= 1
+                continue
             told[*key, body["started_at"]] += 1
             if body["detected_at"] < body["due_at"]:
                 yield f"report {seen.report}: level {body['level']} of {body['clock']} too early"

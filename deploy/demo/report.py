@@ -12,6 +12,7 @@ from rich.text import Text
 from deploy.demo.account import Account, grid, titled
 from deploy.demo.board import CLOCKS
 from deploy.demo.check import Standing, reasons
+from deploy.demo.moves import moved_by_decree
 from deploy.demo.run import Cast, Options, Played
 from deploy.demo.script import BANDUNG, HSU, Ending, Life
 from deploy.demo.views import INBOX_LAST, inbox, timeline
@@ -35,6 +36,7 @@ def tables(cast: Cast, played: Played, options: Options) -> Iterator[RenderableT
     yield titled("Final statuses beside the export's", _statuses(account))
     yield titled("Indicators", _indicators(account))
     yield titled("Warnings, breaches and escalations, by clock", _breaches(account))
+    yield titled("Decrees published in the year", moved_by_decree(account))
     yield from timeline(account)
     yield titled(f"The last {INBOX_LAST} entries in the inbox of {BANDUNG}", inbox(account))
     yield titled("At the doors", _doors(account))
@@ -202,6 +204,8 @@ def _breaches(account: Account) -> RenderableType:
     levels = Counter(
         (seen.body["clock"], seen.body["level"]) for seen in account.of("DeadlineBreached")
     )
+    withdrawn = account.of("BreachWithdrawn")
+    levels.subtract((seen.body["clock"], seen.body["level"]) for seen in withdrawn)
     owed = Counter(seen.body["clock"] for seen in account.of("DeadlineSet"))
     met = Counter(seen.body["clock"] for seen in account.of("DeadlineMet"))
     headings = ("SET", "MET", "WARNINGS", "LEVEL 1", "LEVEL 2", "LEVEL 3")
@@ -214,7 +218,8 @@ def _breaches(account: Account) -> RenderableType:
         table,
         Text(
             f"Windows that ran out on reporters: completion {out['completion']} (archived by the "
-            f"system), reply {out['reply']} (closed by the system)."
+            f"system), reply {out['reply']} (closed by the system). Breaches withdrawn: "
+            f"{len(withdrawn)}."
         ),
     )
 
@@ -282,5 +287,6 @@ def _check(account: Account) -> RenderableType:
         f"{doors['submissions']} messages of channels and {doors['commands']} commands of "
         f"institutions, each answered exactly once; {len(account.standings)} reports received: "
         f"{states}; waiting for a named party: {parties or 'none'}; no dead letter; no id with two "
-        "payloads; no escalation before its date or told twice.",
+        f"payloads; no escalation before its date or told twice; the deadlines of "
+        f"{played.verified} reports derived again from their facts are those that were published.",
     )

@@ -6,19 +6,24 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from deploy.cli.monitored import Place
+from deploy.cli.publishing import publish
+from deploy.cli.verifying import verify_all
 from deploy.demo import export
 from deploy.demo.actors import Institution, NationalAdmin
 from deploy.demo.board import Board, Span
 from deploy.demo.check import problems
+from deploy.demo.decrees import decrees
 from deploy.demo.desk import Desk
 from deploy.demo.mail import MailServer
 from deploy.demo.mischief import bad_commands
 from deploy.demo.people import Reporters
 from deploy.demo.replay import Adapter, BadInput, bad_inputs, letter_of, submission
-from deploy.demo.script import BANDUNG, HSU, NATIONAL, Life, World, extras, lives, repeated, thinned
+from deploy.demo.script import BANDUNG, HSU, Life, World, extras, lives, repeated, thinned
 from deploy.demo.texts import frequencies
 from deploy.demo.timetable import Timetable
 from deploy.demo.watch import Watch
@@ -28,7 +33,8 @@ from deploy.local.home import Home
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.state import Plan
 from shared.clock import Clock
-from shared.registry import Registry, load
+from shared.events import CalendarAmended
+from shared.registry import NATIONAL, Registry, load
 
 DAY_SECONDS: Final = 86_400
 AFTER_SHARE: Final = 0.15  # of the year that the clock runs on, so that deadlines come to their end
@@ -60,6 +66,7 @@ class Cast:
     bad: tuple[BadInput, ...]  # at the channels' door
     bad_commands: tuple[BadInput, ...]  # at the institutions' door
     by_report: Mapping[str, Life]
+    decrees: tuple[tuple[datetime, CalendarAmended], ...]  # published in the year, by an operator
 
     @property
     def expected(self) -> dict[tuple[str, str], str]:
@@ -75,6 +82,7 @@ class Played:
     watch: Watch
     sent: Counter[tuple[str, str]]
     problems: list[str]
+    verified: int  # reports whose deadlines were derived again from their facts
     mails: Counter[str]
     seconds: float
     until: datetime  # business time, UTC
@@ -106,6 +114,7 @@ def cast(options: Options) -> Cast:
         bad=bad_inputs(submission(every[0])),
         bad_commands=bad_commands(of_export),
         by_report={life.report_id: life for life in every},
+        decrees=tuple(decrees(registry, options.year)),
     )
 
 
@@ -166,15 +175,14 @@ def start(
 async def play(
     cast: Cast,
     options: Options,
-    kafka: str,
-    clock: Clock,
+    place: Place,
     *,
     mail: MailServer,
     show: Callable[[Board, datetime], None],
 ) -> Played:
     """Play the year on a running stack and return what the public streams say of it."""
     began = time.monotonic()
-    stage = Play(cast, options, kafka, clock, mail)
+    stage = Play(cast, options, place, mail)
     try:
         await stage.open()
         await stage.act(show)
@@ -184,9 +192,10 @@ async def play(
             watch=stage.watch,
             sent=stage.sent,
             problems=found,
+            verified=stage.verified,
             mails=mail.subjects,
             seconds=time.monotonic() - began,
-            until=clock.now(),
+            until=place.clock.now(),
         )
     finally:
         await stage.close()
@@ -195,12 +204,13 @@ async def play(
 class Play:
     """The people and institutions of one demo, and what they read and write."""
 
-    def __init__(
-        self, cast: Cast, options: Options, kafka: str, clock: Clock, mail: MailServer
-    ) -> None:
+    def __init__(self, cast: Cast, options: Options, place: Place, mail: MailServer) -> None:
+        clock, kafka = place.clock, place.kafka
         self.watch: Final = Watch(clock)
         self.timetable: Final = Timetable(clock)
+        self.verified = 0  # reports whose deadlines follow from their facts
         self._cast = cast
+        self._place = place
         self._kafka = kafka
         self._clock = clock
         self._mail = mail
@@ -257,6 +267,8 @@ class Play:
         for number, bad in enumerate(self._cast.bad, start=1):
             at = self._span.begins + spread * number
             self._adapter.schedule([(at, bad.letter)])
+        for at, decree in self._cast.decrees:
+            self.timetable.at(at, partial(publish, self._kafka, decree))
         for number, bad in enumerate(self._cast.bad_commands, start=3):
             desk = next(d for d in self._desks.values() if f".{d.code}." in bad.letter.topic)
             at = self._span.begins + spread * number
@@ -286,8 +298,14 @@ class Play:
             await asyncio.sleep(BOARD_SECONDS * 2)
             self._look(show)
             found = problems(self.watch.records, self.sent, self._cast.expected)
+            found = found or await self._deadlines()
             if not found or time.monotonic() > until:
                 return found
+
+    async def _deadlines(self) -> list[str]:
+        """Derive every report's deadlines again from its facts; return what differs."""
+        self.verified, differences = await verify_all(self._place)
+        return [f"report {each.report_id}: {each.text}" for each in differences]
 
     def _look(self, show: Callable[[Board, datetime], None]) -> None:
         self._board.update()

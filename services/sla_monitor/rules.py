@@ -158,6 +158,10 @@ def _changes(moment: Moment, before: Said | None, deadline: Deadline) -> tuple[S
 
 
 _LAST: Final = (Kind.ENDED, Kind.CLOSED)
+_OF_MEETING: Final = (
+    "met_at", "deadline", "started_at", "rest_seconds", "responded_at", "calendar_version",
+)  # fmt: skip
+"""What the event of a step that was done says: when, whether in time, after how much work."""
 
 
 def _dated(
@@ -189,9 +193,7 @@ def _is_newly_met(before: Said | None, said: Said, deadline: Deadline, *, is_ove
         return False
     if before is None or not (before.is_set or before.met_at):
         return not (is_over and stop is not None and stop.kind in _LAST)
-    is_news = (before.met_at, before.deadline, before.responded_at) != (
-        met_at, said.deadline, said.responded_at,
-    )  # fmt: skip
+    is_news = any(getattr(before, name) != getattr(said, name) for name in _OF_MEETING)
     is_window = deadline.leg.row.holder is Holder.REPORTER
     has_run_out = is_window and bool(before.told) and met_at >= deadline.at
     return is_news and not has_run_out

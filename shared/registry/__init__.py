@@ -6,12 +6,12 @@ Data in `deploy/registry/`, read once at start and checked; everything here is i
 from shared.registry.changes import Change, problems_of
 from shared.registry.directory import Directory
 from shared.registry.files import RegistryError
+from shared.registry.limit import Limit
 from shared.registry.load import PACKAGED, load
 from shared.registry.models import (
     Category,
     Contact,
     Institution,
-    Limit,
     Limits,
     Place,
     Policy,

@@ -20,6 +20,17 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
 
 
+def numbered(name: str, again: int) -> str:
+    """Name the first version of a day by the day alone, the others also by their number."""
+    return name if again == 1 else f"{name}-{again}"
+
+
+def number_in(name: str, day: date) -> int:
+    """Return the number of a version of a day from its name; 1 where it has none."""
+    number = name.rpartition(f"{day}-")[2]
+    return max(int(number), 1) if number.isdecimal() and len(number) <= len("99") else 1
+
+
 class Counting(NamedTuple):
     """A version of a chain and the instant (UTC) from which it counts."""
 
@@ -84,8 +95,8 @@ class Chain:
         return bisect_right(self._instants, as_of)
 
     def name_of(self, version: DecreeVersion) -> str:
-        """Name a version after the day on which it became known."""
-        return f"{self.written.prefix}-{version.known_from}"
+        """Name a version after the day on which it became known; the second of a day `…-2`."""
+        return numbered(f"{self.written.prefix}-{version.known_from}", version.again)
 
     def name_at(self, known: int) -> str:
         """Name the newest of the first versions."""

@@ -1,21 +1,27 @@
 """A change of the registry as it was published, and what is wrong with one. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag, ValidationError
 
+from shared.calendar import YEARS
 from shared.events import CalendarAmended, PolicyChanged, Utc
+from shared.registry.calendars import number_in, numbered
 from shared.registry.decrees import Decreed, decree_problems
-from shared.registry.models import LIMIT_NAMES, DecreeVersion, Institution, Limit, Limits
+from shared.registry.limit import Limit
+from shared.registry.models import LIMIT_NAMES, DecreeVersion, Institution, Limits
 from shared.registry.policies import History, Step
 
 if TYPE_CHECKING:
     from shared.registry.registry import Registry
 
 NATIONAL_CODE: Final = "00"
-_NEVER_EDITED: Final = "what was published is never edited, publish another version of a later day"
+_OUTSIDE: Final = f"is outside {YEARS[0]} to {YEARS[-1]}; correct the date"
+_NEVER_EDITED: Final = (
+    "what was published is never edited, publish another version of a later day, or with again = 2"
+)
 
 
 def _kind(value: Any) -> str:
@@ -82,6 +88,7 @@ def version_of(event: CalendarAmended) -> DecreeVersion:
     """Return the published version as a chain holds it."""
     return DecreeVersion(
         known_from=event.known_from,
+        again=number_in(event.version, event.known_from),
         decree=event.decree,
         source=event.source,
         decides=event.decides,
@@ -103,6 +110,9 @@ def _calendar_problems(
         return
     version, at = version_of(event), f"version {event.version}"
     name = chain.name_of(version)
+    if event.known_from.year not in YEARS:
+        yield f"{at}: {event.known_from} {_OUTSIDE}"
+        return
     if event.version != name:
         yield f"{at}: a version of {event.known_from} is named {name}; correct the name"
         return
@@ -111,14 +121,18 @@ def _calendar_problems(
             yield f"{at}: there is a version of that name with other days; {_NEVER_EDITED}"
         return
     before = chain.versions[: chain.known(chain.counts_from(version, seen_at))]
-    newest = max((v.known_from for v in before), default=None)
-    if newest is not None and newest >= version.known_from:
+    newest = max((v for v in before), key=_place, default=None)
+    if newest is not None and _place(newest) >= _place(version):
         yield (
-            f"{at}: is older than the newest known version, of {newest}; give it a later "
-            "known_from, the day on which it became known"
+            f"{at}: is older than the newest known version, of {newest.known_from}; give it a "
+            "later known_from, the day on which it became known, or again = 2 on the same day"
         )
         return
     yield from decree_problems(version, Decreed.of(before), at)
+
+
+def _place(version: DecreeVersion) -> tuple[date, int]:
+    return version.known_from, version.again
 
 
 # ---- policies
@@ -156,7 +170,10 @@ def _policy_problems(
     at = f"policy {event.version}"
     history = registry.policy_history(event.institution)
     is_national = event.institution == NATIONAL_CODE
-    name = f"{'national' if is_national else event.institution}-{event.valid_from}"
+    name = numbered(
+        f"{'national' if is_national else event.institution}-{event.valid_from}",
+        number_in(event.version, event.valid_from),
+    )
     malformed = list(_malformed(event, name, at))
     if malformed:
         yield from malformed
@@ -167,8 +184,12 @@ def _policy_problems(
         return
     since = history.counts_from(event.valid_from, seen_at)
     newest = history.newest(is_national=is_national, at=since)
-    if newest is not None and newest >= event.valid_from:
-        yield f"{at}: is older than the version in force, of {newest}; give it a later valid_from"
+    number = number_in(event.version, event.valid_from)
+    if newest is not None and newest >= (event.valid_from, number):
+        yield (
+            f"{at}: is older than the version in force, of {newest[0]}; give it a later "
+            "valid_from, or again = 2 on the same day"
+        )
     if is_national:
         yield from no_minutes(limits_of(event), at)
         return
@@ -179,6 +200,8 @@ def _policy_problems(
 def _malformed(event: PolicyChanged, name: str, at: str) -> Iterator[str]:
     if event.version != name:
         yield f"{at}: a change from {event.valid_from} is named {name}; correct the name"
+    if event.valid_from.year not in YEARS:
+        yield f"{at}: {event.valid_from} {_OUTSIDE}"
     there = ", ".join(LIMIT_NAMES)
     if not event.limits:
         yield f"{at}: states no limit; name at least one of {there}"

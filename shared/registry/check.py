@@ -223,10 +223,10 @@ def _calendar(chain: CalendarChain) -> Iterator[str]:
     if not chain.versions:
         yield f"{where}: no [[version]]; add the first decree"
     for before, after in pairwise(chain.versions):
-        if after.known_from <= before.known_from:
+        if (after.known_from, after.again) <= (before.known_from, before.again):
             yield (
                 f"{where}: version of {after.known_from} is not newer than that of "
-                f"{before.known_from} before it; put versions in order, one per day"
+                f"{before.known_from} before it; put them in order, a day's second with again = 2"
             )
     for month_day, _, _ in chain.every_year:
         try:

@@ -7,11 +7,11 @@ from typing import Any
 
 from shared.registry.check import problems_in
 from shared.registry.files import Model, RegistryError, parse, read_csv, read_toml
+from shared.registry.limit import Entry
 from shared.registry.models import (
     CalendarChain,
     Category,
     Contents,
-    Entry,
     Institution,
     NationalPolicy,
     Place,

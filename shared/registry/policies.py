@@ -7,8 +7,9 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from shared.registry.calendars import start_of
-from shared.registry.models import Institution, Limit, Limits, NationalPolicy, Policy, Rung
+from shared.registry.calendars import number_in, start_of
+from shared.registry.limit import Limit
+from shared.registry.models import Institution, Limits, NationalPolicy, Policy, Rung
 
 
 class Step(NamedTuple):
@@ -111,9 +112,13 @@ class History:
         """Return what the version of a name states."""
         return next((step.limits for step in self.steps if step.name == name), None)
 
-    def newest(self, *, is_national: bool, at: datetime) -> date | None:
-        """Return the day from which the newest version is valid that counts at an instant."""
-        days = [s.valid_from for s in self.steps if s.is_national == is_national and s.since <= at]
+    def newest(self, *, is_national: bool, at: datetime) -> tuple[date, int] | None:
+        """Return the newest version at an instant: since when it is valid, which of that day."""
+        days = [
+            (step.valid_from, number_in(step.name, step.valid_from))
+            for step in self.steps
+            if step.is_national == is_national and step.since <= at
+        ]
         return max(days, default=None)
 
     def national_since(self, since: datetime) -> Iterator[Limits]:

@@ -131,7 +131,8 @@ class Registry:
             history = History.of(self.institution(institution), self._national)
             for change in self.published:
                 step = step_of(change, history)
-                history = history if step is None else history.with_published(step)
+                if step is not None and history.stated(step.name) is None:
+                    history = history.with_published(step)
             history.share(self._policies)
             self._histories[institution] = history
         return history
@@ -187,8 +188,10 @@ class Registry:
     def amended(self, changes: tuple[Change, ...]) -> "Registry":
         """Return the registry with changes that were published, in the order they were seen.
 
-        Total: a change that contradicts what is known when it counts is left out, one that the
-        registry has already changes nothing. Pure, and the same object for the same changes.
+        Total: a change that contradicts what is known when it counts is left out, a repetition
+        changes nothing. One that the files have too changes no calendar and no policy, but stays
+        among `published`: since then it counts for what is open. Pure, and the same object for the
+        same changes.
         """
         if not changes:
             return self
@@ -205,13 +208,16 @@ class Registry:
         return made
 
     def _with(self, change: Change) -> "Registry":
-        if is_known(change, self) or problems_of(change, self):
+        event, is_there = change.event, is_known(change, self)
+        again = any(known.event.version == event.version for known in self.published)
+        if (is_there and again) or problems_of(change, self):
             return self
         made = copy.copy(self)
         made.published = (*self.published, change)
-        made._eras = {}  # noqa: SLF001
         made._amended = OrderedDict()  # noqa: SLF001  its own class
-        event = change.event
+        if is_there:
+            return made
+        made._eras = {}  # noqa: SLF001
         if isinstance(event, CalendarAmended):
             chain = self.chains[event.chain].with_published(version_of(event), change.seen_at)
             made.chains = MappingProxyType({**self.chains, event.chain: chain})

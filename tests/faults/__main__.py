@@ -29,7 +29,7 @@ def main() -> int:
     options = Options(
         seed=chosen.seed,
         seconds=ROUND_SECONDS if chosen.short else chosen.minutes * 60,
-        rate=chosen.rate or (8.0 if chosen.short else 15.0),
+        rate=chosen.rate or 8.0,
         is_short=chosen.short,
         is_calm=chosen.calm,
         json=chosen.json,

@@ -77,9 +77,9 @@ class Pipeline:
             "LAPOR_CLOCK_REAL_ORIGIN": self.clock.real_origin.isoformat(),
             "LAPOR_CLOCK_BUSINESS_ORIGIN": self.clock.business_origin.isoformat(),
             "LAPOR_ALARM_TICK_SECONDS": "0.2",
-            "LAPOR_ALARM_RING_AGAIN_SECONDS": "3",
+            "LAPOR_ALARM_RING_AGAIN_SECONDS": "10",
             "LAPOR_NOTIFIER_TICK_SECONDS": "0.2",
-            "LAPOR_NOTIFIER_AGAIN_AFTER_SECONDS": "5",
+            "LAPOR_NOTIFIER_AGAIN_AFTER_SECONDS": "12",
             "LAPOR_NOTIFIER_QUIET_START_LOCAL": "00:00",
             "LAPOR_NOTIFIER_QUIET_END_LOCAL": "00:00",
         }

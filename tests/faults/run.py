@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,31 +164,30 @@ class Run:
         until = began + DRAIN_SECONDS_MAX
         every, consumer = await places(self._pipeline.kafka), reader(self._pipeline.kafka)
         await consumer.start()
-        calm = 0
+        calm, lags = 0, Counter[str]()
         try:
             while calm < 3 and time.monotonic() < until:
-                calm = calm + 1 if await self._lag(consumer, every) < 50 else 0
+                lags = await self._lags(consumer, every)
+                calm = calm + 1 if lags.total() < 50 else 0
                 await asyncio.sleep(0.5)
         finally:
             await consumer.stop()
         if calm < 3:
-            behind = await self._behind()
-            self._account.problems.append(f"not drained in {DRAIN_SECONDS_MAX:.0f} s: {behind}")
+            self._account.problems.append(f"not drained in {DRAIN_SECONDS_MAX:.0f} s: {lags}")
         else:
             self._account.drained_seconds = time.monotonic() - began
 
-    async def _lag(self, consumer: Any, every: list[TopicPartition]) -> int:
+    async def _lags(self, consumer: Any, every: list[TopicPartition]) -> Counter[str]:
+        """Count the records that each stage has still to decide."""
         ends = await consumer.end_offsets(every)
         rows = await tables(self._pipeline.postgres)
-        return sum(
-            max(0, end - rows.lanes[stage].positions.get((tp.topic, tp.partition), 0))
-            for stage, reads in READS.items()
-            for tp, end in ends.items()
-            if reads(tp.topic)
-        )
-
-    async def _behind(self) -> str:
-        return ", ".join(f"{c.name} {c.condition}" for c in self._pipeline.state().children)
+        lags: Counter[str] = Counter()
+        for stage, reads in READS.items():
+            positions = rows.lanes[stage].positions
+            for tp, end in ends.items():
+                if reads(tp.topic):
+                    lags[stage] += max(0, end - positions.get((tp.topic, tp.partition), 0))
+        return lags
 
     def _sum_up(self) -> None:
         account = self._account

@@ -10,6 +10,7 @@ STAGES: Final = (
 )  # fmt: skip
 POINTS: Final = ("before_save", "saved", "published")
 ROUND_SECONDS: Final = 100.0
+ROUND_SECONDS_LONG: Final = 400.0  # room for three long outages, and to recover between them
 OUTAGE_SECONDS: Final = 5.0
 OUTAGE_SECONDS_LONG: Final = 60.0
 FREEZE_SECONDS: Final = 12.0  # longer than a session of the consumer group (10 s)
@@ -44,7 +45,7 @@ def schedule(seed: int, seconds: float, *, is_short: bool) -> list[Fault]:
     number = 0
     while True:
         outage = OUTAGE_SECONDS if is_short or number % 2 == 0 else OUTAGE_SECONDS_LONG
-        length = ROUND_SECONDS + (3 * OUTAGE_SECONDS_LONG if outage > OUTAGE_SECONDS else 0)
+        length = ROUND_SECONDS if outage == OUTAGE_SECONDS else ROUND_SECONDS_LONG
         if found and began + length > seconds:
             return sorted(found)
         found += _round(draw, began, length, outage, workers=1 if is_short else 2)
@@ -79,6 +80,6 @@ def _round(
     yield Fault(round(began + 42.0, 1), "twin", twin, seconds=10.0)
     yield Fault(share(0.32), "broker", seconds=outage)
     yield Fault(share(0.54), "postgres", seconds=outage)
-    yield Fault(share(0.72), "both", seconds=outage)
+    yield Fault(share(0.76), "both", seconds=outage)
     for stage in draw.sample(STAGES, 6):
         yield Fault(free(share(draw.uniform(0.1, 0.9)), stage), "kill", stage)

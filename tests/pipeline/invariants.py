@@ -143,7 +143,7 @@ def one_answer_per_command(city: City) -> Iterator[str]:
 
 
 def breaches_are_due_and_once(city: City) -> Iterator[str]:
-    """Yield what was said too early, or twice."""
+    """Yield what was said too early, or twice; a breach that was withdrawn may be said again."""
     seen: Counter[tuple[Any, ...]] = Counter()
     for fact in city.facts(SLA):
         event = fact.event
@@ -152,7 +152,9 @@ def breaches_are_due_and_once(city: City) -> Iterator[str]:
             if not event.deadline <= event.due_at <= event.detected_at <= fact.at:
                 yield f"too early: {event}"
         if isinstance(event, e.DeadlineApproaching):
-            seen[event.report_id, event.clock, 0, event.deadline] += 1
+            seen[event.report_id, event.clock, event.level, event.deadline] += 1
+        if isinstance(event, e.BreachWithdrawn):
+            seen[event.report_id, event.clock, event.level, event.deadline] -= 1
         if isinstance(event, e.TimeRanOut):
             seen[event.report_id, event.window, event.opened_by] += 1
             if event.ran_out_at > fact.at:

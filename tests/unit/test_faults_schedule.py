@@ -33,6 +33,9 @@ def test_the_long_form_has_long_outages_and_more_workers() -> None:
     planned = schedule(1, 1_200, is_short=False)
     assert {f.seconds for f in planned if f.kind == "broker"} == {5.0, 60.0}
     assert {f.workers for f in planned if f.kind == "scale"} == {2}
+    away = sorted(f for f in planned if f.kind in ("broker", "postgres", "both"))
+    ends = [f.at_seconds + f.seconds for f in away]
+    assert all(f.at_seconds > end + 10 for f, end in zip(away[1:], ends, strict=False))
 
 
 @pytest.mark.parametrize("seed", range(20))

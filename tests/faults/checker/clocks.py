@@ -24,6 +24,7 @@ class Clocks:
     """Runs by (clock, start): the date that counts, none once it was met."""
 
     open: dict[tuple[str, str], str] = field(default_factory=dict)
+    known: set[tuple[str, str]] = field(default_factory=set)
     said: Counter[Breach] = field(default_factory=Counter)
     doubled: list[Breach] = field(default_factory=list)
     early: list[Breach] = field(default_factory=list)
@@ -37,14 +38,30 @@ class Clocks:
             self.ran_out.add((body["window"], at(body["ran_out_at"])))
             return
         run = (body["clock"], body["started_at"])
-        if name in ("DeadlineSet", "DeadlineMoved"):
-            self.open[run] = body["deadline"]
-        elif name == "DeadlineMet":
-            self.open.pop(run, None)
+        if name in ("DeadlineSet", "DeadlineMoved", "DeadlineMet"):
+            before = body.get("deadline_before", body["deadline"])
+            self.open.pop(self._known(run, before, may_be_new=name == "DeadlineSet"), None)
+            self.known.add(run)
+            if name != "DeadlineMet":
+                self.open[run] = body["deadline"]
         elif name in ("DeadlineApproaching", "DeadlineBreached"):
             self._say(Breach(*run, int(body.get("level") or 0), body["deadline"]), body)
         elif name == "BreachWithdrawn":
             self.said[Breach(*run, int(body["level"]), body["deadline"])] -= 1
+
+    def _known(self, run: tuple[str, str], deadline: str, *, may_be_new: bool) -> tuple[str, str]:
+        """Return under which start a run is known: a late fact may have put it elsewhere.
+
+        It is the one with that date; or the last one, where start and date moved at once, which is
+        told only when the step is done.
+        """
+        if run in self.known:
+            return run
+        mine = [(known, date) for known, date in self.open.items() if known[0] == run[0]]
+        same = [known for known, date in mine if date == deadline]
+        if not same and not may_be_new:
+            same = [known for known, _ in mine]
+        return same[-1] if same else run
 
     def _say(self, breach: Breach, body: Mapping[str, Any]) -> None:
         self.said[breach] += 1

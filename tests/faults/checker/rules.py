@@ -3,12 +3,15 @@
 Pure, over the world that the records tell and the tables as they stand.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
+from shared import topics
 from tests.faults.checker import folds
 from tests.faults.checker.clocks import at
 from tests.faults.checker.findings import Findings
@@ -261,7 +264,7 @@ def deadlines_are_kept(look: Look, found: Findings) -> None:
 
 def alarms_have_rung(look: Look, found: Findings) -> None:
     """Look for cases whose alarm was due long ago and is still to be decided."""
-    before = look.world.intended.clock.business(look.now_ms - max(look.grace_ms, 20_000))
+    before = look.world.intended.clock.business(look.now_ms - max(look.grace_ms, 30_000))
     for stage, cases in look.tables.cases.items():
         for report, case in cases.items():
             if case.alarm_at is not None and case.alarm_at < before:
@@ -271,11 +274,11 @@ def alarms_have_rung(look: Look, found: Findings) -> None:
 def positions_are_the_ends(look: Look, found: Findings) -> None:
     """Compare the stored positions with the ends of the logs, and look for what is unpublished."""
     world = look.world
-    for stage, topics in READS.items():
+    for stage, reads in READS.items():
         lanes = look.tables.lanes.get(stage)
         positions = lanes.positions if lanes else {}
         for place, end in world.ends.items():
-            if not topics(place[0]):
+            if not reads(place[0]):
                 continue
             position = positions.get(place, 0)
             if position > end:
@@ -294,36 +297,14 @@ def _is_new(look: Look, place: tuple[str, int], position: int) -> bool:
     return bool(times) and times[0] > look.still_since_ms
 
 
-def _core(*names: str) -> Callable[[str], bool]:
-    known = frozenset(f"lapor.{name}.v1" for name in names)
-    return lambda topic: topic in known
+def _reads(stage: str) -> Callable[[str], bool]:
+    streams = topics.READS[stage]
+    patterns = [re.compile(s.pattern if s.is_family else re.escape(s.name)) for s in streams]
+    return lambda topic: any(pattern.fullmatch(topic) for pattern in patterns)
 
 
-_VERIFIED: Final = ("intake", "verification.national", "verification.institution", "routing")
-READS: Final[dict[str, Callable[[str], bool]]] = {
-    "intake": lambda topic: topic.endswith(".submissions.v1"),
-    "agencies.in": lambda topic: topic.endswith(".outbox.v1"),
-    "verification.national": _core(
-        "intake", "agencies", "verification.institution", "follow-up", "sla",
-        "verification.national.alarms",
-    ),
-    "verification.institution": _core(
-        "intake", "agencies", "verification.national", "routing", "follow-up", "sla",
-        "verification.institution.alarms",
-    ),
-    "routing": _core(
-        "agencies", "verification.national", "verification.institution", "follow-up",
-        "routing.alarms",
-    ),
-    "follow-up": _core(
-        "intake", "agencies", "verification.national", "verification.institution", "routing",
-        "sla", "follow-up.alarms",
-    ),
-    "sla-monitor": _core(*_VERIFIED, "follow-up", "sla-monitor.alarms"),
-    "notifier": _core(*_VERIFIED, "follow-up", "sla", "notifier.alarms"),
-    "agencies.out": _core(*_VERIFIED, "agencies", "follow-up", "sla"),
-}  # fmt: skip
-"""Which topics each stage reads."""
+READS: Final = {stage: cache(_reads(stage)) for stage in STAGES}
+"""Whether a stage reads a topic, by the one table of streams."""
 
 
 # ---- what could not be read

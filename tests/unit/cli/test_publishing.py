@@ -52,6 +52,15 @@ def test_a_file_is_read_as_the_event_it_tells(tmp_path: Path) -> None:
     assert decree(tmp_path, 'chain = "indonesia"\n') == event
 
 
+def test_a_days_second_version_is_named_so(tmp_path: Path) -> None:
+    """A mistake need not wait for tomorrow."""
+    event = decree(tmp_path, "decree =", "again = 2\ndecree =")
+    text = LIMITS.replace("[limits]", "again = 2\n[limits]")
+
+    assert event.version == "id-2026-03-10-2"
+    assert limits_in(a_file(tmp_path, text), applies_to_open=True).version == "6308-2026-03-10-2"
+
+
 @pytest.mark.parametrize("version", REGISTRY.chains["indonesia"].versions, ids=lambda v: v.decree)
 def test_a_version_of_the_files_may_be_named(version: object) -> None:
     """So that what was deployed as a file reaches the open cases; it is known, and no problem."""
@@ -61,7 +70,7 @@ def test_a_version_of_the_files_may_be_named(version: object) -> None:
 
     assert event.version == name
     assert problems_of(Change(event=event, seen_at=NOW), REGISTRY) == []
-    assert REGISTRY.amended((Change(event=event, seen_at=NOW),)) is REGISTRY
+    assert REGISTRY.amended((Change(event=event, seen_at=NOW),)).chains is REGISTRY.chains
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,22 @@
 """What operators publish, laid over the files: pure, shared, total, the same in any lane."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
 from time import process_time
+from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.events import CalendarAmended, LimitTerm, PolicyChanged, ReportClass
+from shared.events import (
+    CalendarAmended,
+    DayKind,
+    LimitTerm,
+    LimitUnit,
+    PolicyChanged,
+    ReportClass,
+)
 from shared.registry import Change, Registry, load, problems_of
 from tests.tables import each
 
@@ -106,15 +117,29 @@ def test_many_lanes_are_cheap() -> None:
 
 
 def test_what_the_files_say_already_changes_nothing_when_published() -> None:
-    """The same decree in the files and on the stream is one."""
+    """The same decree in the files and on the stream is one; since when is kept for open cases."""
     written = REGISTRY.chains["indonesia"].versions[-1]
     event = CalendarAmended(
         version="id-2025-09-19", chain="indonesia", **written.model_dump(exclude={"source"}),
         source="another source",
     )  # fmt: skip
 
-    assert REGISTRY.amended((seen(event),)) is REGISTRY
+    amended = REGISTRY.amended((seen(event), seen(event, SEEN + timedelta(days=1))))
+
     assert problems_of(seen(event), REGISTRY) == []
+    assert amended.published == (seen(event),)
+    assert amended.chains is REGISTRY.chains
+    assert amended.calendar("00", SEEN) is REGISTRY.calendar("00", SEEN)
+
+
+def test_limits_that_the_files_have_too_are_one() -> None:
+    """The next release carries them; what was published before stays published."""
+    limits = {"follow_up_information": LimitTerm(amount=5, source="another source")}
+    event = a_policy(version="6308-2023-01-01", valid_from=date(2023, 1, 1), limits=limits)
+    amended = REGISTRY.amended((seen(event),))
+
+    assert amended.published == (seen(event),)
+    assert amended.policy("6308", SEEN) == REGISTRY.policy("6308", SEEN)
 
 
 def test_the_same_change_twice_is_one() -> None:
@@ -153,6 +178,15 @@ def test_the_same_change_twice_is_one() -> None:
             "adds 2199-01-01, which is outside 2000 to 2099",
         ),
         (a_decree(decides=(1999,)), "decides 1999, which is outside"),
+        (a_decree(known_from=date.min), "0001-01-01 is outside 2000 to 2099"),
+        (a_decree(known_from=date.max), "9999-12-31 is outside 2000 to 2099"),
+        (a_decree(version="id-2026-03-10-0"), "a version of 2026-03-10 is named id-2026-03-10"),
+        (a_decree(version="id-2026-03-10-02"), "is named id-2026-03-10-2"),
+        (
+            a_decree(version="id-2025-09-19-0", known_from=date(2025, 9, 19)),
+            "is named id-2025-09-19",
+        ),
+        (a_policy(valid_from=date.max), "9999-12-31 is outside 2000 to 2099"),
         (
             a_decree(add=((date(2026, 9, 1), "provisional", "x"),)),
             "adds 2026-09-01 as provisional to a year that is decided",
@@ -236,6 +270,24 @@ def test_changes_add_up_in_any_number() -> None:
     assert limit_of(amended, later) == 3
 
 
+def test_a_mistake_is_corrected_on_the_same_day() -> None:
+    """A day's second version is named so, and counts from when it was seen."""
+    back = a_decree(version="id-2026-03-10-2", add=(), remove=(date(2026, 8, 18),))
+    later = SEEN + timedelta(minutes=5)
+    tighter = {"follow_up_information": LimitTerm(amount=2, source="test")}
+    limits = a_policy(version="6308-2026-03-10-2", limits=tighter)
+    amended = REGISTRY.amended(
+        (seen(a_decree()), seen(a_policy()), seen(back, later), seen(limits, later))
+    )
+
+    assert amended.calendar("00", SEEN).version == "id-2026-03-10"
+    assert amended.calendar("00", later).version == "id-2026-03-10-2"
+    assert amended.calendar("00", later).is_working_day(date(2026, 8, 18))
+    assert (limit_of(amended, SEEN), limit_of(amended, later)) == (3, 2)
+    assert amended.policy("6308", later).version == "national-2019-01-01+6308-2026-03-10-2"
+    assert problems_of(seen(a_decree(), later + timedelta(days=1)), amended) == []
+
+
 def test_a_decree_published_before_a_later_one_in_the_files_stays() -> None:
     """The files may have grown since: what counted then still does, and is named so."""
     event = a_decree(version="id-2025-08-20", known_from=date(2025, 8, 20),
@@ -246,3 +298,54 @@ def test_a_decree_published_before_a_later_one_in_the_files_stays() -> None:
     assert amended.calendar("00", then).version == "id-2025-08-20"
     assert amended.calendar("00", SEEN).version == "id-2025-09-19"
     assert not amended.calendar("00", SEEN).is_working_day(date(2025, 10, 1))
+
+
+DAYS = st.dates(date(2026, 3, 8), date(2026, 3, 13)) | st.sampled_from([date.min, date.max])
+DECREES = st.builds(
+    lambda day, suffix, add, remove, decides: a_decree(
+        version=f"id-{day}{suffix}", known_from=day, remove=remove, decides=decides,
+        add=tuple((on, kind, "x") for on, kind in add),
+    ),
+    DAYS,
+    st.sampled_from(["", "", "-2", "-0", "x"]),
+    st.lists(st.tuples(DAYS, st.sampled_from(get_args(DayKind))), max_size=3),
+    st.lists(DAYS, max_size=2),
+    st.sampled_from([(), (2026,), (2027,), (1, 9999)]),
+)  # fmt: skip
+POLICIES = st.builds(
+    lambda code, day, name, unit, amount: a_policy(
+        version=f"{'national' if code == '00' else code}-{day}", institution=code, valid_from=day,
+        limits={name: LimitTerm(amount=amount, unit=unit, source="x")},
+    ),
+    st.sampled_from(["00", "6308", "9999"]),
+    DAYS,
+    st.sampled_from(["dispatch", "reply", "follow_up_again", "tea"]),
+    st.sampled_from(get_args(LimitUnit)),
+    st.integers(1, 400),
+)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.builds(
+            seen, DECREES | POLICIES, st.integers(0, 100).map(lambda h: SEEN + timedelta(hours=h))
+        ),
+        max_size=6,
+    ).map(tuple)
+)
+def test_any_changes_in_any_order_give_a_registry_that_answers(changes: tuple[Change, ...]) -> None:
+    """Total, the same step by step as at once, and never looser than the nation."""
+    amended = REGISTRY.amended(changes)
+    one_by_one = reduce(lambda known, change: known.amended((change,)), changes, REGISTRY)
+
+    assert amended.published == one_by_one.published
+    for hours in (0, 30, 60, 200):
+        at = SEEN + timedelta(hours=hours)
+        for code in REGISTRY.institutions:
+            policy, nation = amended.policy(code, at), amended.policy("00", at)
+            assert amended.calendar(code, at) is one_by_one.calendar(code, at)
+            assert policy == one_by_one.policy(code, at)
+            assert all(
+                limit.is_no_looser_than(nation.limits.by_name()[name])
+                for name, limit in policy.limits.by_name().items()
+            )

@@ -1,6 +1,7 @@
 """Records for the SLA monitor: each builder gives an event and its cause, dated by its argument."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -14,7 +15,9 @@ from services.sla_monitor.story import Story
 from shared import events as e
 from shared.decision import Cause
 from shared.events import ReportClass
-from shared.registry import load
+from shared.registry import Registry, load
+from shared.registry.check import problems_in
+from shared.registry.load import PACKAGED, read
 
 REPORT: Final = "0123456789AB"
 POLICY: Final = Policy(load())
@@ -204,6 +207,7 @@ class Run(NamedTuple):
 
     case: Monitored
     events: list[BaseModel]
+    policy: Policy = POLICY
 
     def of(self, kind: type[T], clock: str | None = None) -> list[T]:
         """Return the events of a class, of one clock if named."""
@@ -218,7 +222,7 @@ class Run(NamedTuple):
 
     def then(self, *steps: Step) -> "Run":
         """Go on from here; the events are those of the further steps only."""
-        return run(steps, self.case)
+        return run(steps, self.case, self.policy)
 
     def ring(self, now: datetime | None = None) -> "Run":
         """Ring the alarm that the case awaits."""
@@ -227,11 +231,22 @@ class Run(NamedTuple):
 
     def ring_until(self, until: datetime) -> "Run":
         """Ring every alarm that is due by a time, one after the other; events add up."""
-        done = Run(self.case, [])
+        done = Run(self.case, [], self.policy)
         while done.case.alarm_at is not None and done.case.alarm_at <= until:
             more = done.ring(until)
-            done = Run(more.case, done.events + more.events)
+            done = Run(more.case, done.events + more.events, self.policy)
         return done
+
+
+def a_policy(institution: str = BANDUNG, **own: Any) -> Policy:
+    """Give an institution another `own_ladder`, `own_limits` or `opening_hours`; checked."""
+    contents = read(PACKAGED)
+    changed = tuple(
+        i.model_copy(update=own) if i.code == institution else i for i in contents.institutions
+    )
+    contents = replace(contents, institutions=changed)
+    assert not problems_in(contents)
+    return Policy(Registry(contents))
 
 
 def run(steps: Iterable[Step], case: Monitored | None = None, policy: Policy = POLICY) -> Run:
@@ -245,4 +260,4 @@ def run(steps: Iterable[Step], case: Monitored | None = None, policy: Policy = P
             assert case == decision.case
         events += [outgoing.event for outgoing in decision.events]
     assert case is not None
-    return Run(case, events)
+    return Run(case, events, policy)

@@ -1,12 +1,17 @@
 """The ledger: who had the report, from when to when, for its whole life."""
 
+from datetime import timedelta
+
 from services.sla_monitor.ledger import Span
 from shared import events as e
+from shared.events import ReportClass
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     OTHER_UNIT,
+    POLICY,
     UNIT,
     Step,
+    a_policy,
     accepted,
     archived,
     asked,
@@ -17,6 +22,7 @@ from tests.unit.sla_monitor.builders import (
     forwarded,
     ledger_of,
     received,
+    reclassified,
     returned,
     run,
 )
@@ -109,3 +115,42 @@ def test_a_report_not_yet_received_begins_with_what_is_known() -> None:
 def test_the_end_alone_is_no_life() -> None:
     """An end that came before everything leaves nothing to hold."""
     assert spans_of(archived("2023-03-06 09:00Z")) == ()
+
+
+def test_every_span_is_measured_by_its_holder_s_calendar() -> None:
+    """A weekend is no working time; Saturday is where an institution works six days."""
+    steps = (received("2023-03-10 09:00+07"), forwarded("2023-03-11 12:00+07"))
+    national, institution = spans_of(*steps)
+    as_of = at("2023-03-13 12:00+07")
+    assert national.working_time(POLICY, as_of) == timedelta(hours=15)
+    assert institution.working_time(POLICY, as_of) == timedelta(hours=12)
+
+    six = a_policy(working_week=("mon", "tue", "wed", "thu", "fri", "sat"))
+    assert institution.working_time(six, as_of) == timedelta(hours=24)
+    assert national.working_time(six, as_of) == timedelta(hours=15)
+
+
+def test_the_sum_of_all_spans_is_the_whole_life() -> None:
+    """In plain time, and in working time where all go by one calendar."""
+    spans, as_of = spans_of(*LIFE), at("2023-06-01 00:00Z")
+    elapsed = [span.until - span.since for span in spans if span.until is not None]
+    assert sum(elapsed, timedelta(0)) == at("2023-03-17 10:00Z") - at("2023-03-06 07:00Z")
+    worked = sum((span.working_time(POLICY, as_of) for span in spans), timedelta(0))
+    calendar = POLICY.calendar(BANDUNG, as_of)
+    assert worked == calendar.working_time(at("2023-03-06 07:00Z"), at("2023-03-17 10:00Z"))
+
+
+def test_another_class_changes_no_span() -> None:
+    """Who had it is not what it is."""
+    class_change = reclassified("2023-03-10 09:00Z", ReportClass.SUPERVISED)
+    assert spans_of(*LIFE, class_change) == spans_of(*LIFE)
+
+
+def test_an_answer_after_the_window_s_end_ends_the_rest_no_later_than_the_window() -> None:
+    """Whether its end was read before the answer or not: from then on the national admin had it."""
+    steps = [received("2023-03-06 09:00"), asked("2023-03-06 10:00")]
+    late = completed("2023-03-30 10:00")
+    rung = run(steps).ring().then(late)
+    unread = run([*steps, late])
+    assert ledger_of(rung.case) == ledger_of(unread.case)
+    assert [span.since for span in ledger_of(unread.case)][2] == at("2023-03-21 00:00")

@@ -1,11 +1,13 @@
 """Properties of the SLA monitor over generated lives: order, repetition, totality, exactly once."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from services.sla_monitor.facts import FACTS_MAX
 from services.sla_monitor.rules import Monitored, decide
@@ -44,6 +46,72 @@ def test_any_order_of_arrival_gives_the_same_deadlines_and_ledger(
     straight, other = run(life).case, run(shuffled).case
     assert standing(other) == standing(straight)
     assert ledger_of(other) == ledger_of(straight)
+
+
+def breaches_that_stand(events: list[BaseModel]) -> Counter[tuple[str, str, datetime, int]]:
+    """Count what was published and not withdrawn since, by clock, institution, date and level."""
+    found: Counter[tuple[str, str, datetime, int]] = Counter()
+    for x in events:
+        if isinstance(x, e.DeadlineBreached | e.BreachWithdrawn):
+            sign = 1 if isinstance(x, e.DeadlineBreached) else -1
+            found[x.clock, x.institution, x.deadline, x.level] += sign
+            assert found[x.clock, x.institution, x.deadline, x.level] >= 0, "withdrawn before told"
+    return +found
+
+
+def last_said(run_: Run) -> dict[tuple[str, datetime], tuple[object, ...]]:
+    """Return what a reader of the stream knows at last of each run: its date, and how it ended.
+
+    A run is known outside by its clock and its start; what was never owed counts nothing. A
+    reporter's window ends by its end or by a late answer, whichever was read first: not compared.
+    """
+    found: dict[tuple[str, datetime], tuple[object, ...]] = {}
+    for x in run_.events:
+        if isinstance(x, e.DeadlineMet):
+            found[x.clock, x.started_at] = (
+                x.deadline, x.met_at, x.on_time, x.working_days, x.initial_response_working_days,
+            )  # fmt: skip
+        elif isinstance(x, e.DeadlineSet | e.DeadlineMoved):
+            found[x.clock, x.started_at] = (x.deadline,)
+    officers = (said for said in run_.case.said.values() if said.owner != "reporter")
+    runs = {(said.clock, said.started_at) for said in officers if said.is_set}
+    return {key: value for key, value in found.items() if key in runs}
+
+
+def told_in(data: st.DataObject, steps: Iterable[Step]) -> Run:
+    """Decide steps while the alarms ring at any times between, then all that ever will."""
+    done = Run(Monitored(report_id="0123456789AB"), [])
+    for step in steps:
+        if data.draw(st.booleans()):
+            until = START + timedelta(days=data.draw(st.integers(0, 200)))
+            more = done.ring_until(until)
+            done = Run(more.case, done.events + more.events)
+        more = done.then(step)
+        done = Run(more.case, done.events + more.events)
+    last = done.ring_until(FAR)
+    return Run(last.case, done.events + last.events)
+
+
+@given(st.data(), lives())
+def test_what_stands_at_last_is_a_function_of_the_facts(
+    data: st.DataObject, life: list[Step]
+) -> None:
+    """Whatever order they came in, how often, and when the alarms rang: the same breaches stand.
+
+    And the same is known of each run's date, and of its end.
+    """
+    in_order = told_in(data, life)
+    order = data.draw(st.permutations(life))
+    repeated = data.draw(st.lists(st.sampled_from(life), max_size=4))
+    other = told_in(data, [*order, *repeated])
+
+    assert breaches_that_stand(other.events) == breaches_that_stand(in_order.events)
+    assert ledger_of(other.case) == ledger_of(in_order.case)
+    runs = [(said.clock, said.started_at) for said in in_order.case.said.values()]
+    assume(len(runs) == len(set(runs)))
+    straight, shuffled = last_said(in_order), last_said(other)
+    for key in straight.keys() & shuffled.keys():
+        assert shuffled[key] == straight[key], key
 
 
 @given(st.data(), lives())

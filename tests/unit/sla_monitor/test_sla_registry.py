@@ -11,6 +11,7 @@ from shared.registry.load import PACKAGED, read
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     REPORT,
+    Run,
     Step,
     a_step,
     accepted,
@@ -123,3 +124,71 @@ def test_a_lane_keeps_what_it_saw_in_a_case_of_its_own() -> None:
     assert lane is not None
     assert (lane.report_id, lane.is_over) == ("registry.0", True)
     assert lane.changes == (Change(event=DECREE, seen_at=at("2025-08-14 10:00")),)
+
+
+INFORMATION = dispatched("2025-08-13 10:00", report_class=e.ReportClass.INFORMATION)
+BREACHED = "2025-08-21 12:00"
+
+
+def test_the_case_received_on_13_august_2025_is_due_a_day_later_by_the_decree() -> None:
+    """Domain.md section 2: five days are 20 August, then 21 August; the rungs move with it."""
+    known = policy((DECREE, "2025-08-14 10:00"))
+    case, (moved,) = settled(after(INFORMATION, known=policy()), known)
+
+    assert isinstance(moved, e.DeadlineMoved)
+    assert (moved.deadline_before, moved.deadline) == (
+        at("2025-08-21 00:00"), at("2025-08-22 00:00"),
+    )  # fmt: skip
+    assert (moved.why, moved.calendar_version) == ("calendar", "id-2025-08-07")
+    assert (
+        moved.calendar_version_before
+        == after(INFORMATION, known=policy()).said["follow_up:1"].calendar_version
+    )
+    assert moved.policy_version_before == moved.policy_version
+    assert case.alarm_at == at("2025-08-21 00:00")  # its warning, the day before
+
+
+def test_a_breach_that_a_late_decree_makes_untrue_is_withdrawn_and_the_new_date_rings_anew() -> (
+    None
+):
+    """The decree is published on the day after the old date."""
+    before, known = policy(), policy((DECREE, BREACHED))
+    breached = Run(after(INFORMATION, known=before), [], before).ring_until(at(BREACHED))
+    [breach] = breached.of(e.DeadlineBreached)
+    case, (moved, taken) = settled(breached.case, known)
+
+    assert isinstance(moved, e.DeadlineMoved)
+    assert isinstance(taken, e.BreachWithdrawn)
+    assert (taken.level, taken.deadline, taken.why) == (1, breach.deadline, "moved")
+    assert taken.deadline_now == moved.deadline == at("2025-08-22 00:00")
+    later = Run(case, [], known).ring_until(at("2025-12-31 00:00"))
+    breaches = later.of(e.DeadlineBreached)
+    assert [(b.level, b.deadline) for b in breaches] == [(n, moved.deadline) for n in (1, 2, 3)]
+
+
+def test_a_recompute_leaves_a_case_that_it_does_not_move_to_the_byte() -> None:
+    """Neither its dates nor its levels lie behind the day; its calendar's version stays as said."""
+    early = after(received("2025-08-04 09:00"), known=policy())
+    later, said = settled(early, policy((DECREE, "2025-08-05 10:00")))
+    assert said == []
+    assert later is early
+
+
+def test_an_alarm_that_overtook_the_recompute_moves_the_date_first() -> None:
+    """The lane knows the decree; the alarm of the old warning finds nothing due."""
+    case = after(INFORMATION, known=policy())
+    assert case.alarm_at == at("2025-08-20 00:00")
+    rung = Run(case, [], policy((DECREE, "2025-08-14 10:00"))).ring()
+    assert rung.names() == ["DeadlineMoved follow_up"]
+    assert rung.case.alarm_at == at("2025-08-21 00:00")
+    assert rung.ring().names() == ["DeadlineApproaching follow_up"]
+
+
+def test_another_institution_s_change_brings_no_limit_that_was_left_to_new_cases() -> None:
+    """Bandung's tighter limit keeps its promise, whatever Hulu Sungai Utara lets count at once."""
+    other = e.PolicyChanged(
+        version="6308-2025-08-15", institution="6308", valid_from="2025-08-15",
+        limits={"institution_verification": {"amount": 1, "source": "test"}}, applies_to_open=True,
+    )  # fmt: skip
+    known = policy((TIGHTER, "2025-08-14 10:00"), (other, "2025-08-15 10:00"))
+    assert settled(after(*LIFE, known=policy()), known)[1] == []

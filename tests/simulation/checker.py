@@ -1,0 +1,224 @@
+"""What must hold at the end of a history, however it went.
+
+It knows a stage's input logs, its output log and its database, and folds the one into the other
+with the stage's own rule: nothing lost, nothing doubled, nothing swapped, nothing made up.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shared.cases import Stored
+from shared.envelope import Record
+from shared.inbound import DeadLetter, Inbound, Replayed
+from shared.lanes import Partition, unpack
+from shared.topics import DEAD_LETTERS
+from tests.simulation import chain
+from tests.simulation.fleet import Fleet, Place
+from tests.simulation.memory import Broker, MemoryRecord
+from tests.simulation.processes import Group, Process
+
+Bytes = tuple[bytes | None, tuple[tuple[str, bytes], ...]]
+EMPTY = Stored(0, 0, b"", None)
+
+
+def check(fleet: Fleet) -> list[str]:
+    """Return everything that is wrong."""
+    wrong = one_payload(fleet.broker)
+    let_go = {place for place, action in fleet.asked.items() if action == "discard"}
+    for group in fleet.groups:
+        stage = Seen(fleet.broker, group, let_go)
+        stage.check_progress()
+        stage.check_input()
+        for report_id in sorted({*group.state.kept, *stage.by_report}):
+            stage.check_report(report_id)
+        stage.check_limit([p for p in fleet.actors if p.group is group])
+        wrong += [f"{group.link.name}: {fault}" for fault in stage.wrong]
+    return wrong
+
+
+def one_payload(broker: Broker) -> list[str]:
+    """Find ids that stand over two contents; a sender's own ids are its own affair."""
+    first: dict[tuple[str, bytes], Bytes] = {}
+    wrong = []
+    for place, log in broker.logs.items():
+        for record in log:
+            name = place.topic, dict(record.headers)["ce_id"]
+            if first.setdefault(name, _bytes(record)) != _bytes(record):
+                wrong.append(f"one id, two payloads: {name[1].decode()}")
+    return wrong
+
+
+def _bytes(record: MemoryRecord) -> Bytes:
+    return record.value, tuple(record.headers)
+
+
+@dataclass
+class Seen:
+    """One stage at the end of a history."""
+
+    broker: Broker
+    group: Group
+    let_go: set[Place]
+    wrong: list[str] = field(default_factory=list)
+    by_report: dict[str, dict[bytes, list[Inbound]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+
+    def __post_init__(self) -> None:
+        name = self.group.link.name.encode()
+        letters = [r for p in self.broker.logs if p.topic == DEAD_LETTERS.name
+                   for r in self.broker.logs[p]]  # fmt: skip
+        told = [dict(letter.headers) for letter in letters]
+        self.letters = [h for h in told if h["stage"] == name]
+        self.dead = {
+            (h["topic"].decode(), int(h["partition"]), int(h["offset"])): h["reason"].decode()
+            for h in self.letters
+        }
+        self.replays: dict[str, set[bytes]] = defaultdict(set)
+
+    # ---- lanes
+
+    def check_progress(self) -> None:
+        """Find positions short of the ends, commits beyond them, and what is left unpublished."""
+        committed = self.broker.committed[self.group.link.name]
+        for place in self.group.partitions:
+            position, end = self.group.position(place), len(self.broker.logs[place])
+            if position != end:
+                self.wrong.append(f"position {position} of {end} in {place.topic}")
+            if committed.get(place, 0) > position:
+                self.wrong.append(f"committed beyond the position in {place.topic}")
+        said = {_bytes(r) for log in self.broker.logs.values() for r in log}
+        for row in self.group.state.rows.values():
+            for outbound in unpack(row.unconfirmed):
+                if (outbound.value, tuple(outbound.headers)) not in said:
+                    self.wrong.append("unconfirmed, and never published")
+
+    # ---- input
+
+    def check_input(self) -> None:
+        """Find records that are neither a report's nor have their one dead letter."""
+        explained = set()
+        for place in self.group.partitions:
+            for item in chain.reader(self.group.link.name).read(self.broker.logs[place]):
+                at = _place(item.record)
+                match item:
+                    case Inbound():
+                        mine = self.by_report[item.report_id]
+                        mine.setdefault(item.id_hash, []).append(item)
+                        if raises(self.group.link.name, item):
+                            explained.add((at, "rule_raised"))
+                    case Replayed():
+                        self.replays[item.report_id].add(item.id_hash)
+                    case DeadLetter():
+                        explained.add((at, item.reason))
+                        if self.dead.get(at) != item.reason:
+                            self.wrong.append(f"unreadable without a dead letter: {at}")
+        for at, reason in self.dead.items() - explained:
+            self.wrong.append(f"dead letter without a cause: {at} {reason}")
+
+    # ---- output
+
+    def check_report(self, report_id: str) -> None:
+        """Find ids not decided once, in their partition's order, and said as that order gives."""
+        stored = self.group.state.kept.get(report_id, EMPTY)
+        decided = [stored.decided[i : i + 8] for i in range(0, len(stored.decided), 8)]
+        if len(set(decided)) != len(decided):
+            self.wrong.append(f"decided twice: {report_id}")
+            return
+        if stored.parked:
+            self.wrong.append(f"parked for ever: {report_id}")
+        if self.replays[report_id] - set(decided):
+            self.wrong.append(f"a replay was not decided: {report_id}")
+        decided = [id_hash for id_hash in decided if id_hash not in self.replays[report_id]]
+        due = self._due(report_id)
+        for id_hash in due.keys() - set(decided):
+            self.wrong.append(f"never decided: {due[id_hash].cause.id}")
+        if set(decided) - due.keys():
+            self.wrong.append(f"decided, though nobody said it: {report_id}")
+            return
+        order = [due[id_hash] for id_hash in decided]
+        offsets: dict[Partition, int] = {}
+        for inbound in order:
+            place = Partition(inbound.record.topic, inbound.record.partition)
+            if inbound.record.offset < offsets.get(place, -1):
+                self.wrong.append(f"decided out of order: {inbound.cause.id}")
+            offsets[place] = inbound.record.offset
+        self._check_said(report_id, stored, order)
+
+    def _due(self, report_id: str) -> dict[bytes, Inbound]:
+        """Return what had to be decided: of each id the first that no operator has let go.
+
+        At a door every further one as well, as a repeat.
+        """
+        due = {}
+        for id_hash, same in self.by_report[report_id].items():
+            good = [i for i in same if _place(i.record) not in self.let_go]
+            if not good:
+                continue
+            due[id_hash] = good[0]
+            if self.group.link.is_door:
+                again = [i.as_repeat() for i in good[1:]]
+                due |= {i.id_hash: i for i in again}
+        return due
+
+    def _check_said(self, report_id: str, stored: Stored, order: Sequence[Inbound]) -> None:
+        case, sequence = None, 0
+        expected: list[tuple[Bytes, str]] = []
+        link, mended = self.group.link, chain.Release(is_broken=False)
+        for inbound in order:
+            decision = link.rule(case, inbound.event, inbound.cause, mended)
+            for said in chain.writer(link.name).write(decision, inbound, sequence):
+                sequence += 1
+                expected.append(((said.value, tuple(said.headers)), inbound.record.topic))
+            case = decision.case
+        if (stored.case, stored.sequence) != (case, sequence):
+            self.wrong.append(f"the case is not the fold of what was decided: {report_id}")
+        seen = self._said(report_id)
+        lost = [content for content, _ in expected if content not in seen]
+        if lost:
+            self.wrong.append(f"decided, but never published: {report_id} ({len(lost)})")
+        elif len(seen) != len(expected):
+            self.wrong.append(f"published, but not decided: {report_id}")
+        elif not link.is_door and seen != [content for content, _ in expected]:
+            self.wrong.append(f"published out of order: {report_id}")
+        elif link.is_door and not self.replays[report_id]:
+            self._check_door(seen, expected)
+
+    def _check_door(self, seen: Sequence[Bytes], expected: Sequence[tuple[Bytes, str]]) -> None:
+        """Find a swap within a topic: a door's lanes are its topics, the replays' among them.
+
+        Between lanes there is no order, so not between a replay and what it is about either.
+        """
+        for topic in {topic for _, topic in expected}:
+            wanted = [content for content, of in expected if of == topic]
+            if [content for content in seen if content in wanted] != wanted:
+                self.wrong.append(f"published out of order: of {topic}")
+
+    def _said(self, report_id: str) -> list[Bytes]:
+        """Return what the stage said about a report, each once, where it stands first."""
+        subject = report_id.encode()
+        first: dict[bytes, Bytes] = {}
+        for place, log in self.broker.logs.items():
+            if place.topic == self.group.link.says.name:
+                for record in log:
+                    headers = dict(record.headers)
+                    if headers["ce_subject"] == subject:
+                        first.setdefault(headers["ce_id"], _bytes(record))
+        return list(first.values())
+
+    # ---- the limit of dead letters
+
+    def check_limit(self, processes: Sequence[Process]) -> None:
+        """Count each dead letter once against the limit, however often its batch was tried."""
+        if sum(sum(p.shell._decider._recent) for p in processes) > len(self.letters):
+            self.wrong.append("a dead letter counted more than once against the limit")
+
+
+def raises(stage: str, inbound: Inbound) -> bool:
+    """Say whether a record is marked to make that stage's rule raise."""
+    return str(getattr(inbound.event, "by", "")).partition(" ")[0] == stage
+
+
+def _place(record: Record) -> Place:
+    return record.topic, record.partition, record.offset

@@ -1,0 +1,250 @@
+"""What follows from the facts verifies in any order; whatever is damaged is named."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.sla_monitor.rules import Monitored
+from services.sla_monitor.store import STORE
+from services.sla_monitor.verify import Heard, Kept, Read, derive, differences
+from shared import events as e
+from tests.unit.sla_monitor.builders import (
+    POLICY,
+    REPORT,
+    Run,
+    Step,
+    accepted,
+    asked,
+    at,
+    at_unit,
+    completed,
+    dispatched,
+    forwarded,
+    received,
+    run,
+)
+from tests.unit.sla_monitor.lives import lives
+from tests.unit.sla_monitor.test_sla_registry import DECREE, policy
+
+LATE: Final = [
+    received("2023-03-06 09:00"),
+    asked("2023-03-07 10:00"),
+    completed("2023-03-09 15:00"),
+    forwarded("2023-03-20 09:00"),
+    accepted("2023-03-21 09:00"),
+    dispatched("2023-03-21 09:00"),
+]
+
+
+class Lived:
+    """A life as the streams and the table have it: rings between the records."""
+
+    def __init__(self) -> None:
+        self.done = Run(Monitored(report_id=REPORT), [])
+        self.read: list[Read] = []
+
+    def go(self, steps: Sequence[Step], *, rings: bool = True) -> "Lived":
+        """Decide records, after what was due before each."""
+        for step in steps:
+            if rings:
+                self.ring(step.cause.now)
+            self._add(self.done.then(step))
+            self.read.append(Read(*step))
+        return self
+
+    def ring(self, until: datetime) -> "Lived":
+        """Ring what is due."""
+        self._add(self.done.ring_until(until))
+        return self
+
+    def _add(self, more: Run) -> None:
+        self.done = Run(more.case, self.done.events + more.events)
+
+    @property
+    def heard(self) -> list[Heard]:
+        """Return the events as they were published."""
+        return [
+            Heard(n, at("2023-03-06 09:00"), event)
+            for n, event in enumerate(self.done.events, 1)
+            if isinstance(event, e.Event)
+        ]
+
+    @property
+    def kept(self) -> Kept:
+        """Return the row as it is stored."""
+        case = self.done.case
+        columns: dict[str, object] = {name: of(case) for name, (_, of) in STORE.columns.items()}
+        shell = {"alarm_at": case.alarm_at, "is_open": not case.is_over}
+        return Kept(case, len(self.done.events), {**shell, **columns})
+
+    def found(self, **damage: Any) -> list[str]:
+        """Verify; `damage` replaces the row or what was heard."""
+        kept = damage.get("kept", self.kept)
+        heard = damage.get("heard", self.heard)
+        read = damage.get("read", self.read)
+        return [each.text for each in differences(REPORT, kept, read, heard, (POLICY,))]
+
+
+def test_a_late_life_verifies() -> None:
+    """With a pause, warnings, breaches and a clock that still runs."""
+    assert Lived().go(LATE).ring(at("2023-05-01 00:00")).found() == []
+
+
+@given(lives(), st.booleans(), st.integers(0, 400))
+@settings(max_examples=80, deadline=None)
+def test_any_life_verifies(life: list[Step], rings: bool, days: int) -> None:  # noqa: FBT001
+    """Rung in time, late or not at all, and looked at whenever."""
+    lived = Lived().go(life, rings=rings)
+    lived.ring(life[-1].cause.now + timedelta(days=days))
+    assert lived.found() == []
+
+
+@given(lives(), st.data())
+@settings(max_examples=40, deadline=None)
+def test_what_is_derived_is_a_function_of_the_set(life: list[Step], data: st.DataObject) -> None:
+    """The order in which the streams are read changes nothing."""
+    lived = Lived().go(life)
+    shuffled = data.draw(st.permutations(lived.read))
+    one = derive(REPORT, lived.read, lived.heard, POLICY)
+    assert derive(REPORT, shuffled, lived.heard, POLICY) == one
+
+
+def _moved(case: Monitored, **fields: object) -> Monitored:
+    key = next(key for key, said in case.said.items() if said.clock == "follow_up")
+    said = case.said[key].model_copy(update=fields)
+    return case.model_copy(update={"said": {**case.said, key: said}})
+
+
+DAMAGES: Final[dict[str, tuple[Callable[[Monitored], Monitored], str]]] = {
+    "a deadline": (
+        lambda case: _moved(case, deadline=at("2023-12-31 00:00")),
+        "deadline of follow_up:",
+    ),
+    "a limit": (lambda case: _moved(case, limit=60), "limit of follow_up:"),
+    "a calendar": (lambda case: _moved(case, calendar_version="id-0"), "calendar_version of"),
+    "a met step": (lambda case: _moved(case, met_at=at("2023-03-22 00:00")), "met_at of follow_up"),
+    "a run": (lambda case: case.model_copy(update={"said": {}}), "run follow_up:"),
+    "a fact": (lambda case: case.model_copy(update={"facts": case.facts[1:]}), "fact received"),
+    "an alarm": (lambda case: case.model_copy(update={"alarm_at": None}), "alarm alarm_at"),
+    "a holder": (lambda case: case.model_copy(update={"holder": "reporter"}), "case holder"),
+    "levels": (lambda case: _moved(case, told=()), "told level 0 of follow_up"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_row_is_named(damage: str) -> None:
+    """Each by what it is, with what is stored and what follows from the facts."""
+    spoil, named = DAMAGES[damage]
+    lived = Lived().go(LATE).ring(at("2023-04-15 00:00"))
+    found = lived.found(kept=lived.kept._replace(case=spoil(lived.done.case)))
+    assert any(text.startswith(named) for text in found), found
+
+
+def test_a_damaged_column_is_named() -> None:
+    """People look at the columns, not at the case."""
+    lived = Lived().go(LATE)
+    kept = lived.kept._replace(columns={**lived.kept.columns, "next_deadline": None})
+    (found,) = lived.found(kept=kept)
+    assert found.startswith("column next_deadline: stored nothing, derived 2023-")
+
+
+def test_a_row_that_is_gone_is_named_and_one_nobody_needs_is_not() -> None:
+    """Facts without a row are a loss; neither row nor facts are nothing."""
+    assert Lived().go(LATE).found(kept=None) == [
+        f"case as a whole: stored nothing, derived {len(LATE)} facts"
+    ]
+    assert differences(REPORT, None, [], [], (POLICY,)) == []
+
+
+def _without(lived: Lived, kind: type[e.Event]) -> list[Heard]:
+    left = [heard for heard in lived.heard if not isinstance(heard.event, kind)]
+    return [heard._replace(sequence=n) for n, heard in enumerate(left, 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        (e.DeadlineSet, "published follow_up of"),
+        (e.DeadlineMet, "met of national_verification"),
+        (e.DeadlineBreached, "told level 1 of"),
+        (e.DeadlineMoved, "published national_verification of 00"),
+    ],
+)
+def test_an_event_that_is_missing_on_the_stream_is_named(kind: type[e.Event], named: str) -> None:
+    """Also where the numbers have no gap: what was said is compared, not only counted."""
+    lived = Lived().go(LATE[:3] if kind is e.DeadlineMoved else LATE)
+    lived.ring(at("2023-05-01 00:00"))
+    heard = _without(lived, kind)
+    found = lived.found(heard=heard, kept=lived.kept._replace(sequence=len(heard)))
+    assert any(text.startswith(named) for text in found), found
+
+
+def test_a_gap_in_the_numbers_is_named() -> None:
+    """The row says how many events were said of the report."""
+    lived = Lived().go(LATE)
+    said = len(lived.heard)
+    assert f"stream event {said}: stored {said} said, derived 1 missing" in lived.found(
+        heard=lived.heard[:-1]
+    )
+
+
+def test_a_level_that_the_row_forgot_would_be_told_twice_and_is_named() -> None:
+    """The stream has it, the row does not."""
+    lived = Lived().go([*LATE, at_unit(e.FollowUpGiven, "2023-04-28 09:00")])
+    case = _moved(lived.done.case, told=())
+    found = lived.found(kept=lived.kept._replace(case=case))
+    assert [text for text in found if text.startswith("told level 1 of follow_up: stored not told")]
+
+
+# ---- published changes
+
+
+def _kept(done: Run) -> Kept:
+    lived = Lived()
+    lived.done = done
+    return lived.kept
+
+
+def _said(done: Run) -> list[tuple[int, e.Event]]:
+    return [(n, x) for n, x in enumerate(done.events, 1) if isinstance(x, e.Event)]
+
+
+def test_a_change_that_moved_nothing_leaves_the_promise_and_verifies() -> None:
+    """The row still names the calendar of then; the same row before the change is as good."""
+    before, after_ = policy(), policy((DECREE, "2025-08-13 10:00"))
+    life = [received("2025-08-11 09:00"), forwarded("2025-08-12 09:00")]
+    done = run(life, policy=before)
+    kept = _kept(done)
+    read = [Read(*step) for step in life]
+    heard = [Heard(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
+
+    assert differences(REPORT, kept, read, heard, (before,)) == []
+    assert differences(REPORT, kept, read, heard, (before, after_)) == []
+
+
+def test_a_deadline_that_a_decree_should_have_moved_is_named() -> None:
+    """Nobody recomputed the case: the date that is kept is not the one that counts."""
+    before, after_ = policy(), policy((DECREE, "2025-08-14 10:00"))
+    life = [received("2025-08-12 09:00"), forwarded("2025-08-13 09:00")]
+    done = run(life, policy=before)
+    read = [Read(*step) for step in life]
+    heard = [Heard(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
+
+    found = differences(REPORT, _kept(done), read, heard, (before, after_))
+    texts = [each.text for each in found]
+    assert any(text.startswith("deadline of institution_verification") for text in texts), texts
+    assert not [text for text in texts if text.startswith("calendar_version")]
+
+
+def test_a_life_past_the_bound_of_facts_verifies() -> None:
+    """Forty rounds and more: what the case dropped is dropped again."""
+    rounds = [
+        at_unit(kind, (at("2023-03-22 09:00") + timedelta(hours=n)).isoformat(), n=n)
+        for n in range(110)
+        for kind in ((e.FollowUpGiven, e.ReporterAnswered)[n % 2],)
+    ]
+    assert Lived().go([*LATE, *rounds]).found() == []
