@@ -134,7 +134,7 @@ class KafkaLog:
     @property
     def _required(self) -> AIOKafkaConsumer:
         if self.consumer is None:
-            raise RuntimeError("the consumer has not started")
+            raise IllegalStateError("the consumer has not started")
         return self.consumer
 
 

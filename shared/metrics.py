@@ -93,6 +93,9 @@ class Meters:
         self.open_cases = gauge(
             "lapor_open_cases", "Cases that wait for somebody", ["stage"]
         ).labels(self._stage)
+        self.parked_cases = gauge(
+            "lapor_parked_cases", "Cases that wait for an operator's replay", ["stage"]
+        ).labels(self._stage)
         self.alarm_lag_seconds = gauge(
             "lapor_alarm_lag_seconds", "How long the oldest due alarm has been due", ["stage"]
         ).labels(self._stage)

@@ -12,7 +12,7 @@ from rich.text import Text
 from deploy.cli import policy
 from deploy.cli.calendar_pages import Difference, Shown, as_dict, show_lines
 from deploy.cli.changing import decree_in
-from deploy.cli.provisional import as_toml, expected, refuse_decided
+from deploy.cli.provisional import Expected, as_toml, expected, refuse_decided
 from deploy.cli.publishing import published
 from deploy.cli.reaching import Trouble, kafka_address, run
 from deploy.cli.saying import err, out, troubles_told
@@ -179,6 +179,11 @@ def import_(
             _write(into, text)
     if into is None:
         print(text, end="")
+    _tell_made(found, chain, into)
+
+
+def _tell_made(found: Expected, chain: str, into: Path | None) -> None:
+    """Say what is doubtful in a provisional year, and what to do with it."""
     for doubt in found.doubts():
         err.print(Text(doubt, style="yellow"), soft_wrap=True)
     where = into or "the file it was written to"

@@ -4,7 +4,17 @@ from importlib.util import find_spec
 
 import typer
 
-from deploy.cli import agency, calendar, case, deadline, explain, sla, submit, topics
+from deploy.cli import (
+    agency,
+    calendar,
+    case,
+    dead_letters,
+    deadline,
+    explain,
+    sla,
+    submit,
+    topics,
+)
 
 app = typer.Typer(
     name="lapor",
@@ -28,4 +38,5 @@ deadline.register(app)
 explain.register()
 sla.register(app)
 topics.register(app)
+dead_letters.register(app)
 calendar.register(app)

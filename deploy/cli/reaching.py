@@ -97,7 +97,9 @@ async def reader(bootstrap: str, *, wait_ms: int = 500) -> AsyncIterator[AIOKafk
 
 
 @contextlib.asynccontextmanager
-async def writer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+async def writer(
+    bootstrap: str, *, bytes_max: int = RECORD_BYTES_MAX
+) -> AsyncIterator[AIOKafkaProducer]:
     """Yield a producer that keeps the order and doubles nothing; what is too large is refused."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -105,7 +107,7 @@ async def writer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
         acks="all",
         enable_idempotence=True,
         linger_ms=2,
-        max_request_size=RECORD_BYTES_MAX,
+        max_request_size=bytes_max,
     )
     try:
         await producer.start()

@@ -12,7 +12,7 @@ from rich.table import Table
 from deploy.cli.following import follow, show_last
 from deploy.cli.saying import err, out, troubles_told
 from deploy.local import stack
-from deploy.local.home import default_cache, default_home
+from deploy.local.home import Home, default_cache, default_home
 from deploy.local.report import Line, Report, look
 from deploy.local.services import Profile
 from deploy.local.state import Phase, State
@@ -56,6 +56,11 @@ def up(
             err.print("Interrupted; ending what was started …")
             stack.down(home)
             raise typer.Exit(130) from None
+    _tell_ready(home, time.monotonic() - began)
+
+
+def _tell_ready(home: Home, seconds: float) -> None:
+    """Say what runs, where its data lies, and what to do next."""
     _print_table(look(home))
     if home.postgres.is_symlink():
         out.print(
@@ -64,7 +69,7 @@ def up(
             soft_wrap=True,
         )
     out.print(
-        f"Ready after {time.monotonic() - began:.1f} s. Data and logs: {home.root}\n"
+        f"Ready after {seconds:.1f} s. Data and logs: {home.root}\n"
         "Next: [bold]lapor status[/], [bold]lapor logs[/] NAME -f, [bold]lapor down[/]",
         soft_wrap=True,
     )

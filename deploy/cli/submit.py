@@ -49,10 +49,7 @@ def submit(
     Exits with 1 if any line was not taken.
     """
     with troubles_told():
-        if channel not in channels():
-            raise Trouble(
-                f"There is no channel {channel!r}.", f"There are: {', '.join(channels())}"
-            )
+        _refuse_unknown(channel)
         bootstrap = kafka_address()
     splitter, kinds = Splitter(), Counter[str]()
     with Screen("Handing in", size_of(file.fileno()), as_json=as_json) as screen:
@@ -70,6 +67,11 @@ def submit(
         finally:
             _sum_up(kinds, exchange.unanswered, timeout)
     raise typer.Exit(0 if set(kinds) <= _TAKEN else 1)
+
+
+def _refuse_unknown(channel: str) -> None:
+    if channel not in channels():
+        raise Trouble(f"There is no channel {channel!r}.", f"There are: {', '.join(channels())}")
 
 
 def door(channel: str) -> Door[ChannelAnswer]:

@@ -32,6 +32,10 @@ def policies_of(registry: Registry, changes: Sequence[Change]) -> tuple[Policy, 
     return tuple(Policy(registry.amended(seen[:n])) for n in range(len(seen) + 1))
 
 
+def _quiet(_done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Looked:
     """One report as it is kept, what was said of it, and what differs from its facts."""
@@ -65,7 +69,7 @@ async def look(place: Place, report_id: str, progress: Progress, *, verify: bool
 
 
 async def verify_all(
-    place: Place, progress: Progress, *, only: Collection[str] | None = None
+    place: Place, progress: Progress = _quiet, *, only: Collection[str] | None = None
 ) -> tuple[int, list[Difference]]:
     """Count the reports and list what differs of any: of those kept, and of those on the streams.
 

@@ -1,6 +1,7 @@
 """What the year's decrees did to the deadlines that were open, as tables for people."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from shared.events import CalendarAmended
 from shared.tracking import tracking_number
 
 SHOWN_MAX: Final = 3
+DAYS_NAMED_MAX: Final = 6
 
 
 def moved_by_decree(account: Account) -> RenderableType:
@@ -35,14 +37,20 @@ def moved_by_decree(account: Account) -> RenderableType:
 
 
 def _head(decree: CalendarAmended, moves: list[Seen]) -> Text:
-    added = ", ".join(f"{day:%d %b}" for day, _, _ in decree.add) or "nothing"
-    removed = ", ".join(f"{day:%d %b}" for day in decree.remove) or "nothing"
+    added, removed = _days([day for day, _, _ in decree.add]), _days(decree.remove)
     clocks = Counter(CLOCKS.get(seen.body["clock"], seen.body["clock"]) for seen in moves)
     told = ", ".join(f"{clock} {count}" for clock, count in clocks.most_common())
     return Text(
         f"{decree.version}, published at noon: adds {added}; removes {removed}. "
         f"Open deadlines moved: {len(moves)}{f' ({told})' if told else ''}."
     )
+
+
+def _days(days: Sequence[date]) -> str:
+    """Name a few days, count many."""
+    if len(days) > DAYS_NAMED_MAX:
+        return f"{len(days)} days of {days[0]:%Y}"
+    return ", ".join(f"{day:%d %b}" for day in days) or "nothing"
 
 
 def _table(account: Account, moves: list[Seen]) -> RenderableType:

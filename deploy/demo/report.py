@@ -287,5 +287,6 @@ def _check(account: Account) -> RenderableType:
         f"{doors['submissions']} messages of channels and {doors['commands']} commands of "
         f"institutions, each answered exactly once; {len(account.standings)} reports received: "
         f"{states}; waiting for a named party: {parties or 'none'}; no dead letter; no id with two "
-        "payloads; no escalation before its date or told twice.",
+        f"payloads; no escalation before its date or told twice; the deadlines of "
+        f"{played.verified} reports derived again from their facts are those that were published.",
     )

@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from deploy.cli.monitored import Place
 from deploy.cli.publishing import publish
+from deploy.cli.verifying import verify_all
 from deploy.demo import export
 from deploy.demo.actors import Institution, NationalAdmin
 from deploy.demo.board import Board, Span
@@ -21,7 +23,7 @@ from deploy.demo.mail import MailServer
 from deploy.demo.mischief import bad_commands
 from deploy.demo.people import Reporters
 from deploy.demo.replay import Adapter, BadInput, bad_inputs, letter_of, submission
-from deploy.demo.script import BANDUNG, HSU, NATIONAL, Life, World, extras, lives, repeated, thinned
+from deploy.demo.script import BANDUNG, HSU, Life, World, extras, lives, repeated, thinned
 from deploy.demo.texts import frequencies
 from deploy.demo.timetable import Timetable
 from deploy.demo.watch import Watch
@@ -32,7 +34,7 @@ from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.state import Plan
 from shared.clock import Clock
 from shared.events import CalendarAmended
-from shared.registry import Registry, load
+from shared.registry import NATIONAL, Registry, load
 
 DAY_SECONDS: Final = 86_400
 AFTER_SHARE: Final = 0.15  # of the year that the clock runs on, so that deadlines come to their end
@@ -80,6 +82,7 @@ class Played:
     watch: Watch
     sent: Counter[tuple[str, str]]
     problems: list[str]
+    verified: int  # reports whose deadlines were derived again from their facts
     mails: Counter[str]
     seconds: float
     until: datetime  # business time, UTC
@@ -172,15 +175,14 @@ def start(
 async def play(
     cast: Cast,
     options: Options,
-    kafka: str,
-    clock: Clock,
+    place: Place,
     *,
     mail: MailServer,
     show: Callable[[Board, datetime], None],
 ) -> Played:
     """Play the year on a running stack and return what the public streams say of it."""
     began = time.monotonic()
-    stage = Play(cast, options, kafka, clock, mail)
+    stage = Play(cast, options, place, mail)
     try:
         await stage.open()
         await stage.act(show)
@@ -190,9 +192,10 @@ async def play(
             watch=stage.watch,
             sent=stage.sent,
             problems=found,
+            verified=stage.verified,
             mails=mail.subjects,
             seconds=time.monotonic() - began,
-            until=clock.now(),
+            until=place.clock.now(),
         )
     finally:
         await stage.close()
@@ -201,12 +204,13 @@ async def play(
 class Play:
     """The people and institutions of one demo, and what they read and write."""
 
-    def __init__(
-        self, cast: Cast, options: Options, kafka: str, clock: Clock, mail: MailServer
-    ) -> None:
+    def __init__(self, cast: Cast, options: Options, place: Place, mail: MailServer) -> None:
+        clock, kafka = place.clock, place.kafka
         self.watch: Final = Watch(clock)
         self.timetable: Final = Timetable(clock)
+        self.verified = 0  # reports whose deadlines follow from their facts
         self._cast = cast
+        self._place = place
         self._kafka = kafka
         self._clock = clock
         self._mail = mail
@@ -294,8 +298,14 @@ class Play:
             await asyncio.sleep(BOARD_SECONDS * 2)
             self._look(show)
             found = problems(self.watch.records, self.sent, self._cast.expected)
+            found = found or await self._deadlines()
             if not found or time.monotonic() > until:
                 return found
+
+    async def _deadlines(self) -> list[str]:
+        """Derive every report's deadlines again from its facts; return what differs."""
+        self.verified, differences = await verify_all(self._place)
+        return [f"report {each.report_id}: {each.text}" for each in differences]
 
     def _look(self, show: Callable[[Board, datetime], None]) -> None:
         self._board.update()

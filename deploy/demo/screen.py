@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
+from deploy.cli.monitored import Place
 from deploy.demo import export
 from deploy.demo.board import Board
 from deploy.demo.mail import MailServer
@@ -88,9 +89,10 @@ def _run(home: Home, options: Options) -> bool:
         f"({len(prepared.letters)} submissions, 1 s = {clock.scale / 86_400:.1f} days).",
         soft_wrap=True,
     )
-    kafka = stack.connection(home).kafka
+    reached = stack.connection(home)
+    place = Place(reached.kafka, reached.postgres, clock)
     with _showing() as show:
-        played = asyncio.run(play(prepared, options, kafka, clock, mail=mail, show=show))
+        played = asyncio.run(play(prepared, options, place, mail=mail, show=show))
     for part in tables(prepared, played, options):
         out.print(part)
     return not played.problems

@@ -15,7 +15,6 @@ from shared import tracking
 from shared.calendar import Calendar
 from shared.events import ReportClass
 
-NATIONAL: Final = "00"
 BANDUNG: Final = "3204"
 HSU: Final = "6308"
 BANDUNG_PLACE: Final = "32.04"  # Kemendagri code of Kabupaten Bandung

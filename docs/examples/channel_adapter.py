@@ -6,40 +6,23 @@ import os
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-KAFKA = os.environ.get("LAPOR_KAFKA", "127.0.0.1:9092")
-OURS = "lapor.channel.api"  # a channel's two topics, given to it alone
-MESSAGE_ID = "ticket-2041"  # your own id of the report: sent twice, it is one report
-REPORT = {
-    "title": "Lampu jalan mati",
-    "body": "Lampu jalan di depan pasar Amuntai mati sejak seminggu lalu.",
-    "reporter": {"sender_id": "akun-17", "email": "warga@contoh.example"},
-}
+READING = {"group_id": "channel-api", "auto_offset_reset": "earliest"}
+ID = b"ticket-2041"  # your own id of the report: sent twice, it is one report
+BODY = "Lampu jalan di depan pasar Amuntai mati sejak seminggu lalu."
+REPORT = {"title": "Lampu jalan mati", "body": BODY, "reporter": {"sender_id": "akun-17"}}
+TYPE = ("ce_type", b"id.go.lapor.channel.submit-report.v1")
+HEADERS = [("ce_id", ID), TYPE, ("ce_source", b"/channels/api"), ("ce_specversion", b"1.0")]
 
 
-async def main() -> None:
-    """Send, then read the answers until it is ours."""
-    producer = AIOKafkaProducer(bootstrap_servers=KAFKA, acks="all", enable_idempotence=True)
-    answers = AIOKafkaConsumer(
-        f"{OURS}.answers.v1",
-        bootstrap_servers=KAFKA,
-        group_id="channel-api",  # so that no answer is missed while this program is down
-        auto_offset_reset="earliest",
-    )
-    headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", MESSAGE_ID.encode()),
-        ("ce_type", b"id.go.lapor.channel.submit-report.v1"),
-        ("ce_source", b"/channels/api"),
-    ]
-    async with producer, answers:
+async def main(kafka: str) -> None:
+    """Send, then read the answers until the one to this report."""
+    out = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True)
+    answers = AIOKafkaConsumer("lapor.channel.api.answers.v1", bootstrap_servers=kafka, **READING)
+    async with out, answers:
         value = json.dumps(REPORT).encode()
-        await producer.send_and_wait(f"{OURS}.submissions.v1", value, headers=headers)
-        async for record in answers:
-            answer = json.loads(record.value)
-            if answer["message_id"] == MESSAGE_ID:
-                print(json.dumps(answer))  # outcome, tracking_number, secret; or reason, detail
-                return
+        await out.send_and_wait("lapor.channel.api.submissions.v1", value, headers=HEADERS)
+        ours = (a.value async for a in answers if json.loads(a.value)["message_id"] == ID.decode())
+        print((await anext(ours)).decode())  # outcome, tracking_number, secret; or reason, detail
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+asyncio.run(main(os.environ.get("LAPOR_KAFKA", "127.0.0.1:9092")))

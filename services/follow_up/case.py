@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from shared.ends import ENDS
 from shared.events import (
     CloseCase,
     Command,
@@ -41,8 +42,6 @@ class Status(StrEnum):
     BLOCKED = "blocked"
 
 
-# Rising rank: of two ends that crossed each other the higher stands, whichever is read first.
-ENDS: Final = (Status.ARCHIVED, Status.WITHDRAWN, Status.BLOCKED)
 OPEN: Final = (Status.WAITING, Status.IN_PROGRESS, Status.FOLLOWED_UP, Status.REPLIED)
 
 

@@ -27,14 +27,12 @@ begins again; a closing counts for its dispatch, the three ends for ever.
 
 from datetime import timedelta
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
 from services.follow_up.case import (
     COMMANDS,
-    ENDS,
     OPEN,
     WORDS,
     FollowUpCase,
@@ -43,6 +41,7 @@ from services.follow_up.case import (
     is_early,
 )
 from shared.decision import Cause, Decision, decided, event_id
+from shared.ends import END_OF, ENDS, stands
 from shared.events import (
     AlarmRang,
     CloseCase,
@@ -73,13 +72,6 @@ from shared.registry import NATIONAL
 from shared.waiting import TooEarly, WaitingRoom, refusal
 
 STAGE: Final = "follow-up"
-_END_OF: Final = MappingProxyType(
-    {
-        ReportArchived: Status.ARCHIVED,
-        ReportWithdrawn: Status.WITHDRAWN,
-        ReportBlocked: Status.BLOCKED,
-    }
-)
 _Decision = Decision[FollowUpCase]
 
 
@@ -92,7 +84,7 @@ def decide(case: FollowUpCase | None, event: BaseModel, cause: Cause, policy: Po
         case ReporterReplied() | ReporterClosed() | ReopenRequested():
             return _room(policy).hear(known, event, cause)
         case ReportArchived() | ReportWithdrawn() | ReportBlocked():
-            return _end(known, _END_OF[type(event)], cause, policy)
+            return _end(known, Status(END_OF[type(event)]), cause, policy)
         case ReportDispatched() if _is_newer(known, event):
             return _begin(known, event, cause, policy)
         case ReportReturned() if (
@@ -160,7 +152,7 @@ def _take_back(
 
 def _end(case: FollowUpCase, end: Status, cause: Cause, policy: Policy) -> _Decision:
     """End for good and refuse what waits."""
-    if case.status in ENDS and ENDS.index(case.status) >= ENDS.index(end):
+    if stands(case.status, end):
         return decided(case)
     return _room(policy).release(case.changed(status=end, window=""), cause)
 

@@ -22,13 +22,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
-from types import MappingProxyType
 from typing import Final, Literal
 
 from pydantic import BaseModel
 
 from services.routing.directory import Directories, Named
 from shared.decision import Cause, Decision, decided, then
+from shared.ends import END_OF, ENDS, stands
 from shared.events import (
     AlarmRang,
     Dispatch,
@@ -62,16 +62,7 @@ class Status(StrEnum):
     BLOCKED = "blocked"
 
 
-# Rising rank: of two ends that crossed each other the higher stands, whichever is read first.
-ENDS: Final = (Status.ARCHIVED, Status.WITHDRAWN, Status.BLOCKED)
 _WITH_UNIT: Final = (Status.DISPATCHED, Status.CLOSED)
-_END_OF: Final = MappingProxyType(
-    {
-        ReportArchived: Status.ARCHIVED,
-        ReportWithdrawn: Status.WITHDRAWN,
-        ReportBlocked: Status.BLOCKED,
-    }
-)
 
 
 class Routing(WaitingCase):
@@ -109,7 +100,7 @@ def decide(
         case Dispatch():
             return _room(policy).hear(known, event, cause)
         case ReportArchived() | ReportWithdrawn() | ReportBlocked():
-            return _end(known, _END_OF[type(event)], cause, policy)
+            return _end(known, Status(END_OF[type(event)]), cause, policy)
         case ReportAccepted() if known.status not in ENDS and event.holding > known.holding:
             return _accept(known, event, cause, policy)
         case ReportReturned() if known.status not in ENDS and event.holding >= known.holding:
@@ -238,7 +229,7 @@ def _take_back(
 
 def _end(case: Routing, end: Status, cause: Cause, policy: Policy) -> Decision[Routing]:
     """End for good and refuse what waits."""
-    if case.status in ENDS and ENDS.index(case.status) >= ENDS.index(end):
+    if stands(case.status, end):
         return decided(case)
     return _room(policy).release(case.changed(status=end), cause)
 

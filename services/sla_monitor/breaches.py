@@ -49,9 +49,10 @@ def correct(
             events.append(
                 was_withdrawn(moment.report_id, before or said, told, deadline, moment.policy)
             )
+    # The stop may have been read before the start: found at the later of both, never before due.
+    found_at = moment.now if ended_at is None else max(moment.now, ended_at)
     for ring in passed or ():
         if not said.has_told(ring.level, deadline.at):
-            found_at = max(moment.now, ended_at or moment.now)  # the stop was known by then
             events.append(has_rung(moment.report_id, ring, found_at, moment.policy))
             kept.append(ring.told)
     return (said.with_told(tuple(kept)) if events else said), events

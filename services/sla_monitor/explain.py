@@ -91,7 +91,6 @@ class _Told(NamedTuple):
 def _run(story: Story, deadline: Deadline, around: _Around, told: _Told) -> RunExplained:
     leg, limit = deadline.leg, deadline.limit
     stopped_at = deadline.stopped_at
-    responded_at = deadline.responded_at
     return RunExplained(
         key=deadline.key,
         clock=leg.row.clock,
@@ -124,12 +123,14 @@ def _run(story: Story, deadline: Deadline, around: _Around, told: _Told) -> RunE
         stopped_by=leg.stop.kind if leg.stop else None,
         met_at=stopped_at,
         on_time=None if stopped_at is None else stopped_at <= deadline.at,
-        working_days=None if stopped_at is None else deadline.working_days(stopped_at),
-        initial_response_at=responded_at,
-        initial_response_working_days=(
-            None if responded_at is None else deadline.working_days(responded_at)
-        ),
+        working_days=_days_until(deadline, stopped_at),
+        initial_response_at=deadline.responded_at,
+        initial_response_working_days=_days_until(deadline, deadline.responded_at),
     )
+
+
+def _days_until(deadline: Deadline, at: datetime | None) -> float | None:
+    return None if at is None else deadline.working_days(at)
 
 
 def _decrees(deadline: Deadline, policy: Policy) -> Iterator[str]:

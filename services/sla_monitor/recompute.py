@@ -12,7 +12,7 @@ from typing import Final
 
 from services.sla_monitor.rules import Monitored
 from shared import topics
-from shared.alarms import to_itself
+from shared.alarms import Room, to_itself
 from shared.events import CalendarAmended, PolicyChanged, Recompute
 from shared.lanes import Partition, load_positions
 from shared.postgres import Connection
@@ -22,7 +22,8 @@ from shared.stage import Context
 STAGE: Final = "sla-monitor"
 BATCH_MAX: Final = 1_000
 LOOK_SECONDS: Final = 1.0
-BREATH_SECONDS: Final = 0.02  # between batches, so that the stage goes on with the day's records
+ROOM_SECONDS_MAX: Final = 60.0  # a stage that decides nothing for so long is asked all the same
+LISTING_SECONDS_MAX: Final = 900.0  # it reads all cases once: longer than any other statement
 _ZONES: Final = timedelta(days=1)  # a local day lies within a day of the same day in UTC
 
 _LANES: Final = """
@@ -61,14 +62,20 @@ class Recomputer:
         self._ends: dict[str, dict[Partition, int]] = {}
 
     async def __call__(self, context: Context) -> None:
-        """Look for changes that every lane has seen, and ask the cases they may move."""
+        """Look for changes that every lane has seen, and ask the cases they may move.
+
+        Waits after each batch until the stage has decided nearly all, so that the day's alarms and
+        records have few of these before them.
+        """
+        room = Room(STAGE, context)
         while not context.stopping.is_set():
             async with context.pool.acquire() as connection:
                 await self._begin_new(connection)
-                if await self._step(connection, context):
-                    await asyncio.sleep(BREATH_SECONDS)
-                    continue
-            await asyncio.sleep(LOOK_SECONDS)
+                has_more = await self._step(connection, context)
+            if has_more:
+                await room.wait(ROOM_SECONDS_MAX)
+            else:
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def _begin_new(self, connection: Connection) -> None:
         lanes = [
@@ -94,6 +101,7 @@ class Recomputer:
                 since,
                 until,
                 self._institutions(event),
+                timeout=LISTING_SECONDS_MAX,
             )
 
     def _institutions(self, event: CalendarAmended | PolicyChanged) -> list[str] | None:

@@ -5,8 +5,9 @@ a function of their set. Of the alarms only what they published counts, so that 
 verified when the alarms themselves are long gone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -118,7 +119,7 @@ def differences(
             return []
         return [Difference(report_id=report_id, what="case", about="as a whole", stored="nothing",
                            derived=f"{len(derived.facts)} facts")]  # fmt: skip
-    older = tuple(derive(report_id, read, heard, policy) for policy in policies[:-1])
+    older = cache(lambda: [derive(report_id, read, heard, policy) for policy in policies[:-1]])
     compare = _Compare(kept, derived, older, tuple(heard), policies[-1])
     return [
         Difference(report_id=report_id, what=what, about=about, stored=stored, derived=found)
@@ -132,7 +133,7 @@ Found = Iterator[tuple[str, str, str, str]]
 class _Compare(NamedTuple):
     kept: Kept
     derived: Monitored
-    older: tuple[Monitored, ...]  # as derived before each change of the registry
+    older: Callable[[], list[Monitored]]  # as derived before each change of the registry
     heard: tuple[Heard, ...]
     policy: Policy
 
@@ -173,9 +174,9 @@ class _Compare(NamedTuple):
 
     def _is_allowed(self, key: str, name: str, value: object) -> bool:
         """Say whether a run may remember something else than follows from its facts now."""
-        if name in _NOT_OF_THE_SET:
-            return True
-        runs = (case.said.get(key) for case in self.older if name in _OF_A_VERSION)
+        if name in _NOT_OF_THE_SET or name not in _OF_A_VERSION:
+            return name in _NOT_OF_THE_SET
+        runs = (case.said.get(key) for case in self.older())
         return any(run is not None and getattr(run, name) == value for run in runs)
 
     def _whole(self) -> Found:

@@ -22,6 +22,9 @@ from shared.topics import ANSWERED_BY, COMMANDS, READS, REPORTER_MESSAGES, STREA
 ROOT = Path(__file__).parents[2]
 STAGES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "app.py").exists())
 FIVE = ("__init__.py", "store.py", "schema.sql", "app.py")
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 40  # from `def` to the last line, docstring included
+ALL_EVENTS = ROOT / "shared" / "events.py"  # one catalogue, read from top to bottom
 
 
 class SimpleCase(BaseModel, frozen=True):
@@ -105,6 +108,23 @@ def test_no_service_imports_another(stage: str) -> None:
     for file in (ROOT / "services" / stage).rglob("*.py"):
         found = {m for m in imports(file) if any(m == o or m.startswith(f"{o}.") for o in others)}
         assert found == set(), file
+
+
+def test_files_and_functions_are_short() -> None:
+    """Whatever is longer than a screen or two is about two things, and has a natural split."""
+    long = []
+    for folder in ("services", "shared", "deploy", "tests"):
+        for file in (ROOT / folder).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            if len(text.splitlines()) > FILE_LINES_MAX and file != ALL_EVENTS:
+                long.append(str(file.relative_to(ROOT)))
+            long += [
+                f"{file.relative_to(ROOT)}: {node.name}"
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX
+            ]
+    assert long == []
 
 
 @pytest.mark.parametrize(

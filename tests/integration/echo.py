@@ -24,11 +24,14 @@ class Echo(BaseModel, frozen=True):
 
 
 def decide(case: Echo | None, event: BaseModel, cause: Cause, _policy: object) -> Decision[Echo]:
-    """Dispatch at every record; one `by` a bug raises, one `by` large says too much."""
+    """Dispatch at every record; one `by` a bug raises until that is mended, `large` says too much.
+
+    `LAPOR_TEST_MENDED` in the environment is the release that mends the bug.
+    """
     seen = (case.seen if case else 0) + 1
     if not isinstance(event, ReportAccepted | Dispatch):
         return decided(Echo(seen=seen))
-    if event.by == "bug":
+    if event.by == "bug" and not os.environ.get("LAPOR_TEST_MENDED"):
         raise ZeroDivisionError(cause.id)
     return decided(
         Echo(seen=seen),

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,20 +10,18 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.topics import DEAD_LETTERS
-from shared.tracking import parse_tracking_number, tracking_number
-from tests.integration.all_stages import LAPOR, Pipeline, looked, ran, whole_pipeline
+from shared.tracking import parse_tracking_number
+from tests.integration.all_stages import LAPOR, Pipeline, whole_pipeline
+from tests.integration.lines import BAD_LINES, MB, UNADDRESSED, jsonl
 from tests.integration.stack import Stack
 from tests.integration.workers import wait_until
 
 pytestmark = pytest.mark.integration
 
-UNADDRESSED = {"title": "Tanaman saya layu", "body": "Tanaman di pekarangan layu semua."}
 COMPLAINT = "Pengaduan Tidak Berkadar Pengawasan"
-MB = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +41,6 @@ async def _records(stack: Stack, topic: str) -> int:
         return sum((await consumer.end_offsets(partitions)).values())
     finally:
         await consumer.stop()
-
-
-def jsonl(*lines: dict[str, Any] | bytes) -> bytes:
-    """Write a file of JSON lines; bytes stand as they are."""
-    return b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines)
 
 
 def a_report(pipeline: Pipeline, message_id: str, **fields: Any) -> str:
@@ -83,51 +75,6 @@ def test_a_file_is_handed_in_and_a_second_time_makes_no_second_report(
         assert one["tracking_number"] in shown.out
         assert one["secret"] in shown.out
     assert "2 lines: 2 repeated." in shown.err
-
-
-BAD_LINES: dict[str, tuple[dict[str, Any] | bytes, str, str]] = {
-    "wrong JSON": (b'{"title": "a"', "not_sent", "not_json"),
-    "no object": (b'["a"]', "not_sent", "not_an_object"),
-    "unreadable bytes": (b'{"title": "\xff\xfe"}', "not_sent", "not_json"),
-    "10 MB": ({"title": "a", "body": "b" * 10 * MB}, "not_sent", "too_large"),
-    "1 byte too much": ({"title": "a", "body": "b" * 1_048_540}, "not_sent", "too_large"),
-    "too long": ({"title": "a", "body": "b" * 900_000}, "rejected", "invalid_fields"),
-    "nothing": ({"a": 1}, "rejected", "invalid_fields"),
-    "unknown type": ({"type": "Praise"}, "rejected", "unknown_type"),
-    "naive time": (
-        {**UNADDRESSED, "submitted_at": "2026-01-01T00:00:00"}, "rejected", "invalid_fields",
-    ),
-    "sent in 2099": (
-        {**UNADDRESSED, "submitted_at": "2099-01-01T00:00:00Z"}, "rejected",
-        "submitted_in_the_future",
-    ),
-    "happened in 2099": (
-        {**UNADDRESSED, "incident_on": "2099-01-01"}, "rejected", "incident_in_the_future",
-    ),
-    "31 June": ({**UNADDRESSED, "incident_on": "2023-06-31"}, "rejected", "incident_on_invalid"),
-    "NUL": ({**UNADDRESSED, "body": "a\0b"}, "rejected", "control_characters"),
-    "an escape": ({**UNADDRESSED, "title": "a\x1b[2J"}, "rejected", "control_characters"),
-    "half a character": (b'{"title": "\\ud800", "body": "b"}', "rejected", "not_json"),
-    "blank": ({"title": " ", "body": "b"}, "rejected", "blank_text"),
-    "unknown institution": (
-        {**UNADDRESSED, "institution": "9999"}, "rejected", "unknown_institution",
-    ),
-    "id with NUL": ({**UNADDRESSED, "id": "a\0b"}, "rejected", "message_id_invalid"),
-    "long id": ({**UNADDRESSED, "id": "a" * 129}, "rejected", "message_id_invalid"),
-    "id of a megabyte": ({**UNADDRESSED, "id": "a" * MB}, "not_sent", "too_large"),
-    "negative rating": (
-        {"type": "CloseReport", "tracking_number": "K7QF2M9XTD3AR", "rating": -1, "solved": True},
-        "refused", "invalid_fields",
-    ),
-    "unknown report": (
-        {"type": "WithdrawReport", "tracking_number": tracking_number("K7QF2M9XTD3A")}, "refused",
-        "not_proved",
-    ),
-    "mistyped number": (
-        {"type": "WithdrawReport", "tracking_number": "K7QF2M9XTD3AZ"}, "refused",
-        "unknown_tracking_number",
-    ),
-}  # fmt: skip
 
 
 def test_bad_lines_are_answered_by_name_and_the_good_one_is_taken(pipeline: Pipeline) -> None:
@@ -401,78 +348,3 @@ def test_ctrl_c_ends_a_command_without_a_traceback(
         process.kill()
     assert process.returncode == code
     assert b"Traceback" not in err
-
-
-def test_without_an_address_the_way_to_one_is_told(tmp_path: Path) -> None:
-    """Neither a variable nor a running stack."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("LAPOR_")}
-    said = ran("case", "show", "K7QF2M9XTD3A", env={**env, "LAPOR_HOME": str(tmp_path)})
-    assert said.code == 1
-    assert "lapor up" in said.err
-    assert "LAPOR_KAFKA" in said.err
-
-
-def test_a_kafka_that_does_not_answer_is_told(tmp_path: Path) -> None:
-    """With the command that looks into it."""
-    env = {**os.environ, "LAPOR_KAFKA": "127.0.0.1:1", "LAPOR_HOME": str(tmp_path)}
-    for said in (
-        ran("submit", "-", env=env, stdin=jsonl(UNADDRESSED)),
-        looked("agency", "listen", "6308", env=env),
-        looked("topics", "diff", env=env),
-    ):
-        assert said.code == 1
-        assert "Kafka does not answer" in said.err
-        assert "lapor status" in said.err
-
-
-# ---- topics; last, because it leaves a partition too many
-
-
-def test_the_table_of_streams_is_listed_without_a_broker(tmp_path: Path) -> None:
-    """For people and for programs."""
-    env = {**os.environ, "LAPOR_HOME": str(tmp_path)}
-    rows = json.loads(looked("topics", "list", "--json", env=env).out)
-    intake = next(row for row in rows if row["stream"] == "lapor.intake.v1")
-    assert intake["producer"] == "intake"
-    assert "verification.national" in intake["readers"]
-    assert "ReportReceived" in intake["events"]
-    assert (intake["partitions"], intake["retention_days"]) == (12, None)
-    assert "lapor.intake.v1" in looked("topics", "list", env=env).out
-
-
-def test_drift_is_shown_mended_and_told_where_it_cannot_be(pipeline: Pipeline) -> None:
-    """Apply twice does nothing the second time; a partition too many stays, with exit 1."""
-    assert pipeline.look("topics", "diff").code == 0
-    assert "Nothing to do" in pipeline.look("topics", "apply").out
-    asyncio.run(_drift(pipeline.stack))
-
-    def is_seen() -> bool:
-        return len(json.loads(pipeline.look("topics", "diff", "--json").out)) >= 3
-
-    wait_until(is_seen, "the drift is seen")
-    assert pipeline.look("topics", "diff").code == 1
-    mended = pipeline.look("topics", "apply")
-    assert mended.code == 1
-    assert "made    lapor.channel.sms-1708.answers.v1" in mended.out
-    assert "mended  lapor.channel.android.answers.v1  retention.ms: 1000 → 604800000" in mended.out
-    left = pipeline.look("topics", "apply", "--json")
-    assert left.code == 1
-    document = json.loads(left.out)
-    assert document["done"] == []
-    assert [(d["topic"], d["what"], d["now"]) for d in document["left"]] == [
-        ("lapor.channel.ios.answers.v1", "partitions", "2")
-    ]
-
-
-async def _drift(stack: Stack) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await admin.start()
-    try:
-        await admin.delete_topics(["lapor.channel.sms-1708.answers.v1"])
-        await admin.create_partitions({"lapor.channel.ios.answers.v1": NewPartitions(2)})
-        other = {"retention.ms": "1000", "max.message.bytes": "1310720",
-                 "cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}  # fmt: skip
-        topic = "lapor.channel.android.answers.v1"
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, other)])
-    finally:
-        await admin.close()

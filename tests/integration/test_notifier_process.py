@@ -23,6 +23,12 @@ pytestmark = pytest.mark.integration
 FACTORY = "services.notifier.app:build"
 VAULT = Vault.from_text(KEYS["LAPOR_MASTER_KEY"])
 MAILED, REFUSED, CALLED = (report_id("test", name) for name in ("mailed", "refused", "called"))
+_AT = datetime(2023, 6, 14, 4, tzinfo=UTC)
+FORWARDED = e.DeadlineSet(
+    report_id=MAILED, clock="institution_verification", owner="institution", institution="6308",
+    started_at=_AT, deadline=_AT + timedelta(days=3), calendar_version="v", policy_version="v",
+    limit=3, limit_unit="working_days", started_by="forwarded",
+)  # fmt: skip
 
 
 def environment(outbox: Path, port: int, **more: str) -> dict[str, str]:
@@ -116,16 +122,10 @@ async def test_people_are_told_and_every_message_has_one_end(stack: Stack, tmp_p
     """By e-mail, by the outbox, or not at all with the reason; facts may come before the report."""
     await fresh(stack)
     mailbox = Mailbox(refused="tidak-ada@contoh.example")
-    at = datetime(2023, 6, 14, 4, tzinfo=UTC)
-    forwarded = e.DeadlineSet(
-        report_id=MAILED, clock="institution_verification", owner="institution", institution="6308",
-        started_at=at, deadline=at + timedelta(days=3), calendar_version="v", policy_version="v",
-        limit=3, limit_unit="working_days", started_by="forwarded",
-    )  # fmt: skip
     async with mail_server(mailbox) as port:
         with worker(stack, FACTORY, environment(tmp_path, port)) as process:
             await ready(process)
-            await send(stack, SLA, [("forwarded", MAILED, forwarded)])
+            await send(stack, SLA, [("forwarded", MAILED, FORWARDED)])
             reporters = {
                 MAILED: e.Reporter(email="pelapor@contoh.example"),
                 REFUSED: e.Reporter(email=mailbox.refused),

@@ -19,6 +19,9 @@ from shared.calendar import Calendar
 from shared.compute import Reader, Timetables, compute
 from shared.registry import load
 from tests.load.bench import Result, machine, out, show
+from tests.load.bench_sla_due import due_at_once, the_day_beside
+from tests.load.bench_sla_recompute import recompute
+from tests.load.bench_sla_tick import tick
 
 ROUNDS: Final = 3
 GOAL_PER_SECOND: Final = 100_000
@@ -90,7 +93,15 @@ def _rate(work: Iterable[object]) -> float:
 # ---- all parts
 
 Part = Callable[[float], Iterator[Result]]
-PARTS: Final = MappingProxyType[str, Part]({"compute": deadlines_per_second})
+PARTS: Final = MappingProxyType[str, Part](
+    {
+        "compute": deadlines_per_second,
+        "tick": tick,
+        "due": due_at_once,
+        "beside": the_day_beside,
+        "recompute": recompute,
+    }
+)
 
 
 def main() -> None:

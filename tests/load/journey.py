@@ -55,6 +55,7 @@ class Journey:
         quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
         state = stack.up(self._home, default_cache(), quiet, plan=stack.DEFAULT_PLAN)
         self.kafka = state.kafka
+        self.postgres = stack.connection(self._home).postgres
         self._cpu = self._cpu_seconds()
 
     def _processes(self) -> list[psutil.Process]:
@@ -80,8 +81,11 @@ class Journey:
         return (self._cpu_seconds() - self._cpu) / wall_seconds
 
 
-async def latencies(kafka: str, rate: int, seconds: int) -> Latencies:
-    """Submit at a rate; the agency accepts what it gets; measure until each dispatch is seen."""
+async def latencies(kafka: str, rate: int, seconds: int, seed: int = 0) -> Latencies:
+    """Submit at a rate; the agency accepts what it gets; measure until each dispatch is seen.
+
+    A second measurement in a stack needs another seed, or its texts are suspected duplicates.
+    """
     found = Latencies(sent=rate * seconds)
     sent_at: dict[str, float] = {}
     began = time.monotonic()
@@ -94,7 +98,7 @@ async def latencies(kafka: str, rate: int, seconds: int) -> Latencies:
     try:
         agency = asyncio.create_task(_accept(inbox, producer))
         watching = asyncio.create_task(_watch(dispatched, sent_at, found))
-        await _submit(producer, rate, found.sent, sent_at)
+        await _submit(producer, rate, range(seed, seed + found.sent), sent_at)
         await asyncio.wait([watching], timeout=PATIENCE_SECONDS)
         agency.cancel()
         watching.cancel()
@@ -114,11 +118,11 @@ def unlike(seed: int) -> str:
 
 
 async def _submit(
-    producer: AIOKafkaProducer, rate: int, count: int, sent_at: dict[str, float]
+    producer: AIOKafkaProducer, rate: int, numbers: range, sent_at: dict[str, float]
 ) -> None:
     began = time.monotonic()
-    for number in range(count):
-        await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+    for turn, number in enumerate(numbers):
+        await asyncio.sleep(max(0.0, began + turn / rate - time.monotonic()))
         message_id = f"bench-{time.time_ns()}-{number}"
         value = {
             "title": "Jalan berlubang", "body": f"Kabupaten Bandung: {unlike(number)}.",

@@ -31,7 +31,16 @@ from shared.inbound import Reader
 from shared.metrics import Meters
 from shared.outbound import Writer, partition_of
 from shared.stage import Stage
-from shared.topics import AGENCIES, INSTITUTION, NATIONAL, OUTBOX, ROUTING, Reads, Stream
+from shared.topics import (
+    AGENCIES,
+    INSTITUTION,
+    NATIONAL,
+    OUTBOX,
+    REPLAYS,
+    ROUTING,
+    Stream,
+)  # fmt: skip
+from tests.simulation.memory import CLEAR
 
 REPORTS: Final = ("000000000001", "000000000004", "000000000002")
 """Two in one partition, and one in another (see `PARTITIONS`)."""
@@ -127,10 +136,10 @@ def report_of(event: BaseModel, _cause: Cause) -> str:
 
 @dataclass(frozen=True)
 class Link:
-    """One stage of the chain: what it reads (by class), says, and decides."""
+    """One stage of the chain: what it reads (its other streams stay empty), says, and decides."""
 
     name: str
-    reads: Reads
+    reads: tuple[Stream, ...]
     says: Stream
     rule: Callable[..., Decision[Fold]]
     is_door: bool = False
@@ -143,15 +152,10 @@ class Link:
 
 
 CHAIN: Final = (
-    Link("agencies.in", {OUTBOX: (Accept, Dispatch)}, AGENCIES, at_the_door, is_door=True),
-    Link(
-        "verification.institution", {NATIONAL: (ReportForwarded,), AGENCIES: (Accept,)},
-        INSTITUTION, at_verification,
-    ),
-    Link(
-        "routing", {INSTITUTION: (ReportAccepted,), AGENCIES: (Dispatch,)}, ROUTING, at_routing
-    ),
-)  # fmt: skip
+    Link("agencies.in", (OUTBOX, REPLAYS), AGENCIES, at_the_door, is_door=True),
+    Link("verification.institution", (NATIONAL, AGENCIES, REPLAYS), INSTITUTION, at_verification),
+    Link("routing", (INSTITUTION, AGENCIES, REPLAYS), ROUTING, at_routing),
+)
 LINKS: Final[Mapping[str, Link]] = MappingProxyType({link.name: link for link in CHAIN})
 
 
@@ -159,7 +163,7 @@ LINKS: Final[Mapping[str, Link]] = MappingProxyType({link.name: link for link in
 def reader(link: str) -> Reader:
     """Return a stage's reader; it keeps nothing of a history."""
     identify = report_of if LINKS[link].is_door else None
-    return Reader(LINKS[link].reads, Clock(), identify)
+    return Reader(link, Clock(), CLEAR, identify)
 
 
 @cache

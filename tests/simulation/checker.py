@@ -5,15 +5,16 @@ with the stage's own rule: nothing lost, nothing doubled, nothing swapped, nothi
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.cases import Stored
 from shared.envelope import Record
-from shared.inbound import Inbound
+from shared.inbound import DeadLetter, Inbound, Replayed
 from shared.lanes import Partition, unpack
 from shared.topics import DEAD_LETTERS
 from tests.simulation import chain
+from tests.simulation.fleet import Fleet, Place
 from tests.simulation.memory import Broker, MemoryRecord
 from tests.simulation.processes import Group, Process
 
@@ -21,16 +22,17 @@ Bytes = tuple[bytes | None, tuple[tuple[str, bytes], ...]]
 EMPTY = Stored(0, 0, b"", None)
 
 
-def check(broker: Broker, groups: Sequence[Group], processes: Iterable[Process]) -> list[str]:
+def check(fleet: Fleet) -> list[str]:
     """Return everything that is wrong."""
-    wrong = one_payload(broker)
-    for group in groups:
-        stage = Seen(broker, group)
+    wrong = one_payload(fleet.broker)
+    let_go = {place for place, action in fleet.asked.items() if action == "discard"}
+    for group in fleet.groups:
+        stage = Seen(fleet.broker, group, let_go)
         stage.check_progress()
         stage.check_input()
         for report_id in sorted({*group.state.kept, *stage.by_report}):
             stage.check_report(report_id)
-        stage.check_limit([p for p in processes if p.group is group])
+        stage.check_limit([p for p in fleet.actors if p.group is group])
         wrong += [f"{group.link.name}: {fault}" for fault in stage.wrong]
     return wrong
 
@@ -57,6 +59,7 @@ class Seen:
 
     broker: Broker
     group: Group
+    let_go: set[Place]
     wrong: list[str] = field(default_factory=list)
     by_report: dict[str, dict[bytes, list[Inbound]]] = field(
         default_factory=lambda: defaultdict(dict)
@@ -67,11 +70,12 @@ class Seen:
         letters = [r for p in self.broker.logs if p.topic == DEAD_LETTERS.name
                    for r in self.broker.logs[p]]  # fmt: skip
         told = [dict(letter.headers) for letter in letters]
+        self.letters = [h for h in told if h["stage"] == name]
         self.dead = {
             (h["topic"].decode(), int(h["partition"]), int(h["offset"])): h["reason"].decode()
-            for h in told
-            if h["stage"] == name
+            for h in self.letters
         }
+        self.replays: dict[str, set[bytes]] = defaultdict(set)
 
     # ---- lanes
 
@@ -96,18 +100,22 @@ class Seen:
         """Find records that are neither a report's nor have their one dead letter."""
         explained = set()
         for place in self.group.partitions:
-            inbounds, dead = chain.reader(self.group.link.name).read(self.broker.logs[place])
-            for inbound in inbounds:
-                mine = self.by_report[inbound.report_id]
-                mine.setdefault(inbound.id_hash, []).append(inbound)
-            for letter in dead:
-                at = _place(letter.record)
-                explained.add(at)
-                if self.dead.get(at) != letter.reason:
-                    self.wrong.append(f"unreadable without a dead letter: {at}")
-        raised = {at for at, reason in self.dead.items() if reason == "rule_raised"}
-        for at in self.dead.keys() - explained - raised:
-            self.wrong.append(f"dead letter without a cause: {at} {self.dead[at]}")
+            for item in chain.reader(self.group.link.name).read(self.broker.logs[place]):
+                at = _place(item.record)
+                match item:
+                    case Inbound():
+                        mine = self.by_report[item.report_id]
+                        mine.setdefault(item.id_hash, []).append(item)
+                        if raises(self.group.link.name, item):
+                            explained.add((at, "rule_raised"))
+                    case Replayed():
+                        self.replays[item.report_id].add(item.id_hash)
+                    case DeadLetter():
+                        explained.add((at, item.reason))
+                        if self.dead.get(at) != item.reason:
+                            self.wrong.append(f"unreadable without a dead letter: {at}")
+        for at, reason in self.dead.items() - explained:
+            self.wrong.append(f"dead letter without a cause: {at} {reason}")
 
     # ---- output
 
@@ -118,6 +126,11 @@ class Seen:
         if len(set(decided)) != len(decided):
             self.wrong.append(f"decided twice: {report_id}")
             return
+        if stored.parked:
+            self.wrong.append(f"parked for ever: {report_id}")
+        if self.replays[report_id] - set(decided):
+            self.wrong.append(f"a replay was not decided: {report_id}")
+        decided = [id_hash for id_hash in decided if id_hash not in self.replays[report_id]]
         due = self._due(report_id)
         for id_hash in due.keys() - set(decided):
             self.wrong.append(f"never decided: {due[id_hash].cause.id}")
@@ -134,18 +147,16 @@ class Seen:
         self._check_said(report_id, stored, order)
 
     def _due(self, report_id: str) -> dict[bytes, Inbound]:
-        """Return what had to be decided: of each id the first that its rule did not raise at.
+        """Return what had to be decided: of each id the first that no operator has let go.
 
         At a door every further one as well, as a repeat.
         """
         due = {}
         for id_hash, same in self.by_report[report_id].items():
-            good = [i for i in same if _place(i.record) not in self.dead]
+            good = [i for i in same if _place(i.record) not in self.let_go]
             if not good:
                 continue
             due[id_hash] = good[0]
-            if same.index(good[0]) != len(same) - len(good):
-                self.wrong.append(f"dead-lettered, though decided before: {good[0].cause.id}")
             if self.group.link.is_door:
                 again = [i.as_repeat() for i in good[1:]]
                 due |= {i.id_hash: i for i in again}
@@ -169,13 +180,20 @@ class Seen:
             self.wrong.append(f"decided, but never published: {report_id} ({len(lost)})")
         elif len(seen) != len(expected):
             self.wrong.append(f"published, but not decided: {report_id}")
-        elif link.is_door:  # its lanes are its topics; between them there is no order
-            for topic in {topic for _, topic in expected}:
-                wanted = [content for content, of in expected if of == topic]
-                if [content for content in seen if content in wanted] != wanted:
-                    self.wrong.append(f"published out of order: {report_id} of {topic}")
-        elif seen != [content for content, _ in expected]:
+        elif not link.is_door and seen != [content for content, _ in expected]:
             self.wrong.append(f"published out of order: {report_id}")
+        elif link.is_door and not self.replays[report_id]:
+            self._check_door(seen, expected)
+
+    def _check_door(self, seen: Sequence[Bytes], expected: Sequence[tuple[Bytes, str]]) -> None:
+        """Find a swap within a topic: a door's lanes are its topics, the replays' among them.
+
+        Between lanes there is no order, so not between a replay and what it is about either.
+        """
+        for topic in {topic for _, topic in expected}:
+            wanted = [content for content, of in expected if of == topic]
+            if [content for content in seen if content in wanted] != wanted:
+                self.wrong.append(f"published out of order: of {topic}")
 
     def _said(self, report_id: str) -> list[Bytes]:
         """Return what the stage said about a report, each once, where it stands first."""
@@ -192,10 +210,15 @@ class Seen:
     # ---- the limit of dead letters
 
     def check_limit(self, processes: Sequence[Process]) -> None:
-        """Count each record once against the limit, however often its batch was tried."""
-        if sum(sum(p.shell._recent) for p in processes) > len(self.dead):
+        """Count each dead letter once against the limit, however often its batch was tried."""
+        if sum(sum(p.shell._decider._recent) for p in processes) > len(self.letters):
             self.wrong.append("a dead letter counted more than once against the limit")
 
 
-def _place(record: Record) -> tuple[str, int, int]:
+def raises(stage: str, inbound: Inbound) -> bool:
+    """Say whether a record is marked to make that stage's rule raise."""
+    return str(getattr(inbound.event, "by", "")).partition(" ")[0] == stage
+
+
+def _place(record: Record) -> Place:
     return record.topic, record.partition, record.offset

@@ -177,13 +177,6 @@ def retain(fleet: Fleet, step: Step) -> None:
     fleet.tell(f"RETENTION: {place.topic}/{place.partition} starts at {at}")
 
 
-def mend(fleet: Fleet, step: Step) -> None:
-    """Release a rule that no longer raises."""
-    if not step.how & 7:
-        fleet.release.is_broken = False
-        fleet.tell("the rule is mended")
-
-
 def arrive_late(fleet: Fleet, step: Step) -> None:
     """Let a request of a producer that is gone land after all."""
     if fleet.late:

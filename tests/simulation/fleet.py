@@ -12,6 +12,7 @@ from tests.simulation.memory import Broker, MemoryRecord
 from tests.simulation.processes import BEFORE, WELL, Group, How, Parts, Process
 from tests.simulation.virtual import VirtualLoop
 
+Place = tuple[str, int, int]
 ROUNDS_MAX: Final = 1_500
 _OF_THE_DATABASE: Final = ("lanes", "cases", "save", "clear")
 
@@ -40,14 +41,13 @@ class Fleet:
         self.story: list[str] = []
         self.violations: list[str] = []
         self.release = Release()
-        self.groups = [
-            Group(link, partitions_of(tuple(link.reads)), self.release) for link in CHAIN
-        ]
+        self.groups = [Group(link, partitions_of(link.reads), self.release) for link in CHAIN]
         self.processes = [self.process(g, slot) for g in self.groups for slot in (0, 1)]
         self.zombies: list[Process] = []
         self.late: list[Outbound] = []  # requests of producers that are gone
         self.away: dict[str, int] = {}  # broker or database -> steps to come
-        self.sent = self.repeated = self.poison = 0
+        self.sent = self.repeated = self.poison = self.replayed = 0
+        self.asked: dict[Place, str] = {}  # of each dead letter's record, what was first asked
         for group in self.groups:
             self.assign(group, lambda p: p.partition % 2)
 
@@ -131,8 +131,8 @@ class Fleet:
         process.late.clear()
         process.violations.clear()
 
-    def come_to_rest(self, *, is_new: bool) -> None:
-        """End the faults and run on until nothing is left to do, with new processes or the old."""
+    def end_faults(self, *, is_new: bool) -> None:
+        """End all faults and zombies; go on with new processes, or with those that live."""
         self.away.clear()
         self.tell(f"--- no more faults; {'new processes' if is_new else 'those that live go on'}")
         for process in self.actors if is_new else self.zombies:
@@ -142,14 +142,17 @@ class Fleet:
         for late in self.late[::2]:
             self.broker.append(late)
         self.late.clear()
+
+    def run_on(self) -> None:
+        """Run until nothing is left to do."""
         for _ in range(ROUNDS_MAX):
-            if self.violations:
-                return
             still = [self._is_on(process) for process in self.processes]  # each does something
-            if not any(still):
-                break
-        else:
-            self.violations.append("never comes to rest")
+            if self.violations or not any(still):
+                return
+        self.violations.append("never comes to rest")
+
+    def rest(self) -> None:
+        """Let every process empty what is confirmed."""
         for process in self.processes:
             process.rest()
             while process.points and not self.violations:

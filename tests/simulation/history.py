@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.simulation import faults, outside
+from tests.simulation import faults, operator, outside
 from tests.simulation.checker import check
 from tests.simulation.fleet import Fleet
 from tests.simulation.processes import Parts, Process
@@ -17,7 +17,7 @@ from tests.simulation.step import Step, parted
 
 STEPS_MAX: Final = 140
 _WEIGHTS: Final[tuple[tuple[Callable[[Fleet, Step], None], int], ...]] = (
-    (faults.work, 24),
+    (faults.work, 22),
     (outside.send, 9),
     (faults.crash, 5),
     (faults.fail, 4),
@@ -32,7 +32,8 @@ _WEIGHTS: Final[tuple[tuple[Callable[[Fleet, Step], None], int], ...]] = (
     (faults.outage, 1),
     (faults.retain, 1),
     (faults.jump, 1),
-    (faults.mend, 1),
+    (operator.mend, 1),
+    (operator.ask, 2),
     (faults.arrive_late, 1),
 )
 _TABLE: Final = tuple(act for act, weight in _WEIGHTS for _ in range(weight))  # 64, see `parted`
@@ -90,8 +91,12 @@ def play(fleet: Fleet, steps: Sequence[int]) -> list[str]:
             kind, who, how, more = parted(number)
             setting.act(kind)(fleet, Step(kind, who, how, more, setting.chosen(fleet, who)))
             fleet.away = {what: left - 1 for what, left in fleet.away.items() if left > 1}
-        fleet.come_to_rest(is_new=setting.is_new_at_the_end)
-        wrong = fleet.violations or check(fleet.broker, fleet.groups, fleet.actors)
+        fleet.end_faults(is_new=setting.is_new_at_the_end)
+        fleet.run_on()
+        while not fleet.violations and operator.release(fleet):
+            fleet.run_on()
+        fleet.rest()
+        wrong = fleet.violations or check(fleet)
         for process in fleet.actors:
             process.crash()
     return wrong + fleet.loop.failures

@@ -15,8 +15,8 @@ from unittest.mock import patch
 
 from aiokafka.errors import KafkaError
 
+from shared import deciding
 from shared import lanes as lane_rules
-from shared import stage as shell_module
 from shared.cases import LaneSave, Stored
 from shared.envelope import Outbound
 from shared.lanes import Batch, Lane, Partition
@@ -207,6 +207,10 @@ def _shell(kind: type[without.AnyShell]) -> Parts:
     return Parts(shell=kind)
 
 
+def _decider(kind: type[without.AnyDecider]) -> Parts:
+    return Parts(decider=kind)
+
+
 def _log(kind: type[PointedLog]) -> Parts:
     return Parts(log=kind)
 
@@ -234,13 +238,16 @@ CAUGHT: Final = (
     Mutation("cases are a transaction of their own", _state(CasesSavedApart)),
     Mutation("each lane is a transaction of its own", _state(LanesSavedApart)),
     Mutation("events are not saved with the batch", instead=((lane_rules, "pack", _nothing),)),
-    Mutation("dead letters are not saved with the batch", _shell(without.DeadLettersApart)),
+    Mutation("dead letters are not saved with the batch", _decider(without.DeadLettersApart)),
     Mutation("a conflict counts as done", _shell(without.ConflictIsDone)),
     Mutation("lanes of one topic in the core", _shell(without.LanesOfOneTopic)),
     Mutation("offsets are committed before the save", _shell(without.CommitsFirst)),
-    Mutation("ids decided are not looked at", instead=((shell_module, "remembers", _never),)),
-    Mutation("an id whose rule raised is decided", _shell(without.RaisedIsDecided)),
-    Mutation("a dead letter counts at each try", _shell(without.CountsEachTry)),
+    Mutation("ids decided are not looked at", instead=((deciding, "remembers", _never),)),
+    Mutation("an id whose rule raised is decided", _decider(without.RaisedIsDecided)),
+    Mutation("nothing waits behind what raised", _decider(without.NothingWaits)),
+    Mutation("a replay decides one record", _decider(without.ReplaysOneRecord)),
+    Mutation("a replay leaves no trace", _decider(without.ReplaysLeaveNoTrace)),
+    Mutation("a dead letter counts at each try", _decider(without.CountsEachTry)),
     Mutation("a gap is passed over", instead=((lane_rules, "sift", gaps_pass),)),
     Mutation("what lies below is not dropped", instead=((lane_rules, "sift", nothing_dropped),)),
     Mutation("nobody seeks back at a gap", _shell(without.StaysAtGaps)),

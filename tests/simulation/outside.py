@@ -4,8 +4,8 @@ from typing import Final
 
 from shared.clock import Clock
 from shared.envelope import Outbound, encode, event_headers
-from shared.events import Accept, Dispatch, Event, ReportArchived, ReportForwarded
-from shared.topics import AGENCIES, INSTITUTION, NATIONAL, OUTBOX, Stream
+from shared.events import Accept, Dispatch, DuplicateSuspected, Event, ReportForwarded
+from shared.topics import AGENCIES, INSTITUTION, NATIONAL, OUTBOX, REPLAYS, Stream
 from tests.simulation.chain import CHAIN, CLASS, PARTITIONS, REPORTS, SPEAKERS
 from tests.simulation.fleet import Fleet, named
 from tests.simulation.step import Step
@@ -14,6 +14,7 @@ POISON_MAX: Final = 3  # with its repeats far below the limit of dead letters
 REPEATS_MAX: Final = 9
 _REPEATED: Final = (
     *(OUTBOX.topic(s) for s in SPEAKERS), NATIONAL.name, AGENCIES.name, INSTITUTION.name,
+    REPLAYS.name,
 )  # fmt: skip
 
 
@@ -39,9 +40,7 @@ def send(fleet: Fleet, step: Step) -> None:
             event = Accept(report_id=report, holding=1, by=mark, report_class=CLASS)
             stream = OUTBOX
     if step.more == 1:  # of a type that nobody here reads
-        event = ReportArchived(
-            report_id=report, institution="00", holding=0, by="admin", reason="unclear"
-        )  # fmt: skip
+        event = DuplicateSuspected(report_id=report, similar=())
         stream = NATIONAL
     spoilt = is_poison and bool(step.how & 256)
     _append(fleet, stream, speaker if stream is OUTBOX else "", event, spoilt=spoilt)

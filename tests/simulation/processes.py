@@ -13,10 +13,12 @@ import asyncpg
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, UnknownError
 
 from shared.cases import LaneSave, Stored
+from shared.deciding import Decider
 from shared.envelope import Outbound
 from shared.lanes import Lane, Partition, Refused
 from shared.postgres import PASSING
-from shared.stage import Limits, Shell, Stopping
+from shared.shell import Shell, Stopping
+from shared.stage import Limits
 from tests.simulation import chain
 from tests.simulation.memory import Broker, Crash, MemoryRecord, MemoryState
 from tests.simulation.virtual import VirtualLoop
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     import asyncio
 
 T = TypeVar("T")
-LIMITS = Limits(dead_letter_count_max=25, dead_letter_share_max=0.0)
+LIMITS = Limits(dead_letter_count_max=60, dead_letter_share_max=0.0)
 
 
 class How(NamedTuple):
@@ -76,6 +78,7 @@ class Parts:
     """What a process is made of; a mutation gives others."""
 
     shell: "type[Shell[Any, Any]]" = Shell
+    decider: "type[Decider[Any, Any]]" = Decider
     log: "type[PointedLog] | None" = None
     state: "type[PointedState] | None" = None
 
@@ -111,6 +114,7 @@ class Process:
             logger=chain.quiet(),
             limits=LIMITS,
         )
+        self.shell._decider.__class__ = parts.decider
 
     def __str__(self) -> str:
         return f"{self.group.link.name}#{self.slot}{' (zombie)' if self.is_zombie else ''}"

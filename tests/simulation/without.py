@@ -3,29 +3,33 @@
 import contextlib
 import itertools
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from shared import lanes as lane_rules
 from shared.cases import Conflict, Stored
 from shared.clock import EPOCH, Clock
+from shared.deciding import Decider, Work, remembers
 from shared.envelope import Outbound
-from shared.inbound import Inbound, Reader
+from shared.inbound import Inbound, Reader, Replayed
 from shared.lanes import Lane, Partition
-from shared.stage import Shell, Work
+from shared.shell import Shell
 from tests.simulation import chain
+from tests.simulation.memory import CLEAR
 
 AnyShell = Shell[Any, Any]
+AnyDecider = Decider[Any, Any]
 
 
 class CommitsFirst(AnyShell):
     """Offsets are committed before anything is saved."""
 
-    async def _decide_all(self, records: Sequence[Any]) -> Work:
-        work = await super()._decide_all(records)
-        await self._log.commit({Partition(r.topic, r.partition): r.offset + 1 for r in records})
-        return work
+    async def _save_and_publish(
+        self, lanes: Mapping[str, Lane], ends: Mapping[Partition, int], work: Work
+    ) -> None:
+        await self._log.commit(ends)
+        await super()._save_and_publish(lanes, ends, work)
 
 
 class CommitsBeforePublishing(AnyShell):
@@ -52,29 +56,54 @@ class ConflictIsDone(AnyShell):
             await super()._save_and_publish(*batch)
 
 
-class DeadLettersApart(AnyShell):
+class DeadLettersApart(AnyDecider):
     """Dead letters are sent, but not saved with the batch."""
 
-    def _bury(self, work: Work, record: Any, reason: str, detail: str) -> None:
+    def _bury(self, work: Work, *letter: Any) -> None:
         saved = {lane: list(outbounds) for lane, outbounds in work.by_lane.items()}
-        super()._bury(work, record, reason, detail)
+        super()._bury(work, *letter)
         work.by_lane = saved
 
 
-class RaisedIsDecided(AnyShell):
+class RaisedIsDecided(AnyDecider):
     """A record whose rule raised is among the decided ones."""
 
-    def _decide(self, work: Work, inbound: Inbound, known: Any) -> None:
+    def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
         dead = work.dead
-        super()._decide(work, inbound, known)
+        super()._decide(work, inbound, stored)
         if work.dead > dead:
-            old = work.cases.get(inbound.report_id) or Stored(0, 0, b"", None)
-            version = old.version + (inbound.report_id not in work.changed)
-            new = old._replace(version=version, decided=old.decided + inbound.id_hash)
-            work.cases[inbound.report_id] = work.changed[inbound.report_id] = new
+            old = work.case(inbound.report_id)
+            decided = old.decided + inbound.id_hash
+            work.change(inbound.report_id, old._replace(decided=decided))
 
 
-class CountsEachTry(AnyShell):
+class NothingWaits(AnyDecider):
+    """What follows a record whose rule raised is decided before it."""
+
+    def _take(self, work: Work, inbound: Inbound) -> None:
+        stored = work.case(inbound.report_id)
+        if not remembers(stored.decided, inbound.id_hash):
+            self._decide(work, inbound, stored)
+
+
+class ReplaysOneRecord(AnyDecider):
+    """A replay decides its record, and what waited behind it is gone."""
+
+    def _read_and_take(self, work: Work, records: Sequence[Any]) -> None:
+        super()._read_and_take(work, records[:1])
+
+
+class ReplaysLeaveNoTrace(AnyDecider):
+    """A replay is not among the ids decided."""
+
+    def _replay(self, work: Work, item: Replayed) -> None:
+        super()._replay(work, item)
+        old = work.case(item.report_id)
+        decided = old.decided.replace(item.id_hash, b"")
+        work.change(item.report_id, old._replace(decided=decided))
+
+
+class CountsEachTry(AnyDecider):
     """A dead letter counts against the limit each time that its batch is tried."""
 
     def _within_limit(self, dead: int, records: int) -> Any:
@@ -218,8 +247,9 @@ class WallClock(AnyShell):
 
     def __init__(self, *parts: Any, **more: Any) -> None:
         super().__init__(*parts, **more)
-        link = chain.LINKS[self._stage.name]
-        self._reader = Reader(link.reads, Ticking(), chain.report_of if link.is_door else None)
+        name = self._decider._stage.name
+        identify = chain.report_of if chain.LINKS[name].is_door else None
+        self._decider._reader = Reader(name, Ticking(), CLEAR, identify)
 
 
 class Ticking(Clock):

@@ -82,58 +82,60 @@ def a_received(**changes: Any) -> e.ReportReceived:
     return e.ReportReceived.model_validate({**fields, **changes})
 
 
+_AT_UNIT = {"dispatch": 1, "unit": "6308-001"}
+_DEADLINE = {
+    "clock": "follow_up", "owner": "6308-001", "unit": "6308-001", "started_at": NOON,
+    "deadline": NOON, "calendar_version": "c", "policy_version": "p",
+}  # fmt: skip
+_OWN: dict[type[BaseModel], dict[str, Any]] = {
+    e.InformationRequested: {
+        "stage": "institution", "question": KEY.seal("question", "Di jalan apa?"),
+    },
+    e.ReportForwarded: {"why": "auto"},
+    e.ReportArchived: {"by": "admin", "reason": "unclear"},
+    e.ReportBlocked: {"reason": KEY.seal("reason", "Ujaran kebencian")},
+    e.ReportAccepted: {"report_class": e.ReportClass.ASPIRATION},
+    e.ReportReclassified: {
+        "class_before": e.ReportClass.ASPIRATION, "class_after": e.ReportClass.INFORMATION,
+        "why": KEY.seal("why", "Hanya bertanya"),
+    },
+    e.ReportReturned: {
+        "reason": KEY.seal("reason", "Bukan kewenangan"), "proposed_owner": BANDUNG,
+    },
+    e.DuplicateSuspected: {
+        "similar": [{"report_id": OTHER, "same_sender": False, "distance": 3}],
+    },
+    e.ReportDispatched: {
+        **_AT_UNIT, "rule": "r", "why": "w", "report_class": e.ReportClass.ASPIRATION,
+    },
+    e.RoutingHeld: {"reason": "nothing_fits"},
+    e.InitialResponseGiven: {**_AT_UNIT, "text": KEY.seal("text", "Kami periksa")},
+    e.FollowUpGiven: {**_AT_UNIT, "round": 1, "text": KEY.seal("text", "Sudah diganti")},
+    e.UnitReturned: {
+        **_AT_UNIT, "reason": KEY.seal("reason", "Bukan kami"), "proposed_unit": "6308-002",
+    },
+    e.ReporterAnswered: {**_AT_UNIT, "round": 1},
+    e.ReportClosed: {**_AT_UNIT, "by": "system"},
+    e.ReportReopened: {**_AT_UNIT, "text": KEY.seal("text", "Padam lagi")},
+    e.InformationCompleted: {"text": KEY.seal("text", "Di Jalan Merdeka")},
+    e.ReporterReplied: {"text": KEY.seal("text", "Masih padam")},
+    e.ReporterClosed: {"rating": 4, "solved": True},
+    e.DeadlineSet: {**_DEADLINE, "limit": 5, "limit_unit": "working_days"},
+    e.DeadlineMoved: {**_DEADLINE, "deadline_before": NOON, "why": "resumed"},
+    e.DeadlineApproaching: {**_DEADLINE, "due_at": NOON, "detected_at": NOON},
+    e.DeadlineBreached: {**_DEADLINE, "level": 1, "due_at": NOON, "detected_at": NOON},
+    e.BreachWithdrawn: {**_DEADLINE, "level": 1, "why": "moved", "deadline_now": NOON},
+    e.CommandRefused: {
+        "message_id": "c-1", "refused": "x", "command": "FollowUp", "reason": "archived",
+    },
+    e.CommandRejected: {"message_id": "c-1", "reason": "not_json", "detail": "perbaiki"},
+}  # fmt: skip
+
+
 def a_fact(event: type[BaseModel], **changes: Any) -> Any:
     """Build a fact of the core about HSU's first holding."""
-    at_unit = {"dispatch": 1, "unit": "6308-001"}
-    deadline = {
-        "clock": "follow_up", "owner": "6308-001", "unit": "6308-001", "started_at": NOON,
-        "deadline": NOON, "calendar_version": "c", "policy_version": "p",
-    }  # fmt: skip
-    own: dict[type[BaseModel], dict[str, Any]] = {
-        e.InformationRequested: {
-            "stage": "institution", "question": KEY.seal("question", "Di jalan apa?"),
-        },
-        e.ReportForwarded: {"why": "auto"},
-        e.ReportArchived: {"by": "admin", "reason": "unclear"},
-        e.ReportBlocked: {"reason": KEY.seal("reason", "Ujaran kebencian")},
-        e.ReportAccepted: {"report_class": e.ReportClass.ASPIRATION},
-        e.ReportReclassified: {
-            "class_before": e.ReportClass.ASPIRATION, "class_after": e.ReportClass.INFORMATION,
-            "why": KEY.seal("why", "Hanya bertanya"),
-        },
-        e.ReportReturned: {
-            "reason": KEY.seal("reason", "Bukan kewenangan"), "proposed_owner": BANDUNG,
-        },
-        e.DuplicateSuspected: {
-            "similar": [{"report_id": OTHER, "same_sender": False, "distance": 3}],
-        },
-        e.ReportDispatched: {
-            **at_unit, "rule": "r", "why": "w", "report_class": e.ReportClass.ASPIRATION,
-        },
-        e.RoutingHeld: {"reason": "nothing_fits"},
-        e.InitialResponseGiven: {**at_unit, "text": KEY.seal("text", "Kami periksa")},
-        e.FollowUpGiven: {**at_unit, "round": 1, "text": KEY.seal("text", "Sudah diganti")},
-        e.UnitReturned: {
-            **at_unit, "reason": KEY.seal("reason", "Bukan kami"), "proposed_unit": "6308-002",
-        },
-        e.ReporterAnswered: {**at_unit, "round": 1},
-        e.ReportClosed: {**at_unit, "by": "system"},
-        e.ReportReopened: {**at_unit, "text": KEY.seal("text", "Padam lagi")},
-        e.InformationCompleted: {"text": KEY.seal("text", "Di Jalan Merdeka")},
-        e.ReporterReplied: {"text": KEY.seal("text", "Masih padam")},
-        e.ReporterClosed: {"rating": 4, "solved": True},
-        e.DeadlineSet: {**deadline, "limit": 5, "limit_unit": "working_days"},
-        e.DeadlineMoved: {**deadline, "deadline_before": NOON, "why": "resumed"},
-        e.DeadlineApproaching: {**deadline, "due_at": NOON, "detected_at": NOON},
-        e.DeadlineBreached: {**deadline, "level": 1, "due_at": NOON, "detected_at": NOON},
-        e.BreachWithdrawn: {**deadline, "level": 1, "why": "moved", "deadline_now": NOON},
-        e.CommandRefused: {
-            "message_id": "c-1", "refused": "x", "command": "FollowUp", "reason": "archived",
-        },
-        e.CommandRejected: {"message_id": "c-1", "reason": "not_json", "detail": "perbaiki"},
-    }  # fmt: skip
     fields = {
         "report_id": REPORT, "institution": HSU, "holding": 1, "by": "officer-1",
         "channel": "web", "message_id": "m-2",
     }  # fmt: skip
-    return event.model_validate({**fields, **own.get(event, {}), **changes})
+    return event.model_validate({**fields, **_OWN.get(event, {}), **changes})

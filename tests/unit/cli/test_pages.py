@@ -1,5 +1,6 @@
 """The two developers' pages say what the code does."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from services.agencies.entries import ENTRIES
 from shared.reasons import REASONS
 
 DOCS = Path(__file__).parents[3] / "docs"
+EXAMPLES = DOCS / "examples"
 
 
 @pytest.mark.parametrize(
@@ -25,8 +27,28 @@ DOCS = Path(__file__).parents[3] / "docs"
 )
 def test_a_page_has_exactly_the_example_that_is_run(page: str, example: str) -> None:
     """`tests/integration/test_examples.py` runs the file; people copy from the page."""
-    code = (DOCS / "examples" / example).read_text(encoding="utf-8")
+    code = (EXAMPLES / example).read_text(encoding="utf-8")
     assert f"```python\n{code}```" in (DOCS / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+def test_an_example_is_complete_in_twenty_lines(example: Path) -> None:
+    """Of code: without blank lines, comments and docstrings."""
+    tree = ast.parse(example.read_text(encoding="utf-8"))
+    of_docstrings = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.AsyncFunctionDef | ast.FunctionDef)
+        and ast.get_docstring(node)
+        for line in range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
+    }
+    code = [
+        line
+        for number, line in enumerate(example.read_text(encoding="utf-8").splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith("#") and number not in of_docstrings
+    ]
+
+    assert len(code) <= 20
 
 
 def test_every_table_stands_in_a_page() -> None:

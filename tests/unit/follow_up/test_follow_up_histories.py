@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.follow_up.case import COMMANDS, ENDS
+from services.follow_up.case import COMMANDS
 from services.follow_up.store import STORE
 from shared import events as e
+from shared.ends import ENDS
 from shared.waiting import COMMANDS_MAX
 from tests.unit.follow_up.builders import (
     HEALTH,

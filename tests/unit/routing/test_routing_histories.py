@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.routing.rules import ENDS
 from services.routing.store import STORE
 from shared import events as e
+from shared.ends import ENDS
 from tests.unit.routing.builders import (
     DISTRICT,
     HEALTH,

@@ -20,6 +20,7 @@ from tests.unit.sla_monitor.builders import (
     POLICY,
     Run,
     Step,
+    a_policy,
     accepted,
     archived,
     asked,
@@ -34,6 +35,7 @@ from tests.unit.sla_monitor.builders import (
     run,
 )
 from tests.unit.sla_monitor.lives import lives
+from tests.unit.sla_monitor.test_sla_thresholds import a_rung, in_minutes
 
 DAY: Final = timedelta(days=1).total_seconds()
 
@@ -211,6 +213,27 @@ def test_a_year_without_a_decree_is_told_as_provisional() -> None:
     assert days(told) == ["04-29 0", "04-30 1", "05-01 holiday", "05-02 2", "05-03 weekend",
                           "05-04 weekend", "05-05 3"]  # fmt: skip
     assert all(day.is_provisional for day in told.days)
+
+
+def test_a_limit_in_minutes_counts_the_opening_hours() -> None:
+    """1200 minutes from Thursday 15:30: 30 on day 0, 360 on Friday, 420 on Monday, the rest."""
+    step = dispatched("2023-03-09 15:30", report_class=ReportClass.INFORMATION)
+    told = explain(run([step], policy=in_minutes()).case, in_minutes()).runs[0]
+    assert (told.limit, told.limit_unit) == (1200, "working_minutes")
+    assert days(told) == ["03-09 0", "03-10 1", "03-11 weekend", "03-12 weekend", "03-13 2",
+                          "03-14 3"]  # fmt: skip
+    assert [day.counted_seconds / 60 for day in told.days] == [30, 360, 0, 0, 420, 390]
+
+
+def test_a_share_of_the_limit_and_a_level_that_repeats_are_told_as_they_come() -> None:
+    """Of a level that repeats for a year: those that were told, and the next."""
+    ladder = (a_rung(0, at_share=0.5), a_rung(3, after_days=7, repeat_days=5))
+    weekly = a_policy(own_ladder=ladder)
+    begins = run([forwarded("2023-03-06 09:00")], policy=weekly)
+    first = explain(begins.case, weekly).runs[0]
+    assert [step.level for step in first.steps] == [0, 1, 2, 3, 4]
+    assert first.steps[1].due_at == first.deadline
+    assert all(step.recipients for step in first.steps)
 
 
 def test_a_window_in_calendar_days_counts_every_day() -> None:

@@ -1,8 +1,12 @@
 """Facts that come late, in the wrong order, or dated by a clock that jumped."""
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from shared import events as e
 from tests.unit.sla_monitor.builders import (
     OTHER_UNIT,
+    Step,
     accepted,
     asked,
     at,
@@ -17,6 +21,7 @@ from tests.unit.sla_monitor.builders import (
     run,
     withdrawn,
 )
+from tests.unit.sla_monitor.lives import lives
 
 MONDAY = "2023-03-06 09:00"
 
@@ -154,3 +159,13 @@ def test_a_late_class_change_is_ruled_by_its_own_time() -> None:
     assert [m.on_time for m in done.of(e.DeadlineMet, "follow_up")] == [False]
     later = done.then(reclassified("2023-03-08 10:00", e.ReportClass.UNSUPERVISED))
     assert [m.on_time for m in later.of(e.DeadlineMet, "follow_up")] == [True]
+
+
+@given(st.data(), lives())
+@settings(max_examples=40, deadline=None)
+def test_no_breach_is_found_before_it_was_due_whatever_was_read_first(
+    data: st.DataObject, life: list[Step]
+) -> None:
+    """A late stop that was read before its start: the breach is found at the later of both."""
+    for breach in run(data.draw(st.permutations(life))).of(e.DeadlineBreached):
+        assert breach.due_at <= breach.detected_at

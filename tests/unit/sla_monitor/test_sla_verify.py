@@ -25,8 +25,10 @@ from tests.unit.sla_monitor.builders import (
     dispatched,
     forwarded,
     received,
+    run,
 )
 from tests.unit.sla_monitor.lives import lives
+from tests.unit.sla_monitor.test_sla_registry import DECREE, policy
 
 LATE: Final = [
     received("2023-03-06 09:00"),
@@ -196,6 +198,46 @@ def test_a_level_that_the_row_forgot_would_be_told_twice_and_is_named() -> None:
     case = _moved(lived.done.case, told=())
     found = lived.found(kept=lived.kept._replace(case=case))
     assert [text for text in found if text.startswith("told level 1 of follow_up: stored not told")]
+
+
+# ---- published changes
+
+
+def _kept(done: Run) -> Kept:
+    lived = Lived()
+    lived.done = done
+    return lived.kept
+
+
+def _said(done: Run) -> list[tuple[int, e.Event]]:
+    return [(n, x) for n, x in enumerate(done.events, 1) if isinstance(x, e.Event)]
+
+
+def test_a_change_that_moved_nothing_leaves_the_promise_and_verifies() -> None:
+    """The row still names the calendar of then; the same row before the change is as good."""
+    before, after_ = policy(), policy((DECREE, "2025-08-13 10:00"))
+    life = [received("2025-08-11 09:00"), forwarded("2025-08-12 09:00")]
+    done = run(life, policy=before)
+    kept = _kept(done)
+    read = [Read(*step) for step in life]
+    heard = [Heard(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
+
+    assert differences(REPORT, kept, read, heard, (before,)) == []
+    assert differences(REPORT, kept, read, heard, (before, after_)) == []
+
+
+def test_a_deadline_that_a_decree_should_have_moved_is_named() -> None:
+    """Nobody recomputed the case: the date that is kept is not the one that counts."""
+    before, after_ = policy(), policy((DECREE, "2025-08-14 10:00"))
+    life = [received("2025-08-12 09:00"), forwarded("2025-08-13 09:00")]
+    done = run(life, policy=before)
+    read = [Read(*step) for step in life]
+    heard = [Heard(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
+
+    found = differences(REPORT, _kept(done), read, heard, (before, after_))
+    texts = [each.text for each in found]
+    assert any(text.startswith("deadline of institution_verification") for text in texts), texts
+    assert not [text for text in texts if text.startswith("calendar_version")]
 
 
 def test_a_life_past_the_bound_of_facts_verifies() -> None:

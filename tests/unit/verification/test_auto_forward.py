@@ -2,8 +2,9 @@
 
 from pydantic import BaseModel
 
+from services.verification.national import National
 from services.verification.rules import Policy
-from shared.events import DuplicateSuspected, ReportClass, ReportForwarded
+from shared.events import DuplicateSuspected, ReportClass, ReportForwarded, Suggestion
 from tests.builders import (
     BANDUNG,
     HSU,
@@ -17,7 +18,7 @@ from tests.builders import (
     a_suggestion,
 )
 from tests.tables import each
-from tests.unit.verification.histories import POLICY, national
+from tests.unit.verification.histories import POLICY, History, national
 
 AUTO = [
     ("addressed, and the text agrees", a_clear_report(), "addressed_and_agreed"),
@@ -99,6 +100,11 @@ def test_a_report_like_an_open_one_waits_for_an_officer() -> None:
     assert history.status == "waiting"
 
 
+def screened(**suggestions: Suggestion) -> History[National]:
+    """Decide a report with these suggestions."""
+    return national([a_report(screening=a_screening(**suggestions))])
+
+
 def test_a_forward_carries_what_is_known_of_the_report() -> None:
     """The reporter's own class, category and place, else a sure suggestion of valid form."""
     own = national([
@@ -108,27 +114,9 @@ def test_a_forward_carries_what_is_known_of_the_report() -> None:
         ),
         a_forward(),
     ])  # fmt: skip
-    suggested = national(
-        [a_report(screening=a_screening(report_class=a_suggestion(ReportClass.SUPERVISED)))]
-    )
-    unsure = national(
-        [
-            a_report(
-                screening=a_screening(
-                    category=a_suggestion("27", 0.4), report_class=a_suggestion("Aspirasi", 0.4)
-                )
-            )
-        ]
-    )
-    invalid = national(
-        [
-            a_report(
-                screening=a_screening(
-                    category=a_suggestion("roads"), report_class=a_suggestion("Keluhan")
-                )
-            )
-        ]
-    )
+    suggested = screened(report_class=a_suggestion(ReportClass.SUPERVISED))
+    unsure = screened(category=a_suggestion("27", 0.4), report_class=a_suggestion("Aspirasi", 0.4))
+    invalid = screened(category=a_suggestion("roads"), report_class=a_suggestion("Keluhan"))
 
     found = []
     for history in (own, suggested, unsure, invalid):

@@ -1,0 +1,46 @@
+"""The command line where nothing runs beside it: what it can say, and what it says to do."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.integration.all_stages import looked, ran
+from tests.integration.lines import UNADDRESSED, jsonl
+
+pytestmark = pytest.mark.integration
+
+
+def test_without_an_address_the_way_to_one_is_told(tmp_path: Path) -> None:
+    """Neither a variable nor a running stack."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("LAPOR_")}
+    said = ran("case", "show", "K7QF2M9XTD3A", env={**env, "LAPOR_HOME": str(tmp_path)})
+    assert said.code == 1
+    assert "lapor up" in said.err
+    assert "LAPOR_KAFKA" in said.err
+
+
+def test_a_kafka_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    """With the command that looks into it."""
+    env = {**os.environ, "LAPOR_KAFKA": "127.0.0.1:1", "LAPOR_HOME": str(tmp_path)}
+    for said in (
+        ran("submit", "-", env=env, stdin=jsonl(UNADDRESSED)),
+        looked("agency", "listen", "6308", env=env),
+        looked("topics", "diff", env=env),
+    ):
+        assert said.code == 1
+        assert "Kafka does not answer" in said.err
+        assert "lapor status" in said.err
+
+
+def test_the_table_of_streams_is_listed_without_a_broker(tmp_path: Path) -> None:
+    """For people and for programs."""
+    env = {**os.environ, "LAPOR_HOME": str(tmp_path)}
+    rows = json.loads(looked("topics", "list", "--json", env=env).out)
+    intake = next(row for row in rows if row["stream"] == "lapor.intake.v1")
+    assert intake["producer"] == "intake"
+    assert "verification.national" in intake["readers"]
+    assert "ReportReceived" in intake["events"]
+    assert (intake["partitions"], intake["retention_days"]) == (12, None)
+    assert "lapor.intake.v1" in looked("topics", "list", env=env).out

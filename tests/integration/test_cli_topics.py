@@ -1,0 +1,59 @@
+"""`lapor topics` on a real broker whose topics are not as the table says."""
+
+import asyncio
+import json
+import os
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from tests.integration.all_stages import Ran, looked
+from tests.integration.stack import Stack
+from tests.integration.workers import fresh, wait_until
+
+pytestmark = pytest.mark.integration
+
+
+def lapor(stack: Stack, *arguments: str) -> Ran:
+    """Run a command about the topics of a broker."""
+    return looked("topics", *arguments, env={**os.environ, "LAPOR_KAFKA": stack.kafka})
+
+
+def test_drift_is_shown_mended_and_told_where_it_cannot_be(stack: Stack) -> None:
+    """Apply twice does nothing the second time; a partition too many stays, with exit 1."""
+    asyncio.run(fresh(stack))
+    assert lapor(stack, "diff").code == 0
+    assert "Nothing to do" in lapor(stack, "apply").out
+    asyncio.run(_drift(stack))
+
+    def is_seen() -> bool:
+        return len(json.loads(lapor(stack, "diff", "--json").out)) >= 3
+
+    wait_until(is_seen, "the drift is seen")
+    assert lapor(stack, "diff").code == 1
+    mended = lapor(stack, "apply")
+    assert mended.code == 1
+    assert "made    lapor.channel.sms-1708.answers.v1" in mended.out
+    assert "mended  lapor.channel.android.answers.v1  retention.ms: 1000 → 604800000" in mended.out
+    left = lapor(stack, "apply", "--json")
+    assert left.code == 1
+    document = json.loads(left.out)
+    assert document["done"] == []
+    assert [(d["topic"], d["what"], d["now"]) for d in document["left"]] == [
+        ("lapor.channel.ios.answers.v1", "partitions", "2")
+    ]
+
+
+async def _drift(stack: Stack) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await admin.start()
+    try:
+        await admin.delete_topics(["lapor.channel.sms-1708.answers.v1"])
+        await admin.create_partitions({"lapor.channel.ios.answers.v1": NewPartitions(2)})
+        other = {"retention.ms": "1000", "max.message.bytes": "1310720",
+                 "cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}  # fmt: skip
+        topic = "lapor.channel.android.answers.v1"
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, other)])
+    finally:
+        await admin.close()
