@@ -284,5 +284,5 @@ HARMLESS: Final = (
     # Position, gap and token checks hold between two tasks as they do between two processes.
     Mutation("assignment does not wait", _shell(without.AssignedAtOnce)),
 )
-"""Not noticed in 10,000 histories each: cheap, clear or there for restored databases, but nothing
+"""Not noticed in 3,000 histories each: cheap, clear or there for restored databases, but nothing
 that the promises without a restore rest on."""
