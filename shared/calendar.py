@@ -221,10 +221,9 @@ class Calendar:
 
     def working_time(self, start: datetime, end: datetime) -> timedelta:
         """Measure the working time between two aware instants; negative if the end is earlier."""
-        first, last = self._local(start), self._local(end)
         return timedelta(
-            seconds=self._working_seconds_until(last) - self._working_seconds_until(first),
-            microseconds=self._working_microsecond(last) - self._working_microsecond(first),
+            microseconds=self._working_until(self._local(end))
+            - self._working_until(self._local(start))
         )
 
     def add_working_time(self, start: datetime, amount: timedelta) -> datetime:
@@ -237,11 +236,8 @@ class Calendar:
         if not amount:
             return start.astimezone(UTC)
         local = self._local(start)
-        whole = bisect_left(self._working, local.toordinal())
-        into = timedelta(
-            seconds=self._working_seconds_until(local) - whole * _DAY_SECONDS,
-            microseconds=self._working_microsecond(local),
-        )
+        until = timedelta(microseconds=self._working_until(local))
+        whole, into = divmod(until, timedelta(days=1))
         days, rest = divmod(into + amount, timedelta(days=1))
         if not rest:
             days, rest = days - 1, timedelta(days=1)
@@ -288,13 +284,12 @@ class Calendar:
             return target, year
         return target, date.fromordinal(since).year - 1 if target < since else None
 
-    def _working_seconds_until(self, local: datetime) -> int:
-        """Count whole working seconds from the first counted day to a local instant."""
+    def _working_until(self, local: datetime) -> int:
+        """Count the working microseconds from the first counted day to a local instant."""
         ordinal = local.toordinal()
-        whole = bisect_left(self._working, ordinal) * _DAY_SECONDS
-        if self._position(ordinal) is None:
-            return whole
-        return whole + local.hour * 3600 + local.minute * 60 + local.second
-
-    def _working_microsecond(self, local: datetime) -> int:
-        return local.microsecond if self._position(local.toordinal()) is not None else 0
+        index = bisect_left(self._working, ordinal)
+        seconds = index * _DAY_SECONDS
+        if index == len(self._working) or self._working[index] != ordinal:
+            return seconds * 1_000_000
+        seconds += local.hour * 3600 + local.minute * 60 + local.second
+        return seconds * 1_000_000 + local.microsecond

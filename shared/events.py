@@ -625,7 +625,8 @@ class DeadlineBreached(OfDeadline):
 class BreachWithdrawn(OfDeadline):
     """A breach that was published is not true: `deadline` and `level` are those that it named.
 
-    `deadline_now` is the date that counts instead, none where the step was never owed.
+    `deadline_now` is the date that counts instead, none where the step was never owed or the clock
+    rests.
     """
 
     level: int

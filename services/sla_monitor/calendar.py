@@ -65,8 +65,8 @@ def due(
     if limit.unit == "calendar_days":
         last = calendar.local_date(start) + timedelta(days=limit.amount)
         return Reckoned(calendar.end_of_day(last), is_provisional=False)
-    measure = Measure(calendar, limit.unit, hours)
-    return Reckoned(measure.add(start, timedelta(minutes=limit.amount)), is_provisional=False)
+    at = Measure(calendar, limit.unit, hours).add(start, timedelta(minutes=limit.amount))
+    return Reckoned(at, is_provisional=not calendar.is_decreed(start, at - _MICROSECOND))
 
 
 def due_after_pauses(

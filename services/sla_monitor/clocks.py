@@ -184,14 +184,17 @@ def _legs_of(story: Story, row: Row, starts: Sequence[Fact]) -> Iterator[Leg]:
     last: dict[str, Leg] = {}
     end = story.end
     stops = story.all(*row.stops)
-    for opened in sorted(starts, key=_begins) if row.again else starts:
+    for opened in sorted(starts, key=_begins) if row.again and len(starts) > 1 else starts:
         group = row.group(opened)
         before = last.get(group)
         is_late = end is not None and opened.at > end.at
         if is_late or (before is not None and not _again(before, opened)):
             continue
-        leg = _leg(story, row, opened, [f for f in stops if row.stops_it(opened, f)])
-        last[group] = leg
+        ends = [f for f in stops if f is not opened and row.stops_it(opened, f)]
+        stop = _first(opened, ends) if len(ends) > 1 else ends[0] if ends else None
+        if end is not None and (stop is None or end.at < stop.at):
+            stop = end
+        last[group] = leg = _leg(story, row, opened, stop, group)
         yield leg
 
 
@@ -208,31 +211,20 @@ def _again(before: Leg, opened: Fact) -> bool:
     return stop.kind in THREAD and stop.n < opened.n
 
 
-def _leg(story: Story, row: Row, opened: Fact, stops: Sequence[Fact]) -> Leg:
-    stop = _first(opened, [f for f in stops if f is not opened])
-    end = story.end
-    if end is not None and (stop is None or end.at < stop.at):
-        stop = end
-    is_first = opened.kind not in THREAD or not row.again
+def _leg(story: Story, row: Row, opened: Fact, stop: Fact | None, group: str) -> Leg:
+    """Return a run; after a return the national limit goes on from the report's reception."""
+    is_first = not row.again or opened.kind not in THREAD
+    counts_from = story.received if row.rests == "national" else opened
     return Leg(
-        key=f"{row.clock}:{row.group(opened) if is_first else opened.id}",
-        row=row,
-        opened=opened,
-        start=_counts_from(story, row, opened),
-        stop=stop,
-        stopped_at=None if stop is None else max(stop.at, opened.at),
-        is_over=stop is None and any(row.over(opened, fact) for fact in story.facts),
+        f"{row.clock}:{group if is_first else opened.id}",
+        row,
+        opened,
+        counts_from or opened,
+        stop,
+        None if stop is None else max(stop.at, opened.at),
+        stop is None and any(row.over(opened, fact) for fact in story.facts),
     )
 
 
-def _first(opened: Fact, stops: Sequence[Fact]) -> Fact | None:
-    if len(stops) > 1:
-        return min(stops, key=lambda f: (max(f.at, opened.at), f.n, f.order))
-    return stops[0] if stops else None
-
-
-def _counts_from(story: Story, row: Row, opened: Fact) -> Fact:
-    """Return the fact a limit counts from: after a return the national limit goes on."""
-    if row.rests == "national" and story.received is not None:
-        return story.received
-    return opened
+def _first(opened: Fact, stops: Sequence[Fact]) -> Fact:
+    return min(stops, key=lambda f: (max(f.at, opened.at), f.n, f.order))

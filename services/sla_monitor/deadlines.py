@@ -34,8 +34,6 @@ AFTER_RETURN: Final = Limit(days=1, source="(open) a step that nobody could take
 """Elapsed time is never lost, but a report that comes back when its limit is used up still gets
 until the end of the next working day."""
 
-_MICROSECOND: Final = timedelta(microseconds=1)
-
 
 class Deadline(NamedTuple):
     """One run of a clock with its date, all of it derived from the facts, policy and calendar.
@@ -116,10 +114,10 @@ class Deadline(NamedTuple):
             return self.at
         last = steps[-1]
         try:
-            latest = max(
-                self.at,
-                *(self._due(step) for step in steps if step is last or step.at_share is not None),
-            )
+            latest = max(self.at, self._due(last))
+            for step in steps:
+                if step.at_share is not None:
+                    latest = max(latest, self._due(step))
             if last.repeat_days is not None:
                 latest = rings_at(self.calendar, latest, REPEATS_MAX * last.repeat_days).at
         except CalendarYearMissing:
@@ -241,7 +239,11 @@ def _reckon(
     hours: OpeningHours | None = None,
 ) -> tuple[Reckoned, bool]:
     """Return a date by the pauses that are over, and whether one that is not holds the clock."""
-    found = due_after_pauses(calendar, start, limit, pauses, hours)
+    found: Reckoned | None
+    if pauses:
+        found = due_after_pauses(calendar, start, limit, pauses, hours)
+    else:
+        found = due(calendar, start, limit, hours)
     is_resting = found is None
     if found is None:
         closed = [pause for pause in pauses if pause.until is not None]
@@ -249,8 +251,10 @@ def _reckon(
         found = found or due(calendar, start, limit, hours)
     if found.is_provisional or limit.unit == "calendar_days":
         return found, is_resting
-    is_sure = calendar.is_decreed(start, found.at - _MICROSECOND)
-    return Reckoned(found.at, not is_sure), is_resting
+    # Every later year was looked at on the way; in mid-year the year is the same in all zones.
+    year = start.year if 1 < start.month < 12 else calendar.local_date(start).year  # noqa: PLR2004
+    is_sure = year in calendar.years
+    return (found if is_sure else Reckoned(found.at, is_provisional=True)), is_resting
 
 
 def _owner(story: Story, leg: Leg) -> tuple[Holder, str, str | None]:

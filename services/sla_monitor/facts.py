@@ -146,7 +146,9 @@ def add(facts: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...]:
                 return facts
             facts = (*facts[:place], *facts[place + 1 :])
             break
-    place = bisect_left(facts, fact.order, key=_order)
+    place = len(facts)
+    if facts and fact.order < facts[-1].order:
+        place = bisect_left(facts, fact.order, key=_order)
     ordered = [*facts[:place], fact, *facts[place:]]
     if len(ordered) > FACTS_MAX:
         ordered.pop(_dispensable(ordered))

@@ -96,10 +96,8 @@ def holder_now(story: Story, wanted: Sequence[Deadline]) -> str:
     windows = (deadline for deadline in wanted if deadline.leg.row.clock == "completion")
     if any(rest_of(story, window).until is None for window in windows):
         return Holder.REPORTER.value
-    way, holder = _BORN.way, _BORN.holder
-    for fact in sorted(story.all(*_MOVES), key=lambda f: (f.at, _way(f), f.order)):
-        if _way(fact) > way:
-            way, holder, *_ = _place(fact)
+    last = max((fact for fact in story.facts if fact.kind in _MOVES), key=_way, default=None)
+    holder = _BORN.holder if last is None or _way(last) <= _BORN.way else _place(last).holder
     return holder.value
 
 

@@ -1,6 +1,7 @@
 """What was said of a deadline, kept in the case, and the words to say it: one builder per event."""
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel
@@ -58,29 +59,22 @@ def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
 
     After an end it may be kept although it was never set.
     """
-    pauses, limit = deadline.pauses, deadline.limit
-    known = {
-        "clock": deadline.leg.row.clock,
-        "owner": deadline.holder.value,
-        "institution": deadline.institution,
-        "unit": deadline.unit,
-        "started_at": deadline.leg.start.at,
-        "deadline": deadline.at,
-        "limit": limit.amount,
-        "rest_seconds": deadline.rest.total_seconds() if pauses else 0.0,
-        "calendar_version": deadline.calendar_version,
-        "policy_version": deadline.limits.version,
-        "met_at": deadline.leg.stopped_at,
-        "is_set": is_set or (before is not None and before.is_set),
-        "limit_unit": limit.unit,
-        "responded_at": deadline.responded_at,
-    }
-    if before is None:
-        return Said(**known)
-    fields = before.__dict__
-    if all(fields[name] == value for name, value in known.items()):
+    limit, stopped_at = deadline.limit, deadline.leg.stopped_at
+    is_set = is_set or (before is not None and before.is_set)
+    rest_seconds = deadline.rest.total_seconds() if deadline.pauses else 0.0
+    known = (
+        deadline.leg.row.clock, deadline.holder.value, deadline.institution, deadline.unit,
+        deadline.leg.start.at, deadline.at, limit.amount, rest_seconds, deadline.calendar_version,
+        deadline.limits.version, stopped_at, is_set, limit.unit, deadline.responded_at,
+    )  # fmt: skip
+    if before is not None and _known(before) == known:
         return before
-    return Said(**known, told=before.told)
+    told = before.told if before is not None else ()
+    return Said.model_validate(dict(zip(_KNOWN, known, strict=True)) | {"told": told})
+
+
+_KNOWN: Final = tuple(name for name in Said.model_fields if name != "told")
+_known = attrgetter(*_KNOWN)
 
 
 def was_set(report_id: str, deadline: Deadline) -> e.DeadlineSet:

@@ -41,10 +41,11 @@ class Story:
 
     def all(self, *kinds: Kind) -> Sequence[Fact]:
         """Return the facts of some kinds, in canonical order."""
-        lists = [self.by_kind[kind] for kind in kinds if kind in self.by_kind]
-        if len(lists) == 1:
-            return lists[0]
-        return sorted((fact for facts in lists for fact in facts), key=_order) if lists else ()
+        by_kind = self.by_kind
+        lists = [by_kind[kind] for kind in kinds if kind in by_kind]
+        if len(lists) > 1:
+            return [fact for fact in self.facts if fact.kind in kinds]
+        return lists[0] if lists else ()
 
     @property
     def received(self) -> Fact | None:
@@ -88,10 +89,6 @@ class Story:
             and (until is None or f.at <= until)
         )  # fmt: skip
         return None if any(back) else last.unit
-
-
-def _order(fact: Fact) -> tuple[datetime, str, int, str]:
-    return fact.order
 
 
 def _is_overtaken(fact: Fact, facts: Sequence[Fact]) -> bool:

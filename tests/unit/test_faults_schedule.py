@@ -2,13 +2,12 @@
 
 from collections import Counter
 
-import pytest
-
 from tests.faults.load.life import life
 from tests.faults.schedule import POINTS, ROUND_SECONDS, STAGES, schedule
+from tests.tables import each
 
 
-@pytest.mark.parametrize("seed", range(20))
+@each(range(20))
 def test_the_short_form_kills_every_stage_once_at_every_commit_point(seed: int) -> None:
     """Nine stages, three points each, whatever the seed."""
     planned = schedule(seed, ROUND_SECONDS, is_short=True)
@@ -38,7 +37,7 @@ def test_the_long_form_has_long_outages_and_more_workers() -> None:
     assert all(f.at_seconds > end + 10 for f, end in zip(away[1:], ends, strict=False))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@each(range(20))
 def test_nothing_else_befalls_the_stage_that_others_join(seed: int) -> None:
     """Else a crash would be taken for what the join did."""
     planned = schedule(seed, ROUND_SECONDS, is_short=True)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from shared.decision import Cause, Decision, decided
 from shared.events import ReportWithdrawn
 from shared.policy import PolicyAt, by_time, policy_at
-from shared.registry import Policy, load
+from shared.registry import Policy
 from shared.settings import Settings
+from tests.shipped import REGISTRY
 
-REGISTRY = load()
 NOON = datetime(2025, 3, 3, 5, 0, tzinfo=UTC)
 
 

@@ -10,9 +10,10 @@ from deploy.cli.publishing import lanes_of
 from deploy.cli.reaching import Trouble
 from shared.envelope import parse
 from shared.events import CalendarAmended, PolicyChanged
-from shared.registry import Change, load, problems_of
+from shared.registry import Change, problems_of
+from tests.shipped import REGISTRY
+from tests.tables import each
 
-REGISTRY = load()
 NOW = datetime(2026, 3, 10, 3, tzinfo=UTC)
 DECREE = """chain = "indonesia"
 [[version]]
@@ -61,7 +62,7 @@ def test_a_days_second_version_is_named_so(tmp_path: Path) -> None:
     assert limits_in(a_file(tmp_path, text), applies_to_open=True).version == "6308-2026-03-10-2"
 
 
-@pytest.mark.parametrize("version", REGISTRY.chains["indonesia"].versions, ids=lambda v: v.decree)
+@each(REGISTRY.chains["indonesia"].versions)
 def test_a_version_of_the_files_may_be_named(version: object) -> None:
     """So that what was deployed as a file reaches the open cases; it is known, and no problem."""
     chain = REGISTRY.chains["indonesia"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.calendar import WEEKDAYS
 from tests.tables import each
-from tests.unit.compute.requests import a_calendar, a_spec, ask, at, minutes, opening_hours
+from tests.unit.compute.requests import OFFICE, a_calendar, a_spec, ask, at, minutes, opening_hours
 
 HOLIDAYS: Final = a_spec()["holidays"]
 WEEKS: Final = st.sets(st.integers(0, 6), min_size=1).map(sorted)
@@ -20,9 +20,8 @@ MINUTES: Final = st.integers(1, 60_000)
 FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 INSTANTS: Final = st.timedeltas(timedelta(0), timedelta(days=365)).map(lambda later: FIRST + later)
 TABLES: Final = st.sampled_from(
-    [opening_hours(), opening_hours("wit_office_lunch_regional"), opening_hours("biz_default"),
-     opening_hours("berlin_9_18_daily"), opening_hours("utc_24_7")]
-)  # fmt: skip
+    [OFFICE, "wit_office_lunch_regional", "biz_default", "berlin_9_18_daily", "utc_24_7"]
+).map(opening_hours)
 ZONES: Final = st.sampled_from(
     ["UTC", "Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura", "America/New_York", "Asia/Kathmandu"]
 )

@@ -11,6 +11,7 @@ from services.notifier.case import Notifying
 from services.notifier.promises import EARLY_MAX, PROMISES_MAX
 from services.notifier.rules import Known, decide
 from shared import events as e
+from tests.tables import each
 from tests.unit.notifier.builders import (
     DEADLINE,
     EMAIL,
@@ -224,7 +225,7 @@ class TestAReplyWindow:
         clock="reply", owner="reporter", deadline_before=LATER, deadline=LATER + timedelta(days=1)
     )
 
-    @pytest.mark.parametrize("order", ORDERS)
+    @each([(order,) for order in ORDERS])
     def test_moves_in_any_order_with_the_follow_up_and_the_report(
         self, order: tuple[int, ...]
     ) -> None:
@@ -235,7 +236,7 @@ class TestAReplyWindow:
         assert dates == [REPLY_UNTIL, LATER, self.AGAIN.deadline]
         assert case.early == ()
 
-    @pytest.mark.parametrize("order", ORDERS)
+    @each([(order,) for order in ORDERS])
     def test_that_was_set_to_another_date_than_the_one_told_is_corrected(
         self, order: tuple[int, ...]
     ) -> None:

@@ -10,9 +10,9 @@ import pytest
 from deploy.registry.derive import EXPORT, agreement, derive, dispatches
 from shared.events import Clock, ReportClass
 from shared.registry import NATIONAL, Directory, Registry, Rule, UnknownCode, load
+from tests.shipped import REGISTRY
 from tests.tables import each
 
-REGISTRY = load()
 HSU, BANDUNG = "6308", "3204"
 TODAY = date(2026, 11, 24)
 

@@ -12,8 +12,8 @@ import pytest
 from shared.calendar import CalendarYearMissing, Reckoned
 from shared.events import CalendarAmended
 from shared.registry import PACKAGED, Change, RegistryError, load, problems_of
+from tests.shipped import REGISTRY
 
-REGISTRY = load()
 TODAY = date(2026, 11, 24)
 REGIONAL = """valid_from = 2025-01-01
 source = "test"

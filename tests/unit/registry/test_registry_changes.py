@@ -17,10 +17,10 @@ from shared.events import (
     PolicyChanged,
     ReportClass,
 )
-from shared.registry import Change, Registry, load, problems_of
+from shared.registry import Change, Registry, problems_of
+from tests.shipped import REGISTRY
 from tests.tables import each
 
-REGISTRY = load()
 SEEN = datetime(2026, 3, 10, 3, 0, tzinfo=UTC)  # 10:00 WIB
 WIB_MIDNIGHT = datetime(2026, 3, 9, 17, 0, tzinfo=UTC)
 

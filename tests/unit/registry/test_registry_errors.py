@@ -268,8 +268,7 @@ def test_hours_are_counted_on_the_calendar(tmp_path: Path) -> None:
 RUNG = '[[ladder]]\nlevel = {}\n{}\nto = ["head"]\nsource = "test"'
 
 
-@pytest.mark.parametrize(
-    ("level", "when", "problem"),
+@each(
     [
         (-2, "after_days = -3", "warning levels are [0, -2]; number them 0, -1, -2 without a gap"),
         (5, "after_days = 9", "ladder levels are [1, 2, 3, 5]; number them 1, 2, 3 without a gap"),
@@ -284,15 +283,14 @@ RUNG = '[[ladder]]\nlevel = {}\n{}\nto = ["head"]\nsource = "test"'
         (2, "after_days = 9", "ladder levels are not in the order of their after_days; renumber"),
     ],
 )
-def test_a_ladder_that_contradicts_itself_is_refused(
-    tmp_path: Path, level: int, when: str, problem: str
-) -> None:
+def test_a_ladder_that_contradicts_itself_is_refused(level: int, when: str, problem: str) -> None:
     """On top of the national one, with the level named."""
-    folder = a_registry(tmp_path)
-    edited(folder, "institutions/3204.toml", "", RUNG.format(level, when))
+    with TemporaryDirectory() as temporary:
+        folder = a_registry(Path(temporary))
+        edited(folder, "institutions/3204.toml", "", RUNG.format(level, when))
 
-    with pytest.raises(RegistryError) as refused:
-        load(folder)
+        with pytest.raises(RegistryError) as refused:
+            load(folder)
 
     assert any(problem in said for said in refused.value.problems), refused.value
 

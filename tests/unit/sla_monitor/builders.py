@@ -15,12 +15,13 @@ from services.sla_monitor.story import Story
 from shared import events as e
 from shared.decision import Cause
 from shared.events import ReportClass
-from shared.registry import Registry, load
+from shared.registry import Registry
 from shared.registry.check import problems_in
 from shared.registry.load import PACKAGED, read
+from tests.shipped import REGISTRY
 
 REPORT: Final = "0123456789AB"
-POLICY: Final = Policy(load())
+POLICY: Final = Policy(REGISTRY)
 HSU: Final = "6308"  # WITA; its own follow-up limit is 5 working days in every class
 BANDUNG: Final = "3204"  # WIB; national limits
 UNIT: Final = "3204-001"

@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from shared.calendar import Calendar
-from shared.registry import load
+from tests.shipped import REGISTRY
 
-REGISTRY = load()
 TODAY = date(2026, 11, 24)
 WIB = REGISTRY.calendar("3204", TODAY)
 WITA = REGISTRY.calendar("6308", TODAY)

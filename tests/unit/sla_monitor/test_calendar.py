@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from shared.calendar import WEEKDAYS, Calendar, CalendarYearMissing, DayOff
+from tests.shipped import REGISTRY
 from tests.tables import each
-from tests.unit.sla_monitor.calendars import REGISTRY, WIB, WIT, WITA, at
+from tests.unit.sla_monitor.calendars import WIB, WIT, WITA, at
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "data" / "sla_vectors.json").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ import pytest
 from services.sla_monitor.clocks import CLOCKS
 from shared import events as e
 from shared.events import Clock, ReportClass
+from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     HSU,
     OTHER_UNIT,
@@ -104,7 +105,7 @@ OVER: dict[str, list[Step]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("state", STATES)
+@each(STATES)
 def test_exactly_one_owes_the_next_step_by_a_limit(state: str) -> None:
     """Its clock runs and rings; a second clock that runs is the follow-up behind a dispatch."""
     steps, (clock, owner, limit, unit) = STATES[state]

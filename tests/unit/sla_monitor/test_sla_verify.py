@@ -12,6 +12,7 @@ from services.sla_monitor.rules import Monitored
 from services.sla_monitor.store import STORE
 from services.sla_monitor.verify import Heard, Kept, Read, derive, differences
 from shared import events as e
+from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     POLICY,
     REPORT,
@@ -135,7 +136,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[Monitored], Monitored], str]]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@each(DAMAGES)
 def test_a_damaged_row_is_named(damage: str) -> None:
     """Each by what it is, with what is stored and what follows from the facts."""
     spoil, named = DAMAGES[damage]

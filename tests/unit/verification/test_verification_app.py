@@ -8,7 +8,6 @@ import pytest
 from services.verification.app import stage_of
 from services.verification.rules import Case
 from services.verification.store import INSTITUTION, NATIONAL
-from shared.registry.load import load
 from shared.settings import Settings
 from tests.builders import (
     HSU,
@@ -20,9 +19,8 @@ from tests.builders import (
     a_report,
     an_accept,
 )
+from tests.shipped import REGISTRY
 from tests.unit.verification.histories import institution, national
-
-REGISTRY = load()
 
 
 @pytest.mark.parametrize("name", ["verification.national", "verification.institution"])
