@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from deploy.cli.main import app
 
-BOSTON: Final = Path(__file__).parents[2] / "data" / "boston311_2011q3.csv.gz"
+BOSTON: Final = Path(__file__).parents[1] / "data" / "boston311_2011q3.csv.gz"
 
 
 @pytest.fixture(scope="module")
