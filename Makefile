@@ -26,7 +26,7 @@ down: setup  ## stop them; no process is left
 
 test: setup  ## every test, on a real Kafka and PostgreSQL that it starts itself
 	@$(RUN) pytest -n 2 tests/unit tests/contract tests/pipeline tests/simulation
-	@$(RUN) pytest tests/integration
+	@$(RUN) pytest -n 2 --dist loadfile tests/integration
 
 test-unit: setup  ## the tests that need neither
 	@$(RUN) pytest -n 2 tests/unit tests/contract tests/pipeline tests/simulation
