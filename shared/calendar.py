@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import compress
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -89,12 +90,14 @@ class Calendar:
             for day in self.every_year
         }
         off |= {day.on.toordinal(): day for day in self.days_off}
-        week = [weekday in self.working_week for weekday in range(7)]
         days = range(date(YEARS[0], 1, 1).toordinal(), date(YEARS[-1], 12, 31).toordinal() + 1)
+        week = bytes((n - 1) % 7 in self.working_week for n in days[:7])
+        counts = bytearray(week * (len(days) // 7 + 1))
+        for n in off:
+            if n in days:
+                counts[n - days.start] = False
         object.__setattr__(self, "_off", off)
-        object.__setattr__(
-            self, "_working", array("i", (n for n in days if week[(n - 1) % 7] and n not in off))
-        )
+        object.__setattr__(self, "_working", array("i", compress(days, counts)))
         until: dict[int, int] = {}
         since: dict[int, int] = {}
         for year in sorted(self.years):

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -264,19 +265,19 @@ def _counted_out(calendar: Calendar, week: Sequence[Hours]) -> "tuple[array[int]
     """Return when each opening begins, and the working time before it and after the last."""
     zone = calendar.zone
     offsets, changes = _offsets(zone)
-    opens, before, total = array("q"), array("q", (0,)), 0
+    usual = [[(o * 60 * _SECOND, (c - o) * 60 * _SECOND) for o, c in hours] for hours in week]
+    opens, lengths = list[int](), list[int]()
     for ordinal in calendar.working_ordinals:
-        hours = week[(ordinal - 1) % 7]
         if ordinal in changes:
-            spans: Iterable[tuple[int, int]] = _real(zone, ordinal, hours)
+            for begins, ends in _real(zone, ordinal, week[(ordinal - 1) % 7]):
+                opens.append(begins * _SECOND)
+                lengths.append((ends - begins) * _SECOND)
         else:
-            base = (ordinal - _EPOCH_DAY) * _DAY_SECONDS - offsets[ordinal - _FIRST_DAY]
-            spans = ((base + opening * 60, base + closing * 60) for opening, closing in hours)
-        for begins, ends in spans:
-            opens.append(begins * _SECOND)
-            total += (ends - begins) * _SECOND
-            before.append(total)
-    return opens, before
+            day = (ordinal - _EPOCH_DAY) * _DAY_SECONDS - offsets[ordinal - _FIRST_DAY]
+            for opening, length in usual[(ordinal - 1) % 7]:
+                opens.append(day * _SECOND + opening)
+                lengths.append(length)
+    return array("q", opens), array("q", accumulate(lengths, initial=0))
 
 
 def _real(zone: ZoneInfo, ordinal: int, hours: Hours) -> Iterator[tuple[int, int]]:

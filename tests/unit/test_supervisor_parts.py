@@ -17,6 +17,7 @@ from deploy.local.probes import read_lag
 from deploy.local.processes import LOOPBACK, Mark, Ports, last_lines
 from deploy.local.services import SERVICES, Seat, command
 from deploy.local.state import Child, Phase, State, read_state, write_state
+from tests.tables import each
 
 
 def test_lapor_home_decides_where_a_stack_lives(tmp_path: Path) -> None:
@@ -93,14 +94,13 @@ def test_the_end_of_a_log_is_read_without_the_rest(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "none.log") == []
 
 
-@pytest.mark.parametrize(
-    ("page", "lag"),
+@each(
     [
         ('# TYPE lapor_lag_records gauge\nlapor_lag_records{p="}"} 3\nlapor_lag_records 4.0\n', 7),
         ("# TYPE lapor_other gauge\nlapor_other 3\n", None),
         ("<html>not metrics</html>", None),
         ("", None),
-    ],
+    ]
 )
 def test_lag_is_the_sum_over_partitions_or_unknown(page: str, lag: int | None) -> None:
     """An unknown lag is not said to be none."""

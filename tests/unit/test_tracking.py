@@ -104,7 +104,7 @@ def test_a_wrong_number_says_what_is_wrong(text: str, fault: str) -> None:
     assert raised.value.fault == fault
 
 
-@pytest.mark.parametrize("text", ["", "K7QF", "k7qf2m9xtd3a", "K7QF2M9XTD3U", "K7QF2M9XTD3A\n"])
+@each(["", "K7QF", "k7qf2m9xtd3a", "K7QF2M9XTD3U", "K7QF2M9XTD3A\n"])
 def test_only_a_report_id_gets_a_tracking_number(text: str) -> None:
     """An id is exact; only what people type is read with tolerance."""
     assert not is_report_id(text)

@@ -90,7 +90,7 @@ def test_every_field_of_words_is_sealed() -> None:
         assert wordy == ({WORDS[command]} if command in WORDS else set()), command
 
 
-@pytest.mark.parametrize("command", [e.Forward, e.Archive, e.Accept, e.CloseCase])
+@each([e.Forward, e.Archive, e.Accept, e.CloseCase])
 def test_words_may_be_absent(command: type[e.Command]) -> None:
     """Then there is nothing to seal."""
     assert getattr(give(a_command(command, note=None)), "note", "") is None

@@ -118,8 +118,7 @@ def test_some_facts_tell_the_holder_nothing(fact: BaseModel) -> None:
     assert begun(fact).lines == []
 
 
-@pytest.mark.parametrize(
-    ("fact", "entry"),
+@each(
     [
         (a_fact(e.DuplicateSuspected), "duplicate_suspected"),
         (
@@ -131,7 +130,7 @@ def test_some_facts_tell_the_holder_nothing(fact: BaseModel) -> None:
             "deadline_breached",
         ),
         (a_fact(e.InformationCompleted), "information_completed"),
-    ],
+    ]
 )
 def test_the_national_admin_is_told_of_its_own(fact: BaseModel, entry: str) -> None:
     """Before any institution holds the report."""

@@ -3,13 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from deploy.cli.explaining import DAYS_SINGLY_MAX, lines, local, span
 from deploy.cli.names import Names
 from services.sla_monitor.explain import Published, explain
 from shared import events as e
 from shared.events import ReportClass
+from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     HSU,
     POLICY,
@@ -148,10 +147,7 @@ def _followed_up(report_class: ReportClass = ReportClass.UNSUPERVISED) -> list[S
     ]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 min"), (59, "1 min"), (3_600, "1 h"), (90_060, "1 d 1 h 1 min"), (172_800, "2 d")],
-)
+@each([(0, "0 min"), (59, "1 min"), (3_600, "1 h"), (90_060, "1 d 1 h 1 min"), (172_800, "2 d")])
 def test_a_length_of_time_is_told_to_the_minute(seconds: float, text: str) -> None:
     """Days have 24 hours."""
     assert span(seconds) == text

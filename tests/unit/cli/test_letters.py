@@ -16,6 +16,7 @@ from shared.parking import Action, replay_record
 from shared.topics import INSTITUTION, REPLAYS
 from tests import builders as b
 from tests.simulation.memory import MemoryRecord
+from tests.tables import each
 
 WRITER = Writer("routing", is_door=False, seal=lambda value, *_place: value)
 NOW_MS = 1_700_000_000_000
@@ -58,8 +59,7 @@ def only(letters: Letters) -> Letter:
     return letter
 
 
-@pytest.mark.parametrize(
-    ("written", "words", "state", "is_open"),
+@each(
     [
         (1, [], "waiting", True),
         (2, [], "waiting", True),  # published again after a crash
@@ -71,7 +71,7 @@ def only(letters: Letters) -> Letter:
         (3, [("retry", 1), ("edit", 2)], "failed again", True),
         (2, [("retry", 1), ("discard", 2)], "discarded", False),
         (2, [("retry", 2)], "replayed", False),
-    ],
+    ]
 )
 def test_a_letters_state_is_that_its_replay_is_there(
     written: int, words: list[tuple[Action, int]], state: str, *, is_open: bool
@@ -143,14 +143,13 @@ def test_a_replay_that_could_not_be_read_cannot_be_replayed() -> None:
     assert not letter.can_be_decided
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
+@each(
     [
         (encode(b.an_acceptance()), ""),
         (b"{", "not_json"),
         (b"{}", "invalid_fields"),
         (encode(b.an_acceptance()).replace(b.REPORT.encode(), b"0123456789AC"), "wrong_key"),
-    ],
+    ]
 )
 def test_edited_bytes_are_tried_on_the_stages_reader(value: bytes, said: str) -> None:
     """What it could not read would only be a letter again."""

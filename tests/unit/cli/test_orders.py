@@ -11,7 +11,7 @@ from tests.builders import REPORT
 from tests.tables import each
 
 
-@pytest.mark.parametrize("name", ["FollowUp", "follow-up", "follow_up", "followup"])
+@each(["FollowUp", "follow-up", "follow_up", "followup"])
 def test_a_command_is_known_however_its_name_is_written(name: str) -> None:
     """People do not remember which way it is."""
     assert command_named(name) is e.FollowUp

@@ -208,7 +208,7 @@ def test_a_number_is_read_as_people_write_it(typed: str) -> None:
     assert report_id_of(typed) == b.REPORT
 
 
-@pytest.mark.parametrize("typed", ["", "K7QF", "K7QF-2M9X-TD3A-0", "K7QF-2M9X-TD3U-R", "x" * 999])
+@each(["", "K7QF", "K7QF-2M9X-TD3A-0", "K7QF-2M9X-TD3U-R", "x" * 999])
 def test_what_is_no_number_is_told(typed: str) -> None:
     """Before anything is read."""
     with pytest.raises(Trouble, match="no tracking number"):

@@ -12,6 +12,7 @@ from deploy.demo.script import Life
 from services.intake.validation import Named, submission_fault
 from shared.decision import Cause
 from shared.events import SubmitReport
+from tests.tables import each
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +76,13 @@ def test_the_export_names_its_years() -> None:
     assert export.years() == (2021, 2022, 2023)
 
 
-@pytest.mark.parametrize(
-    ("raw", "said"),
-    [
+@each([
         (b"Subject: Laporan Anda telah ditutup\r\n\r\nx", "Laporan Anda telah ditutup"),
         (b"Subject: =?utf-8?q?Batas_waktu_mendekat=3A?= K7QF\r\n\r\nx", "Batas waktu mendekat"),
         (b"Subject: Laporan Anda\r\n diteruskan ke Kab. Bandung\r\n\r\n",
          "Laporan Anda diteruskan ke"),
         (b"\r\nno subject", ""),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_mail_is_counted_by_what_it_is_about(raw: bytes, said: str) -> None:
     """Names and numbers would make each subject one of its own."""
     assert subject(raw) == said

@@ -1,6 +1,5 @@
 """Texts that read alike are found; nothing else about them is kept."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,15 +58,14 @@ def test_fingerprints_stay_what_they_were() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("title", "body", "bits_max"),
+@each(
     [
         (TITLE.upper(), BODY.replace(",", "").lower(), 0),
         (TITLE, BODY.replace("jalan", "jln").replace("sudah", "sdh"), 0),
         (TITLE, f"Selamat pagi. {BODY}", DISTANCE_MAX_SAME_SENDER),
         ("Lampu mati", BODY, DISTANCE_MAX_SAME_SENDER),
         (TITLE, BODY.replace("ibu", "bapak"), DISTANCE_MAX_SAME_SENDER),
-    ],
+    ]
 )
 def test_a_changed_copy_is_near_and_a_candidate(title: str, body: str, bits_max: int) -> None:
     """As people change a text when they send it again."""

@@ -19,15 +19,14 @@ from tests.unit.intake.builders import (
 )
 
 
-@pytest.mark.parametrize(
-    ("event", "becomes"),
+@each(
     [
         (e.CompleteInformation, e.InformationCompleted),
         (e.ReplyToFollowUp, e.ReporterReplied),
         (e.CloseReport, e.ReporterClosed),
         (e.WithdrawReport, e.ReporterWithdrew),
         (e.ReopenReport, e.ReopenRequested),
-    ],
+    ]
 )
 def test_a_proved_message_is_told_and_accepted(
     event: type[e.ReporterMessage], becomes: type[e.FromReporter]

@@ -78,15 +78,14 @@ def test_the_class_follows_what_people_say(text: str, expected: ReportClass) -> 
     assert suggestion.reasons
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@each(
     [
         ("Lampu PJU mati di sepanjang jalan, malam gelap gulita", "1398"),
         ("Jalan berlubang dan aspal mengelupas, sudah banyak motor jatuh", "1397"),
         ("Gorong-gorong mampet, selokan meluap ke jalan", "2397"),
         ("Air PDAM mati sudah seminggu", "1618"),
         ("Mohon diblokir situs judi slot", "1033"),
-    ],
+    ]
 )
 def test_the_category_follows_the_words(text: str, expected: str) -> None:
     """Plain complaints of the commonest categories are recognised, with the words that decided."""
@@ -166,14 +165,13 @@ def test_a_claimed_category_counts_but_does_not_decide_alone() -> None:
     assert (unknown.value, unknown.reasons) == ("999999", ("claimed",))
 
 
-@pytest.mark.parametrize(
-    "text",
+@each(
     [
         "Mohon qwertyx informasi jadwal",
         "kapan qwertyx qwertyx bansos cair",
         "saya qwertyx jalan qwertyx berlubang qwertyx di desa qwertyx, HSU",
         "Pungli oleh qwertyx",
-    ],
+    ]
 )
 def test_reasons_hold_no_word_that_only_the_report_has(text: str) -> None:
     """They travel in the clear: a name must not leave the door inside a reason."""

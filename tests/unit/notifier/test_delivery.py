@@ -14,6 +14,7 @@ from services.notifier.settings import NotifierSettings
 from shared.clock import Clock
 from shared.events import DeliveryReported, NotificationChannel
 from shared.vault import ReportKey, Vault
+from tests.tables import each
 from tests.unit.notifier.builders import EMAIL, KEY, NOON, REPORT, a_cause, a_report, known
 
 STRANGER = ReportKey(b"s" * 32, REPORT)
@@ -140,14 +141,13 @@ async def test_a_slow_way_out_does_not_outlast_the_claim() -> None:
     assert len(await courier._deliver(job, NOON, Clock(), LOGGER)) == 1
 
 
-@pytest.mark.parametrize(
-    ("values", "channels"),
+@each(
     [
         ({}, {"file"}),
         ({"smtp_host": "mail.example"}, {"file", "email"}),
         ({"webhook_secret": "s"}, {"file", "webhook"}),
         ({"smtp_host": "mail.example", "webhook_secret": "s"}, {"file", "email", "webhook"}),
-    ],
+    ]
 )
 def test_only_channels_that_are_set_up_have_senders(
     values: dict[str, str], channels: set[str]
@@ -163,7 +163,7 @@ def test_a_password_is_not_set_without_tls() -> None:
         NotifierSettings.model_validate({"smtp_user": "lapor", "smtp_tls": "none"})
 
 
-@pytest.mark.parametrize("sender", ["", "bukan alamat", "Lapor <a@b.example\n>", "a@"])
+@each(["", "bukan alamat", "Lapor <a@b.example\n>", "a@"])
 def test_a_sender_that_no_mail_server_takes_is_refused_at_start(sender: str) -> None:
     """Otherwise every message would fail for good."""
     with pytest.raises(ValueError, match="smtp_from"):

@@ -84,15 +84,14 @@ class TestAPromise:
         assert promise.notification_id == dispatched.notification_id
         assert promise.told_at == NOON
 
-    @pytest.mark.parametrize(
-        ("clock", "started_by", "template"),
+    @each(
         [
             ("institution_verification", "forwarded", "forwarded"),
             ("follow_up", "dispatched", "dispatched"),
             ("follow_up", "answered", "replied"),
             ("follow_up", "reopened", "reopened"),
             ("follow_up", None, "dispatched"),
-        ],
+        ]
     )
     def test_is_made_when_somebody_gets_the_report(
         self, clock: str, started_by: str | None, template: str
@@ -101,7 +100,7 @@ class TestAPromise:
         _, date = requested(a_report(), a_deadline_set(clock=clock, started_by=started_by))
         assert (date.template, date.deadline) == (template, FIRST)
 
-    @pytest.mark.parametrize("clock", ["national_verification", "dispatch", "completion", "reply"])
+    @each(["national_verification", "dispatch", "completion", "reply"])
     def test_is_not_made_of_a_clock_whose_start_tells_the_reporter_nothing(
         self, clock: str
     ) -> None:

@@ -87,14 +87,13 @@ def test_a_template_that_misses_a_value_says_so() -> None:
         RENDER("received", "id", "Asia/Jakarta", {"tracking_number": "X"})
 
 
-@pytest.mark.parametrize(
-    ("zone", "says"),
+@each(
     [
         ("Asia/Jakarta", "Rabu, 14 Juni 2023 pukul 23.30 WIB"),
         ("Asia/Makassar", "Kamis, 15 Juni 2023 pukul 00.30 WITA"),
         ("Asia/Jayapura", "Kamis, 15 Juni 2023 pukul 01.30 WIT"),
         ("Asia/Kathmandu", "Rabu, 14 Juni 2023 pukul 22.15 UTC+0545"),
-    ],
+    ]
 )
 def test_a_moment_is_written_in_its_zone(zone: str, says: str) -> None:
     """The three zones of Indonesia by their names, another by its offset."""

@@ -142,14 +142,13 @@ def test_a_reclassification_of_another_holding_changes_nothing() -> None:
     assert history.known == before
 
 
-@pytest.mark.parametrize(
-    ("proposed", "expected"),
+@each(
     [
         (HEALTH, [HEALTH]),  # a unit of the institution
         (ROADS, [DISTRICT]),  # the one that returned it
         ("6308-777", [DISTRICT]),  # no unit
         ("3204-001", [DISTRICT]),  # another institution's
-    ],
+    ]
 )
 def test_the_unit_proposed_comes_first(proposed: str, expected: list[str]) -> None:
     """If it is a unit of the institution that was not tried."""

@@ -1,7 +1,5 @@
 """The one table of states: in every state of a report exactly who owes the next step, by what."""
 
-import pytest
-
 from services.sla_monitor.clocks import CLOCKS
 from shared import events as e
 from shared.events import Clock, ReportClass
@@ -127,7 +125,7 @@ def test_exactly_one_owes_the_next_step_by_a_limit(state: str) -> None:
     assert case.alarm_at is not None
 
 
-@pytest.mark.parametrize("state", OVER)
+@each(OVER)
 def test_nobody_owes_anything_of_what_is_over(state: str) -> None:
     """A closed report may be reopened, which is nobody's duty."""
     case = run(OVER[state]).case

@@ -16,6 +16,7 @@ from shared.events import ReportClass
 from shared.opening_hours import OpeningHours, hours_of
 from shared.registry import Limit, Rung
 from shared.registry.models import REPEATS_MAX, OwnLimits
+from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     POLICY,
@@ -228,15 +229,13 @@ def test_so_much_of_the_limit_is_used_when_its_share_is_due(
     assert used == pytest.approx(measure.elapsed(start, end) * share, abs=timedelta(microseconds=2))
 
 
-@pytest.mark.parametrize(
-    "pauses",
+@each(
     [
         [("2023-03-07 10:00", "2023-03-08 10:00"), ("2023-03-07 22:00", "2023-03-09 10:00")],
         [("2023-03-07 10:00", "2023-03-09 10:00"), ("2023-03-08 10:00", "2023-03-08 12:00")],
         [("2023-03-07 10:00", "2023-03-09 10:00"), ("2023-03-10 10:00", "2023-03-07 12:00")],
         [("2023-03-07 10:00", "2023-03-08 10:00"), ("2023-03-08 10:00", "2023-03-09 10:00")],
-    ],
-    ids=["overlap", "within", "ends before it starts", "touch"],
+    ]
 )
 def test_pauses_that_overlap_rest_once_and_one_that_ends_before_it_starts_never(
     pauses: list[tuple[str, str]],

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,14 +165,13 @@ def _without(lived: Lived, kind: type[e.Event]) -> list[Heard]:
     return [heard._replace(sequence=n) for n, heard in enumerate(left, 1)]
 
 
-@pytest.mark.parametrize(
-    ("kind", "named"),
+@each(
     [
         (e.DeadlineSet, "published follow_up of"),
         (e.DeadlineMet, "met of national_verification"),
         (e.DeadlineBreached, "told level 1 of"),
         (e.DeadlineMoved, "published national_verification of 00"),
-    ],
+    ]
 )
 def test_an_event_that_is_missing_on_the_stream_is_named(kind: type[e.Event], named: str) -> None:
     """Also where the numbers have no gap: what was said is compared, not only counted."""
