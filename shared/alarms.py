@@ -9,6 +9,7 @@ rests as long as the claim took, and it goes on only while few alarms wait to be
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -136,10 +137,17 @@ class Room:
         Raises:
             KafkaError, asyncpg.PostgresError: broker or database are away, or not yet assigned.
         """
+        return await self.left_before(await self.ends())
+
+    async def ends(self) -> dict[Partition, int]:
+        """Return where the stage's own stream ends."""
+        return await self._context.log.ends(self._places)
+
+    async def left_before(self, ends: Mapping[Partition, int]) -> int:
+        """Count the records before some offsets that are not decided."""
         decided: dict[Partition, int] = {}
         for row in await self._context.pool.fetch("SELECT positions FROM lanes"):
             decided |= load_positions(row["positions"])
-        ends = await self._context.log.ends(self._places)
         return sum(max(0, end - decided.get(place, 0)) for place, end in ends.items())
 
     async def wait(self, seconds_max: float) -> bool:

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 
 from shared import lanes
 from shared.cases import Stored
-from shared.decision import Decision  # noqa: TC001
 from shared.envelope import Outbound, Record
 from shared.inbound import DeadLetter, Inbound, Reader, Replayed
 from shared.lanes import Partition, Refusal, Refused, lane_case
@@ -88,6 +87,7 @@ class Decider(Generic[C, P]):
         Raises:
             Refused: past the limit of dead letters; nothing of the batch may be saved.
         """
+        self._meters.forget()
         found = self._reader.read(records)
         work = await self._prepared(found, state)
         for item in found:
@@ -103,8 +103,9 @@ class Decider(Generic[C, P]):
         return work
 
     def saved(self, work: Work) -> None:
-        """Count a batch against the limit of dead letters once it is saved, however often tried."""
+        """Count a batch once it is saved, however often it was tried."""
         self._recent = work.recent
+        self._meters.flush()
 
     # ---- what the rules may see
 
@@ -158,7 +159,7 @@ class Decider(Generic[C, P]):
     def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
         policy = self._policy(work, inbound.record.partition)
         try:
-            decision: Decision[C] = self._stage.decide(
+            decision = self._stage.decide(
                 stored.case, inbound.event, inbound.cause, policy  # type: ignore[arg-type]
             )  # fmt: skip
             outbounds = self._writer.write(decision, inbound, stored.sequence)

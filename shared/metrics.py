@@ -28,15 +28,15 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 
 
 class Meters:
-    """The metrics of one stage's process; counted per batch, not per record."""
+    """The metrics of one stage's process; counted per batch, not per record.
+
+    What a batch counted is told by `flush` once it is saved: a batch done again counts once.
+    """
 
     def __init__(self, stage: str, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._stage = stage
-        self._outcomes: Count[tuple[str, str]] = Count()
-        self._events: Count[str] = Count()
-        self._breached: Count[tuple[str, str]] = Count()
-        self._withdrawn: Count[tuple[str, str]] = Count()
+        self._pending: Count[tuple[Counter, tuple[str, ...]]] = Count()
         self._count()
         self._observe()
         self._gauge()
@@ -113,13 +113,14 @@ class Meters:
     def decided(self, event: BaseModel, decision: Decision[object]) -> None:
         """Count a decision."""
         outcome = type(decision.events[0].event).__name__ if decision.events else "nothing"
-        self._outcomes[type(event).__name__, outcome] += 1
+        self._pending[self._decisions, (type(event).__name__, outcome)] += 1
         for outgoing in decision.events:
-            self._events[type(outgoing.event).__name__] += 1
-            if isinstance(outgoing.event, DeadlineBreached):
-                self._breached[outgoing.event.clock, str(outgoing.event.level)] += 1
-            elif isinstance(outgoing.event, BreachWithdrawn):
-                self._withdrawn[outgoing.event.clock, str(outgoing.event.level)] += 1
+            said = outgoing.event
+            self._pending[self._said, (type(said).__name__,)] += 1
+            if isinstance(said, DeadlineBreached):
+                self._pending[self._breaches, (said.clock, str(said.level))] += 1
+            elif isinstance(said, BreachWithdrawn):
+                self._pending[self._withdrawals, (said.clock, str(said.level))] += 1
 
     def overdue(self, clock: str, count: int) -> None:
         """Say how many reports are past a deadline of this clock."""
@@ -127,26 +128,21 @@ class Meters:
 
     def skipped(self, outcome: str) -> None:
         """Count a record that no rule saw."""
-        self._outcomes["record", outcome] += 1
+        self._pending[self._decisions, ("record", outcome)] += 1
 
     def dead_letter(self, reason: str) -> None:
         """Count a dead letter."""
-        self._dead.labels(self._stage, reason).inc()
+        self._pending[self._dead, (reason,)] += 1
+
+    def forget(self) -> None:
+        """Drop what was counted of a batch that was not saved."""
+        self._pending.clear()
 
     def flush(self) -> None:
         """Hand a batch's counts to Prometheus."""
-        for (cause, outcome), count in self._outcomes.items():
-            self._decisions.labels(self._stage, cause, outcome).inc(count)
-        for event, count in self._events.items():
-            self._said.labels(self._stage, event).inc(count)
-        for (clock, level), count in self._breached.items():
-            self._breaches.labels(self._stage, clock, level).inc(count)
-        for (clock, level), count in self._withdrawn.items():
-            self._withdrawals.labels(self._stage, clock, level).inc(count)
-        self._outcomes.clear()
-        self._breached.clear()
-        self._withdrawn.clear()
-        self._events.clear()
+        for (counter, labels), count in self._pending.items():
+            counter.labels(self._stage, *labels).inc(count)
+        self._pending.clear()
 
 
 class Families(BatchKafkaMetricsSettingsProvider):

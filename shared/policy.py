@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 from pydantic import BaseModel
 
 from shared.decision import Cause, Decide, Decision
-from shared.registry.models import Policy
-from shared.registry.registry import NATIONAL, Registry
+from shared.registry.models import NATIONAL, Policy
+from shared.registry.registry import Registry
 from shared.settings import Settings
 
 C = TypeVar("C")

@@ -200,7 +200,6 @@ class Shell(Generic[C, P]):
             self._lanes[save.lane.id] = save.lane
         await self._publish(work.outbounds, [save.lane for save in saves])
         self._checkpoint("published")
-        self._meters.flush()
 
     async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
         if outbounds:

@@ -1,7 +1,6 @@
 """`lapor case show`: one report's timeline across all streams."""
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from deploy.cli.facts import facts, who
 from deploy.cli.names import Names
 from deploy.cli.reaching import Trouble, kafka_address, reader, require, run
 from deploy.cli.saying import out, troubles_told
+from deploy.cli.scanning import bounds_of, scan
 from deploy.cli.showing import Screen
 from deploy.cli.standing import Standing, last_promised, standing
 from deploy.cli.timeline import STREAMS, Entry, timeline, unsealed
@@ -20,8 +20,6 @@ from deploy.cli.words import columns, deadline, moment
 from shared import tracking
 from shared.outbound import partition_of
 
-POLL_MS = 500
-SILENCE_SECONDS_MAX = 30.0
 COLOURS = {
     "DeadlineBreached": "red", "DeadlineApproaching": "yellow", "DeadLetter": "bold red",
     "CommandRefused": "yellow", "CommandRejected": "yellow", "SubmissionRejected": "red",
@@ -116,26 +114,12 @@ async def _read(
     is_wanted: Callable[[ConsumerRecord], bool],
     screen: Screen,
 ) -> list[ConsumerRecord]:
-    consumer.assign(partitions)
-    starts = await consumer.beginning_offsets(partitions)
-    ends = await consumer.end_offsets(partitions)
-    for partition, start in starts.items():
-        consumer.seek(partition, start)
-    screen.total = sum(ends[p] - starts[p] for p in partitions)
-    left = {p for p in partitions if starts[p] < ends[p]}
-    found: list[ConsumerRecord] = []
-    done, moved_at = 0, time.monotonic()
-    while left:
-        if time.monotonic() - moved_at > SILENCE_SECONDS_MAX:
-            raise Trouble("Kafka stopped answering.", "Is it up? See: lapor status")
-        before = done
-        for partition, records in (await consumer.getmany(*left, timeout_ms=POLL_MS)).items():
-            found.extend(r for r in records if is_wanted(r) and r.offset < ends[partition])
-            done += len(records)
-        if done > before:
-            moved_at = time.monotonic()
-            screen.advance(done)
-        left = {p for p in left if await consumer.position(p) < ends[p]}
+    bounds, found, done = await bounds_of(consumer, partitions), list[ConsumerRecord](), 0
+    screen.total = sum(end - start for start, end in bounds.values())
+    async for records in scan(consumer, bounds):
+        found += filter(is_wanted, records)
+        done += len(records)
+        screen.advance(done)
     return found
 
 

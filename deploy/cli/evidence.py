@@ -4,9 +4,8 @@ A plain consumer in no group: it commits nothing. Records beyond the snapshot's 
 events said later than its rows, are left out by whoever compares (`Lane.heard_by`).
 """
 
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -15,7 +14,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pydantic import BaseModel
 
 from deploy.cli.monitored import STAGE, Place, Snapshot
-from deploy.cli.reaching import Trouble, require
+from deploy.cli.reaching import require
+from deploy.cli.scanning import Bounds, bounds_of, scan
 from services.sla_monitor.verify import Heard, Read
 from shared.decision import Cause
 from shared.envelope import Headers, Poison, parse, text, type_table
@@ -24,8 +24,6 @@ from shared.lanes import Partition
 from shared.registry import Change
 from shared.topics import READS, REGISTRY, SLA, Stream
 
-POLL_MS: Final = 500
-SILENCE_SECONDS_MAX: Final = 30.0
 _TYPES: Final = type_table({**READS[STAGE], SLA: SLA.events})
 DECIDED: Final = tuple(
     stream for stream, events in READS[STAGE].items() if events and stream.domain != "alarms"
@@ -111,9 +109,8 @@ async def read_lane(
     """
     partitions = [TopicPartition(stream.topic(), number) for stream in streams]
     await require(consumer, [partition.topic for partition in partitions])
-    ends = await _ends(consumer, seen, partitions)
     lane = Lane()
-    async for records in _chunks(consumer, ends):
+    async for records in scan(consumer, await _bounds(consumer, seen, partitions)):
         advance(len(records))
         for record in records:
             if record.topic == REGISTRY.topic() or wanted(text(record.key)):
@@ -125,34 +122,11 @@ async def read_lane(
     return lane
 
 
-async def _ends(
+async def _bounds(
     consumer: AIOKafkaConsumer, seen: Snapshot, partitions: Sequence[TopicPartition]
-) -> dict[TopicPartition, int]:
-    """Say up to where each partition counts, and go to their starts; empty ones are left out."""
-    starts = await consumer.beginning_offsets(partitions)
-    last = await consumer.end_offsets(partitions)
-    ends = {
-        p: last[p] if p.topic == SLA.topic() else seen.positions.get(Partition(*p), 0)
-        for p in partitions
+) -> Bounds:
+    """Say from where to where each partition counts."""
+    return {
+        p: (start, end if p.topic == SLA.topic() else seen.positions.get(Partition(*p), 0))
+        for p, (start, end) in (await bounds_of(consumer, partitions)).items()
     }
-    full = {p: end for p, end in ends.items() if starts[p] < end}
-    consumer.assign(list(full))
-    for partition in full:
-        consumer.seek(partition, starts[partition])
-    return full
-
-
-async def _chunks(
-    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
-) -> AsyncIterator[list[ConsumerRecord]]:
-    """Yield the records below the ends as they come, each partition in its order."""
-    left, moved_at = set(ends), time.monotonic()
-    while left:
-        found = await consumer.getmany(*left, timeout_ms=POLL_MS)
-        records = [r for p, rs in found.items() for r in rs if r.offset < ends[p]]
-        if records:
-            moved_at = time.monotonic()
-            yield records
-        elif time.monotonic() - moved_at > SILENCE_SECONDS_MAX:
-            raise Trouble("Kafka stopped answering.", "Is it up? See: lapor status")
-        left = {p for p in left if await consumer.position(p) < ends[p]}

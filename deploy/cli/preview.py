@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.recompute import window
+from services.sla_monitor.recompute import CANDIDATES, LANES, concerned, window
 from services.sla_monitor.rules import Monitored, decide
 from shared import events as e
 from shared.decision import Cause
 from shared.lanes import lane_case
 from shared.outbound import partition_of
 from shared.postgres import Pool
-from shared.registry import NATIONAL, Change, Registry
+from shared.registry import Change, Registry
 from shared.topics import alarms_of
 
 SHOWN_MAX: Final = 20
@@ -26,13 +26,6 @@ FETCHED: Final = 500  # rows of the server's cursor in hand at a time
 _LEVELS_MAX: Final = 50  # what may ring at once of one case
 _TOPIC: Final = alarms_of("sla-monitor").topic()
 _OPEN: Final = "SELECT count(*) FROM cases WHERE is_open"
-_CANDIDATES: Final = """
-    FROM cases WHERE is_open AND counts_from < $2 AND counts_until > $1
-    AND ($3::text[] IS NULL OR string_to_array(institutions, ',') && $3::text[])
-"""  # those whom the stage would ask, services/sla_monitor/recompute.py
-_LANES: Final = """
-    SELECT state FROM cases WHERE report_id >= 'registry.' AND report_id < 'registry/'
-"""
 
 
 class Move(NamedTuple):
@@ -104,11 +97,11 @@ async def preview(
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        rules = _Rules(registry, change, await connection.fetch(_LANES))
+        rules = _Rules(registry, change, await connection.fetch(LANES))
         found.open = await connection.fetchval(_OPEN)
-        total = await connection.fetchval(f"SELECT count(*) {_CANDIDATES}", *wanted)
+        total = await connection.fetchval(f"SELECT count(*) {CANDIDATES}", *wanted)
         rows = connection.cursor(
-            f"SELECT state {_CANDIDATES}",
+            f"SELECT state {CANDIDATES}",
             *wanted,
             prefetch=FETCHED,
         )
@@ -134,18 +127,6 @@ class _Rules:
     def of(self, report_id: str) -> Policy:
         """Return the policy of a report's lane."""
         return self._of.get(lane_case(partition_of(report_id.encode())), self._base)
-
-
-def concerned(
-    event: e.CalendarAmended | e.PolicyChanged, registry: Registry
-) -> tuple[str, ...] | None:
-    """Name the institutions whose open reports a change concerns; None for all."""
-    if isinstance(event, e.CalendarAmended):
-        known = registry.institutions.items()
-        return tuple(code for code, owner in known if event.chain in owner.calendars)
-    if not event.applies_to_open:
-        return ()
-    return None if event.institution == NATIONAL else (event.institution,)
 
 
 def outcome(case: Monitored, change: Change, policy: Policy) -> tuple[list[Move], int, int]:

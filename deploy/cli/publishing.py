@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from deploy.cli.reaching import Trouble, partitions_of, reader, require, writer
+from deploy.cli.scanning import bounds_of, scan
 from deploy.cli.showing import Screen
 from shared.clock import Clock
 from shared.envelope import Poison, derive_id, encode, event_headers, parse, text
@@ -20,7 +21,6 @@ KEY: Final = b"registry"
 SPEAKER: Final = "operators"
 POLL_SECONDS: Final = 0.3
 TAKEN_UP_SECONDS_MAX: Final = 60.0
-SILENCE_SECONDS_MAX: Final = 30.0
 _ROW: Final = "SELECT asked, total, finished_at FROM recomputes WHERE version = $1"
 _TYPES: Final[dict[str, type[BaseModel]]] = {
     REGISTRY.type_of(event): event for event in REGISTRY.events
@@ -41,13 +41,8 @@ async def published(bootstrap: str) -> tuple[Change, ...]:
     clock, found = business_clock(), list[Change]()
     async with reader(bootstrap) as consumer:
         first = (await partitions_of(consumer, REGISTRY.topic()))[0]
-        consumer.assign([first])
-        await consumer.seek_to_beginning(first)
-        end = (await consumer.end_offsets([first]))[first]
-        while await consumer.position(first) < end:
-            async with asyncio.timeout(SILENCE_SECONDS_MAX):
-                records = await consumer.getmany(first, timeout_ms=500)
-            for record in records.get(first, ()):
+        async for records in scan(consumer, await bounds_of(consumer, [first])):
+            for record in records:
                 event = _read(dict(record.headers), record.value)
                 if event is not None:
                     found.append(Change(event=event, seen_at=clock.of_record(record.timestamp)))

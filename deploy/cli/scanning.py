@@ -1,7 +1,7 @@
 """Topics read from one end to the other, with no more in memory than is wanted."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -30,16 +30,11 @@ async def headers_of(
     Raises:
         KafkaError: the broker went away. Trouble: it stopped answering.
     """
-    starts = await consumer.beginning_offsets(partitions)
-    ends = await consumer.end_offsets(partitions)
-    found: list[Kept] = []
-    screen.total = sum(ends[p] - starts[p] for p in partitions)
-    await _read(
-        consumer,
-        {p: (starts[p], ends[p]) for p in partitions},
-        lambda r: found.append(without_value(r)),
-        screen.advance,
-    )
+    bounds, found = await bounds_of(consumer, partitions), list[Kept]()
+    screen.total = sum(end - start for start, end in bounds.values())
+    async for records in scan(consumer, bounds):
+        found += map(without_value, records)
+        screen.advance(len(found))
     return found
 
 
@@ -52,36 +47,40 @@ async def whole(
         KafkaError: the broker went away. Trouble: it stopped answering.
     """
     wanted, found = set(offsets), dict[int, ConsumerRecord]()
-
-    def take(record: ConsumerRecord) -> None:
-        if record.offset in wanted:
-            found[record.offset] = record
-
-    await _read(consumer, {partition: (min(wanted), max(wanted) + 1)}, take)
+    async for records in scan(consumer, {partition: (min(wanted), max(wanted) + 1)}):
+        found |= {record.offset: record for record in records if record.offset in wanted}
     return found
 
 
-async def _read(
-    consumer: AIOKafkaConsumer,
-    bounds: dict[TopicPartition, tuple[int, int]],
-    take: Callable[[ConsumerRecord], None],
-    advance: Callable[[int], None] = lambda _done: None,
-) -> None:
+Bounds = Mapping[TopicPartition, tuple[int, int]]
+"""From which offset to read each partition, and the one to stop before."""
+
+
+async def bounds_of(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> Bounds:
+    """Return where each partition's log starts and ends now."""
+    starts = await consumer.beginning_offsets(partitions)
+    ends = await consumer.end_offsets(partitions)
+    return {partition: (starts[partition], ends[partition]) for partition in partitions}
+
+
+async def scan(consumer: AIOKafkaConsumer, bounds: Bounds) -> AsyncIterator[list[ConsumerRecord]]:
+    """Yield the records within bounds as they come, each partition in its order.
+
+    Raises:
+        KafkaError: the broker went away. Trouble: it stopped answering.
+    """
     left = {p for p, (start, end) in bounds.items() if start < end}
     if left:  # a consumer that was assigned what it then never reads may not stop (aiokafka)
         consumer.assign(list(left))
     for partition in left:
         consumer.seek(partition, bounds[partition][0])
-    done, moved_at = 0, time.monotonic()
+    moved_at = time.monotonic()
     while left:
-        if time.monotonic() - moved_at > SILENCE_SECONDS_MAX:
-            raise Trouble("Kafka stopped answering.", "Is it up? See: lapor status")
-        batches = await consumer.getmany(*left, timeout_ms=POLL_MS)
-        for partition, records in batches.items():
-            for record in records:
-                if record.offset < bounds[partition][1]:
-                    take(record)
-            done += len(records)
+        found = await consumer.getmany(*left, timeout_ms=POLL_MS)
+        records = [r for p, together in found.items() for r in together if r.offset < bounds[p][1]]
+        if records:
             moved_at = time.monotonic()
-        advance(done)
+            yield records
+        elif time.monotonic() - moved_at > SILENCE_SECONDS_MAX:
+            raise Trouble("Kafka stopped answering.", "Is it up? See: lapor status")
         left = {p for p in left if await consumer.position(p) < bounds[p][1]}

@@ -22,7 +22,8 @@ from shared.events import CommandRefused, DeadlineSet
 from shared.inbound import Inbound
 from shared.postgres import Connection
 from shared.registry.load import load
-from shared.registry.registry import NATIONAL, Registry
+from shared.registry.models import NATIONAL
+from shared.registry.registry import Registry
 from shared.service import stage_app
 from shared.settings import Settings
 from shared.stage import Stage

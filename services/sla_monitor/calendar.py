@@ -5,13 +5,13 @@ The arithmetic of working days is `shared/calendar.py`, that of opening hours
 without a decree says so (`is_provisional`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from shared.calendar import Calendar, Reckoned
 from shared.events import LimitUnit
-from shared.opening_hours import OpeningHours
+from shared.opening_hours import OpeningHours, merged
 from shared.registry import Limit
 
 _DAY: Final = timedelta(days=1)
@@ -87,13 +87,13 @@ def due_after_pauses(
         return found
     measure = Measure(calendar, limit.unit, hours)
     counts_years = limit.unit != "calendar_days"
-    for pause in _merged(Pause(max(start, pause.since), pause.until) for pause in pauses):
-        if pause.since >= found.at:
+    for since, until in merged(_from(start, pauses)):
+        if since >= found.at:
             break
-        if pause.until is None:
+        if until is None:
             return None
-        moved = measure.add(pause.until, measure.elapsed(pause.since, found.at))
-        is_decreed = not counts_years or calendar.is_decreed(pause.since, moved - _MICROSECOND)
+        moved = measure.add(until, measure.elapsed(since, found.at))
+        is_decreed = not counts_years or calendar.is_decreed(since, moved - _MICROSECOND)
         found = Reckoned(moved, found.is_provisional or not is_decreed)
     return found
 
@@ -106,11 +106,16 @@ def share_used_at(
     `end` is where the limit would end without any; a share above one lies behind its end.
     """
     at = measure.add(start, measure.elapsed(start, max(start, end)) * share)
-    for pause in _merged(Pause(max(start, pause.since), pause.until) for pause in pauses):
-        if pause.since >= at or pause.until is None:
+    for since, until in merged(_from(start, pauses)):
+        if since >= at or until is None:
             break
-        at = measure.add(pause.until, measure.elapsed(pause.since, at))
+        at = measure.add(until, measure.elapsed(since, at))
     return at
+
+
+def _from(start: datetime, pauses: Iterable[Pause]) -> Iterator[Pause]:
+    """Return of each pause the part after the start."""
+    return (Pause(max(start, pause.since), pause.until) for pause in pauses)
 
 
 def rings_at(calendar: Calendar, deadline: datetime, working_days: int) -> Reckoned:
@@ -121,29 +126,20 @@ def rings_at(calendar: Calendar, deadline: datetime, working_days: int) -> Recko
     return calendar.shift(deadline, working_days)
 
 
+def used(
+    measure: Measure, start: datetime, until: datetime, pauses: Iterable[Pause] = ()
+) -> timedelta:
+    """Measure the time that counts from a start to an instant, pauses taken out."""
+    whole = measure.elapsed(start, max(start, until))
+    for since, over_at in merged(pauses):
+        begins, ends = max(start, since), until if over_at is None else min(until, over_at)
+        if begins < ends:
+            whole -= measure.elapsed(begins, ends)
+    return whole
+
+
 def working_days_used(
     calendar: Calendar, start: datetime, end: datetime, pauses: Sequence[Pause] = ()
 ) -> float:
     """Measure what was used of a limit: working days (24 h each) from start to end, less pauses."""
-    used = calendar.working_time(start, max(start, end))
-    for pause in _merged(pauses):
-        since = max(start, pause.since)
-        until = end if pause.until is None else min(end, pause.until)
-        if since < until:
-            used -= calendar.working_time(since, until)
-    return used / _DAY
-
-
-def _merged(pauses: Iterable[Pause]) -> list[Pause]:
-    """Sort pauses and join those that touch, so that no time rests twice."""
-    merged: list[Pause] = []
-    for pause in sorted(pauses, key=lambda pause: pause.since):
-        if pause.until is not None and pause.until <= pause.since:
-            continue
-        last = merged[-1] if merged else None
-        if last is None or (last.until is not None and last.until < pause.since):
-            merged.append(pause)
-        elif last.until is not None:
-            until = None if pause.until is None else max(last.until, pause.until)
-            merged[-1] = Pause(last.since, until)
-    return merged
+    return used(Measure(calendar), start, end, pauses) / _DAY

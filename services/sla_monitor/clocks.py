@@ -14,8 +14,6 @@ from services.sla_monitor.facts import THREAD, Fact, Kind
 from services.sla_monitor.story import Story
 from shared.events import Clock
 
-NATIONAL_CODE: Final = "00"
-
 
 class Holder(StrEnum):
     """Who holds a report or owes its next step."""

@@ -5,10 +5,9 @@ from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Final
 
-from services.sla_monitor.calendar import Measure, Pause, due
+from services.sla_monitor.calendar import Measure, Pause, due, used
 from services.sla_monitor.deadlines import Deadline
 from services.sla_monitor.explanation import Day, Skip
-from shared.opening_hours import merged
 
 _DAY: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -16,13 +15,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 def used_until(deadline: Deadline, at: datetime) -> timedelta:
     """Measure the time of a limit that is used from its start to an instant, pauses taken out."""
-    start, measure = deadline.started_at, _measure(deadline)
-    used = measure.elapsed(start, max(start, at))
-    for since, until in merged(deadline.pauses):
-        begins, ends = max(start, since), at if until is None else min(at, until)
-        if begins < ends:
-            used -= measure.elapsed(begins, ends)
-    return used
+    return used(_measure(deadline), deadline.started_at, at, deadline.pauses)
 
 
 def left_at(deadline: Deadline, at: datetime) -> timedelta:
@@ -41,18 +34,18 @@ def days_of(deadline: Deadline) -> Iterator[Day]:
     calendar, start = deadline.calendar, deadline.started_at
     zero = calendar.local_date(start)
     last = max(zero, calendar.local_date(deadline.at - _MICROSECOND))
-    used, number = timedelta(0), 0
+    so_far, number = timedelta(0), 0
     into_limit = _measure(deadline).elapsed(start, calendar.end_of_day(zero))
     for ordinal in range(zero.toordinal(), last.toordinal() + 1):
         on = date.fromordinal(ordinal)
         begins, ends = calendar.end_of_day(on - _DAY), calendar.end_of_day(on)
-        before, used = used, used_until(deadline, min(ends, max(deadline.at, start)))
+        before, so_far = so_far, used_until(deadline, min(ends, max(deadline.at, start)))
         if on != zero and deadline.limit.unit == "working_days":
-            number = ceil((used - into_limit) / _DAY)
-        elif on != zero and used > before:
+            number = ceil((so_far - into_limit) / _DAY)
+        elif on != zero and so_far > before:
             number += 1
         pauses = _touching(deadline.pauses, max(begins, start), ends)
-        yield _day(deadline, on, number=number, counted=used - before, pauses=pauses)
+        yield _day(deadline, on, number=number, counted=so_far - before, pauses=pauses)
 
 
 def _day(

@@ -14,14 +14,14 @@ from services.sla_monitor.calendar import (
     share_used_at,
     working_days_used,
 )
-from services.sla_monitor.clocks import NATIONAL_CODE, Holder, Leg, legs
+from services.sla_monitor.clocks import Holder, Leg, legs
 from services.sla_monitor.facts import LATEST, THREAD, Fact, Kind
 from services.sla_monitor.policy import WARNING, Policy
 from services.sla_monitor.story import Story
 from shared.calendar import Calendar, CalendarYearMissing, Reckoned
 from shared.events import ReportClass
 from shared.opening_hours import OpeningHours
-from shared.registry import Limit
+from shared.registry import NATIONAL, Limit
 from shared.registry import Policy as Limits
 from shared.registry.models import REPEATS_MAX, Threshold
 
@@ -217,7 +217,7 @@ def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...])
     known = [leg.opened.known_at, *(p.until for p in pauses if p.until is not None)]
     if class_fact is not None:
         known.append(class_fact.known_at)
-    known_at = policy.calendar_time(max(known), leg.stopped_at)
+    known_at = policy.calendar_time(institution, max(known), leg.stopped_at)
     calendar = policy.calendar(institution, known_at)
     hours = policy.hours(institution, known_at) if limit.unit == "working_minutes" else None
     found, is_resting = _reckon(calendar, start.at, limit, pauses, hours)
@@ -261,8 +261,8 @@ def _owner(story: Story, leg: Leg) -> tuple[Holder, str, str | None]:
     """Return who owes the step, at which institution, in which unit: as of the stop, or now."""
     holder = leg.row.holder
     if holder is Holder.NATIONAL:
-        return holder, NATIONAL_CODE, None
-    institution = leg.opened.institution or NATIONAL_CODE
+        return holder, NATIONAL, None
+    institution = leg.opened.institution or NATIONAL
     if leg.row.clock == "reply":
         return holder, institution, leg.opened.unit
     if holder is not Holder.UNIT:

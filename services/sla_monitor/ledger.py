@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from services.sla_monitor.clocks import NATIONAL_CODE, Holder
+from services.sla_monitor.clocks import Holder
 from services.sla_monitor.deadlines import Deadline, rest_of
 from services.sla_monitor.facts import THREAD, Fact, Kind
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.story import Story
+from shared.registry import NATIONAL
 
 Cause = Literal["asked", "followed_up", "closed"]
 
@@ -57,7 +58,7 @@ class _Place(NamedTuple):
     cause: Cause | None = None
 
 
-_BORN: Final = _Place((0, 0, 0), Holder.NATIONAL, NATIONAL_CODE, None)
+_BORN: Final = _Place((0, 0, 0), Holder.NATIONAL, NATIONAL, None)
 _RETURNED_WAY: Final = 1_000_000
 """Past every dispatch of its holding."""
 
@@ -156,7 +157,7 @@ def _place(fact: Fact) -> _Place:
     way, institution = _way(fact), fact.institution
     match fact.kind:
         case Kind.RECEIVED | Kind.RETURNED:
-            return _Place(way, Holder.NATIONAL, NATIONAL_CODE, None)
+            return _Place(way, Holder.NATIONAL, NATIONAL, None)
         case Kind.FORWARDED | Kind.UNIT_RETURNED:
             return _Place(way, Holder.INSTITUTION, institution, None)
         case Kind.FOLLOWED_UP:

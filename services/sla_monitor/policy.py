@@ -34,13 +34,18 @@ class Policy:
         """Return the opening hours on the calendar known at an instant, if there are any."""
         return self.registry.hours(self._known(institution), at)
 
-    def calendar_time(self, known_at: datetime, stopped_at: datetime | None) -> datetime:
+    def calendar_time(
+        self, institution: str, known_at: datetime, stopped_at: datetime | None
+    ) -> datetime:
         """Return the time whose calendar rules a run: of its newest fact, or a later decree's.
 
-        A decree published while the clock runs counts, one published after the stop does not.
+        A decree of a calendar that the institution keeps counts if it was published while the clock
+        ran; one published after the stop does not.
         """
+        kept = self.registry.institution(self._known(institution)).calendars
         for change in self.registry.published:
-            is_decree = isinstance(change.event, CalendarAmended)
+            event = change.event
+            is_decree = isinstance(event, CalendarAmended) and event.chain in kept
             if is_decree and (stopped_at is None or change.seen_at <= stopped_at):
                 known_at = max(known_at, change.seen_at)
         return known_at

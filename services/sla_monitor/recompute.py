@@ -8,16 +8,18 @@ twice under the same id decides once. What moves is decided by the rule, as even
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from services.sla_monitor.rules import Monitored
 from shared import topics
 from shared.alarms import Room, to_itself
 from shared.events import CalendarAmended, PolicyChanged, Recompute
-from shared.lanes import Partition, load_positions
 from shared.postgres import Connection
 from shared.registry import NATIONAL, Change, Registry
 from shared.stage import Context
+
+if TYPE_CHECKING:
+    from shared.lanes import Partition
 
 STAGE: Final = "sla-monitor"
 BATCH_MAX: Final = 1_000
@@ -26,19 +28,21 @@ ROOM_SECONDS_MAX: Final = 60.0  # a stage that decides nothing for so long is as
 LISTING_SECONDS_MAX: Final = 900.0  # it reads all cases once: longer than any other statement
 _ZONES: Final = timedelta(days=1)  # a local day lies within a day of the same day in UTC
 
-_LANES: Final = """
+LANES: Final = """
     SELECT state FROM cases WHERE report_id >= 'registry.' AND report_id < 'registry/'
 """
-_BEGIN: Final = """
+CANDIDATES: Final = """
+    FROM cases WHERE is_open AND counts_from < $2 AND counts_until > $1
+    AND ($3::text[] IS NULL OR string_to_array(institutions, ',') && $3::text[])
+"""
+"""Which open cases a change may move: by its `window` and the institutions that it concerns."""
+_BEGIN: Final = f"""
     WITH candidates AS (
-        INSERT INTO recompute_cases (version, report_id)
-        SELECT $1, report_id FROM cases
-        WHERE is_open AND counts_from < $5 AND counts_until > $4
-          AND ($6::text[] IS NULL OR string_to_array(institutions, ',') && $6::text[])
+        INSERT INTO recompute_cases (version, report_id) SELECT $4, report_id {CANDIDATES}
         ON CONFLICT DO NOTHING RETURNING 1
     )
     INSERT INTO recomputes (version, changed, seen_at, total)
-    SELECT $1, $2, $3, count(*) FROM candidates
+    SELECT $4, $5, $6, count(*) FROM candidates
     ON CONFLICT (version) DO NOTHING
 """
 _PENDING: Final = """
@@ -49,6 +53,8 @@ _NEXT: Final = """
     SELECT report_id FROM recompute_cases WHERE version = $1 AND report_id > $2
     ORDER BY report_id LIMIT $3
 """
+_FORGET: Final = "DELETE FROM recompute_cases WHERE version = $1"
+_FINISH: Final = "UPDATE recomputes SET finished_at = now() WHERE version = $1"
 _ASKED: Final = """
     UPDATE recomputes SET after = $2, asked = asked + $3 WHERE version = $1
 """
@@ -59,7 +65,7 @@ class Recomputer:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._ends: dict[str, dict[Partition, int]] = {}
+        self._asked_to: dict[str, dict[Partition, int]] = {}  # version -> where its last one lies
 
     async def __call__(self, context: Context) -> None:
         """Look for changes that every lane has seen, and ask the cases they may move.
@@ -71,7 +77,7 @@ class Recomputer:
         while not context.stopping.is_set():
             async with context.pool.acquire() as connection:
                 await self._begin_new(connection)
-                has_more = await self._step(connection, context)
+                has_more = await self._step(connection, context, room)
             if has_more:
                 await room.wait(ROOM_SECONDS_MAX)
             else:
@@ -79,7 +85,7 @@ class Recomputer:
 
     async def _begin_new(self, connection: Connection) -> None:
         lanes = [
-            Monitored.model_validate_json(row["state"]) for row in await connection.fetch(_LANES)
+            Monitored.model_validate_json(row["state"]) for row in await connection.fetch(LANES)
         ]
         if len(lanes) < topics.PARTITIONS:
             return
@@ -91,32 +97,18 @@ class Recomputer:
     async def _begin(self, connection: Connection, change: Change) -> None:
         """List the candidates of a change, in the transaction that makes it known as begun."""
         event = change.event
-        since, until = window(event)
         async with connection.transaction():
             await connection.execute(
                 _BEGIN,
+                *window(event),
+                concerned(event, self._registry),
                 event.version,
                 "calendar" if isinstance(event, CalendarAmended) else "policy",
                 change.seen_at,
-                since,
-                until,
-                self._institutions(event),
                 timeout=LISTING_SECONDS_MAX,
             )
 
-    def _institutions(self, event: CalendarAmended | PolicyChanged) -> list[str] | None:
-        """Name the institutions that a change concerns; None for all."""
-        if isinstance(event, PolicyChanged):
-            if not event.applies_to_open:
-                return []
-            return None if event.institution == NATIONAL else [event.institution]
-        return [
-            code
-            for code, institution in self._registry.institutions.items()
-            if event.chain in institution.calendars
-        ]
-
-    async def _step(self, connection: Connection, context: Context) -> bool:
+    async def _step(self, connection: Connection, context: Context, room: Room) -> bool:
         """Ask the next batch of the oldest recompute; say whether there may be more to do at once.
 
         The place is saved after the records are: killed between the two, it asks them again.
@@ -128,7 +120,12 @@ class Recomputer:
             version = row["version"]
             found = await connection.fetch(_NEXT, version, row["after"], BATCH_MAX)
             if not found:
-                return await self._finish(connection, context, version)
+                if not await self._is_decided(version, room):
+                    return False
+                await connection.execute(_FORGET, version)
+                await connection.execute(_FINISH, version)
+                context.logger.info("recomputed", version=version)
+                return True
             await context.log.publish(
                 [
                     to_itself(
@@ -143,23 +140,21 @@ class Recomputer:
             await connection.execute(_ASKED, version, found[-1]["report_id"], len(found))
             return True
 
-    async def _finish(self, connection: Connection, context: Context, version: str) -> bool:
-        """Close a recompute once the stage has decided all that was asked."""
-        if version not in self._ends:
-            stream = topics.alarms_of(STAGE)
-            parts = [Partition(stream.topic(), n) for n in range(stream.partitions)]
-            self._ends[version] = await context.log.ends(parts)
-        decided: dict[Partition, int] = {}
-        for row in await connection.fetch("SELECT positions FROM lanes"):
-            decided |= load_positions(row["positions"])
-        if any(decided.get(place, 0) < end for place, end in self._ends[version].items()):
-            return False
-        await connection.execute("DELETE FROM recompute_cases WHERE version = $1", version)
-        await connection.execute(
-            "UPDATE recomputes SET finished_at = now() WHERE version = $1", version
-        )
-        context.logger.info("recomputed", version=version)
-        return True
+    async def _is_decided(self, version: str, room: Room) -> bool:
+        """Say whether the stage has decided all that was asked for a version."""
+        if version not in self._asked_to:
+            self._asked_to[version] = await room.ends()
+        return not await room.left_before(self._asked_to[version])
+
+
+def concerned(event: CalendarAmended | PolicyChanged, registry: Registry) -> tuple[str, ...] | None:
+    """Name the institutions whose open reports a change concerns; None for all."""
+    if isinstance(event, CalendarAmended):
+        known = registry.institutions.items()
+        return tuple(code for code, owner in known if event.chain in owner.calendars)
+    if not event.applies_to_open:
+        return ()
+    return None if event.institution == NATIONAL else (event.institution,)
 
 
 def seen_by_all(lanes: Sequence[Monitored]) -> list[Change]:

@@ -9,6 +9,7 @@ from shared.registry.files import RegistryError
 from shared.registry.limit import Limit
 from shared.registry.load import PACKAGED, load
 from shared.registry.models import (
+    NATIONAL,
     Category,
     Contact,
     Institution,
@@ -20,7 +21,7 @@ from shared.registry.models import (
     Topic,
     Unit,
 )
-from shared.registry.registry import NATIONAL, Registry, UnknownCode
+from shared.registry.registry import Registry, UnknownCode
 
 __all__ = [
     "NATIONAL",

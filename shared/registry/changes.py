@@ -11,13 +11,12 @@ from shared.events import CalendarAmended, PolicyChanged, Utc
 from shared.registry.calendars import number_in, numbered
 from shared.registry.decrees import Decreed, decree_problems
 from shared.registry.limit import Limit
-from shared.registry.models import LIMIT_NAMES, DecreeVersion, Institution, Limits
+from shared.registry.models import LIMIT_NAMES, NATIONAL, DecreeVersion, Institution, Limits
 from shared.registry.policies import History, Step
 
 if TYPE_CHECKING:
     from shared.registry.registry import Registry
 
-NATIONAL_CODE: Final = "00"
 _OUTSIDE: Final = f"is outside {YEARS[0]} to {YEARS[-1]}; correct the date"
 _NEVER_EDITED: Final = (
     "what was published is never edited, publish another version of a later day, or with again = 2"
@@ -143,7 +142,7 @@ def step_of(change: Change, history: History) -> Step | None:
     event = change.event
     if isinstance(event, CalendarAmended):
         return None
-    is_national = event.institution == NATIONAL_CODE
+    is_national = event.institution == NATIONAL
     if not is_national and event.institution != history.institution.code:
         return None
     return Step(
@@ -169,7 +168,7 @@ def _policy_problems(
         return
     at = f"policy {event.version}"
     history = registry.policy_history(event.institution)
-    is_national = event.institution == NATIONAL_CODE
+    is_national = event.institution == NATIONAL
     name = numbered(
         f"{'national' if is_national else event.institution}-{event.valid_from}",
         number_in(event.version, event.valid_from),

@@ -33,6 +33,8 @@ LimitName = Literal[
     "completion", "reply",
 ]  # fmt: skip
 
+NATIONAL: Final = "00"
+"""The code of the national admin: the one institution above all others."""
 LIMIT_NAMES: tuple[LimitName, ...] = get_args(LimitName)
 _FOLLOW_UP: Mapping[ReportClass, LimitName] = {
     ReportClass.INFORMATION: "follow_up_information",

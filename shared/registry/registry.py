@@ -14,7 +14,6 @@ from shared.events import CalendarAmended, Clock
 from shared.opening_hours import Hours, OpeningHours
 from shared.registry.calendars import Chain, build_calendar
 from shared.registry.changes import (
-    NATIONAL_CODE,
     Change,
     is_known,
     problems_of,
@@ -23,6 +22,7 @@ from shared.registry.changes import (
 )
 from shared.registry.directory import Directory
 from shared.registry.models import (
+    NATIONAL,
     Category,
     Contact,
     Contents,
@@ -34,7 +34,6 @@ from shared.registry.policies import History
 
 Found = TypeVar("Found")
 
-NATIONAL: Final = NATIONAL_CODE
 AMENDED_MAX: Final = 64  # registries kept beside the files': 12 lanes, some versions each
 
 

@@ -85,3 +85,6 @@ async def test_a_dead_letter_counts_once_however_often_its_batch_is_tried() -> N
 
     assert tries == 10
     assert [d["reason"] for d in world.dead()] == [b"rule_raised"]
+    labels = {"stage": "routing", "reason": "rule_raised"}
+    counted = worker.meters.registry.get_sample_value("lapor_dead_letters_total", labels)
+    assert counted == 1

@@ -29,11 +29,12 @@ A, B = Partition(INSTITUTION.name, LANE), Partition(AGENCIES.name, LANE)
 
 @dataclass
 class Worker:
-    """A process of the stage: its shell, its consumer, and where it shall crash."""
+    """A process of the stage: its shell, its consumer, where it shall crash, its metrics."""
 
     shell: Shell[Echo, None]
     log: MemoryLog
     crash_at: list[str]
+    meters: Meters
 
 
 @dataclass
@@ -53,7 +54,7 @@ class World:
             if point in crash_at:
                 raise Crash(point)
 
-        log = MemoryLog(self.broker)
+        log, meters = MemoryLog(self.broker), Meters("routing")
         store = CaseStore(case=Echo, is_open=lambda case: case.seen > 0)
         shell: Shell[Echo, None] = Shell(
             Stage("routing", store, Path(), self.rule),  # type: ignore[arg-type]
@@ -61,12 +62,12 @@ class World:
             state=self.state,
             reader=Reader("routing", Clock(), CLEAR),
             writer=Writer("routing", is_door=False, seal=lambda value, *_place: value),
-            meters=Meters("routing"),
+            meters=meters,
             logger=structlog.get_logger(),
             limits=self.limits,
             checkpoint=checkpoint,
         )
-        return Worker(shell, log, crash_at)
+        return Worker(shell, log, crash_at, meters)
 
     async def started(self, *partitions: Partition) -> Worker:
         """Start a process and assign it partitions (both inputs' lane unless named)."""
