@@ -2,11 +2,12 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.integration.all_stages import looked, ran
+from tests.integration.all_stages import LAPOR, looked, ran
 from tests.integration.lines import UNADDRESSED, jsonl
 
 pytestmark = pytest.mark.integration
@@ -44,3 +45,18 @@ def test_the_table_of_streams_is_listed_without_a_broker(tmp_path: Path) -> None
     assert "ReportReceived" in intake["events"]
     assert (intake["partitions"], intake["retention_days"]) == (12, None)
     assert "lapor.intake.v1" in looked("topics", "list", env=env).out
+
+
+def test_a_program_gets_each_answer_before_it_asks_again() -> None:
+    """`lapor deadline compute` reads standard input where no file is named, line by line."""
+    asked = {"op": "is_working_day", "institution": "6308", "date": "2026-03-19"}
+    command = [str(LAPOR), "deadline", "compute"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        for number in (1, 2):
+            program.stdin.write(jsonl({"id": number, **asked}) + b"\n")
+            program.stdin.flush()
+            assert json.loads(program.stdout.readline())["id"] == number
+        program.stdin.close()
+        assert program.wait(timeout=30) == 0

@@ -1,8 +1,6 @@
 """`lapor deadline compute` as a program meets it: lines in, lines out, exit code."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,23 +101,3 @@ def test_a_calendar_that_came_before_is_known_by_its_text() -> None:
     for number, line in enumerate(tricky * 3, 1):
         fresh = Answering().answer(number, line.encode())
         assert answering.answer(number, line.encode()) == fresh
-
-
-def test_standard_input_is_read_where_no_file_is_named() -> None:
-    """Whoever sends a line and waits gets its answer before sending the next."""
-    command = [
-        sys.executable,
-        "-c",
-        "from deploy.cli.main import app; app()",
-        "deadline",
-        "compute",
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
-        assert program.stdin is not None
-        assert program.stdout is not None
-        for number in (1, 2):
-            program.stdin.write(lines(GOOD | {"id": number}).encode())
-            program.stdin.flush()
-            assert json.loads(program.stdout.readline())["id"] == number
-        program.stdin.close()
-        assert program.wait(timeout=30) == 0
