@@ -31,8 +31,6 @@ def moved_by_decree(account: Account) -> RenderableType:
         parts.append(_head(decree, moves))
         if moves:
             parts.append(_table(account, moves[:SHOWN_MAX]))
-    withdrawn = len(account.of("BreachWithdrawn"))
-    parts.append(Text(f"Breaches withdrawn, by a decree or by facts that came late: {withdrawn}."))
     return Group(*parts)
 
 

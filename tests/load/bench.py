@@ -6,6 +6,7 @@ A benchmark, not a test: it prints ratios and writes JSON, and asserts nothing.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import platform
 import statistics
@@ -119,6 +120,7 @@ def main() -> None:
     arguments.add_argument("--scale", type=float, default=1.0, help="share of the full counts")
     arguments.add_argument("--only", choices=("stage", "live"), default=None)
     chosen = arguments.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)  # new topics have no leader at first
     began, described = time.monotonic(), machine()
     results: list[Result] = []
     if chosen.only != "live":

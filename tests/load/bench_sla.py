@@ -6,6 +6,7 @@ results, and `PARTS` names them for `--only`.
 
 import argparse
 import json
+import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict
@@ -111,6 +112,7 @@ def main() -> None:
     arguments.add_argument("--scale", type=float, default=1.0, help="share of the full counts")
     arguments.add_argument("--only", choices=tuple(PARTS), action="append")
     chosen = arguments.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)  # new topics have no leader at first
     described = machine()
     results: list[Result] = []
     for name in chosen.only or PARTS:
