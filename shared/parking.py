@@ -126,7 +126,7 @@ def replay_record(
     place = text(said["topic"]), int(said["partition"]), int(said["offset"])
     value = letter.value or b"" if edited is None else seal(edited, *place)
     when = datetime.fromisoformat(text(said["time"]))
-    asked = f"{text(said['ce_id'])}#{attempt}#{action}#{value.hex() if edited else ''}"
+    asked = f"{text(said['ce_id'])}#{attempt}#{action}#{'' if edited is None else value.hex()}"
     new = {
         "ce_id": derive_id("operators", asked, when, "replay-asked", 1).encode(),
         "ce_type": f"id.go.lapor.{topics.REPLAYS.domain}.replay-asked.v1".encode(),

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from deploy.cli.reaching import Trouble
 from deploy.cli.showing import Screen
-from shared.parking import Kept
+from shared.parking import Kept, kept
 
 POLL_MS: Final = 500
 SILENCE_SECONDS_MAX: Final = 30.0
@@ -16,10 +16,7 @@ SILENCE_SECONDS_MAX: Final = 30.0
 
 def without_value(record: ConsumerRecord) -> Kept:
     """Return a record without its bytes, which may be a megabyte each."""
-    return Kept(
-        record.topic, record.partition, record.offset, record.timestamp, record.key, None,
-        list(record.headers),
-    )  # fmt: skip
+    return kept(record)._replace(value=None)
 
 
 async def headers_of(

@@ -10,6 +10,7 @@ from deploy.cli.database import stage_pool
 from deploy.cli.evidence import DECIDED, Lane, read_lane
 from deploy.cli.monitored import STAGE, Place, Snapshot, every_id, snapshot
 from deploy.cli.reaching import reader, require
+from deploy.cli.scanning import bounds_of
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.verify import Difference, Heard, Kept, differences
 from shared.lanes import lane_case
@@ -137,9 +138,7 @@ async def _records(
     topics = [stream.topic() for stream in streams]
     await require(consumer, topics)
     partitions = [TopicPartition(topic, lane) for topic in topics for lane in lanes]
-    starts = await consumer.beginning_offsets(partitions)
-    ends = await consumer.end_offsets(partitions)
-    return sum(ends[p] - starts[p] for p in partitions)
+    return sum(end - start for start, end in (await bounds_of(consumer, partitions)).values())
 
 
 async def _compared(
