@@ -6,13 +6,17 @@ faults at the same times (the machine still decides what each process was doing 
 
 import argparse
 import logging
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
 from tests.faults.run import Options, run
 from tests.faults.schedule import ROUND_SECONDS
+
+INTERRUPTED_EXIT = 130
 
 
 def main() -> int:
@@ -25,6 +29,8 @@ def main() -> int:
     arguments.add_argument("--rate", type=float, help="reports a second")
     arguments.add_argument("--json", type=Path, help="write the checker's counts there")
     chosen = arguments.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    signal.signal(signal.SIGTERM, _interrupt)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of an outage all the time
     options = Options(
         seed=chosen.seed,
@@ -34,7 +40,16 @@ def main() -> int:
         is_calm=chosen.calm,
         json=chosen.json,
     )
-    return 0 if run(options, Console(width=120)) else 1
+    try:
+        return 0 if run(options, Console(width=120)) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED_EXIT
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as by Ctrl-C, so that nothing is left running; `timeout` sends its signal twice."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

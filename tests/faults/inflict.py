@@ -31,6 +31,7 @@ class Suffered:
     is_done: bool
     recovery_seconds: float | None
     note: str = ""
+    silent: tuple[str, ...] = ()  # the stages that never went on
 
 
 class Hand:
@@ -61,8 +62,11 @@ class Hand:
         seconds = await self._progress.recovered(stages, since)
         if seconds is not None and since < self._outage_ended <= since + seconds:
             seconds -= self._outage_ended - since  # an outage came in between
-        note = note if seconds is not None else f"{note} never went on".strip()
-        return Suffered(fault, is_done=True, recovery_seconds=seconds, note=note)
+        if seconds is not None:
+            return Suffered(fault, is_done=True, recovery_seconds=seconds, note=note)
+        silent = self._progress.silent(stages, since)
+        note = f"{note} never went on: {', '.join(silent)}".strip()
+        return Suffered(fault, is_done=True, recovery_seconds=None, note=note, silent=silent)
 
     async def _point(self, fault: Fault) -> Suffered:
         file = self._pipeline.arm(fault.stage, fault.point)

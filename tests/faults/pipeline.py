@@ -21,12 +21,14 @@ from deploy.local import stack
 from deploy.local.home import Home, default_cache
 from deploy.local.lives import Condition
 from deploy.local.postgres import remove_folder
+from deploy.local.probes import get, read_lag
 from deploy.local.processes import Ports, end, last_lines, marked
 from deploy.local.services import Seat, command
 from deploy.local.state import RETRY_SIGNAL, Child, State
 from shared.clock import Clock
 
 PREFIX: Final = "lapor-faults-"
+KEPT: Final = "kept"  # the file in a home that later runs leave alone
 DAY_SECONDS: Final = 10.0  # of a business day, so that deadlines pass in a short run
 BUSINESS_ORIGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday of a year with a decree
 WORKER_PORT: Final = 23_001
@@ -48,6 +50,7 @@ class Pipeline:
         self._ports = Ports(default_cache() / "ports")
         self._workers: list[subprocess.Popen[bytes]] = []
         self._pauses = 0
+        self.is_kept = False
         return self
 
     def __exit__(
@@ -66,7 +69,15 @@ class Pipeline:
             stack.down(self.home)
         finally:
             self._ports.close()
-            remove(self.home)
+            if self.is_kept:
+                _end_all(self.home)
+            else:
+                remove(self.home)
+
+    def keep(self) -> None:
+        """Leave the home where it is on leaving, with its logs and data."""
+        self.is_kept = True
+        (self.home.root / KEPT).touch()
 
     @property
     def _env(self) -> dict[str, str]:
@@ -133,6 +144,19 @@ class Pipeline:
             if rest:
                 found[name, int(rest.partition(",")[0])] += 1
         return found
+
+    def status(self, name: str) -> str:
+        """Say how a process of the stack does: by its supervisor, and by itself."""
+        child = next((c for c in self.state().children if c.name == name), None)
+        if child is None:
+            return "unknown to the supervisor"
+        told = f"{child.condition}, pid {child.pid}, failed {child.failures} times in a row"
+        told += f", last exit {child.exit_code}"
+        for seat in child.seats:
+            status, page = get(seat.port, "/readyz")
+            lag = read_lag(*get(seat.port, "/metrics"))
+            told += f"; /readyz {status} {page.strip()[:200]}; {lag} records behind"
+        return told
 
     def words(self, name: str, count: int = 15) -> list[str]:
         """Return the last lines of a log."""
@@ -205,14 +229,19 @@ class Pipeline:
 
 def remove(home: Home) -> None:
     """End what still runs for a home, and delete it."""
-    end(marked("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
+    _end_all(home)
     remove_folder(home)
     shutil.rmtree(home.root, ignore_errors=True)
 
 
+def _end_all(home: Home) -> None:
+    end(marked("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
+
+
 def sweep() -> None:
-    """Remove what earlier runs left that were killed themselves."""
+    """Remove what earlier runs left that were killed themselves, and did not mean to keep."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         pid = folder.name.removeprefix(PREFIX).split("-")[0]
-        if folder.stat().st_uid == os.geteuid() and pid.isdigit() and not pid_exists(int(pid)):
+        is_mine = folder.stat().st_uid == os.geteuid() and pid.isdigit()
+        if is_mine and not pid_exists(int(pid)) and not (folder / KEPT).exists():
             remove(Home(folder))
