@@ -27,6 +27,8 @@ def main() -> int:
     arguments.add_argument("--short", action="store_true", help="one round of every fault")
     arguments.add_argument("--calm", action="store_true", help="the load alone, without a fault")
     arguments.add_argument("--rate", type=float, help="reports a second")
+    arguments.add_argument("--brokers", type=int, default=1, help="3: each record thrice")
+    arguments.add_argument("--only", default="", help="these kinds of faults alone, by comma")
     arguments.add_argument("--json", type=Path, help="write the checker's counts there")
     chosen = arguments.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
@@ -38,6 +40,8 @@ def main() -> int:
         rate=chosen.rate or 8.0,
         is_short=chosen.short,
         is_calm=chosen.calm,
+        brokers=chosen.brokers,
+        only=frozenset(filter(None, chosen.only.split(","))),
         json=chosen.json,
     )
     try:

@@ -7,11 +7,11 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.inflict import Suffered
+from tests.faults.aftermath import Suffered
 from tests.faults.pipeline import Pipeline
+from tests.faults.schedule import OUTAGES
 
 LINES: Final = 12  # of a log, where a stage is in trouble
-OUTAGES: Final = ("broker", "postgres", "both")
 
 
 @dataclass
@@ -42,7 +42,7 @@ def show(account: Account, out: Console) -> None:
         fault = suffered.fault
         name = f"{fault.kind} {fault.point}".strip()
         if fault.kind in OUTAGES:
-            name = f"{fault.kind} away for {fault.seconds:.0f} s"
+            name = f"{fault.kind} for {fault.seconds:.0f} s"
         kinds.setdefault(name, []).append(suffered)
     for name, found in sorted(kinds.items()):
         seconds = [s.recovery_seconds for s in found if s.recovery_seconds is not None]

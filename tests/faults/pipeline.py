@@ -23,21 +23,26 @@ from deploy.local.lives import Condition
 from deploy.local.postgres import remove_folder
 from deploy.local.probes import get, read_lag
 from deploy.local.processes import Ports, end, last_lines, marked
-from deploy.local.services import Seat, command
+from deploy.local.services import Seat, Service, command
 from deploy.local.state import RETRY_SIGNAL, Child, State
 from shared.clock import Clock
+from tests.faults import bugs, rights
+from tests.faults.mounts import mount, unmount
 
 PREFIX: Final = "lapor-faults-"
+REPLICATED: Final = "tests.faults.nodes:provision"
 KEPT: Final = "kept"  # the file in a home that later runs leave alone
 DAY_SECONDS: Final = 10.0  # of a business day, so that deadlines pass in a short run
 BUSINESS_ORIGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday of a year with a decree
 WORKER_PORT: Final = 23_001
+COMMAND_SECONDS_MAX: Final = 60.0
 
 
 class Pipeline:
     """Started by `up`, gone on leaving; ends only what it started."""
 
-    def __init__(self, day_seconds: float = DAY_SECONDS) -> None:
+    def __init__(self, day_seconds: float = DAY_SECONDS, *, brokers: int = 1) -> None:
+        self.brokers = tuple(self.broker(number + 1) for number in range(brokers))
         started = datetime.now(UTC).replace(microsecond=0)
         scale = 86_400 / day_seconds
         self.clock = Clock(scale, started, started if scale == 1 else BUSINESS_ORIGIN)
@@ -46,11 +51,14 @@ class Pipeline:
         sweep()
         self.home = Home(Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))).make()
         self.kill_folder = self.home.root / "kill"
-        self.kill_folder.mkdir()
+        self.bug_folder = self.home.root / "bugs"
+        for folder in (self.kill_folder, self.bug_folder):
+            folder.mkdir()
         self._ports = Ports(default_cache() / "ports")
         self._workers: list[subprocess.Popen[bytes]] = []
         self._pauses = 0
         self.is_kept = False
+        self.has_volumes = False
         return self
 
     def __exit__(
@@ -71,6 +79,7 @@ class Pipeline:
             self._ports.close()
             if self.is_kept:
                 _end_all(self.home)
+                unmount(self.home, is_kept=True)
             else:
                 remove(self.home)
 
@@ -79,11 +88,17 @@ class Pipeline:
         self.is_kept = True
         (self.home.root / KEPT).touch()
 
+    @staticmethod
+    def broker(node: int) -> str:
+        """Return what the stack calls a broker."""
+        return "kafka" if node == 1 else f"kafka-{node}"
+
     @property
     def _env(self) -> dict[str, str]:
         """What every stage finds in its environment beside what the supervisor gives it."""
         return {
             "LAPOR_TEST_KILL_AT": str(self.kill_folder),
+            bugs.FOLDER: str(self.bug_folder),
             "LAPOR_CLOCK_SCALE": str(self.clock.scale),
             "LAPOR_CLOCK_REAL_ORIGIN": self.clock.real_origin.isoformat(),
             "LAPOR_CLOCK_BUSINESS_ORIGIN": self.clock.business_origin.isoformat(),
@@ -95,14 +110,20 @@ class Pipeline:
             "LAPOR_NOTIFIER_QUIET_END_LOCAL": "00:00",
         }
 
+    def mount(self) -> bool:
+        """Give database and broker a file system each, before `up`; return whether it was done."""
+        self.has_volumes = mount(self.home)
+        return self.has_volumes
+
     def up(self) -> None:
         """Start all of it, silently; return when it is ready."""
         quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
-        services = tuple(
-            service.model_copy(update={"env": {**service.env, **self._env}})
-            for service in stack.DEFAULT_PLAN.services
-        )
-        plan = stack.DEFAULT_PLAN.model_copy(update={"services": services})
+        plan = stack.DEFAULT_PLAN.model_copy(update={
+            "services": tuple(self._spoilt(service) for service in stack.DEFAULT_PLAN.services),
+            "provision": stack.PROVISION if len(self.brokers) == 1 else REPLICATED,
+            "brokers": len(self.brokers),
+            "broker_properties": rights.PROPERTIES,
+        })  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", ResourceWarning
@@ -110,6 +131,11 @@ class Pipeline:
             stack.up(self.home, default_cache(), quiet, plan=plan)
         found = stack.connection(self.home)
         self.kafka, self.postgres = found.kafka, found.postgres
+
+    def _spoilt(self, service: Service) -> Service:
+        """Return a service that can be hurt from inside."""
+        env = {**service.env, **self._env}
+        return service.model_copy(update={"factory": bugs.FACTORY, "env": env})
 
     # ---- looking
 
@@ -198,20 +224,36 @@ class Pipeline:
         file.touch()
         return file
 
+    def plant(self, stage: str, report: str, bug: str) -> Path:
+        """Have a stage's rule fail for a report; taking the file returned away mends it."""
+        file = self.bug_folder / f"{stage}!{report}"
+        draft = file.with_name(f".{file.name}")
+        draft.write_text(bug)
+        return draft.rename(file)
+
     def worker(self, stage: str, replica: str) -> subprocess.Popen[bytes]:
         """Start another process of a stage."""
         port = self._ports.take(WORKER_PORT)
         service = next(s for s in stack.DEFAULT_PLAN.services if s.name == stage)
-        seat = Seat(service=service, port=port)
+        seat = Seat(service=self._spoilt(service), port=port)
         log = self.home.log(f"{stage}-{replica}-{time.time_ns()}")
         with log.open("wb") as output:
             started = subprocess.Popen(
                 [sys.executable, "-m", *command([seat])],
-                env={**self._supervised(), **seat.env, **self._env, "LAPOR_REPLICA": replica},
+                env={**self._supervised(), **seat.env, "LAPOR_REPLICA": replica},
                 cwd=self.home.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         self._workers.append(started)
         return started
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Give a command of `lapor`, as an operator would; returns when it has ended."""
+        env = {**self._supervised(), "USER": "operator", "COLUMNS": "200"}
+        lapor = str(Path(sys.executable).with_name("lapor"))
+        return subprocess.run(
+            [lapor, *words], env=env, check=False, capture_output=True, text=True,
+            timeout=COMMAND_SECONDS_MAX, cwd=self.home.root,
+        )  # fmt: skip
 
     def _supervised(self) -> Mapping[str, str]:
         secrets = self.home.read_secrets()
@@ -230,6 +272,7 @@ class Pipeline:
 def remove(home: Home) -> None:
     """End what still runs for a home, and delete it."""
     _end_all(home)
+    unmount(home, is_kept=False)
     remove_folder(home)
     shutil.rmtree(home.root, ignore_errors=True)
 

@@ -15,22 +15,23 @@ from aiokafka import TopicPartition
 from rich.console import Console
 
 from tests.faults.account import Account, last_words, show
+from tests.faults.aftermath import Aftermath
 from tests.faults.checker.reading import places, reader, tables
 from tests.faults.checker.rules import READS
 from tests.faults.inflict import Hand
 from tests.faults.load.mouth import Mouth
 from tests.faults.load.town import Town
+from tests.faults.mistakes import Mistakes
 from tests.faults.noise import Noise
 from tests.faults.pipeline import Pipeline
 from tests.faults.recovery import Progress
-from tests.faults.schedule import STAGES, Fault, schedule
+from tests.faults.schedule import STAGES, Fault, Place, schedule
 
 DRAIN_SECONDS_MAX: Final = 90.0
 OVERTIME_SECONDS_MAX: Final = 420.0  # after the last fault: it, silence, and what neither bounds
 CLOSE_SECONDS_MAX: Final = 15.0
 CHECK_SECONDS_MAX: Final = 900
 EXPECTED_EXITS: Final = (-9, -3, 0)  # killed; PostgreSQL's "immediate"
-SERVERS: Final = ("kafka", "postgres")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Options:
     rate: float
     is_short: bool
     is_calm: bool = False
+    brokers: int = 1
+    only: frozenset[str] = frozenset()  # kinds of faults
     json: Path | None = None
 
 
@@ -50,15 +53,10 @@ def run(options: Options, out: Console) -> bool:
 
     The home stays where it is, with its logs and data, if something was.
     """
-    planned = schedule(options.seed, options.seconds, is_short=options.is_short)
-    if options.is_calm:
-        planned = []
-    out.print(f"faults of seed {options.seed}, at {options.rate:g} reports/s:")
-    for fault in planned:
-        out.print(f"  {fault}", highlight=False)
     began = time.monotonic()
-    with Pipeline() as pipeline:
+    with Pipeline(brokers=options.brokers) as pipeline:
         try:
+            planned = _plan(pipeline, options, out)
             pipeline.up()
             out.print(f"up after {time.monotonic() - began:.0f} s in {pipeline.home.root}")
             account = asyncio.run(Run(pipeline, options, planned, out).play())
@@ -66,7 +64,7 @@ def run(options: Options, out: Console) -> bool:
             show(account, out)
             if not is_sound:
                 pipeline.keep()
-                last_words(pipeline, (*SERVERS, *STAGES), out)
+                last_words(pipeline, (*pipeline.brokers, "postgres", *STAGES), out)
         except Exception:
             pipeline.keep()
             raise
@@ -75,6 +73,23 @@ def run(options: Options, out: Console) -> bool:
                 out.print(f"logs and data stay in {pipeline.home.root}", soft_wrap=True)
     out.print(f"{time.monotonic() - began:.0f} s; seed {options.seed}")
     return is_sound
+
+
+def _plan(pipeline: Pipeline, options: Options, out: Console) -> list[Fault]:
+    """Return what will be done, and show it; mount what it needs."""
+    wants_volumes = options.is_short and options.brokers == 1 and not options.is_calm
+    if wants_volumes and not pipeline.mount():
+        out.print("disk full: left out, this machine lets nobody mount a file system here")
+    place = Place(options.brokers, has_volumes=pipeline.has_volumes)
+    planned = schedule(options.seed, options.seconds, is_short=options.is_short, place=place)
+    if options.is_calm:
+        planned = []
+    if options.only:
+        planned = [fault for fault in planned if fault.kind in options.only]
+    out.print(f"faults of seed {options.seed}, at {options.rate:g} reports/s:")
+    for fault in planned:
+        out.print(f"  {fault}", highlight=False)
+    return planned
 
 
 class Run:
@@ -88,6 +103,9 @@ class Run:
         self._town = Town(pipeline.kafka, self._mouth, options.seed, pipeline.clock)
         self._noise = Noise(pipeline.kafka, self._mouth, options.seed)
         self._progress = Progress(pipeline.kafka)
+        aftermath = Aftermath(self._progress)
+        self._mistakes = Mistakes(pipeline, self._town, aftermath)
+        self._hand = Hand(pipeline, aftermath, self._mistakes)
         self._account = Account()
         self._background: list[asyncio.Task[Any]] = []
         self._act = "the faults are not over"  # what a run that takes too long was at
@@ -138,11 +156,11 @@ class Run:
             self._account.problems.append(f"the run itself failed: {error!r}")
 
     async def _inflict(self) -> None:
-        hand, began = Hand(self._pipeline, self._progress), time.monotonic()
+        began = time.monotonic()
 
         async def one(fault: Fault) -> None:
             await asyncio.sleep(max(0.0, began + fault.at_seconds - time.monotonic()))
-            suffered = await hand.inflict(fault)
+            suffered = await self._hand.inflict(fault)
             self._account.suffered.append(suffered)
             at = time.monotonic() - began
             seconds = suffered.recovery_seconds
@@ -204,7 +222,8 @@ class Run:
         exits = self._pipeline.exits()
         account.exits = {f"{name} {code}": n for (name, code), n in sorted(exits.items())}
         for (name, code), n in exits.items():
-            if code not in EXPECTED_EXITS and not (name in SERVERS and code > 0):
+            is_server = name == "postgres" or name in self._pipeline.brokers
+            if code not in EXPECTED_EXITS and not is_server:
                 account.problems.append(f"{name} ended {n} times by itself, with {code}")
         for suffered in account.suffered:
             if not suffered.is_done or suffered.note:
@@ -213,6 +232,7 @@ class Run:
         intended = {
             "seed": self._options.seed,
             "poison": self._noise.poison,
+            "bugs": self._mistakes.planned,
             "unsound": sorted(self._mouth.unsound),
             "clock": [
                 clock.scale, clock.real_origin.isoformat(), clock.business_origin.isoformat()

@@ -57,6 +57,7 @@ class Buried(NamedTuple):
 
     reason: str
     ids: int
+    report: str  # whose case it was decided for, if it came so far
 
 
 @dataclass(slots=True)
@@ -141,7 +142,8 @@ class World:
         stage, topic = record.header("stage"), record.header("topic")
         at = (stage, topic, int(record.header("partition")), int(record.header("offset")))
         before = self.buried.get(at)
-        self.buried[at] = Buried(record.header("reason"), before.ids + 1 if before else 1)
+        ids = before.ids + 1 if before else 1
+        self.buried[at] = Buried(record.header("reason"), ids, record.header("report"))
 
     def _is_repeat(self, record: Record) -> bool:
         event_id = record.header("ce_id")
