@@ -64,4 +64,4 @@ def last_words(pipeline: Pipeline, names: Iterable[str], out: Console) -> None:
         out.print(pipeline.status(name), markup=False, highlight=False)
         for log in sorted(pipeline.home.logs.glob(f"{name}*.log")):
             for line in pipeline.words(log.stem, LINES):
-                out.print(f"{log.stem}: {line[:400]}", markup=False, highlight=False)
+                out.print(f"{log.stem}: {line[:220]}", markup=False, highlight=False)

@@ -156,7 +156,7 @@ class Run:
             self._account.problems.append(f"the run itself failed: {error!r}")
 
     async def _inflict(self) -> None:
-        began = time.monotonic()
+        began, told = time.monotonic(), set[str]()
 
         async def one(fault: Fault) -> None:
             await asyncio.sleep(max(0.0, began + fault.at_seconds - time.monotonic()))
@@ -166,7 +166,8 @@ class Run:
             seconds = suffered.recovery_seconds
             said = "-" if seconds is None else f"{seconds:.1f} s"
             self._out.print(f"{at:6.1f} s  {fault}: {said} {suffered.note}", highlight=False)
-            last_words(self._pipeline, suffered.silent, self._out)
+            last_words(self._pipeline, set(suffered.silent) - told, self._out)
+            told.update(suffered.silent)
 
         await asyncio.gather(*map(one, self._planned))
 

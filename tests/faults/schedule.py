@@ -18,10 +18,11 @@ OUTAGE_SECONDS_LONG: Final = 60.0
 FREEZE_SECONDS: Final = 12.0  # longer than a session of the consumer group (10 s)
 START_SECONDS: Final = 4.0  # before the first fault, so that all stages have work
 
-TWIN_AT_SECONDS: Final = 50.0  # of a round
+TWIN_AT_SECONDS: Final = 58.0  # of a round
 PARKED_SECONDS: Final = 5.0  # before a bug is mended
 FULL_SECONDS: Final = 6.0
-REVOKED_SECONDS: Final = 12.0
+REVOKED_SECONDS: Final = 12.0  # longer than a session
+REVOKED_SHARE: Final = 0.36  # of a round
 NODE_SECONDS: Final = 12.0  # without one broker of three
 
 Kind = Literal[
@@ -90,17 +91,17 @@ class _Round:
         yield from self._kills()
         yield Fault(self._at(5.0), "scale", self._joined, seconds=24.0, workers=workers)
         yield Fault(self._at(11.0), "freeze", self._joined, seconds=FREEZE_SECONDS)
-        yield Fault(self._share(0.27), "broker", seconds=outage)
+        yield Fault(self._share(0.32), "broker", seconds=outage)
         yield Fault(self._at(TWIN_AT_SECONDS), "twin", self._twin, seconds=10.0)
-        yield Fault(self._share(0.66), "postgres", seconds=outage)
+        yield Fault(self._share(0.68), "postgres", seconds=outage)
         yield Fault(self._share(0.88), "both", seconds=outage)
         yield from self._mistakes()
         if place.has_volumes:
-            yield Fault(self._share(0.52), "broker full", seconds=FULL_SECONDS)
+            yield Fault(self._share(0.57), "broker full", seconds=FULL_SECONDS)
             yield Fault(self._share(0.77), "postgres full", seconds=FULL_SECONDS)
         if place.brokers > 1:
             leads, coordinates = self._draw.sample(CORE, 2)
-            yield Fault(self._share(0.52), "leader", leads, seconds=NODE_SECONDS)
+            yield Fault(self._share(0.57), "leader", leads, seconds=NODE_SECONDS)
             yield Fault(self._share(0.77), "coordinator", coordinates, seconds=NODE_SECONDS)
 
     def _kills(self) -> Iterator[Fault]:
@@ -118,7 +119,7 @@ class _Round:
             yield Fault(self._share(share), "raise", stage, seconds=PARKED_SECONDS)
         yield Fault(self._share(0.15), "oversize", "routing", seconds=PARKED_SECONDS)
         yield Fault(self._share(0.36), "refuse", self._refused, seconds=OUTAGE_SECONDS)
-        yield Fault(self._share(0.36), "rights", self._revoked, seconds=REVOKED_SECONDS)
+        yield Fault(self._share(REVOKED_SHARE), "rights", self._revoked, seconds=REVOKED_SECONDS)
 
     def _at(self, seconds: float) -> float:
         return round(self._began + seconds, 1)
@@ -128,9 +129,11 @@ class _Round:
 
     def _free(self, at: float, stage: str) -> float:
         """Return a time at which no other fault of one stage alone befalls it."""
+        revoked = self._length * REVOKED_SHARE
         spells = {
             self._joined: (0.0, 32.0),
             self._twin: (TWIN_AT_SECONDS - 4, TWIN_AT_SECONDS + 16),
+            self._revoked: (revoked - 4, revoked + REVOKED_SECONDS + 8),
         }
         since, until = spells.get(stage, (0.0, 0.0))
         return self._at(at if not since <= at < until else until + self._draw.uniform(0, 5))
