@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from deploy.cli.provision import configs_of
 from shared.postgres import PASSING
-from shared.topics import writes
+from shared.topics import Stream, writes
 from tests.faults import rights
 from tests.faults.aftermath import Aftermath, Suffered
 from tests.faults.checker.names import schema_of
@@ -99,27 +99,16 @@ class Mistakes:
 
     async def refuse(self, fault: Fault) -> Suffered:
         """Lower what the broker takes of a stage below any event; then put it right."""
-        stream = writes(fault.stage)
-        lowered = {**dict(configs_of(stream)), "max.message.bytes": str(BYTES_MAX_LOWERED)}
-        log = self.pipeline.home.log(fault.stage)
+        stream, log = writes(fault.stage), self.pipeline.home.log(fault.stage)
         before = log.stat().st_size
-        await self._until(lambda: self._set(stream.topic(), lowered))
+        await self._until(
+            lambda: _done(take_at_most(self.pipeline.kafka, stream, BYTES_MAX_LOWERED))
+        )
         await asyncio.sleep(fault.seconds)
         if not await self._until(self._topics_applied):
             return Suffered(fault, is_done=False, recovery_seconds=None, note="not put right")
         note = _note("MessageSizeTooLargeError" in log.read_text()[before:])
         return await self.aftermath.of(fault, (fault.stage,), time.monotonic(), note)
-
-    async def _set(self, topic: str, configs: dict[str, str]) -> bool:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.pipeline.kafka)
-        try:
-            await admin.start()
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)])
-        except (KafkaError, OSError):
-            return False
-        finally:
-            await admin.close()
-        return True
 
     async def _topics_applied(self) -> bool:
         done = await asyncio.to_thread(self.pipeline.command, "topics", "apply")
@@ -129,19 +118,12 @@ class Mistakes:
         """Take a stage's right to its group away for a while."""
         group, log = f"lapor.{fault.stage}", self.pipeline.home.log(fault.stage)
         before = log.stat().st_size
-        await self._until(lambda: self._right(rights.revoke, group))
+        await self._until(lambda: _done(rights.revoke(self.pipeline.kafka, group)))
         await asyncio.sleep(fault.seconds)
-        if not await self._until(lambda: self._right(rights.restore, group)):
+        if not await self._until(lambda: _done(rights.restore(self.pipeline.kafka, group))):
             return Suffered(fault, is_done=False, recovery_seconds=None, note="not put right")
         note = _note("GroupAuthorizationFailedError" in log.read_text()[before:])
         return await self.aftermath.of(fault, (fault.stage,), time.monotonic(), note)
-
-    async def _right(self, change: Callable[[str, str], Awaitable[None]], group: str) -> bool:
-        try:
-            await change(self.pipeline.kafka, group)
-        except (KafkaError, OSError):
-            return False
-        return True
 
     async def _until(self, is_so: Callable[[], Awaitable[bool]]) -> bool:
         """Try until it is so; return whether it was in time."""
@@ -151,6 +133,31 @@ class Mistakes:
                 return False
             await asyncio.sleep(AGAIN_SECONDS)
         return True
+
+
+async def take_at_most(kafka: str, stream: Stream, bytes_max: int) -> None:
+    """Have the broker refuse what is larger in a stream; `lapor topics apply` puts it right.
+
+    Raises:
+        KafkaError: the broker did not take it, or is away.
+    """
+    configs = {**dict(configs_of(stream)), "max.message.bytes": str(bytes_max)}
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, stream.topic(), configs)
+        await admin.alter_configs([resource])
+    finally:
+        await admin.close()
+
+
+async def _done(change: Awaitable[None]) -> bool:
+    """Make a change; return whether the broker was there to take it."""
+    try:
+        await change
+    except (KafkaError, OSError):
+        return False
+    return True
 
 
 def _note(was_told: bool) -> str:  # noqa: FBT001 - what the log says
