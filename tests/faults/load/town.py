@@ -44,11 +44,11 @@ class Town:
 
     # ---- people
 
-    async def submit(self, rate: float, until: asyncio.Event) -> None:
+    async def submit(self, rate: float, until: asyncio.Event, at_least: int = 0) -> None:
         """Hand in a life after the other, at so many a second, until told to stop."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        while not until.is_set():
+        while not until.is_set() or self.submitted < at_least:
             each = life(self._seed, self.submitted)
             self._lives[each.report_id] = each
             self._do(self._hand_in(each))
