@@ -78,7 +78,7 @@ class Service:
         client_id = f"{stage.name}-{socket.gethostname()}-{settings.replica}"
         self.log = KafkaLog(settings, client_id)
         self.broker = StageBroker(
-            settings.kafka,
+            settings.kafka.split(","),  # FastStream takes one text for one broker
             client_id=client_id,
             allow_auto_create_topics=False,
             metadata_max_age_ms=METADATA_AGE_MS_MAX,

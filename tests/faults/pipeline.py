@@ -118,11 +118,13 @@ class Pipeline:
     def up(self) -> None:
         """Start all of it, silently; return when it is ready."""
         quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
+        is_alone = len(self.brokers) == 1
         plan = stack.DEFAULT_PLAN.model_copy(update={
             "services": tuple(self._spoilt(service) for service in stack.DEFAULT_PLAN.services),
-            "provision": stack.PROVISION if len(self.brokers) == 1 else REPLICATED,
+            "provision": stack.PROVISION if is_alone else REPLICATED,
             "brokers": len(self.brokers),
-            "broker_properties": rights.PROPERTIES,
+            # Controllers that know each other by no name cannot elect one while there are rules.
+            "broker_properties": rights.PROPERTIES if is_alone else {},
         })  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter(

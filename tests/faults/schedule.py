@@ -96,6 +96,9 @@ class _Round:
         yield Fault(self._share(0.68), "postgres", seconds=outage)
         yield Fault(self._share(0.88), "both", seconds=outage)
         yield from self._mistakes()
+        if place.brokers == 1:
+            seconds = REVOKED_SECONDS
+            yield Fault(self._share(REVOKED_SHARE), "rights", self._revoked, seconds=seconds)
         if place.has_volumes:
             yield Fault(self._share(0.57), "broker full", seconds=FULL_SECONDS)
             yield Fault(self._share(0.77), "postgres full", seconds=FULL_SECONDS)
@@ -119,7 +122,6 @@ class _Round:
             yield Fault(self._share(share), "raise", stage, seconds=PARKED_SECONDS)
         yield Fault(self._share(0.15), "oversize", "routing", seconds=PARKED_SECONDS)
         yield Fault(self._share(0.36), "refuse", self._refused, seconds=OUTAGE_SECONDS)
-        yield Fault(self._share(REVOKED_SHARE), "rights", self._revoked, seconds=REVOKED_SECONDS)
 
     def _at(self, seconds: float) -> float:
         return round(self._began + seconds, 1)
