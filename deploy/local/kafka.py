@@ -169,6 +169,21 @@ class Kafka:
             return False
         return len(answer) == 12 and struct.unpack(">iii", answer)[2] >= max(1, len(self.voters))  # noqa: PLR2004
 
+    def properties(self, data: Path) -> str:
+        """Return its configuration, with its log in a folder."""
+        voters = self.voters or (self.controller_port,)
+        lines = PROPERTIES.format(
+            node=self.node,
+            voters=",".join(f"{n}@{LOOPBACK}:{port}" for n, port in enumerate(voters, start=1)),
+            replicas=len(voters),
+            insync=len(voters) // 2 + 1,
+            port=self.port,
+            controller_port=self.controller_port,
+            data=data,
+            record_bytes_max=RECORD_BYTES_MAX,
+        )
+        return lines + "".join(f"{key}={value}\n" for key, value in self.more.items())
+
     def _format(self, data: Path) -> None:
         properties = self._write_properties("format.properties", data)
         same = uuid.uuid5(uuid.NAMESPACE_URL, self.home.root.as_uri())  # for all nodes of a stack
@@ -189,18 +204,7 @@ class Kafka:
 
     def _write_properties(self, name: str, data: Path) -> Path:
         path = self.folder / name
-        voters = self.voters or (self.controller_port,)
-        lines = PROPERTIES.format(
-            node=self.node,
-            voters=",".join(f"{n}@{LOOPBACK}:{port}" for n, port in enumerate(voters, start=1)),
-            replicas=len(voters),
-            insync=len(voters) // 2 + 1,
-            port=self.port,
-            controller_port=self.controller_port,
-            data=data,
-            record_bytes_max=RECORD_BYTES_MAX,
-        )
-        path.write_text(lines + "".join(f"{key}={value}\n" for key, value in self.more.items()))
+        path.write_text(self.properties(data))
         return path
 
     def _java(self, *arguments: str | Path) -> list[str]:
