@@ -1,7 +1,7 @@
 """`python -m tests.faults [--seed N] [--minutes M] [--short]`: hurt a real stack, then count.
 
-The short form takes three to four minutes. `--minutes 11 --reports 20000` kills a hundred times at a
-rate that two cores should sustain; for 100,000 reports reckon an hour: `--minutes 60`. A run is
+The short form takes three to four minutes. `--minutes 11 --reports 20000` kills a hundred times, at
+a rate that two cores should sustain; for 100,000 reports reckon an hour: `--minutes 60`. A run is
 repeated by its seed: the same lives, the same faults at the same times (the machine still decides
 what each process was doing then).
 """
