@@ -18,7 +18,7 @@ def pytest_collectstart() -> None:
 
     settings.register_profile(
         "quick",
-        max_examples=25,
+        max_examples=20,
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],

@@ -226,9 +226,9 @@ def _leg(story: Story, row: Row, opened: Fact, stop: Fact | None, group: str) ->
 
 
 def _stop(row: Row, opened: Fact, stops: Sequence[Fact]) -> Fact | None:
-    """Return a run's first stop, of `stops` in canonical order; one from before counts at its start.
+    """Return a run's first stop, of `stops` in canonical order.
 
-    Of several at one time the lowest number is the first.
+    One from before the start counts at the start; of several at one time the lowest number counts.
     """
     late_from = bisect_right(stops, opened.at, key=lambda f: f.at)
     found = [f for f in stops[:late_from] if f is not opened and row.stops_it(opened, f)]
