@@ -45,8 +45,9 @@ bench: setup  ## throughput and latency beside their baselines, as ratios
 bench-sla: setup  ## the cost of time: ticks, breaches at one second, recompute, compute
 	@$(RUN) python -m tests.load.bench_sla
 
-faults: setup  ## kill, pause, cut and repeat, then count (SEED=1 MINUTES=10; the short form: SHORT=1)
-	@$(RUN) python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES))
+faults: setup  ## kill, pause, cut, fill and repeat, then count (SHORT=1 SEED=1; MINUTES=11 REPORTS=100000; BROKERS=3)
+	@$(RUN) python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(REPORTS),--reports $(REPORTS)) $(if $(BROKERS),--brokers $(BROKERS))
 
 train: setup  ## train the screening model and print, honestly, how good it is
 	@$(RUN) python -m deploy.screening.train
