@@ -4,29 +4,37 @@ Reads cases and look-ups through `State`, writes nothing: the shell saves what i
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from types import MappingProxyType
+from typing import Final, Generic, TypeVar
 
 import structlog
 from pydantic import BaseModel
 
 from shared import lanes
 from shared.cases import Stored
-from shared.envelope import Outbound, Record
+from shared.envelope import Outbound, Record, text
 from shared.inbound import DeadLetter, Inbound, Reader, Replayed
 from shared.lanes import Partition, Refusal, Refused, lane_case
 from shared.metrics import Meters
 from shared.outbound import TooLarge, Writer
 from shared.parking import Kept
-from shared.ports import State
+from shared.ports import Memory, State
+from shared.restoring import Order, Past, Told, compare, letter_key, place_of, sequence_of
 from shared.stage import Limits, Stage
 from shared.vault import SealBroken
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
-NOTHING = Stored(0, 0, b"", None)
+Place = tuple[str, int, int]
+NOTHING: Final = Stored(0, 0, b"", None)
+OTHERWISE: Final = "decided_otherwise"
+"""Why a case is parked: a record decided again says something else than the world has read."""
+LEFT_OVER: Final = "not_decided_again"
+"""Why a case is parked: what the world has read of it, no record that is left says."""
+_NOTHING_TOLD: Final[Mapping[str, Told]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -35,6 +43,7 @@ class Work:
 
     cases: dict[str, Stored]
     known: object = None
+    past: Past = field(default_factory=dict)  # what was said before the database was restored
     lane: str = ""
     policies: dict[str, object] = field(default_factory=dict)
     changed: dict[str, Stored] = field(default_factory=dict)
@@ -71,7 +80,10 @@ class Decider(Generic[C, P]):
         meters: Meters,
         logger: structlog.stdlib.BoundLogger,
         limits: Limits,
+        memory: Memory | None = None,
     ) -> None:
+        self.order: Order | None = None  # to compare with what was said before
+        self._memory = memory
         self._stage = stage
         self._reader = reader
         self._writer = writer
@@ -109,12 +121,19 @@ class Decider(Generic[C, P]):
 
     # ---- what the rules may see
 
-    async def _prepared(self, found: Iterable[object], state: State) -> Work:
+    async def _prepared(
+        self, found: Sequence[Inbound | Replayed | DeadLetter], state: State
+    ) -> Work:
         items = [item for item in found if isinstance(item, Inbound | Replayed)]
         wanted = {item.report_id for item in items}
         if self._stage.policy_of is not None:
             wanted |= {lane_case(item.record.partition) for item in items}
         work = Work(await state.cases(sorted(wanted)) if wanted else {})
+        if self.order is not None and self._memory is not None:
+            places = {
+                place_of(i.replay.original if isinstance(i, Replayed) else i.record) for i in found
+            }
+            work.past = await self._memory.told(sorted(wanted | places))
         gather = self._stage.gather
         if gather is None or not items:
             work.known = self._stage.policy
@@ -158,11 +177,13 @@ class Decider(Generic[C, P]):
 
     def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
         policy = self._policy(work, inbound.record.partition)
+        told = work.past.get(inbound.report_id, _NOTHING_TOLD)
+        sequence = sequence_of(stored.sequence, told) if told else stored.sequence
         try:
             decision = self._stage.decide(
                 stored.case, inbound.event, inbound.cause, policy  # type: ignore[arg-type]
             )  # fmt: skip
-            outbounds = self._writer.write(decision, inbound, stored.sequence)
+            outbounds = self._writer.write(decision, inbound, sequence)
         except TooLarge as large:
             self._bury(work, inbound.record, "event_too_large", str(large), inbound.report_id)
             return
@@ -173,10 +194,18 @@ class Decider(Generic[C, P]):
             self._bury(work, inbound.record, "rule_raised", why, inbound.report_id)
             self._park(work, inbound)
             return
+        said = len(outbounds)
+        if self.order is not None:
+            outbounds, differs = compare(told, inbound, outbounds, self.order)
+            said = said if outbounds else 0
+            if differs:
+                self._bury(work, inbound.record, OTHERWISE, differs, inbound.report_id)
+                self._park(work, inbound)
+                return
         work.change(
             inbound.report_id,
             stored._replace(
-                sequence=stored.sequence + len(outbounds),
+                sequence=sequence + said,
                 decided=stored.decided + inbound.id_hash,
                 case=decision.case,
             ),
@@ -189,7 +218,10 @@ class Decider(Generic[C, P]):
         self, work: Work, record: Record, reason: str, detail: str, report_id: str = ""
     ) -> None:
         work.dead += 1
-        work.say([self._writer.dead_letter(record, reason, detail, report_id)])
+        letter = self._writer.dead_letter(record, reason, detail, report_id)
+        key = letter_key(text(dict(letter.headers)["ce_id"]), reason)
+        if key not in work.past.get(place_of(record), _NOTHING_TOLD):
+            work.say([letter])
         self._meters.dead_letter(reason)
         self._logger.error(
             "dead_letter", reason=reason, detail=detail, topic=record.topic,
@@ -239,6 +271,25 @@ class Decider(Generic[C, P]):
                 case DeadLetter():
                     self._bury(work, item.record, item.reason, item.detail)
 
+    def left_over(
+        self, cases: Mapping[str, Stored], past: Past, events: Mapping[Place, Record], lane: str
+    ) -> Work:
+        """Park the cases of which the world has read what no record said again.
+
+        The first such event stands in the letter and at the head of the case's queue; a replay
+        has nothing to decide in it, and goes on with the queue.
+        """
+        work = Work(dict(cases), past=past, lane=lane, recent=self._recent)
+        for report_id, told in past.items():
+            first, *more = told.values()
+            record = events[first.topic, first.partition, first.offset]
+            detail = f"{text(dict(record.headers).get('ce_type'))} and {len(more)} more"
+            self._bury(work, record, LEFT_OVER, detail, report_id)
+            stored = work.case(report_id)
+            parked = self._reader.parking.add(stored.parked, record)
+            work.change(report_id, stored._replace(parked=parked))
+        return work
+
     # ---- bounds
 
     def _within_limit(self, dead: int, records: int) -> deque[int]:
@@ -250,6 +301,7 @@ class Decider(Generic[C, P]):
             raise Refused([
                 Refusal(
                     Partition(self._stage.name, 0),
+                    "limit",
                     f"{count} of the last {len(recent)} records could not be decided",
                     "Nothing of this batch was saved. Mend the rule or the sender, start again",
                 )
