@@ -45,6 +45,7 @@ class Work:
     known: object = None
     past: Past = field(default_factory=dict)  # what was said before the database was restored
     lane: str = ""
+    is_releasing: bool = False  # a replay lets what was parked be decided
     policies: dict[str, object] = field(default_factory=dict)
     changed: dict[str, Stored] = field(default_factory=dict)
     outbounds: list[Outbound] = field(default_factory=list)
@@ -196,7 +197,9 @@ class Decider(Generic[C, P]):
             return
         said = len(outbounds)
         if self.order is not None:
-            outbounds, differs = compare(told, inbound, outbounds, self.order)
+            outbounds, differs = compare(
+                told, inbound, outbounds, self.order, is_released=work.is_releasing
+            )
             said = said if outbounds else 0
             if differs:
                 self._bury(work, inbound.record, OTHERWISE, differs, inbound.report_id)
@@ -260,7 +263,9 @@ class Decider(Generic[C, P]):
             todo += queue[1:]
             stored = stored._replace(parked=b"")
         work.change(item.report_id, stored)
+        work.is_releasing = True
         self._read_and_take(work, todo)
+        work.is_releasing = False
         self._meters.skipped(f"replayed_{item.replay.action}")
 
     def _read_and_take(self, work: Work, records: Sequence[Kept]) -> None:

@@ -146,7 +146,7 @@ class KafkaLog:
             bootstrap_servers=self._settings.kafka,
             client_id=self._client_id,
             auto_offset_reset="none",
-            max_partition_fetch_bytes=2 * STREAM_BYTES_MAX,
+            max_partition_fetch_bytes=STREAM_BYTES_MAX,  # of each, since one waits for the others
         )
         await consumer.start()
         try:

@@ -120,14 +120,19 @@ class Compared(NamedTuple):
 
 
 def compare(
-    told: Mapping[str, Told], inbound: Inbound, outbounds: Sequence[Outbound], order: Order
+    told: Mapping[str, Told],
+    inbound: Inbound,
+    outbounds: Sequence[Outbound],
+    order: Order,
+    *,
+    is_released: bool,
 ) -> Compared:
     """Compare what a record says now with what was said at the same record before.
 
-    A record below the committed offset was published whole; above it, what was not said yet may
-    be new. What its stream no longer keeps can neither be compared nor is it said again.
+    What was committed was published whole, unless it stood parked (`is_released`: a replay lets
+    it go now); of the rest, what was not said yet may be new. What its stream no longer keeps
+    can neither be compared nor is it said again.
     """
-    then = _said_at(told, inbound)
     now: set[str] = set()
     unsaid, otherwise = [], []
     for outbound in outbounds:
@@ -141,9 +146,9 @@ def compare(
             otherwise.append(_header(outbound, "ce_type"))
     found = {
         "says otherwise": otherwise,
-        "says no more": [t.event_id for t in then if t.event_id not in now],
+        "says no more": [t.event_id for t in _said_at(told, inbound) if t.event_id not in now],
     }
-    if _was_published(told, inbound, order):
+    if not is_released and _was_published(told, inbound, order):
         found["did not say before"] = [_header(outbound, "ce_type") for outbound in unsaid]
     return Compared(unsaid, "; ".join(f"{how}: {', '.join(w)}" for how, w in found.items() if w))
 

@@ -4,17 +4,22 @@ The histories V5 and V6, on the real shell: what the world has read is not said 
 be said otherwise waits for an operator, and an end in the middle changes nothing.
 """
 
+import contextlib
 import copy
+import random
 from collections.abc import Sequence
 
 import pytest
 from pydantic import BaseModel
 
+from shared.cases import Stored
 from shared.deciding import LEFT_OVER, OTHERWISE
 from shared.decision import Cause, Decision
-from shared.lanes import Refused
+from shared.lanes import Partition, Refused
+from shared.outbound import partition_of
 from shared.topics import DEAD_LETTERS, ROUTING
 from tests.integration.echo import Echo, decide
+from tests.simulation.chain import REPORTS, Fold, Release, at_routing
 from tests.simulation.memory import CLEAR, Crash, MemoryPast, MemoryRecord
 from tests.simulation.world import LANE, REPORT, A, B, World
 
@@ -214,3 +219,63 @@ async def test_a_database_restored_under_a_running_stage_is_refused_too() -> Non
 
     assert world.said() == ["a0", "a1"]
     assert len(world.broker.read(DEAD_LETTERS.name)) == 0
+
+
+HERE, THERE = (Partition(p.topic, partition_of(REPORTS[0].encode())) for p in (A, B))
+
+
+def folding(case: Fold | None, event: BaseModel, cause: Cause, _known: object) -> Decision[Fold]:
+    """Say nothing, one or two events, other ones for every order of what was seen."""
+    return at_routing(case, event, cause, Release(is_broken=False))
+
+
+async def lived_at_random(dice: random.Random) -> tuple[World, dict[str, Stored]]:
+    """Live through records in batches of any order; the database is then of an earlier moment."""
+    world = World(rule=folding)
+    worker = await world.started(HERE, THERE)
+    left = {
+        HERE: [world.accepted(f"a{n}", report=dice.choice(REPORTS[:2])) for n in range(8)],
+        THERE: [world.asked(f"b{n}", report=dice.choice(REPORTS[:2])) for n in range(8)],
+    }
+    backups = [copy.deepcopy((world.state.rows, world.state.kept))]
+    while any(left.values()):
+        batch = []
+        for p in dice.sample([HERE, THERE], 2):
+            count = dice.randrange(4)
+            batch += left[p][:count]
+            del left[p][:count]
+        if batch:
+            await worker.shell.batch(batch)
+            backups.append(copy.deepcopy((world.state.rows, world.state.kept)))
+    then = dict(world.state.kept)
+    world.state.rows, world.state.kept = dice.choice(backups)
+    return world, then
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_at_random_one_id_keeps_one_payload_and_each_case_is_as_it_was_or_parked(
+    seed: int,
+) -> None:
+    """Whatever the batches were, whenever the backup was made, wherever the recovery was killed."""
+    dice = random.Random(seed)
+    world, then = await lived_at_random(dice)
+    before = raw(world)
+    world.memory = MemoryPast(world.state)
+    world.memory.give(world.broker, "routing", (HERE, THERE))
+    first = world.worker()
+    first.crash_at.append(dice.choice(["before_save", "saved", "published", "never"]))
+    with contextlib.suppress(Crash):
+        await first.shell.restore()
+
+    await world.worker().shell.restore()
+    await world.started(HERE, THERE)
+
+    payloads = {dict(r.headers)["ce_id"]: r.value for r in before}
+    for record in raw(world)[len(before) :]:
+        assert payloads.get(dict(record.headers)["ce_id"]) == record.value, "only said again"
+    parked = {letter["report"].decode() for letter in world.dead()}
+    for report, case in then.items():
+        now = world.state.kept[report]
+        assert bool(now.parked) == (report in parked)
+        if not now.parked:
+            assert (now.case, now.sequence) == (case.case, case.sequence)
