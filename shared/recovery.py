@@ -1,6 +1,6 @@
 """What the shell asks of the past after its database was restored: in what order, what is left."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -50,7 +50,7 @@ class Recovery:
         times = [self._reader.now(record).isoformat() for record in records]
         return decided_when(zip(records, keys, times, strict=True), past)
 
-    async def left_over(self, order: Order, state: State) -> AsyncIterator[LeftOver]:
+    async def left_over(self, order: Order, state: State) -> AsyncGenerator[LeftOver, None]:
         """Yield what was said and, with all decided again, by no record; forget what was.
 
         A case that is parked says more when it is released: of it nothing is left over yet.

@@ -243,13 +243,15 @@ class Shell(Generic[C, P]):
         """Park the cases of which the world has read what nothing said again; return how many."""
         any_of = {self._lane_of(p): p for p in order.until}
         parked = 0
-        async for left in recovery.left_over(order, self._state):
-            lanes = await self._load([left.lane])
-            await self._publish_unconfirmed(lanes.values())
-            work = self._decider.left_over(left.cases, left.past, left.events, left.lane)
-            at = any_of[left.lane]
-            await self._save_and_publish(lanes, {at: lanes[left.lane].positions.get(at, 0)}, work)
-            parked += len(left.past)
+        async with aclosing(recovery.left_over(order, self._state)) as found:
+            async for left in found:
+                lanes = await self._load([left.lane])
+                await self._publish_unconfirmed(lanes.values())
+                work = self._decider.left_over(left.cases, left.past, left.events, left.lane)
+                at = any_of[left.lane]
+                ends = {at: lanes[left.lane].positions.get(at, 0)}
+                await self._save_and_publish(lanes, ends, work)
+                parked += len(left.past)
         return parked
 
     # ---- save, publish
