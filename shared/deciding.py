@@ -20,7 +20,7 @@ from shared.inbound import DeadLetter, Inbound, Reader, Replayed
 from shared.lanes import Partition, Refusal, Refused, lane_case
 from shared.metrics import Meters
 from shared.outbound import TooLarge, Writer
-from shared.parking import Kept
+from shared.parking import Action, Kept
 from shared.ports import Memory, State
 from shared.restoring import Order, Past, Told, compare, letter_key, place_of, sequence_of
 from shared.stage import Limits, Stage
@@ -45,7 +45,7 @@ class Work:
     known: object = None
     past: Past = field(default_factory=dict)  # what was said before the database was restored
     lane: str = ""
-    is_releasing: bool = False  # a replay lets what was parked be decided
+    releasing: Action | None = None  # how a replay lets what was parked be decided
     policies: dict[str, object] = field(default_factory=dict)
     changed: dict[str, Stored] = field(default_factory=dict)
     outbounds: list[Outbound] = field(default_factory=list)
@@ -198,10 +198,10 @@ class Decider(Generic[C, P]):
         said = len(outbounds)
         if self.order is not None:
             outbounds, differs = compare(
-                told, inbound, outbounds, self.order, is_released=work.is_releasing
+                told, inbound, outbounds, self.order, is_released=work.releasing is not None
             )
             said = said if outbounds else 0
-            if differs:
+            if differs and work.releasing != "accept":
                 self._bury(work, inbound.record, OTHERWISE, differs, inbound.report_id)
                 self._park(work, inbound)
                 return
@@ -263,9 +263,9 @@ class Decider(Generic[C, P]):
             todo += queue[1:]
             stored = stored._replace(parked=b"")
         work.change(item.report_id, stored)
-        work.is_releasing = True
+        work.releasing = item.replay.action
         self._read_and_take(work, todo)
-        work.is_releasing = False
+        work.releasing = None
         self._meters.skipped(f"replayed_{item.replay.action}")
 
     def _read_and_take(self, work: Work, records: Sequence[Kept]) -> None:
@@ -292,7 +292,8 @@ class Decider(Generic[C, P]):
             self._bury(work, record, LEFT_OVER, detail, report_id)
             stored = work.case(report_id)
             parked = self._reader.parking.add(stored.parked, record)
-            work.change(report_id, stored._replace(parked=parked))
+            number = sequence_of(stored.sequence, told)
+            work.change(report_id, stored._replace(parked=parked, sequence=number))
         return work
 
     # ---- bounds

@@ -54,6 +54,11 @@ class Standing:
         return max(self.position or 0, self.bounds.start)
 
     @property
+    def is_forgotten(self) -> bool:
+        """Say whether records were decided that the database knows nothing of, or may have been."""
+        return self.position is None or (self.bounds.committed or 0) > self.position
+
+    @property
     def again(self) -> int:
         """Count the records that were decided before and are to be decided again."""
         return max(0, min(self.bounds.committed or 0, self.bounds.end) - self.start)
@@ -77,7 +82,7 @@ class Behind(NamedTuple):
     stage: str
     partitions: list[Standing]
     own: Span
-    since_ms: int | None  # the time of the first record to decide again
+    since_ms: int | None  # since when what it said may be said again
     ordered: bool
 
     @property
@@ -111,7 +116,7 @@ async def look(bootstrap: str, pool: Pool, stage: str) -> Behind:
             _standing(stage, p, positions.get(p), Bounds(*bounds[p], committed.get(p)))
             for p in places
         ]
-        since = await _first_time(consumer, standing)
+        since = await _since(consumer, standing)
         own = await _own(consumer, stage, since)
     return Behind(stage, standing, own, since, is_ordered)
 
@@ -162,8 +167,14 @@ async def _stored(pool: Pool, stage: str) -> tuple[dict[Partition, int], bool]:
         ) from None
 
 
-async def _first_time(consumer: AIOKafkaConsumer, standing: Sequence[Standing]) -> int | None:
-    """Return the broker's time of the earliest record to decide again; None if there is none."""
+async def _since(consumer: AIOKafkaConsumer, standing: Sequence[Standing]) -> int | None:
+    """Return since when what the stage said may be said again; None if nothing is to be decided.
+
+    It is the broker's time of the earliest record to decide again; where one is gone that had been
+    decided and is forgotten, nobody knows its time.
+    """
+    if any(s.lost and s.is_forgotten for s in standing):
+        return 0
     firsts = {
         TopicPartition(*s.partition): (s.start, s.start + 1)
         for s in standing
@@ -178,7 +189,7 @@ async def _own(consumer: AIOKafkaConsumer, stage: str, since_ms: int | None) -> 
     if since_ms is None:
         return {}
     places = [TopicPartition(*p) for p in await _partitions(consumer, said_by(stage))]
-    at = await consumer.offsets_for_times(dict.fromkeys(places, since_ms - MARGIN_MS))
+    at = await consumer.offsets_for_times(dict.fromkeys(places, max(0, since_ms - MARGIN_MS)))
     bounds = await bounds_of(consumer, places)
     return {p: (at[p].offset if at[p] else bounds[p][1], bounds[p][1]) for p in places}
 

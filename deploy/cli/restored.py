@@ -110,8 +110,9 @@ def page(found: Behind) -> Iterator[str]:
         "that may be new"
     )
     if found.since_ms is not None:
-        since = datetime.fromtimestamp(found.since_ms / 1000, UTC)
-        yield f"{found.own_events:,} events of its own to compare with, since {since:%F %T} UTC"
+        since = f"since {datetime.fromtimestamp(found.since_ms / 1000, UTC):%F %T} UTC"
+        since = since if found.since_ms else "all there are"
+        yield f"{found.own_events:,} events of its own to compare with, {since}"
     if found.has_loss:
         yield _loss(found)
 

@@ -127,6 +127,23 @@ async def test_after_the_rule_is_mended_a_replay_decides_what_waited_and_compare
     assert world.state.kept[REPORT].sequence == 3
 
 
+async def test_an_operator_may_accept_what_is_decided_now_and_what_was_said_stays_said() -> None:
+    """Head and queue are decided; their events are not published under ids that were read."""
+    world = await lived(["a0"], ["a1"], ["a2"])
+    before = raw(world)
+    world.state.kept.clear()
+    world.rule = otherwise
+    await restored(world)
+
+    worker = await world.started()
+    await worker.shell.batch([world.replay("accept"), world.accepted("a3")])
+
+    assert raw(world)[:-1] == before
+    assert world.said() == ["a0", "a1", "a2", "a3"]
+    assert dict(raw(world)[-1].headers)["sequence"] == b"4"
+    assert len(world.dead()) == 1
+
+
 @pytest.mark.parametrize("point", ["before_save", "saved", "published"])
 async def test_an_end_in_the_middle_changes_nothing(point: str) -> None:
     """It goes on from the saved positions; nothing is compared with itself."""
