@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import structlog
 from pydantic import BaseModel
@@ -35,6 +35,7 @@ OTHERWISE: Final = "decided_otherwise"
 LEFT_OVER: Final = "not_decided_again"
 """Why a case is parked: what the world has read of it, no record that is left says."""
 _NOTHING_TOLD: Final[Mapping[str, Told]] = MappingProxyType({})
+CASE_FULL: Final = "case_full"
 
 
 @dataclass(slots=True)
@@ -69,6 +70,13 @@ class Work:
         self.by_lane.setdefault(self.lane, []).extend(outbounds)
 
 
+class Before(NamedTuple):
+    """What was said before the database was restored, and the order to decide it again."""
+
+    order: Order
+    memory: Memory
+
+
 class Decider(Generic[C, P]):
     """Decides batches for one stage."""
 
@@ -81,10 +89,8 @@ class Decider(Generic[C, P]):
         meters: Meters,
         logger: structlog.stdlib.BoundLogger,
         limits: Limits,
-        memory: Memory | None = None,
     ) -> None:
-        self.order: Order | None = None  # to compare with what was said before
-        self._memory = memory
+        self.before: Before | None = None  # to be compared with
         self._stage = stage
         self._reader = reader
         self._writer = writer
@@ -130,11 +136,11 @@ class Decider(Generic[C, P]):
         if self._stage.policy_of is not None:
             wanted |= {lane_case(item.record.partition) for item in items}
         work = Work(await state.cases(sorted(wanted)) if wanted else {})
-        if self.order is not None and self._memory is not None:
+        if self.before is not None:
             places = {
                 place_of(i.replay.original if isinstance(i, Replayed) else i.record) for i in found
             }
-            work.past = await self._memory.told(sorted(wanted | places))
+            work.past = await self.before.memory.told(sorted(wanted | places))
         gather = self._stage.gather
         if gather is None or not items:
             work.known = self._stage.policy
@@ -171,14 +177,30 @@ class Decider(Generic[C, P]):
                 self._meters.skipped("repeat")
                 return
             inbound = inbound.as_repeat()
-        if stored.parked:
+        if len(stored.decided) >= self._limits.decided_bytes_max:
+            self._turn_away(work, inbound, stored)
+        elif stored.parked:
             self._park(work, inbound)
         else:
             self._decide(work, inbound, stored)
 
+    def _turn_away(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+        """Decide nothing more for a case that has decided so much: no sender may let it grow.
+
+        A door answers each of its messages, told by their places, and remembers none. Elsewhere
+        it is the senders' doing and no sign of a bad release: it does not count against the limit.
+        """
+        if not self._stage.is_door:
+            detail = f"its report has decided {len(stored.decided) // 8} records"
+            self._bury(work, inbound.record, CASE_FULL, detail, inbound.report_id)
+            return
+        if not inbound.cause.is_repeat:
+            inbound = inbound.as_repeat()
+        self._decide(work, inbound.at_full_case(), stored)
+
     def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
         policy = self._policy(work, inbound.record.partition)
-        told = work.past.get(inbound.report_id, _NOTHING_TOLD)
+        told = work.past.get(inbound.report_id)
         sequence = sequence_of(stored.sequence, told) if told else stored.sequence
         try:
             decision = self._stage.decide(
@@ -195,32 +217,40 @@ class Decider(Generic[C, P]):
             self._bury(work, inbound.record, "rule_raised", why, inbound.report_id)
             self._park(work, inbound)
             return
-        said = len(outbounds)
-        if self.order is not None:
-            outbounds, differs = compare(
-                told, inbound, outbounds, self.order, is_released=work.releasing is not None
-            )
-            said = said if outbounds else 0
-            if differs and work.releasing != "accept":
-                self._bury(work, inbound.record, OTHERWISE, differs, inbound.report_id)
-                self._park(work, inbound)
-                return
+        unsaid = self._unsaid(work, inbound, outbounds)
+        if unsaid is None:
+            self._park(work, inbound)
+            return
         work.change(
             inbound.report_id,
             stored._replace(
-                sequence=sequence + said,
-                decided=stored.decided + inbound.id_hash,
+                sequence=sequence + (len(outbounds) if unsaid else 0),
+                decided=stored.decided + (b"" if inbound.cause.is_full else inbound.id_hash),
                 case=decision.case,
             ),
         )
         work.policies.pop(inbound.report_id, None)
-        work.say(outbounds)
+        work.say(unsaid)
         self._meters.decided(inbound.event, decision)
+
+    def _unsaid(
+        self, work: Work, inbound: Inbound, outbounds: list[Outbound]
+    ) -> list[Outbound] | None:
+        """Return what was not said before a restore: usually all; None if the rest is otherwise."""
+        if self.before is None:
+            return outbounds
+        told = work.past.get(inbound.report_id, _NOTHING_TOLD)
+        is_released = work.releasing is not None
+        found = compare(told, inbound, outbounds, self.before.order, is_released=is_released)
+        if found.differs and work.releasing != "accept":
+            self._bury(work, inbound.record, OTHERWISE, found.differs, inbound.report_id)
+            return None
+        return found.unsaid
 
     def _bury(
         self, work: Work, record: Record, reason: str, detail: str, report_id: str = ""
     ) -> None:
-        work.dead += 1
+        work.dead += reason != CASE_FULL
         letter = self._writer.dead_letter(record, reason, detail, report_id)
         key = letter_key(text(dict(letter.headers)["ce_id"]), reason)
         if key not in work.past.get(place_of(record), _NOTHING_TOLD):

@@ -28,20 +28,18 @@ class Recovery:
     """Answers from the memory of what was said and from the stage's own streams."""
 
     def __init__(
-        self, memory: Memory, log: Log, reader: Reader, lane_of: Callable[[Partition], str]
+        self,
+        memory: Memory,
+        log: Log,
+        reader: Reader,
+        lane_of: Callable[[Partition], str],
+        decided_bytes_max: int,
     ) -> None:
+        self._decided_bytes_max = decided_bytes_max
         self._memory = memory
         self._log = log
         self._reader = reader
         self._lane_of = lane_of
-
-    async def order(self) -> Order | None:
-        """Return what is to be decided again or compared."""
-        return await self._memory.order()
-
-    async def fulfilled(self) -> None:
-        """Note that all was decided again."""
-        await self._memory.fulfilled()
 
     async def when(self, records: Sequence[Record]) -> list[When]:
         """Return when records were decided, as far as what they said tells."""
@@ -61,7 +59,7 @@ class Recovery:
             after, past = subjects[-1], await self._memory.told(subjects)
             cases = await state.cases(subjects)
             by_lane: dict[str, dict[str, dict[str, Told]]] = {}
-            for report_id, told in _unsaid(past, cases).items():
+            for report_id, told in self._unsaid(past, cases).items():
                 own = str(next(iter(told.values())).partition)  # in the core the lane's name
                 lane = own if own in lanes else min(lanes)
                 by_lane.setdefault(lane, {})[report_id] = told
@@ -76,6 +74,25 @@ class Recovery:
                 ]
             )
 
+    def _unsaid(self, past: Past, cases: Mapping[str, Stored]) -> dict[str, dict[str, Told]]:
+        """Return what was said because of a record that the case has not decided.
+
+        A case that has decided as much as it may remembers no more of what it answered.
+        """
+        found: dict[str, dict[str, Told]] = {}
+        for subject, told in past.items():
+            case = cases.get(subject, NOTHING)
+            if case.parked or len(case.decided) >= self._decided_bytes_max:
+                continue
+            left = {
+                t.event_id: t
+                for t in told.values()
+                if not t.is_letter and not remembers(case.decided, id_hash(t.cause_id))
+            }
+            if left:
+                found[subject] = left
+        return found
+
     async def _events(self, past: Past) -> dict[Place, Record]:
         """Read the stage's own events where they lie."""
         wanted = {(t.topic, t.partition, t.offset) for told in past.values() for t in told.values()}
@@ -89,15 +106,3 @@ class Recovery:
             async for records in batches:
                 found |= {(r.topic, r.partition, r.offset): r for r in records}
         return {place: found[place] for place in wanted}
-
-
-def _unsaid(past: Past, cases: Mapping[str, Stored]) -> dict[str, dict[str, Told]]:
-    """Return what was said because of a record that the case has not decided."""
-    found: dict[str, dict[str, Told]] = {}
-    for subject, told in past.items():
-        case = cases.get(subject, NOTHING)
-        for t in told.values():
-            is_decided = t.is_letter or remembers(case.decided, id_hash(t.cause_id))
-            if not is_decided and not case.parked:
-                found.setdefault(subject, {})[t.event_id] = t
-    return found

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from shared import lanes as lane_rules
 from shared.cases import Conflict, LaneSave
-from shared.deciding import Decider, Work
+from shared.deciding import Before, Decider, Work
 from shared.envelope import Outbound, Record
 from shared.inbound import Reader
 from shared.lanes import Bounds, Lane, Partition, Refusal, Refused
@@ -65,15 +65,10 @@ class Shell(Generic[C, P]):
         self._checkpoint = checkpoint
         self._lane_of = lane_rules.door_lane if stage.is_door else lane_rules.core_lane
         self._decider = Decider(
-            stage,
-            reader=reader,
-            writer=writer,
-            meters=meters,
-            logger=logger,
-            limits=self._limits,
-            memory=memory,
+            stage, reader=reader, writer=writer, meters=meters, logger=logger, limits=self._limits
         )
-        self._recovery = None if memory is None else Recovery(memory, log, reader, self._lane_of)
+        self._reader = reader
+        self._memory = memory
         self._lock = asyncio.Lock()
         self._lanes: dict[str, Lane] = {}
         self._confirmed: dict[str, int] = {}  # lane -> token whose events were acknowledged to us
@@ -81,6 +76,8 @@ class Shell(Generic[C, P]):
         self.positions: dict[Partition, int] = {}
         self.stopping = asyncio.Event()
         self.is_waiting = False  # for the database or the broker
+        self.is_assigned = False  # was told of an assignment at least once, if only an empty one
+        self.attempt_since: float | None = None  # monotonic seconds; None between attempts
 
     # ---- what the consumer calls
 
@@ -94,6 +91,7 @@ class Shell(Generic[C, P]):
         async with self._lock:
             self.positions = {}
             await self._persist(lambda: self._take_up(mine))
+            self.is_assigned = True
 
     async def batch(self, records: Sequence[Record]) -> None:
         """Decide a batch, wholly or not at all; waits as long as database or broker are away.
@@ -209,12 +207,14 @@ class Shell(Generic[C, P]):
     # ---- after the database was restored
 
     async def _restore(self) -> None:
-        recovery = self._recovery
-        if recovery is None:
+        memory = self._memory
+        if memory is None or (order := await memory.order()) is None:
             return
-        order = self._decider.order = await recovery.order()
-        if order is None or not order.until:
+        self._decider.before = Before(order, memory)
+        if not order.until:
             return
+        most = self._limits.decided_bytes_max
+        recovery = Recovery(memory, self._log, self._reader, self._lane_of, most)
         while spans := await self._spans(order):
             left = sum(end - start for start, end in spans.values())
             self._logger.warning("deciding_again", records=left)
@@ -227,8 +227,9 @@ class Shell(Generic[C, P]):
                 at = lane_rules.start_at(self._stage.name, gone.partition, gone.position, bounds)
                 raise Refused([at] if isinstance(at, Refusal) else []) from gone
         parked = await self._park_left_over(recovery, order)
-        await recovery.fulfilled()
-        self._decider.order = await recovery.order()
+        await memory.fulfilled()
+        compared = await memory.order()
+        self._decider.before = None if compared is None else Before(compared, memory)
         self._logger.warning("decided_again", not_decided_again=parked)
 
     async def _spans(self, order: Order) -> dict[Partition, tuple[int, int]]:
@@ -289,7 +290,7 @@ class Shell(Generic[C, P]):
         delay = 0.1
         while True:
             try:
-                result = await action()
+                result = await self._attempt(action)
             except Conflict as lost:
                 self._logger.warning("conflict_again", why=str(lost))
                 self._meters.conflicts.inc()
@@ -308,6 +309,13 @@ class Shell(Generic[C, P]):
             else:
                 self.is_waiting = False
                 return result
+
+    async def _attempt(self, action: Callable[[], Awaitable[T]]) -> T:
+        self.attempt_since = monotonic()
+        try:
+            return await action()
+        finally:
+            self.attempt_since = None
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -20,15 +20,18 @@ CATEGORIES = ("1397", "942", "928", "963")
 CLASSES = tuple(ReportClass)
 
 
-async def fill(bootstrap: str, count: int) -> None:
-    """Write that many accepted reports, each another report, spread over the partitions."""
+async def fill(bootstrap: str, count: int, first: int = 0) -> None:
+    """Write that many accepted reports, each another report, spread over the partitions.
+
+    A second call needs another `first`, or its reports are those of the call before.
+    """
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=1_000_000
     )
     await producer.start()
     event_type = INSTITUTION.type_of(ReportAccepted)
     by_partition: dict[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]] = defaultdict(list)
-    for number in range(count):
+    for number in range(first, first + count):
         report = report_id("bench", str(number))
         event = ReportAccepted(
             report_id=report, institution="3204", holding=1, by="officer-1",
