@@ -4,29 +4,37 @@ Reads cases and look-ups through `State`, writes nothing: the shell saves what i
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from types import MappingProxyType
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import structlog
 from pydantic import BaseModel
 
 from shared import lanes
 from shared.cases import Stored
-from shared.envelope import Outbound, Record
+from shared.envelope import Outbound, Record, text
 from shared.inbound import DeadLetter, Inbound, Reader, Replayed
 from shared.lanes import Partition, Refusal, Refused, lane_case
 from shared.metrics import Meters
 from shared.outbound import TooLarge, Writer
-from shared.parking import Kept
-from shared.ports import State
+from shared.parking import Action, Kept
+from shared.ports import Memory, State
+from shared.restoring import Order, Past, Told, compare, letter_key, place_of, sequence_of
 from shared.stage import Limits, Stage
 from shared.vault import SealBroken
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
-NOTHING = Stored(0, 0, b"", None)
+Place = tuple[str, int, int]
+NOTHING: Final = Stored(0, 0, b"", None)
+OTHERWISE: Final = "decided_otherwise"
+"""Why a case is parked: a record decided again says something else than the world has read."""
+LEFT_OVER: Final = "not_decided_again"
+"""Why a case is parked: what the world has read of it, no record that is left says."""
+_NOTHING_TOLD: Final[Mapping[str, Told]] = MappingProxyType({})
 CASE_FULL: Final = "case_full"
 
 
@@ -36,7 +44,9 @@ class Work:
 
     cases: dict[str, Stored]
     known: object = None
+    past: Past = field(default_factory=dict)  # what was said before the database was restored
     lane: str = ""
+    releasing: Action | None = None  # how a replay lets what was parked be decided
     policies: dict[str, object] = field(default_factory=dict)
     changed: dict[str, Stored] = field(default_factory=dict)
     outbounds: list[Outbound] = field(default_factory=list)
@@ -60,6 +70,13 @@ class Work:
         self.by_lane.setdefault(self.lane, []).extend(outbounds)
 
 
+class Before(NamedTuple):
+    """What was said before the database was restored, and the order to decide it again."""
+
+    order: Order
+    memory: Memory
+
+
 class Decider(Generic[C, P]):
     """Decides batches for one stage."""
 
@@ -73,6 +90,7 @@ class Decider(Generic[C, P]):
         logger: structlog.stdlib.BoundLogger,
         limits: Limits,
     ) -> None:
+        self.before: Before | None = None  # to be compared with
         self._stage = stage
         self._reader = reader
         self._writer = writer
@@ -110,12 +128,19 @@ class Decider(Generic[C, P]):
 
     # ---- what the rules may see
 
-    async def _prepared(self, found: Iterable[object], state: State) -> Work:
+    async def _prepared(
+        self, found: Sequence[Inbound | Replayed | DeadLetter], state: State
+    ) -> Work:
         items = [item for item in found if isinstance(item, Inbound | Replayed)]
         wanted = {item.report_id for item in items}
         if self._stage.policy_of is not None:
             wanted |= {lane_case(item.record.partition) for item in items}
         work = Work(await state.cases(sorted(wanted)) if wanted else {})
+        if self.before is not None:
+            places = {
+                place_of(i.replay.original if isinstance(i, Replayed) else i.record) for i in found
+            }
+            work.past = await self.before.memory.told(sorted(wanted | places))
         gather = self._stage.gather
         if gather is None or not items:
             work.known = self._stage.policy
@@ -175,11 +200,13 @@ class Decider(Generic[C, P]):
 
     def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
         policy = self._policy(work, inbound.record.partition)
+        told = work.past.get(inbound.report_id)
+        sequence = sequence_of(stored.sequence, told) if told else stored.sequence
         try:
             decision = self._stage.decide(
                 stored.case, inbound.event, inbound.cause, policy  # type: ignore[arg-type]
             )  # fmt: skip
-            outbounds = self._writer.write(decision, inbound, stored.sequence)
+            outbounds = self._writer.write(decision, inbound, sequence)
         except TooLarge as large:
             self._bury(work, inbound.record, "event_too_large", str(large), inbound.report_id)
             return
@@ -190,23 +217,44 @@ class Decider(Generic[C, P]):
             self._bury(work, inbound.record, "rule_raised", why, inbound.report_id)
             self._park(work, inbound)
             return
+        unsaid = self._unsaid(work, inbound, outbounds)
+        if unsaid is None:
+            self._park(work, inbound)
+            return
         work.change(
             inbound.report_id,
             stored._replace(
-                sequence=stored.sequence + len(outbounds),
+                sequence=sequence + (len(outbounds) if unsaid else 0),
                 decided=stored.decided + (b"" if inbound.cause.is_full else inbound.id_hash),
                 case=decision.case,
             ),
         )
         work.policies.pop(inbound.report_id, None)
-        work.say(outbounds)
+        work.say(unsaid)
         self._meters.decided(inbound.event, decision)
+
+    def _unsaid(
+        self, work: Work, inbound: Inbound, outbounds: list[Outbound]
+    ) -> list[Outbound] | None:
+        """Return what was not said before a restore: usually all; None if the rest is otherwise."""
+        if self.before is None:
+            return outbounds
+        told = work.past.get(inbound.report_id, _NOTHING_TOLD)
+        is_released = work.releasing is not None
+        found = compare(told, inbound, outbounds, self.before.order, is_released=is_released)
+        if found.differs and work.releasing != "accept":
+            self._bury(work, inbound.record, OTHERWISE, found.differs, inbound.report_id)
+            return None
+        return found.unsaid
 
     def _bury(
         self, work: Work, record: Record, reason: str, detail: str, report_id: str = ""
     ) -> None:
         work.dead += reason != CASE_FULL
-        work.say([self._writer.dead_letter(record, reason, detail, report_id)])
+        letter = self._writer.dead_letter(record, reason, detail, report_id)
+        key = letter_key(text(dict(letter.headers)["ce_id"]), reason)
+        if key not in work.past.get(place_of(record), _NOTHING_TOLD):
+            work.say([letter])
         self._meters.dead_letter(reason)
         self._logger.error(
             "dead_letter", reason=reason, detail=detail, topic=record.topic,
@@ -245,7 +293,9 @@ class Decider(Generic[C, P]):
             todo += queue[1:]
             stored = stored._replace(parked=b"")
         work.change(item.report_id, stored)
+        work.releasing = item.replay.action
         self._read_and_take(work, todo)
+        work.releasing = None
         self._meters.skipped(f"replayed_{item.replay.action}")
 
     def _read_and_take(self, work: Work, records: Sequence[Kept]) -> None:
@@ -255,6 +305,26 @@ class Decider(Generic[C, P]):
                     self._take(work, item)
                 case DeadLetter():
                     self._bury(work, item.record, item.reason, item.detail)
+
+    def left_over(
+        self, cases: Mapping[str, Stored], past: Past, events: Mapping[Place, Record], lane: str
+    ) -> Work:
+        """Park the cases of which the world has read what no record said again.
+
+        The first such event stands in the letter and at the head of the case's queue; a replay
+        has nothing to decide in it, and goes on with the queue.
+        """
+        work = Work(dict(cases), past=past, lane=lane, recent=self._recent)
+        for report_id, told in past.items():
+            first, *more = told.values()
+            record = events[first.topic, first.partition, first.offset]
+            detail = f"{text(dict(record.headers).get('ce_type'))} and {len(more)} more"
+            self._bury(work, record, LEFT_OVER, detail, report_id)
+            stored = work.case(report_id)
+            parked = self._reader.parking.add(stored.parked, record)
+            number = sequence_of(stored.sequence, told)
+            work.change(report_id, stored._replace(parked=parked, sequence=number))
+        return work
 
     # ---- bounds
 
@@ -267,6 +337,7 @@ class Decider(Generic[C, P]):
             raise Refused([
                 Refusal(
                     Partition(self._stage.name, 0),
+                    "limit",
                     f"{count} of the last {len(recent)} records could not be decided",
                     "Nothing of this batch was saved. Mend the rule or the sender, start again",
                 )

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from pydantic import BaseModel
@@ -17,6 +19,7 @@ from shared.topics import READS, REPLAYS, Stream
 from shared.vault import SealBroken
 
 _REPLAYS: Final = REPLAYS.topic()
+_NOTHING: Final[Mapping[bytes, type[BaseModel]]] = MappingProxyType({})
 
 
 class Inbound(NamedTuple):
@@ -57,7 +60,7 @@ class DeadLetter(NamedTuple):
 
 
 class Reader:
-    """Reads what one stage reads, and nothing else.
+    """Reads what one stage reads, and nothing else: the rest is skipped.
 
     In the core a type that the stage does not read is skipped unparsed and what cannot be read is
     a dead letter. At a door everything is answered, so what cannot be read becomes `Unreadable`.
@@ -78,6 +81,10 @@ class Reader:
         self._clock = clock
         self._identify = identify
         self._speakers: dict[str, tuple[Stream, str]] = {}
+
+    def now(self, record: Record) -> datetime:
+        """Return the time at which a record is decided, UTC: the broker's."""
+        return self._clock.of_record(record.timestamp)
 
     def read(self, records: Sequence[Record]) -> list[Inbound | Replayed | DeadLetter]:
         """Return, in order, what is to be decided and what cannot be read."""
@@ -117,7 +124,7 @@ class Reader:
         event_type = headers.get("ce_type")
         if event_type is None:
             raise Poison("missing_header", "ce_type")
-        event_class = self._types[record.topic].get(event_type)
+        event_class = self._types.get(record.topic, _NOTHING).get(event_type)
         if event_class is None:
             return None
         event_id = text(headers.get("ce_id"))
@@ -149,7 +156,7 @@ class Reader:
         return Cause(
             event_id,
             text(headers.get("ce_type")),
-            self._clock.of_record(record.timestamp),
+            self.now(record),
             record.topic,
             record.partition,
             record.offset,
@@ -160,9 +167,12 @@ class Reader:
             text(headers.get("traceparent")),
         )
 
-    def _door(self, record: Record) -> Inbound:
+    def _door(self, record: Record) -> Inbound | None:
         headers = dict(record.headers)
-        stream, speaker = self._speaker(record.topic)
+        found = self._speaker(record.topic)
+        if found is None:
+            return None
+        stream, speaker = found
         message_id = text(headers.get("ce_id"))
         own = message_id or f"@{record.partition}/{record.offset}"
         cause = self._cause(
@@ -188,14 +198,12 @@ class Reader:
         except Poison as poison:
             return Unreadable(reason=poison.reason, detail=poison.detail or None)
 
-    def _speaker(self, topic: str) -> tuple[Stream, str]:
+    def _speaker(self, topic: str) -> tuple[Stream, str] | None:
         known = self._speakers.get(topic)
         if known is None:
-            known = self._speakers[topic] = next(
-                (stream, match.group(1))
-                for pattern, stream in self._families
-                if (match := pattern.match(topic))
-            )
+            for pattern, stream in self._families:
+                if match := pattern.match(topic):
+                    known = self._speakers[topic] = stream, match.group(1)
         return known
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -14,8 +14,9 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from shared.envelope import Outbound
+from shared.envelope import Outbound, Record
 from shared.lanes import Partition
+from shared.restoring import Place, in_order, require
 from shared.settings import Settings
 from shared.topics import READS, STREAM_BYTES_MAX
 
@@ -130,6 +131,41 @@ class KafkaLog:
         """Return where the logs end."""
         found = await self._required.end_offsets([TopicPartition(*p) for p in partitions])
         return {Partition(*p): offset for p, offset in found.items()}
+
+    async def read_again(
+        self, spans: Mapping[Partition, tuple[int, int]], place: Place
+    ) -> AsyncGenerator[list[Record], None]:
+        """Yield the records of spans (first offset, end), in `place`'s order, beside the group.
+
+        Raises:
+            KafkaError: the broker went away. Gone: records were removed by retention.
+        """
+        if not spans:
+            return
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka,
+            client_id=self._client_id,
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=STREAM_BYTES_MAX,  # of each, since one waits for the others
+        )
+        await consumer.start()
+        try:
+            starts = await consumer.beginning_offsets([TopicPartition(*p) for p in spans])
+            require(spans, {Partition(*p): start for p, start in starts.items()})
+            consumer.assign([TopicPartition(*p) for p in spans])
+            for p, (start, _) in spans.items():
+                consumer.seek(TopicPartition(*p), start)
+
+            async def fetch(partitions: Collection[Partition]) -> list[Record]:
+                wanted = [TopicPartition(*p) for p in partitions]
+                found = await consumer.getmany(*wanted, timeout_ms=500)
+                return [record for records in found.values() for record in records]
+
+            async with contextlib.aclosing(in_order(spans, fetch, place)) as batches:
+                async for records in batches:
+                    yield records
+        finally:
+            await consumer.stop()
 
     @property
     def _required(self) -> AIOKafkaConsumer:

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 import msgpack
 
@@ -36,11 +37,22 @@ class Bounds:
     committed: int | None = None
 
 
+Kind = Literal["removed", "recreated", "restored", "lost", "limit"]
+"""Why a stage refuses: records gone, a topic or a database not what it was, too many letters."""
+_ADVICE: Final[Mapping[Kind, str]] = MappingProxyType({
+    "removed": "See how many are lost, and go on without them",
+    "recreated": "Restore the topic; or see what is there, and go on with that",
+    "restored": "Restore a newer backup; or see what is left, and have it decided again",
+    "lost": "Restore the newest backup; see what is left, and have it decided again",
+})  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a stage may not run, and what an operator can do."""
 
     partition: Partition
+    kind: Kind
     what: str
     advice: str
 
@@ -74,47 +86,38 @@ def lane_case(partition: int) -> str:
     return f"registry.{partition}"
 
 
-def start_at(partition: Partition, position: int | None, bounds: Bounds) -> int | Refusal:
+def start_at(
+    stage: str, partition: Partition, position: int | None, bounds: Bounds
+) -> int | Refusal:
     """Return where to go on, or why not (law 2: the positions are the truth and the start)."""
+    found = _trouble(position, bounds)
+    if found is None:
+        return position or 0
+    kind, what = found
+    return Refusal(partition, kind, what, f"{_ADVICE[kind]}: lapor restored {stage}")
+
+
+def _trouble(position: int | None, bounds: Bounds) -> tuple[Kind, str] | None:
+    start, end, committed = bounds.start, bounds.end, bounds.committed
+    if position is None and committed is not None:
+        return (
+            "lost",
+            f"no position although offset {committed} is committed: the database was lost",
+        )
+    if position is None and start > 0:
+        return "removed", f"first start, but records before {start} are gone"
     if position is None:
-        return _first_start(partition, bounds)
-    if position < bounds.start:
-        return Refusal(
-            partition,
-            f"records {position} to {bounds.start - 1} were removed by retention before they were "
-            "decided",
-            "Restore them or accept the loss: set the lane's position to the log's start by hand",
-        )
-    if position > bounds.end:
-        return Refusal(
-            partition,
-            f"position {position} lies beyond the log's end {bounds.end}: the topic was recreated",
-            "Restore the topic, or give the stage a new schema and let it decide all anew",
-        )
-    if bounds.committed is not None and position < bounds.committed:
-        return Refusal(
-            partition,
-            f"position {position} is behind the committed offset {bounds.committed}: the database "
-            "was restored from an older backup",
-            "Restore the newest state, or compare with the stage's own stream before going on",
-        )
-    return position
-
-
-def _first_start(partition: Partition, bounds: Bounds) -> int | Refusal:
-    if bounds.committed is not None:
-        return Refusal(
-            partition,
-            f"no position although offset {bounds.committed} is committed: the database was lost",
-            "Restore the database; or delete the consumer group to decide all anew",
-        )
-    if bounds.start > 0:
-        return Refusal(
-            partition,
-            f"first start, but records before {bounds.start} are gone",
-            "Start the stage before retention removes records, or load the past into its schema",
-        )
-    return 0
+        return None
+    if position < start:
+        records = f"records {position} to {start - 1}"
+        return "removed", f"{records} were removed by retention before they were decided"
+    if position > end:
+        said = f"position {position} lies beyond the log's end {end}"
+        return "recreated", f"{said}: the topic was recreated"
+    if committed is not None and position < committed:
+        said = f"position {position} is behind the committed offset {committed}"
+        return "restored", f"{said}: the database was restored from an older backup"
+    return None
 
 
 def dump_positions(positions: Mapping[Partition, int]) -> str:

@@ -15,7 +15,8 @@ import msgpack
 from shared import topics
 from shared.envelope import Headers, Outbound, Poison, Record, derive_id, text
 
-Action = Literal["retry", "edit", "discard"]
+Action = Literal["retry", "edit", "discard", "accept"]
+"""`accept`: decide, though after a restore the world has read otherwise; that stays said."""
 Seal = Callable[[bytes, str, int, int], bytes]
 ORIGINAL = "original."
 """Begins the name of a header that the original record had."""

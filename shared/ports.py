@@ -1,16 +1,17 @@
 """What the shell needs of Kafka and of PostgreSQL, and nothing more.
 
-`shared/kafka.py` and `shared/cases.py` are the real ones; `tests/simulation/memory.py` has their
-likes in memory, so that the same shell runs over both.
+`shared/kafka.py`, `shared/cases.py` and `shared/past.py` are the real ones;
+`tests/simulation/memory.py` has their likes in memory, so that the same shell runs over both.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from shared.cases import LaneSave, Stored
-from shared.envelope import Outbound
+from shared.envelope import Outbound, Record
 from shared.lanes import Lane, Partition
 from shared.postgres import Connection
+from shared.restoring import Order, Past, Place, Told
 
 
 class Log(Protocol):
@@ -34,6 +35,15 @@ class Log(Protocol):
     async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the offsets at which the logs end."""
 
+    def read_again(
+        self, spans: Mapping[Partition, tuple[int, int]], place: Place
+    ) -> AsyncGenerator[list[Record], None]:
+        """Yield the records of spans (first offset, end), beside the group, in `place`'s order.
+
+        Raises:
+            Gone: some of them were removed by retention.
+        """
+
 
 class State(Protocol):
     """What the shell needs of PostgreSQL."""
@@ -52,3 +62,22 @@ class State(Protocol):
 
     async def gather(self, collect: Callable[[Connection], Awaitable[object]]) -> object:
         """Run look-ups."""
+
+
+class Memory(Protocol):
+    """What the shell needs of what was said before its database was restored."""
+
+    async def order(self) -> Order | None:
+        """Return what is to be decided again or compared; None where there is nothing."""
+
+    async def told(self, subjects: Sequence[str]) -> Past:
+        """Return what was said of some subjects."""
+
+    async def subjects(self, after: str) -> list[str]:
+        """Return the next subjects of which something was said, in order, a bounded number."""
+
+    async def forget(self, told: Sequence[Told]) -> None:
+        """Forget what is settled."""
+
+    async def fulfilled(self) -> None:
+        """Note that all was decided again."""

@@ -31,6 +31,7 @@ from shared.lanes import EX_CONFIG, Partition, Refused
 from shared.metrics import Meters, kafka_middleware
 from shared.outbound import Writer
 from shared.parking import Parking
+from shared.past import PostgresMemory
 from shared.settings import Settings
 from shared.shell import Shell, Stopping
 from shared.stage import Context, Limits, Stage
@@ -128,9 +129,11 @@ class Service:
                 dead_letter_share_max=self.settings.dead_letter_share_max,
             ),
             checkpoint=checkpoint(self.stage.name),
+            memory=PostgresMemory(self.pool),
         )
         self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.meters)
         await self._reach_broker()
+        await self._restore(self.shell)
         # What is alive now stays alive: the collector need not look at it again (speed.md).
         gc.collect()
         gc.freeze()
@@ -162,6 +165,13 @@ class Service:
                 delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
             else:
                 return
+
+    async def _restore(self, shell: Shell[Any, Any]) -> None:
+        """Do what `lapor restored` ordered, before any loop rings or sends and any record comes."""
+        try:
+            await shell.restore()
+        except Refused as refused:
+            self.refuse(str(refused))
 
     async def started(self) -> None:
         """Start what runs beside the consumer."""

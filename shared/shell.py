@@ -8,6 +8,7 @@ What becomes of each record is `shared/deciding.py`. It knows Kafka and PostgreS
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -17,14 +18,16 @@ from pydantic import BaseModel
 
 from shared import lanes as lane_rules
 from shared.cases import Conflict, LaneSave
-from shared.deciding import Decider, Work
+from shared.deciding import Before, Decider, Work
 from shared.envelope import Outbound, Record
 from shared.inbound import Reader
 from shared.lanes import Bounds, Lane, Partition, Refusal, Refused
 from shared.metrics import Meters
 from shared.outbound import Writer
-from shared.ports import Log, State
+from shared.ports import Log, Memory, State
 from shared.postgres import PASSING
+from shared.recovery import Recovery
+from shared.restoring import Gone, Order
 from shared.stage import Limits, Stage
 
 C = TypeVar("C", bound=BaseModel)
@@ -51,7 +54,9 @@ class Shell(Generic[C, P]):
         logger: structlog.stdlib.BoundLogger,
         limits: Limits | None = None,
         checkpoint: Callable[[str], None] = lambda _name: None,
+        memory: Memory | None = None,
     ) -> None:
+        self._stage = stage
         self._log = log
         self._state = state
         self._meters = meters
@@ -62,6 +67,8 @@ class Shell(Generic[C, P]):
         self._decider = Decider(
             stage, reader=reader, writer=writer, meters=meters, logger=logger, limits=self._limits
         )
+        self._reader = reader
+        self._memory = memory
         self._lock = asyncio.Lock()
         self._lanes: dict[str, Lane] = {}
         self._confirmed: dict[str, int] = {}  # lane -> token whose events were acknowledged to us
@@ -95,6 +102,15 @@ class Shell(Generic[C, P]):
         async with self._lock:
             await self._persist(lambda: self._batch(records))
 
+    async def restore(self) -> None:
+        """Decide again what an operator ordered, before anything new; ended, it goes on there.
+
+        Raises:
+            Refused: past the limit of dead letters, or what was to be decided again is gone.
+        """
+        async with self._lock:
+            await self._persist(self._restore)
+
     async def idle(self, seconds: float = 1.0) -> None:
         """Empty the unconfirmed events of lanes that had nothing to do for some seconds."""
         async with self._lock:
@@ -118,7 +134,8 @@ class Shell(Generic[C, P]):
         for partition in sorted(mine):
             lane = lanes[self._lane_of(partition)]
             bounds = Bounds(starts[partition], ends[partition], committed[partition])
-            at = lane_rules.start_at(partition, lane.positions.get(partition), bounds)
+            position = lane.positions.get(partition)
+            at = lane_rules.start_at(self._stage.name, partition, position, bounds)
             if isinstance(at, Refusal):
                 refusals.append(at)
             else:
@@ -167,12 +184,16 @@ class Shell(Generic[C, P]):
         await self._log.commit({p: batch.ends.get(p, positions[p]) for p in touched})
 
     async def _go_back(self, touched: Iterable[Partition], gaps: Iterable[Partition]) -> None:
+        committed = await self._log.committed(gaps)
         starts = await self._log.starts(gaps)
         self._forget()  # another may have decided since what retention has removed since
         lanes = await self._load({self._lane_of(p) for p in touched})
         positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
         found = [
-            lane_rules.start_at(p, positions[p], Bounds(starts[p], positions[p])) for p in gaps
+            lane_rules.start_at(
+                self._stage.name, p, positions[p], Bounds(starts[p], positions[p], committed[p])
+            )
+            for p in gaps
         ]
         lost = [refusal for refusal in found if isinstance(refusal, Refusal)]
         if lost:
@@ -182,6 +203,57 @@ class Shell(Generic[C, P]):
         told = [f"{p.topic}/{p.partition}" for p in gaps]
         self._meters.gaps.inc(len(told))
         self._logger.warning("gap_seek_back", partitions=told)
+
+    # ---- after the database was restored
+
+    async def _restore(self) -> None:
+        memory = self._memory
+        if memory is None or (order := await memory.order()) is None:
+            return
+        self._decider.before = Before(order, memory)
+        if not order.until:
+            return
+        most = self._limits.decided_bytes_max
+        recovery = Recovery(memory, self._log, self._reader, self._lane_of, most)
+        while spans := await self._spans(order):
+            left = sum(end - start for start, end in spans.values())
+            self._logger.warning("deciding_again", records=left)
+            try:
+                async with aclosing(self._log.read_again(spans, recovery.when)) as batches:
+                    async for records in batches:
+                        await self._batch(records)
+            except Gone as gone:
+                bounds = Bounds(gone.start, gone.start)
+                at = lane_rules.start_at(self._stage.name, gone.partition, gone.position, bounds)
+                raise Refused([at] if isinstance(at, Refusal) else []) from gone
+        parked = await self._park_left_over(recovery, order)
+        await memory.fulfilled()
+        compared = await memory.order()
+        self._decider.before = None if compared is None else Before(compared, memory)
+        self._logger.warning("decided_again", not_decided_again=parked)
+
+    async def _spans(self, order: Order) -> dict[Partition, tuple[int, int]]:
+        """Return what is still to be decided again: of each partition first offset and end."""
+        lanes = await self._load({self._lane_of(p) for p in order.until})
+        found = {
+            p: (lanes[self._lane_of(p)].positions.get(p, 0), end) for p, end in order.until.items()
+        }
+        return {p: (start, end) for p, (start, end) in found.items() if start < end}
+
+    async def _park_left_over(self, recovery: Recovery, order: Order) -> int:
+        """Park the cases of which the world has read what nothing said again; return how many."""
+        any_of = {self._lane_of(p): p for p in order.until}
+        parked = 0
+        async with aclosing(recovery.left_over(order, self._state)) as found:
+            async for left in found:
+                lanes = await self._load([left.lane])
+                await self._publish_unconfirmed(lanes.values())
+                work = self._decider.left_over(left.cases, left.past, left.events, left.lane)
+                at = any_of[left.lane]
+                ends = {at: lanes[left.lane].positions.get(at, 0)}
+                await self._save_and_publish(lanes, ends, work)
+                parked += len(left.past)
+        return parked
 
     # ---- save, publish
 

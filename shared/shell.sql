@@ -24,6 +24,28 @@ CREATE INDEX cases_due  ON cases (ring_at) WHERE ring_at IS NOT NULL;
 CREATE INDEX cases_open ON cases (is_open) WHERE is_open;
 CREATE INDEX cases_parked ON cases (report_id) WHERE parked <> '';
 
+-- What `lapor restored` ordered: decide again up to there (shared/restoring.py). At most one row.
+CREATE TABLE restoring (
+    is_one    boolean PRIMARY KEY DEFAULT true CHECK (is_one),
+    until     jsonb  NOT NULL,              -- "topic/partition" -> the log's end when it was ordered
+    committed jsonb  NOT NULL,              -- "topic/partition" -> what the group had committed
+    given_ms  bigint NOT NULL               -- when it was ordered
+);
+-- What the stage said before, to be compared with; empty unless it was ordered.
+CREATE TABLE told (
+    subject    text COLLATE "C" NOT NULL,   -- the report; of a dead letter also its record's place
+    event_id   text COLLATE "C" NOT NULL,
+    cause_id   text   NOT NULL,
+    decided_at text   NOT NULL,             -- time of the record at which it was said, as in ce_time
+    digest     bytea  NOT NULL,
+    sequence   integer NOT NULL,
+    said_ms    bigint NOT NULL,
+    topic      text   NOT NULL,             -- where it lies
+    partition  integer NOT NULL,
+    "offset"   bigint NOT NULL,
+    PRIMARY KEY (subject, event_id)
+);
+
 -- Rolls the batch back when another process was there first.
 CREATE FUNCTION assert_saved(lanes_saved bigint, lanes_meant int, cases_saved bigint, cases_meant int)
 RETURNS void LANGUAGE plpgsql AS $$

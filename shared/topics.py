@@ -301,6 +301,12 @@ def writes(stage: str) -> Stream:
     return own[stage] if stage != "agencies.out" else INBOX
 
 
+def said_by(stage: str) -> tuple[Stream, ...]:
+    """Return every stream that tells others what a stage decided, dead letters included."""
+    own = (s for s in STREAMS if s.producer == stage and s.domain != "alarms")
+    return (*own, DEAD_LETTERS)
+
+
 def alarms(stage: str) -> Stream | None:
     """Return the stage's alarm stream, if it has alarms."""
     return _ALARMS.get(stage)

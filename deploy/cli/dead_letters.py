@@ -182,6 +182,10 @@ def replay(
     reason: Reason = "",
     since: Since = "",
     everything: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Take what is decided otherwise after a restore as it is."),
+    ] = False,
     why: Why = "",
     operator: Operator = "",
     yes: Yes = False,
@@ -202,7 +206,8 @@ def replay(
     found = _read(as_json=as_json)
     with troubles_told():
         chosen = _named(found, ids) if ids else [x for x in found.all if wanted.has(x)]
-    _say(found, chosen, Word("retry", name, why), yes=yes, as_json=as_json)
+    word = Word("accept" if accept else "retry", name, why)
+    _say(found, chosen, word, yes=yes, as_json=as_json)
 
 
 @group.command()
@@ -234,7 +239,10 @@ def _say(
     """Show which letters a word is about, and say it if so told."""
     letters = [x for x in chosen if x.is_open and (word.action == "discard" or x.can_be_decided)]
     now = datetime.now(UTC)
-    doing = {"retry": "decided again", "edit": "decided as edited", "discard": "let go"}
+    doing = {
+        "retry": "decided again", "edit": "decided as edited", "discard": "let go",
+        "accept": "decided again, whatever was said before",
+    }  # fmt: skip
     if not as_json:
         _print_choice(found, chosen, letters)
         head = f"{len(letters):,} to be {doing[word.action]}"

@@ -11,6 +11,7 @@ from deploy.cli import (
     dead_letters,
     deadline,
     explain,
+    restored,
     sla,
     submit,
     topics,
@@ -39,4 +40,5 @@ explain.register()
 sla.register(app)
 topics.register(app)
 dead_letters.register(app)
+restored.register(app)
 calendar.register(app)

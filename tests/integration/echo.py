@@ -26,7 +26,8 @@ class Echo(BaseModel, frozen=True):
 def decide(case: Echo | None, event: BaseModel, cause: Cause, _policy: object) -> Decision[Echo]:
     """Dispatch at every record; one `by` a bug raises until that is mended, `large` says too much.
 
-    `LAPOR_TEST_MENDED` in the environment is the release that mends the bug.
+    `LAPOR_TEST_MENDED` in the environment is the release that mends the bug, `LAPOR_TEST_RULE` one
+    that decides otherwise.
     """
     seen = (case.seen if case else 0) + 1
     if not isinstance(event, ReportAccepted | Dispatch):
@@ -41,7 +42,7 @@ def decide(case: Echo | None, event: BaseModel, cause: Cause, _policy: object) -
             holding=event.holding,
             dispatch=seen,
             unit="6308-001",
-            rule="echo",
+            rule=os.environ.get("LAPOR_TEST_RULE", "echo"),
             why="x" * 1_000_000 if event.by == "large" else "it came",
             by="auto",
             report_class=ReportClass.UNSUPERVISED,

@@ -6,16 +6,26 @@ database in `tests/integration`.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from aiokafka.errors import KafkaTimeoutError
 
 from shared.cases import CaseStore, Conflict, LaneSave, Stored
-from shared.envelope import Outbound
+from shared.envelope import Outbound, Record
 from shared.lanes import Lane, Partition
 from shared.parking import Parking
+from shared.restoring import Order, Place, Told, in_order, require, told_by
+from shared.topics import said_by
 
 
 class MemoryRecord(NamedTuple):
@@ -116,6 +126,65 @@ class MemoryLog:
     async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return where logs end."""
         return {p: len(self.broker.logs[p]) for p in partitions}
+
+    async def read_again(
+        self, spans: Mapping[Partition, tuple[int, int]], place: Place
+    ) -> AsyncGenerator[list[Record], None]:
+        """Yield records of spans, two of a partition at a time."""
+        require(spans, self.broker.starts)
+        at = {p: start for p, (start, _) in spans.items()}
+
+        async def fetch(partitions: Collection[Partition]) -> list[MemoryRecord]:
+            found = [r for p in partitions for r in self.broker.logs[p][at[p] : at[p] + 2]]
+            at.update({Partition(r.topic, r.partition): r.offset + 1 for r in found})
+            return found
+
+        async for records in in_order(spans, fetch, place):
+            yield records
+
+
+@dataclass
+class MemoryPast:
+    """The shell's `Memory`, shared by a stage's workers as a database is."""
+
+    state: "MemoryState"
+    given: Order | None = None
+    past: dict[str, dict[str, Told]] = field(default_factory=dict)
+
+    def give(self, broker: Broker, stage: str, partitions: Iterable[Partition]) -> None:
+        """Order a stage to decide again, as `lapor restored` does."""
+        for stream in said_by(stage):
+            for record in broker.read(stream.topic()):
+                for told in told_by(stage, record):
+                    self.past.setdefault(told.subject, {}).setdefault(told.event_id, told)
+        until = {p: len(broker.logs[p]) for p in partitions}
+        self.given = Order(until, dict(broker.committed[stage]), broker.now_ms)
+
+    async def order(self) -> Order | None:
+        """Return the order."""
+        if self.given is None:
+            parked = {report_id for report_id, s in self.state.kept.items() if s.parked}
+            self.past = {s: told for s, told in self.past.items() if s in parked}
+        return self.given or (Order() if self.past else None)
+
+    async def told(self, subjects: Sequence[str]) -> dict[str, dict[str, Told]]:
+        """Return what was said of some subjects."""
+        return {s: dict(self.past[s]) for s in subjects if s in self.past}
+
+    async def subjects(self, after: str) -> list[str]:
+        """Return the next subject."""
+        return sorted(s for s in self.past if s > after)[:1]
+
+    async def forget(self, told: Sequence[Told]) -> None:
+        """Forget what is settled."""
+        for t in told:
+            del self.past[t.subject][t.event_id]
+            if not self.past[t.subject]:
+                del self.past[t.subject]
+
+    async def fulfilled(self) -> None:
+        """Note that all was decided again."""
+        self.given = None
 
 
 @dataclass

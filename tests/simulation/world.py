@@ -20,7 +20,15 @@ from shared.shell import Shell
 from shared.stage import Limits, Stage
 from shared.topics import AGENCIES, DEAD_LETTERS, INSTITUTION, ROUTING, Stream
 from tests.integration.echo import Echo, decide
-from tests.simulation.memory import CLEAR, Broker, Crash, MemoryLog, MemoryRecord, MemoryState
+from tests.simulation.memory import (
+    CLEAR,
+    Broker,
+    Crash,
+    MemoryLog,
+    MemoryPast,
+    MemoryRecord,
+    MemoryState,
+)
 
 REPORT = "0123456789AB"
 LANE = partition_of(REPORT.encode())
@@ -43,6 +51,7 @@ class World:
 
     broker: Broker = field(default_factory=Broker)
     state: MemoryState = field(default_factory=MemoryState)
+    memory: MemoryPast | None = None
     limits: Limits = field(default_factory=Limits)
     rule: Callable[..., object] = decide
 
@@ -66,6 +75,7 @@ class World:
             logger=structlog.get_logger(),
             limits=self.limits,
             checkpoint=checkpoint,
+            memory=self.memory,
         )
         return Worker(shell, log, crash_at, meters)
 
