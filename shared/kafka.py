@@ -5,6 +5,7 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from time import monotonic
 from typing import Final
 
 from aiokafka import (
@@ -29,6 +30,7 @@ from shared.topics import READS, STREAM_BYTES_MAX
 
 SEND_BATCH_BYTES_MAX: Final = 1_000_000
 """Of one request to one partition; below every topic's `max.message.bytes` (kafka.md section 6)."""
+TELL_SECONDS: Final = 1.0  # between two commits of offsets to Kafka
 ARRIVAL_MS_MAX: Final = 1_000  # between two looks at whether the stage is to stop
 METADATA_AGE_MS_MAX: Final = 30_000  # a new channel or agency is read after at most this
 
@@ -41,6 +43,9 @@ class KafkaLog:
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
         self.consumer: AIOKafkaConsumer | None = None
+        self._untold: dict[Partition, int] = {}  # decided, and not yet committed to Kafka
+        self._tell_from = 0.0  # monotonic seconds
+        self.is_ending = False  # what is committed now is the last that is
 
     async def start(self) -> None:
         """Start a producer; idempotent, all replicas, in order."""
@@ -106,10 +111,22 @@ class KafkaLog:
         await sent
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit, at most once a second; `tell` commits what is left.
+
+        A request to the broker after every batch costs as much as the batch at low load, and the
+        committed offsets serve only metrics and the refusals at a start.
+        """
+        self._untold |= offsets
+        if self.is_ending or monotonic() >= self._tell_from:
+            await self.tell()
+
+    async def tell(self) -> None:
         """Commit for what is still assigned; that another took a partition over is no error."""
         consumer = self.consumer
-        if consumer is None:
+        if consumer is None or not self._untold:
             return
+        offsets, self._untold = self._untold, {}
+        self._tell_from = monotonic() + TELL_SECONDS
         mine = consumer.assignment()
         still = {TopicPartition(*p): offset for p, offset in offsets.items() if p in mine}
         if still:
