@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import Final
@@ -169,6 +170,19 @@ def _append(builder: object, fields: tuple[bytes, bytes, list[tuple[str, bytes]]
     return builder.append(key=key, value=value, timestamp=None, headers=headers)  # type: ignore[attr-defined]
 
 
+async def unread(
+    records: tuple[ConsumerRecord, ...],
+    parse: Callable[[tuple[ConsumerRecord, ...]], Awaitable[KafkaMessage]],
+) -> KafkaMessage:
+    """Stand in for a parser, which would decode every header: slow, and a raise for one not text.
+
+    A header that is no UTF-8 is the shell's to judge, record by record.
+    """
+    message = await parse((replace(records[0], headers=(), value=b""),))
+    message.raw_message = records
+    return message
+
+
 async def whole(message: KafkaMessage) -> KafkaMessage:
     """Stand in for a decoder: the shell reads the raw records itself."""
     return message
@@ -203,6 +217,7 @@ def subscribe(
             RoundRobinPartitionAssignor if family else RangePartitionAssignor
         ],
         listener=listener,
+        parser=unread,
         decoder=whole,
         title=stage,
         description=f"Everything that {stage} reads, in batches",
