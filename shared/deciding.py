@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import structlog
 from pydantic import BaseModel
@@ -27,6 +27,7 @@ from shared.vault import SealBroken
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
 NOTHING = Stored(0, 0, b"", None)
+CASE_FULL: Final = "case_full"
 
 
 @dataclass(slots=True)
@@ -153,10 +154,26 @@ class Decider(Generic[C, P]):
                 self._meters.skipped("repeat")
                 return
             inbound = inbound.as_repeat()
-        if stored.parked:
+        if len(stored.decided) >= self._limits.decided_bytes_max:
+            self._turn_away(work, inbound, stored)
+        elif stored.parked:
             self._park(work, inbound)
         else:
             self._decide(work, inbound, stored)
+
+    def _turn_away(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+        """Decide nothing more for a case that has decided so much: no sender may let it grow.
+
+        A door answers each of its messages, told by their places, and remembers none. Elsewhere
+        it is the senders' doing and no sign of a bad release: it does not count against the limit.
+        """
+        if not self._stage.is_door:
+            detail = f"its report has decided {len(stored.decided) // 8} records"
+            self._bury(work, inbound.record, CASE_FULL, detail, inbound.report_id)
+            return
+        if not inbound.cause.is_repeat:
+            inbound = inbound.as_repeat()
+        self._decide(work, inbound.at_full_case(), stored)
 
     def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
         policy = self._policy(work, inbound.record.partition)
@@ -180,7 +197,7 @@ class Decider(Generic[C, P]):
             Stored(
                 stored.version,
                 stored.sequence + len(outbounds),
-                stored.decided + inbound.id_hash,
+                stored.decided + (b"" if inbound.cause.is_full else inbound.id_hash),
                 decision.case,
                 stored.parked,
             ),
@@ -192,7 +209,7 @@ class Decider(Generic[C, P]):
     def _bury(
         self, work: Work, record: Record, reason: str, detail: str, report_id: str = ""
     ) -> None:
-        work.dead += 1
+        work.dead += reason != CASE_FULL
         work.say([self._writer.dead_letter(record, reason, detail, report_id)])
         self._meters.dead_letter(reason)
         self._logger.error(

@@ -25,7 +25,8 @@ class Cause(NamedTuple):
     a rule knows. `speaker` is the channel or institution that the topic's name gives, empty in the
     core. `message_id` is the sender's own `ce_id` at a door, elsewhere the same as `id`. At a door
     `is_repeat` tells that this very message was decided before (its `id` then differs, so that its
-    answer is an answer of its own); in the core a repeat never reaches a rule.
+    answer is an answer of its own); in the core a repeat never reaches a rule. At a door `is_full`
+    tells that the case has decided as many messages as it may: the answer is no, whatever is said.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Cause(NamedTuple):
     correlation_id: str = ""
     traceparent: str = ""
     is_repeat: bool = False
+    is_full: bool = False
 
     @property
     def first_id(self) -> str:

@@ -34,6 +34,10 @@ class Inbound(NamedTuple):
         again = cause._replace(id=f"{cause.id}@{cause.partition}.{cause.offset}", is_repeat=True)
         return self._replace(cause=again, id_hash=id_hash(again.id))
 
+    def at_full_case(self) -> "Inbound":
+        """Return the record as one that its case, at a door, can take no more."""
+        return self._replace(cause=self.cause._replace(is_full=True))
+
 
 class Replayed(NamedTuple):
     """An operator's word about a dead letter of this stage."""

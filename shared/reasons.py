@@ -69,6 +69,10 @@ _RECORDS: Final = {  # the record could not be read at a door
         "Teks lebih dari 10.000 karakter; persingkat.",
         "The text has more than 10,000 characters; shorten it.",
     ),
+    "too_many_messages": Advice(
+        "Laporan ini sudah menerima terlalu banyak pesan; hubungi pengelola.",
+        "This report has had too many messages; ask the operator.",
+    ),
 }
 
 _SUBMISSIONS: Final = {  # a report, or a reporter's message, at the people's door

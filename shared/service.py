@@ -87,9 +87,12 @@ class Service:
             self.refuse("aiokafka hangs for ever on uvloop after a broker outage; use asyncio")
         self.pool = await self._open_pool()
         files = [postgres.SHELL_SQL, self.stage.schema]
-        for schema, file in self.stage.more_schemas.items():
-            await postgres.apply_schema(self.pool, schema, [file])
-        await postgres.apply_schema(self.pool, self.schema, files)
+        try:
+            for schema, file in self.stage.more_schemas.items():
+                await postgres.apply_schema(self.pool, schema, [file])
+            await postgres.apply_schema(self.pool, self.schema, files)
+        except postgres.OtherSchema as other:
+            self.refuse(str(other))
         key = DeadLetterKey.from_text(self.settings.dead_letter_key.get_secret_value())
         self.shell = Shell(
             self.stage,

@@ -69,6 +69,8 @@ class Shell(Generic[C, P]):
         self.positions: dict[Partition, int] = {}
         self.stopping = asyncio.Event()
         self.is_waiting = False  # for the database or the broker
+        self.is_assigned = False  # was told of an assignment at least once, if only an empty one
+        self.attempt_since: float | None = None  # monotonic seconds; None between attempts
 
     # ---- what the consumer calls
 
@@ -82,6 +84,7 @@ class Shell(Generic[C, P]):
         async with self._lock:
             self.positions = {}
             await self._persist(lambda: self._take_up(mine))
+            self.is_assigned = True
 
     async def batch(self, records: Sequence[Record]) -> None:
         """Decide a batch, wholly or not at all; waits as long as database or broker are away.
@@ -215,7 +218,7 @@ class Shell(Generic[C, P]):
         delay = 0.1
         while True:
             try:
-                result = await action()
+                result = await self._attempt(action)
             except Conflict as lost:
                 self._logger.warning("conflict_again", why=str(lost))
                 self._meters.conflicts.inc()
@@ -234,6 +237,13 @@ class Shell(Generic[C, P]):
             else:
                 self.is_waiting = False
                 return result
+
+    async def _attempt(self, action: Callable[[], Awaitable[T]]) -> T:
+        self.attempt_since = monotonic()
+        try:
+            return await action()
+        finally:
+            self.attempt_since = None
 
     async def _pause(self, seconds: float) -> None:
         try:

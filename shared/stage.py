@@ -53,13 +53,18 @@ class Stage(Generic[C, P]):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the shell; counts, shares, bytes, and seconds."""
+    """Bounds of the shell; counts, shares, bytes, and seconds.
+
+    A case remembers every id that it decided, 8 bytes each: 16,384 of them, where a life has about
+    thirty (a guess far above any other).
+    """
 
     backoff_seconds_max: float = 5.0
     dead_letter_count_max: int = 50
     dead_letter_share_max: float = 0.1
     dead_letter_window: int = 1_000
     parked_bytes_max: int = 4_194_304
+    decided_bytes_max: int = 131_072
 
 
 @dataclass(frozen=True, slots=True)

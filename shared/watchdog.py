@@ -7,7 +7,7 @@ own asks for the logs' ends, and compares them with the shell's positions.
 import asyncio
 import os
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -17,12 +17,19 @@ from shared.metrics import Meters
 from shared.settings import Settings
 from shared.shell import Shell
 
+if TYPE_CHECKING:
+    from shared.lanes import Partition
+
 LOOK_SECONDS: Final = 2.0
 FAILURE_EXIT: Final = 70  # sysexits.h EX_SOFTWARE: restart
 
 
 class Watchdog:
-    """Measures lag and progress; `is_ready` and `is_stuck` answer the health pages."""
+    """Measures lag and progress; `is_ready` and `is_stuck` answer the health pages.
+
+    Three standstills are known by what they look like: records wait and none is decided; one
+    attempt, of a batch or of an assignment, never comes back; no assignment ever comes.
+    """
 
     def __init__(
         self, settings: Settings, stage: str, shell: Shell[Any, Any], meters: Meters
@@ -32,22 +39,33 @@ class Watchdog:
         self._meters = meters
         self._logger = structlog.get_logger().bind(stage=stage)
         self._progress_at = monotonic()
-        self._last: dict[object, int] = {}
+        self._last: dict[Partition, int] = {}
         self._behind = False
 
     @property
     def is_ready(self) -> bool:
         """Say whether the stage holds partitions, reaches its parts, and makes progress."""
-        half = self._settings.watchdog_seconds / 2
-        return bool(self._shell.positions) and not self._shell.is_waiting and not self._late(half)
+        shell, half = self._shell, self._settings.watchdog_seconds / 2
+        return bool(shell.positions) and not shell.is_waiting and not self._standstill(half)
 
     @property
     def is_stuck(self) -> bool:
-        """Say whether records wait and none was decided for the watchdog's time."""
-        return not self._shell.is_waiting and self._late(self._settings.watchdog_seconds)
+        """Say whether the stage has stood still for the watchdog's time."""
+        return bool(self._standstill(self._settings.watchdog_seconds))
 
-    def _late(self, seconds: float) -> bool:
-        return self._behind and monotonic() - self._progress_at > seconds
+    def _standstill(self, seconds: float) -> str:
+        """Return why this process stands still since so long, or nothing.
+
+        Waiting between two attempts at a database or broker that is away is none.
+        """
+        now, shell = monotonic(), self._shell
+        if shell.attempt_since is not None and now - shell.attempt_since > seconds:
+            return "an attempt does not come back"
+        if shell.is_waiting or now - self._progress_at <= seconds:
+            return ""
+        if not shell.is_assigned:
+            return "no assignment comes"
+        return "records wait, none is decided" if self._behind else ""
 
     async def run(self) -> None:
         """Look every two seconds until the stage stops."""
@@ -57,23 +75,24 @@ class Watchdog:
             while not self._shell.stopping.is_set():
                 await asyncio.sleep(LOOK_SECONDS)
                 await self._look(consumer)
-                if self.is_stuck:
-                    self._logger.critical("watchdog", why="records wait, none is decided")
+                if why := self._standstill(self._settings.watchdog_seconds):
+                    self._logger.critical("watchdog", why=why)
                     os._exit(FAILURE_EXIT)
         finally:
             await consumer.stop()
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
-        positions = dict(self._shell.positions)
+        shell, positions = self._shell, dict(self._shell.positions)
         try:
+            if not shell.is_assigned:
+                await consumer.topics()
             ends = await consumer.end_offsets([TopicPartition(*p) for p in positions])
         except (KafkaError, TimeoutError):
             self._progress_at = monotonic()  # the broker is away: nothing can be said
             return
         lag = sum(max(0, ends[TopicPartition(*p)] - at) for p, at in positions.items())
         self._meters.lag_records.set(lag)
-        moved = positions != self._last
         self._behind = lag > 0
-        if moved or not self._behind or self._shell.is_waiting:
+        if shell.is_waiting or positions != self._last or (shell.is_assigned and not self._behind):
             self._progress_at = monotonic()
-        self._last = dict(positions)
+        self._last = positions

@@ -96,7 +96,7 @@ async def _follow(
         asked = done.asked if done else 0
         print(json.dumps({"version": event.version, "published": True, "recomputed": asked}))
     elif done:
-        out.print(Text(f"{done.asked:,} reports were asked to reckon again."), soft_wrap=True)
+        out.print(Text(f"Reports asked to reckon again: {done.asked:,}."), soft_wrap=True)
     else:
         out.print("Open reports keep the dates that they were promised.")
 
@@ -129,12 +129,12 @@ def verdict(found: Preview, *, moves_open: bool) -> list[str]:
     if not moves_open:
         return ["Open reports keep the dates that they were promised (or add --apply-to-open)."]
     if not found.moves and not found.withdrawn:
-        return [f"No deadline of {found.open:,} open reports would move."]
-    of = f"{found.reports:,} reports would move, of {found.open:,} that are open:"
+        return [f"No deadline would move. Open reports: {found.open:,}."]
+    of = f"reports: {found.reports:,} of the {found.open:,} open"
     lines = [
-        f"{found.moves:,} deadlines of {of}",
+        f"Deadlines that would move: {found.moves:,} ({of})",
         *(f"  {_shift(by):>12}  {count:,}" for by, count in sorted(found.by.items())),
-        f"{found.withdrawn:,} breaches would be withdrawn, {found.appearing:,} would appear.",
+        f"Breaches that would be withdrawn: {found.withdrawn:,}; appear: {found.appearing:,}.",
     ]
     names, rows = Names(), [("REPORT", "CLOCK", "NOW", "THEN")]
     for move in found.first:

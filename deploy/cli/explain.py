@@ -161,9 +161,9 @@ def _print_found(count: int, found: Sequence[Difference]) -> None:
         _show([Line(f"… and {len(texts) - SHOWN_MAX} more; all of them: --json")])
     wrong = len({each.report_id for each in found})
     if wrong:
-        _show([Line(f"✗ {wrong} of {count} reports differ from their facts.", "bold red")])
+        _show([Line(f"✗ Reports that differ from their facts: {wrong} of {count}.", "bold red")])
     else:
-        _show([Line(f"✓ {count} reports verified: what is kept and what was said follows from "
+        _show([Line(f"✓ Reports verified: {count}. What is kept and what was said follows from "
                     "the facts.", "green")])  # fmt: skip
 
 

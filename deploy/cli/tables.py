@@ -16,7 +16,7 @@ _STAMPED: Final = ("institution", "message_id")
 _BOTH: Final = (
     "empty_value", "not_json", "invalid_fields", "missing_header", "unknown_type",
     "missing_message_id", "message_id_invalid", "control_characters", "blank_text",
-    "unknown_institution", "unknown_category", "unknown_place", "erased",
+    "too_many_messages", "unknown_institution", "unknown_category", "unknown_place", "erased",
 )  # fmt: skip
 CHANNEL_REASONS: Final = (
     *_BOTH, "unknown_channel", "try_another_message_id", "submitted_in_the_future",

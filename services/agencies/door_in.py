@@ -80,7 +80,8 @@ def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> D
             return _reject(door, event, cause, Fault(event.reason, event.detail))
         case e.Command():
             fault = (
-                _fault_of_sender(event, cause, known)
+                _fault_of_count(cause)
+                or _fault_of_sender(event, cause, known)
                 or _fault_of_text(event)
                 or _fault_of_codes(event, cause, known)
                 or _fault_of_report(event, known)
@@ -102,6 +103,10 @@ def _stamped(command: e.Command, cause: Cause, known: Known) -> e.Command:
         sealed = known.keys[command.report_id].seal(field_name, texts.unix_lines(words))
         changed[field_name] = sealed
     return command.model_copy(update=changed)
+
+
+def _fault_of_count(cause: Cause) -> Fault | None:
+    return Fault("too_many_messages") if cause.is_full else None
 
 
 def _fault_of_sender(command: e.Command, cause: Cause, known: Known) -> Fault | None:

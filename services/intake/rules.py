@@ -101,7 +101,7 @@ def is_sound(event: BaseModel, cause: Cause, named: Named) -> bool:
     """Tell whether a record is a submission without fault, so that a key is made for it."""
     return (
         isinstance(event, e.SubmitReport)
-        and _fault_of_place(cause) is None
+        and _fault_of_message(cause) is None
         and submission_fault(event, cause, named) is None
     )
 
@@ -128,7 +128,7 @@ def _submission(
 ) -> Decision[Submission]:
     report_id = identify(event, cause)
     key = known.keys.get(report_id)
-    fault = _fault_of_place(cause)
+    fault = _fault_of_message(cause)
     if fault is None and case is not None and case.received:
         if (case.channel, case.message_id) == (cause.speaker, cause.message_id):
             return _repeated(case, cause, report_id, key)
@@ -245,7 +245,7 @@ def _message(
 def _message_fault(
     case: Submission | None, event: e.ReporterMessage, cause: Cause, known: Known
 ) -> Fault | None:
-    fault = _fault_of_place(cause)
+    fault = _fault_of_message(cause)
     if fault is not None:
         return fault
     control = texts.control_fields(event)
@@ -295,8 +295,10 @@ def _named_report(event: e.ReporterMessage) -> str | None:
 # ---- no
 
 
-def _fault_of_place(cause: Cause) -> Fault | None:
-    """Return what is wrong with a message's id or its topic's name."""
+def _fault_of_message(cause: Cause) -> Fault | None:
+    """Return what is wrong with a message whatever it says: how many came, its id, its topic."""
+    if cause.is_full:
+        return Fault("too_many_messages")
     bad_id = texts.message_id_fault(cause.message_id)
     if bad_id is not None:
         return Fault(bad_id)

@@ -17,7 +17,14 @@ from shared.kafka import subscribe
 from shared.service import stage_app
 from shared.settings import Settings
 from shared.stage import Stage
-from shared.topics import ANSWERED_BY, COMMANDS, READS, REPORTER_MESSAGES, STREAMS
+from shared.topics import (
+    ANSWERED_BY,
+    COMMANDS,
+    READS,
+    REPORTER_MESSAGES,
+    STREAM_BYTES_MAX,
+    STREAMS,
+)
 
 ROOT = Path(__file__).parents[2]
 STAGES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "app.py").exists())
@@ -168,6 +175,7 @@ async def test_every_subscriber_has_the_settings_that_the_shell_needs(stage: str
     args = subscriber._connection_args
     family = any(s.is_family for s in READS[stage])
     assert subscriber.max_records == 500
+    assert args["max_partition_fetch_bytes"] == 2 * STREAM_BYTES_MAX
     assert subscriber.group_id == f"lapor.{stage}"
     assert args["group_instance_id"] == f"{stage}-0"
     assert args["auto_offset_reset"] == "earliest"

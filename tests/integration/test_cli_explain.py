@@ -160,7 +160,7 @@ def test_a_published_decree_moves_a_deadline_and_all_of_it_verifies(
     assert (leave["on"], leave["decree"]) == (str(holiday), "Keputusan uji")
     every = lapor(pipeline, "deadline", "verify", "--all")
     assert every.code == 0, every.out
-    assert "reports verified" in every.out
+    assert "Reports verified: " in every.out
 
 
 def test_what_is_not_there_is_told(pipeline: Pipeline) -> None:

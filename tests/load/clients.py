@@ -21,11 +21,14 @@ CLASSES = tuple(ReportClass)
 Fields = tuple[bytes | None, bytes, list[tuple[str, bytes]]]  # key, value, headers
 
 
-def accepted(count: int) -> dict[int, list[Fields]]:
-    """Return that many accepted reports, each another report, by partition."""
+def accepted(count: int, first: int = 0) -> dict[int, list[Fields]]:
+    """Return that many accepted reports, each another report, by partition.
+
+    A second call needs another `first`, or its reports are those of the call before.
+    """
     event_type = INSTITUTION.type_of(ReportAccepted)
     found: dict[int, list[Fields]] = defaultdict(list)
-    for number in range(count):
+    for number in range(first, first + count):
         report = report_id("bench", str(number))
         event = ReportAccepted(
             report_id=report, institution="3204", holding=1, by="officer-1",

@@ -6,6 +6,7 @@ import pytest
 
 from shared import events as e
 from shared.events import ReportClass
+from shared.stage import Limits
 from tests.pipeline.city import City
 from tests.pipeline.stories import (
     ADMIN,
@@ -17,6 +18,7 @@ from tests.pipeline.stories import (
     followed_up,
     forwarded,
     held,
+    outcome,
     send,
     write,
 )
@@ -210,3 +212,23 @@ def test_a_command_about_a_report_that_never_was_is_rejected(city: City) -> None
     """No key, no report."""
     message = send(city, HSU, e.Accept, "K7QF2M9XTD3A", report_class=CLASS)
     assert city.agency(HSU).answers_to(message) == ["command_rejected:unknown_report"]
+
+
+def test_a_report_that_had_too_many_messages_takes_no_more(city: City) -> None:
+    """Nobody can make a case grow without end; each message is answered, other reports go on."""
+    report, other = followed_up(city), held(city)
+    for door in ("intake", "agencies.in"):
+        kept = city.processes[door].state.kept
+        kept[report] = kept[report]._replace(decided=bytes(Limits().decided_bytes_max))
+
+    words = [write(city, e.ReplyToFollowUp, report, text="Belum menyala.") for _ in range(2)]
+    commands = [send(city, HSU, e.FollowUp, report, text="Sudah.") for _ in range(2)]
+
+    assert [outcome(city, word) for word in words] == ["refused:too_many_messages"] * 2
+    hsu = city.agency(HSU)
+    assert [hsu.answers_to(c) for c in commands] == [["command_rejected:too_many_messages"]] * 2
+    for door in ("intake", "agencies.in"):
+        kept = city.processes[door].state.kept
+        assert len(kept[report].decided) == Limits().decided_bytes_max
+    assert outcome(city, write(city, e.ReplyToFollowUp, other, text="Terima kasih.")) == "accepted"
+    assert city.dead() == []

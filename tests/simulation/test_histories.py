@@ -363,3 +363,15 @@ async def test_what_retention_removes_after_another_decided_it_refuses_nobody() 
     assert zombie.log.sought[A] == 2
     await zombie.shell.batch([a2])
     assert world.said() == ["a0", "a1", "a2"]
+
+
+async def test_a_case_that_decided_too_much_decides_nothing_more() -> None:
+    """What it remembers has a bound; the record is kept, and the stage goes on with others."""
+    world = World(limits=Limits(decided_bytes_max=16, dead_letter_count_max=1))
+    worker = await world.started()
+
+    await worker.shell.batch([world.accepted(f"a{i}") for i in range(3)])
+    await worker.shell.batch([world.accepted("a1"), world.accepted("b0", report="0123456789AH")])
+
+    assert [d["reason"] for d in world.dead()] == [b"case_full"]
+    assert world.said() == ["a0", "a1", "b0"]

@@ -28,6 +28,12 @@ class Ends:
             raise KafkaConnectionError
         return dict.fromkeys(partitions, self.end)
 
+    async def topics(self) -> set[str]:
+        """Return what there is."""
+        if self.is_away:
+            raise KafkaConnectionError
+        return {HERE.topic}
+
 
 class Scene:
     """A stage at a position, a log with an end, and a clock in seconds."""
@@ -35,7 +41,9 @@ class Scene:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         monkeypatch.setattr(module, "monotonic", lambda: self.now)
-        self.shell = SimpleNamespace(positions={HERE: 0}, is_waiting=False)
+        self.shell = SimpleNamespace(
+            positions={HERE: 0}, is_waiting=False, is_assigned=True, attempt_since=None
+        )
         self.ends = Ends()
         self.dog = Watchdog(Settings(), "routing", self.shell, Meters("routing"))  # type: ignore[arg-type]
 
@@ -88,3 +96,30 @@ async def test_a_stage_without_partitions_is_not_ready(scene: Scene) -> None:
     """Before its first assignment, and when others hold all."""
     scene.shell.positions = {}
     assert await scene.after(10) == (False, False)
+
+
+async def test_an_attempt_that_never_comes_back_is_a_standstill(scene: Scene) -> None:
+    """Even one of a stage that waited before, and that holds no partition while it takes up."""
+    scene.shell.is_waiting = True
+    scene.shell.positions = {}
+    scene.shell.attempt_since = 0.0
+    assert await scene.after(58) == (False, False)
+    assert await scene.after(4) == (False, True)
+
+
+async def test_an_assignment_that_never_comes_is_a_standstill(scene: Scene) -> None:
+    """As of a coordination task that died at the start; an empty assignment is one."""
+    scene.shell.positions = {}
+    scene.shell.is_assigned = False
+    assert await scene.after(58) == (False, False)
+    assert await scene.after(4) == (False, True)
+    scene.shell.is_assigned = True
+    assert await scene.after(300) == (False, False)
+
+
+async def test_no_assignment_can_come_while_the_broker_is_away(scene: Scene) -> None:
+    """A stage that starts in an outage waits for its end."""
+    scene.shell.positions = {}
+    scene.shell.is_assigned = False
+    scene.ends.is_away = True
+    assert (await scene.after(300))[1] is False
