@@ -17,12 +17,12 @@ from tests.load.results import Result, out, percentile
 
 RATES: Final = (10, 50, 100)
 RATE_SECONDS: Final = 20
-WARM_SECONDS: Final = 5  # of each rate, not counted: code paths and tables are new
+WARM_SECONDS: Final = 3  # of each rate, not counted: code paths and tables are new
 HIGH_RATE: Final = 300
 HIGH_SECONDS: Final = 60
 IDLE_SECONDS: Final = 15
 SPIKES: Final = (1, 15, 25, 35, 300)
-SPIKE_SECONDS: Final = 10
+SPIKE_SECONDS: Final = 6
 GOAL_MS: Final = {100: 200, 300: 1_000}
 GOAL_CORES: Final = {100: 1.0}
 GOAL_IDLE_CORES: Final[dict[Profile, float]] = {"full": 0.15, "small": 0.08}

@@ -20,7 +20,7 @@ from tests.load.results import Result, out
 
 BACKLOG: Final = 200_000
 NAIVE: Final = 2_500
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 SECONDS_MAX: Final = 120
 GOAL_PER_SECOND, GOAL_OF_FLOOR, GOAL_OF_NAIVE = 12_000, 0.4, 30
 
