@@ -65,7 +65,7 @@ def show(results: Iterable[Result], described: dict[str, object]) -> None:
     for r in results:
         ratio = "" if r.ratio is None else f"{r.ratio:.2f}"
         met = {None: "", True: "met", False: "missed"}[r.is_met]
-        digits = 3 if r.figure < 10 else 0  # noqa: PLR2004 - cores and seconds, or many
+        digits = 3 if r.figure < 10 else 0
         table.add_row(r.what, f"{r.figure:,.{digits}f}", r.unit, r.beside, ratio, r.target, met)
     out.print(table)
 
