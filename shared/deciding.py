@@ -61,7 +61,9 @@ class Work:
     def change(self, report_id: str, stored: Stored) -> None:
         """Note a case to save; its version is one above the loaded."""
         first = report_id not in self.changed
-        stored = stored._replace(version=stored.version + 1) if first else stored
+        if first:
+            version, sequence, decided, case, parked = stored
+            stored = Stored(version + 1, sequence, decided, case, parked)
         self.cases[report_id] = self.changed[report_id] = stored
 
     def say(self, outbounds: Sequence[Outbound]) -> None:
@@ -223,10 +225,12 @@ class Decider(Generic[C, P]):
             return
         work.change(
             inbound.report_id,
-            stored._replace(
-                sequence=sequence + (len(outbounds) if unsaid else 0),
-                decided=stored.decided + (b"" if inbound.cause.is_full else inbound.id_hash),
-                case=decision.case,
+            Stored(
+                stored.version,
+                sequence + (len(outbounds) if unsaid else 0),
+                stored.decided + (b"" if inbound.cause.is_full else inbound.id_hash),
+                decision.case,
+                stored.parked,
             ),
         )
         work.policies.pop(inbound.report_id, None)

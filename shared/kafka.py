@@ -2,10 +2,28 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from dataclasses import replace
+from functools import partial
+from time import monotonic
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import (
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    ConsumerRebalanceListener,
+    ConsumerRecord,
+    TopicPartition,
+)
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError
@@ -22,6 +40,8 @@ from shared.topics import READS, STREAM_BYTES_MAX
 
 SEND_BATCH_BYTES_MAX: Final = 1_000_000
 """Of one request to one partition; below every topic's `max.message.bytes` (kafka.md section 6)."""
+TELL_SECONDS: Final = 1.0  # between two commits of offsets to Kafka
+ARRIVAL_MS_MAX: Final = 1_000  # between two looks at whether the stage is to stop
 METADATA_AGE_MS_MAX: Final = 30_000  # a new channel or agency is read after at most this
 
 
@@ -33,6 +53,9 @@ class KafkaLog:
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
         self.consumer: AIOKafkaConsumer | None = None
+        self._untold: dict[Partition, int] = {}  # decided, and not yet committed to Kafka
+        self._tell_from = 0.0  # monotonic seconds
+        self.is_ending = False  # what is committed now is the last that is
 
     async def start(self) -> None:
         """Start a producer; idempotent, all replicas, in order."""
@@ -98,10 +121,22 @@ class KafkaLog:
         await sent
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit, at most once a second; `tell` commits what is left.
+
+        A request to the broker after every batch costs as much as the batch at low load, and the
+        committed offsets serve only metrics and the refusals at a start.
+        """
+        self._untold |= offsets
+        if self.is_ending or monotonic() >= self._tell_from:
+            await self.tell()
+
+    async def tell(self) -> None:
         """Commit for what is still assigned; that another took a partition over is no error."""
         consumer = self.consumer
-        if consumer is None:
+        if consumer is None or not self._untold:
             return
+        offsets, self._untold = self._untold, {}
+        self._tell_from = monotonic() + TELL_SECONDS
         mine = consumer.assignment()
         still = {TopicPartition(*p): offset for p, offset in offsets.items() if p in mine}
         if still:
@@ -179,6 +214,19 @@ def _append(builder: object, fields: tuple[bytes, bytes, list[tuple[str, bytes]]
     return builder.append(key=key, value=value, timestamp=None, headers=headers)  # type: ignore[attr-defined]
 
 
+async def unread(
+    records: tuple[ConsumerRecord, ...],
+    parse: Callable[[tuple[ConsumerRecord, ...]], Awaitable[KafkaMessage]],
+) -> KafkaMessage:
+    """Stand in for a parser, which would decode every header: slow, and a raise for one not text.
+
+    A header that is no UTF-8 is the shell's to judge, record by record.
+    """
+    message = await parse((replace(records[0], headers=(), value=b""),))
+    message.raw_message = records
+    return message
+
+
 async def whole(message: KafkaMessage) -> KafkaMessage:
     """Stand in for a decoder: the shell reads the raw records itself."""
     return message
@@ -202,7 +250,6 @@ def subscribe(
         pattern="|".join(s.pattern for s in reads) if family else None,
         batch=True,
         max_records=settings.batch_records_max,
-        batch_timeout_ms=20,
         group_id=f"lapor.{stage}",
         group_instance_id=f"{stage}-{settings.replica}",
         auto_offset_reset="earliest",
@@ -214,10 +261,22 @@ def subscribe(
             RoundRobinPartitionAssignor if family else RangePartitionAssignor
         ],
         listener=listener,
+        parser=unread,
         decoder=whole,
         title=stage,
         description=f"Everything that {stage} reads, in batches",
     )
     if not isinstance(subscriber, BatchSubscriber):
         raise TypeError("the shell needs a batch subscriber")
+    subscriber.get_msg = partial(arrived, records_max=settings.batch_records_max)  # type: ignore[method-assign]
     return subscriber
+
+
+async def arrived(consumer: AIOKafkaConsumer, *, records_max: int) -> tuple[ConsumerRecord, ...]:
+    """Return what has arrived as soon as anything has, or nothing after a while.
+
+    FastStream's own way looks every few milliseconds and, having found nothing, sleeps as long
+    again: fifty wake-ups a second of a stage with nothing to do, and a record that came is late.
+    """
+    found = await consumer.getmany(timeout_ms=ARRIVAL_MS_MAX, max_records=records_max)
+    return tuple(itertools.chain.from_iterable(found.values()))

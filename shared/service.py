@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 START_BACKOFF_SECONDS_MAX = 2.0
 EX_TEMPFAIL = 75  # sysexits.h: start it again
+UNHURRIED_INTERVALS = 4
+TELL_SECONDS_MAX = 2.0  # of a stop, for the last offsets
+COUNT_SECONDS = 10.0  # counting takes as long as there are open cases
 CASES_COUNTED = """
     SELECT (SELECT count(*) FROM cases WHERE is_open) AS open,
            (SELECT count(*) FROM cases WHERE parked <> '') AS parked
@@ -192,6 +195,9 @@ class Service:
         """Let the batch in hand finish; waits for infrastructure end at once."""
         if self.shell is not None:
             self.shell.stopping.set()
+        self.log.is_ending = True
+        with contextlib.suppress(KafkaError, TimeoutError):
+            await asyncio.wait_for(self.log.tell(), TELL_SECONDS_MAX)
 
     async def stopped(self) -> None:
         """Empty what is confirmed, so that the next start need not say it again; close."""
@@ -241,7 +247,10 @@ class Service:
     async def _breathe(self, records: int, begun: float) -> None:
         """Pause after a small batch, so that the next is worth its fixed cost."""
         if records * 4 < self.settings.batch_records_max:
-            left = self.settings.batch_interval_seconds_min - (monotonic() - begun)
+            interval = self.settings.batch_interval_seconds_min
+            if self.stage.unhurried:
+                interval *= UNHURRIED_INTERVALS
+            left = interval - (monotonic() - begun)
             if left > 0:
                 await asyncio.sleep(left)
 
@@ -249,13 +258,17 @@ class Service:
 
     async def _idle(self) -> None:
         shell, pool = self.shell, self.pool
+        count_at = monotonic()
         while shell is not None and pool is not None and not shell.stopping.is_set():
             await asyncio.sleep(1.0)
             await shell.idle()
+            await self.log.tell()
             self.meters.waiting.set(float(shell.is_waiting))
-            (row,) = await pool.fetch(CASES_COUNTED)
-            self.meters.open_cases.set(row["open"])
-            self.meters.parked_cases.set(row["parked"])
+            if monotonic() >= count_at:
+                (row,) = await pool.fetch(CASES_COUNTED)
+                self.meters.open_cases.set(row["open"])
+                self.meters.parked_cases.set(row["parked"])
+                count_at = monotonic() + COUNT_SECONDS
 
     async def _guard(self, loop: Callable[[], Awaitable[None]]) -> None:
         """Run a loop for ever: infrastructure may fail, a bug ends the process."""

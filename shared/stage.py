@@ -29,7 +29,8 @@ class Stage(Generic[C, P]):
     A door gives `identify` (which report a record is about; elsewhere the key says it) and is told
     of what cannot be read; `gather` looks up what the rule may see beside the case and replaces
     `policy`; `policy_of` makes the policy of a lane from the lane's own case, which every change of
-    the registry goes to. `background` runs beside the consumer.
+    the registry goes to. `background` runs beside the consumer. `unhurried` says that no report
+    waits for what this stage says, so that its batches may be fewer and larger.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stage(Generic[C, P]):
     policy_of: Callable[[C | None], P] | None = None
     more_schemas: Mapping[str, Path] = field(default_factory=dict)
     background: tuple[Callable[["Context"], Awaitable[None]], ...] = ()
+    unhurried: bool = False
 
     @property
     def is_door(self) -> bool:

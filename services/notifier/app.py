@@ -63,6 +63,7 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
         gather=gather,
         more_schemas=vault_store.SCHEMAS,
         background=(Courier(senders_for(own), vault, own).run,),
+        unhurried=True,
     )
 
 

@@ -7,12 +7,12 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.notifier.rules import Rendered
@@ -107,7 +107,7 @@ def quoted(text: str) -> str:
 def moment(at: datetime, *, language: Language, zone: str) -> str:
     """Write a time, as in `Rabu, 14 Juni 2023 pukul 10.15 WITA`."""
     local = at.astimezone(ZoneInfo(zone))
-    clock = format_time(local, "HH.mm" if language == "id" else "HH:mm", locale=language)
+    clock = f"{local:%H.%M}" if language == "id" else f"{local:%H:%M}"
     return f"{_date(local.date(), language)}{_AT[language]}{clock} {zone_label(local)}"
 
 
@@ -130,5 +130,6 @@ def zone_label(local: datetime) -> str:
     return _ZONE_LABELS.get(local.utcoffset(), local.strftime("UTC%z"))
 
 
+@lru_cache(maxsize=1_000)
 def _date(on: date, language: Language) -> str:
     return format_date(on, "EEEE, d MMMM y", locale=language)

@@ -10,7 +10,9 @@ import asyncpg
 import pytest
 from aiokafka import ConsumerRecord
 
+from shared.envelope import encode
 from shared.events import ReportAccepted, ReportClass
+from shared.outbound import partition_of
 from shared.topics import DEAD_LETTERS, INSTITUTION, ROUTING
 from shared.tracking import report_id
 from shared.vault import DeadLetterKey
@@ -154,6 +156,25 @@ async def test_a_poison_record_is_a_dead_letter_and_the_rest_goes_on(stack: Stac
     place = header(letter, "topic"), int(header(letter, "partition")), int(header(letter, "offset"))
     opened = DeadLetterKey.from_text(KEYS["LAPOR_DEAD_LETTER_KEY"]).open_bytes(letter.value, *place)
     assert ReportAccepted.model_validate_json(opened) == bug[2]
+
+
+async def test_a_header_that_is_no_text_stops_nothing(stack: Stack) -> None:
+    """Anybody who may write to a topic chooses its headers: the record goes its way, as others."""
+    await fresh(stack)
+    odd, *sent = some(20, reports=1)
+    event_id, report, event = odd
+    async with producer(stack) as outside:
+        await outside.send_and_wait(
+            INSTITUTION.name, encode(event), key=report.encode(),
+            partition=partition_of(report.encode()),
+            headers=[
+                ("ce_id", event_id.encode()), ("note", b"\xff\xfe"),
+                ("ce_type", INSTITUTION.type_of(ReportAccepted).encode()),
+            ],
+        )  # fmt: skip
+    await send(stack, INSTITUTION, sent)
+    with worker(stack):
+        check([odd, *sent], await said(stack, [odd, *sent]))
 
 
 async def test_a_database_crash_under_load_loses_and_doubles_nothing(stack: Stack) -> None:

@@ -18,7 +18,7 @@ from rich.console import Console
 from shared.topics import INSTITUTION, PARTITIONS, ROUTING, Stream
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, worker
-from tests.load.clients import drained, fill
+from tests.load.clients import accepted, drained, fill
 
 WARM_RECORDS: Final = 5_000  # decided before the outage: what is allocated once is allocated then
 CATCH_UP_SECONDS_MAX: Final = 600.0
@@ -43,7 +43,7 @@ async def outage(stack: Stack, stage: Worker, seconds: float, rate: int) -> list
     while (now := time.monotonic()) - began < seconds or not looks:
         due = int(rate * (now - began)) - sent
         if due > 0:
-            await fill(stack.kafka, due, first=WARM_RECORDS + sent)
+            await fill(stack.kafka, INSTITUTION.topic(), accepted(due, first=WARM_RECORDS + sent))
             sent += due
         if now - looked_at >= min(60.0, seconds):
             used = sum(process.cpu_times()[:2])
@@ -80,7 +80,7 @@ async def measure(stack: Stack, seconds: float, rate: int) -> None:
     await fresh(stack)
     with worker(stack, "services.routing.app:build", {"LAPOR_INSTANCE": "routing"}) as stage:
         stage.wait_ready()
-        await fill(stack.kafka, WARM_RECORDS)
+        await fill(stack.kafka, INSTITUTION.topic(), accepted(WARM_RECORDS))
         await drained(stack.kafka, ROUTING.topic(), WARM_RECORDS, seconds_max=60)
         await asyncio.to_thread(stack.stop_postgres, "immediate")
         out.print(f"the database is away; {rate} records/s come for {seconds / 60:g} min …")

@@ -9,7 +9,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -19,10 +18,10 @@ from deploy.cli.deadline import Answering
 from shared.calendar import Calendar
 from shared.compute import Reader, Timetables, compute
 from shared.registry import load
-from tests.load.bench import Result, machine, out, show
 from tests.load.bench_sla_due import due_at_once, the_day_beside
 from tests.load.bench_sla_recompute import recompute
 from tests.load.bench_sla_tick import tick
+from tests.load.results import Result, machine, out, show, write
 
 ROUNDS: Final = 3
 GOAL_PER_SECOND: Final = 100_000
@@ -119,8 +118,7 @@ def main() -> None:
         out.print(f"{name} …")
         results += PARTS[name](chosen.scale)
     show(results, described)
-    written = {"machine": described, "results": [asdict(result) for result in results]}
-    chosen.json.write_text(json.dumps(written, indent=2) + "\n")
+    write(chosen.json, results, described)
     out.print(f"written to {chosen.json}")
 
 

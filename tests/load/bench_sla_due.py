@@ -14,9 +14,10 @@ from shared.events import DeadlineBreached
 from shared.topics import PARTITIONS, SLA
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, header, read, worker
-from tests.load.bench import Result, out, percentile
 from tests.load.bench_sla_cases import about_to_breach, prepared, rows, seed
-from tests.load.journey import Journey, latencies
+from tests.load.crowd import Crowd, submissions
+from tests.load.journey import Journey
+from tests.load.results import Result, out, percentile
 
 COUNT: Final = 100_000
 GOAL_SECONDS: Final = 20.0
@@ -99,12 +100,20 @@ def due_at_once(scale: float) -> Iterator[Result]:
             yield Result(f"{name}: CPU", found.cpu_seconds / count * 1e6, "µs per alarm")
 
 
+async def dispatched(journey: Journey, seconds: int, salt: str) -> list[float]:
+    """Return how long each of a day's reports took from submission to dispatch, in seconds."""
+    reports = list(submissions(salt, range(RATE * seconds)))
+    async with Crowd(journey.kafka) as crowd:
+        await crowd.submit(reports, RATE)
+        await crowd.until(closed=len(reports))
+        return crowd.seconds_to_dispatch()
+
+
 async def beside(journey: Journey, count: int, seconds: int) -> tuple[list[float], float]:
     """Submit reports while all of it rings; return their latencies, and the breaches' seconds."""
     await seed(journey.postgres, rows([about_to_breach(datetime.now(UTC))], count, "due"))
     rung = asyncio.create_task(said(journey.kafka, count))
-    found = await latencies(journey.kafka, RATE, seconds, seed=count)
-    return found.seconds, await rung
+    return await dispatched(journey, seconds, "beside"), await rung
 
 
 def the_day_beside(scale: float) -> Iterator[Result]:
@@ -112,7 +121,7 @@ def the_day_beside(scale: float) -> Iterator[Result]:
     count, seconds = int(COUNT * scale), max(5, int(DAY_SECONDS * scale))
     with Journey() as journey:
         journey.up()
-        idle = asyncio.run(latencies(journey.kafka, RATE, seconds)).seconds
+        idle = asyncio.run(dispatched(journey, seconds, "idle"))
         out.print(f"idle p95 {percentile(idle, 0.95) * 1000:,.0f} ms; {count:,} ring beside it …")
         busy, rung = asyncio.run(beside(journey, count, seconds))
     if not idle or not busy:

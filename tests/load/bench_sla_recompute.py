@@ -22,7 +22,6 @@ from services.sla_monitor.rules import Monitored
 from shared.topics import PARTITIONS, SLA
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, worker
-from tests.load.bench import Result, out
 from tests.load.bench_sla_cases import (
     SCHEMA,
     decree,
@@ -33,6 +32,7 @@ from tests.load.bench_sla_cases import (
     seed,
     waiting,
 )
+from tests.load.results import Result, out
 
 OPEN: Final = 1_000_000
 MOVED: Final = 100_000

@@ -16,7 +16,7 @@ import asyncpg
 from shared.alarms import BEGINNING, look_for
 from shared.postgres import SHELL_SQL, Connection, apply_schema, connect
 from tests.integration.stack import running_stack
-from tests.load.bench import Result, out
+from tests.load.results import Result, out
 
 SCHEMA: Final = "tick"
 SIZES: Final = (10_000, 100_000, 1_000_000, 10_000_000)

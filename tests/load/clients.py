@@ -1,10 +1,9 @@
 """Plain clients that fill topics fast and measure by the logs' ends."""
 
 import asyncio
-import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -16,21 +15,19 @@ from shared.topics import INSTITUTION, PARTITIONS
 from shared.tracking import report_id
 
 BATCH = 400
+BATCH_BYTES = 1_000_000
 CATEGORIES = ("1397", "942", "928", "963")
 CLASSES = tuple(ReportClass)
+Fields = tuple[bytes | None, bytes, list[tuple[str, bytes]]]  # key, value, headers
 
 
-async def fill(bootstrap: str, count: int, first: int = 0) -> None:
-    """Write that many accepted reports, each another report, spread over the partitions.
+def accepted(count: int, first: int = 0) -> dict[int, list[Fields]]:
+    """Return that many accepted reports, each another report, by partition.
 
     A second call needs another `first`, or its reports are those of the call before.
     """
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=1_000_000
-    )
-    await producer.start()
     event_type = INSTITUTION.type_of(ReportAccepted)
-    by_partition: dict[int, list[tuple[bytes, bytes, list[tuple[str, bytes]]]]] = defaultdict(list)
+    found: dict[int, list[Fields]] = defaultdict(list)
     for number in range(first, first + count):
         report = report_id("bench", str(number))
         event = ReportAccepted(
@@ -42,23 +39,37 @@ async def fill(bootstrap: str, count: int, first: int = 0) -> None:
             time=datetime.now(UTC), causation_id="bench", correlation_id=report, sequence=1,
         )  # fmt: skip
         key = report.encode()
-        by_partition[partition_of(key)].append((key, encode(event), headers))
-    for partition, records in by_partition.items():
-        await _send(producer, partition, records)
-    await producer.stop()
+        found[partition_of(key)].append((key, encode(event), headers))
+    return found
 
 
-async def _send(
-    producer: AIOKafkaProducer,
-    partition: int,
-    records: Iterable[tuple[bytes, bytes, list[tuple[str, bytes]]]],
+async def fill(bootstrap: str, topic: str, records: Mapping[int, Sequence[Fields]]) -> None:
+    """Write records to their partitions of a topic, as fast as the broker takes them."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
+    )
+    await producer.start()
+    try:
+        for partition, mine in records.items():
+            for at in range(0, len(mine), BATCH):
+                await send(producer, topic, partition, mine[at : at + BATCH])
+    finally:
+        await producer.stop()
+
+
+async def send(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: Iterable[Fields]
 ) -> None:
-    iterator = iter(records)
-    while chunk := list(itertools.islice(iterator, BATCH)):
-        builder = producer.create_batch()
-        for key, value, headers in chunk:
-            builder.append(key=key, value=value, timestamp=None, headers=headers)
-        await (await producer.send_batch(builder, INSTITUTION.topic(), partition=partition))
+    """Send records as one request.
+
+    Raises:
+        ValueError: they are more than the producer's batch holds.
+    """
+    builder = producer.create_batch()
+    for key, value, headers in records:
+        if builder.append(key=key, value=value, timestamp=None, headers=headers) is None:
+            raise ValueError("too much for one request")
+    await (await producer.send_batch(builder, topic, partition=partition))
 
 
 async def drained(bootstrap: str, topic: str, count: int, seconds_max: float) -> float:
