@@ -105,18 +105,30 @@ class Service:
         if "uvloop" in type(asyncio.get_running_loop()).__module__:
             self.refuse("aiokafka hangs for ever on uvloop after a broker outage; use asyncio")
         self.pool = await self._open_pool()
-        files = [postgres.SHELL_SQL, self.stage.schema]
+        await self._make_schemas(self.pool)
+        self.shell = self._shell(self.pool)
+        self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.meters)
+        await self._reach_broker()
+        await self._restore(self.shell)
+        # What is alive now stays alive: the collector need not look at it again (speed.md).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+
+    async def _make_schemas(self, pool: postgres.Pool) -> None:
         try:
             for schema, file in self.stage.more_schemas.items():
-                await postgres.apply_schema(self.pool, schema, [file])
-            await postgres.apply_schema(self.pool, self.schema, files)
+                await postgres.apply_schema(pool, schema, [file])
+            await postgres.apply_schema(pool, self.schema, [postgres.SHELL_SQL, self.stage.schema])
         except postgres.OtherSchema as other:
             self.refuse(str(other))
+
+    def _shell(self, pool: postgres.Pool) -> Shell[Any, Any]:
         key = DeadLetterKey.from_text(self.settings.dead_letter_key.get_secret_value())
-        self.shell = Shell(
+        return Shell(
             self.stage,
             log=self.log,
-            state=PostgresState(self.pool, self.stage.store),
+            state=PostgresState(pool, self.stage.store),
             reader=Reader(
                 self.stage.name,
                 self.clock,
@@ -132,15 +144,8 @@ class Service:
                 dead_letter_share_max=self.settings.dead_letter_share_max,
             ),
             checkpoint=checkpoint(self.stage.name),
-            memory=PostgresMemory(self.pool),
+            memory=PostgresMemory(pool),
         )
-        self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.meters)
-        await self._reach_broker()
-        await self._restore(self.shell)
-        # What is alive now stays alive: the collector need not look at it again (speed.md).
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
 
     async def _open_pool(self) -> postgres.Pool:
         delay = 0.2
