@@ -1,6 +1,8 @@
 # Everything a developer does, one word each. Needs Python 3.11 or newer and nothing else.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
+# Where Python may not keep bytecode, what is installed is compiled once, not at every start.
+COMPILED := $(if $(PYTHONDONTWRITEBYTECODE),$(if $(wildcard .venv),,--compile-bytecode))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test test-unit check bench bench-sla faults train train-check clean
@@ -13,7 +15,7 @@ help:  ## this page
 	@python3 -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 setup: $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv)  ## install what the lock file names
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet $(COMPILED)
 
 demo: setup  ## watch a year of one kabupaten's complaints go through every stage
 	@$(RUN) lapor demo
@@ -43,8 +45,9 @@ bench: setup  ## throughput and latency beside their baselines, as ratios
 bench-sla: setup  ## the cost of time: ticks, breaches at one second, recompute, compute
 	@$(RUN) python -m tests.load.bench_sla
 
-faults: setup  ## kill, pause, cut and repeat, then count (SEED=1 MINUTES=10; the short form: SHORT=1)
-	@$(RUN) python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES))
+faults: setup  ## kill, pause, cut, fill and repeat, then count (SHORT=1 SEED=1; MINUTES=11 REPORTS=100000; BROKERS=3)
+	@$(RUN) python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(REPORTS),--reports $(REPORTS)) $(if $(BROKERS),--brokers $(BROKERS))
 
 train: setup  ## train the screening model and print, honestly, how good it is
 	@$(RUN) python -m deploy.screening.train

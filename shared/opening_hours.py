@@ -291,18 +291,16 @@ def _real(zone: ZoneInfo, ordinal: int, hours: Hours) -> Iterator[tuple[int, int
 @lru_cache(maxsize=64)
 def _offsets(zone: ZoneInfo) -> "tuple[array[int], frozenset[int]]":
     """Return each day's offset at its 00:00, in seconds, and the days on which it changes."""
-    offsets = array("i", (_offset(zone, n) for n in range(_FIRST_DAY, _LAST_DAY + 2)))
+    first = datetime.fromordinal(_FIRST_DAY).replace(tzinfo=zone)
+    found = [zone.utcoffset(first + timedelta(n)) for n in range(_LAST_DAY + 2 - _FIRST_DAY)]
+    seconds = {o: 0 if o is None else round(o.total_seconds()) for o in set(found)}
+    offsets = array("i", (seconds[offset] for offset in found))
     changes = frozenset(
         _FIRST_DAY + index
         for index in range(len(offsets) - 1)
         if offsets[index] != offsets[index + 1]
     )
     return offsets, changes
-
-
-def _offset(zone: ZoneInfo, ordinal: int) -> int:
-    offset = datetime.fromordinal(ordinal).replace(tzinfo=zone).utcoffset()
-    return 0 if offset is None else round(offset.total_seconds())
 
 
 def _instant(zone: ZoneInfo, ordinal: int, second: int) -> int:

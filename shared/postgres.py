@@ -1,6 +1,8 @@
 """Connections to PostgreSQL, schemas applied once, and which failures are worth waiting for."""
 
 import asyncio
+import re
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +43,17 @@ def schema_of(stage: str) -> str:
     return stage.replace(".", "_").replace("-", "_")
 
 
+class OtherSchema(Exception):  # noqa: N818 - says what the schema is
+    """A stage's tables are another release's."""
+
+    def __init__(self, schema: str, found: str, wanted: str) -> None:
+        super().__init__(
+            f"the tables of {schema} were made by {found}, this release is {wanted}. "
+            "Change them as the release says, ending with "
+            f"COMMENT ON SCHEMA \"{schema}\" IS '{wanted}'; or begin with an empty database"
+        )
+
+
 async def connect(dsn: str, schema: str, *, size_max: int = 4) -> Pool:
     """Open a stage's pool, its schema first in the search path.
 
@@ -65,13 +78,31 @@ async def connect(dsn: str, schema: str, *, size_max: int = 4) -> Pool:
 async def apply_schema(pool: Pool, schema: str, files: "Sequence[Path]") -> bool:
     """Create a schema from its files once, whoever comes first; return whether it was now.
 
-    Holds an advisory lock, so that processes that start together do it one after the other.
+    Holds an advisory lock, so that processes that start together do it one after the other. The
+    schema's comment names the files that made it.
+
+    Raises:
+        OtherSchema: other files than these made it.
     """
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    version = _version(text)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('lapor schema'))")
-        if await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema):
+        found = await connection.fetchrow(
+            "SELECT obj_description(oid) AS version FROM pg_namespace WHERE nspname = $1", schema
+        )
+        if found is not None:
+            if found["version"] != version:
+                raise OtherSchema(schema, found["version"] or "an unnamed version", version)
             return False
         await connection.execute(f'CREATE SCHEMA "{schema}"')
         await connection.execute(f'SET LOCAL search_path = "{schema}"')
-        await connection.execute("\n".join(file.read_text(encoding="utf-8") for file in files))
+        await connection.execute(text)
+        await connection.execute(f"COMMENT ON SCHEMA \"{schema}\" IS '{version}'")
         return True
+
+
+def _version(text: str) -> str:
+    """Return a short hash of statements; remarks and white space are no part of it."""
+    words = re.sub(r"--[^\n]*", "", text).split()
+    return blake2b(" ".join(words).encode(), digest_size=6).hexdigest()

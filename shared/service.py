@@ -10,6 +10,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Union
 
+import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
@@ -42,10 +43,27 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 START_BACKOFF_SECONDS_MAX = 2.0
+EX_TEMPFAIL = 75  # sysexits.h: start it again
 CASES_COUNTED = """
     SELECT (SELECT count(*) FROM cases WHERE is_open) AS open,
            (SELECT count(*) FROM cases WHERE parked <> '') AS parked
 """  # each by its own partial index
+
+
+class StageBroker(KafkaBroker):
+    """Ends the process when it cannot start: FastStream would serve its pages on, without it.
+
+    That is if the broker goes away just then, or refuses the group. Whoever supervises tries again.
+    """
+
+    async def start(self) -> None:
+        """Connect, and start the consumer."""
+        try:
+            await super().start()
+        except Exception as refused:
+            logger = structlog.get_logger()
+            logger.critical("consumer_cannot_start", error=type(refused).__name__, exc_info=True)
+            os._exit(EX_TEMPFAIL)
 
 
 class Service:
@@ -60,8 +78,8 @@ class Service:
         self.clock = Clock.of(settings)
         client_id = f"{stage.name}-{socket.gethostname()}-{settings.replica}"
         self.log = KafkaLog(settings, client_id)
-        self.broker = KafkaBroker(
-            settings.kafka,
+        self.broker = StageBroker(
+            settings.kafka.split(","),  # FastStream takes one text for one broker
             client_id=client_id,
             allow_auto_create_topics=False,
             metadata_max_age_ms=METADATA_AGE_MS_MAX,
@@ -84,10 +102,7 @@ class Service:
         if "uvloop" in type(asyncio.get_running_loop()).__module__:
             self.refuse("aiokafka hangs for ever on uvloop after a broker outage; use asyncio")
         self.pool = await self._open_pool()
-        files = [postgres.SHELL_SQL, self.stage.schema]
-        for schema, file in self.stage.more_schemas.items():
-            await postgres.apply_schema(self.pool, schema, [file])
-        await postgres.apply_schema(self.pool, self.schema, files)
+        await self._make_tables(self.pool)
         key = DeadLetterKey.from_text(self.settings.dead_letter_key.get_secret_value())
         self.shell = Shell(
             self.stage,
@@ -117,6 +132,15 @@ class Service:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
+
+    async def _make_tables(self, pool: postgres.Pool) -> None:
+        try:
+            for schema, file in self.stage.more_schemas.items():
+                await postgres.apply_schema(pool, schema, [file])
+            files = [postgres.SHELL_SQL, self.stage.schema]
+            await postgres.apply_schema(pool, self.schema, files)
+        except postgres.OtherSchema as other:
+            self.refuse(str(other))
 
     async def _open_pool(self) -> postgres.Pool:
         delay = 0.2

@@ -10,6 +10,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LAPOR_", frozen=True, extra="ignore")
 
     kafka: str = "127.0.0.1:9092"
+    """host:port of a broker; of a cluster several, by comma."""
     postgres: SecretStr = SecretStr("postgresql://lapor@127.0.0.1:5432/lapor")
     instance: str = ""
     """The service's name where one package runs twice, such as `verification.national`."""

@@ -6,19 +6,29 @@
 import gc
 import os
 
-from hypothesis import HealthCheck, settings
+import pytest
 
-settings.register_profile(
-    "quick",
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.register_profile("thorough", max_examples=1_000, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+gc.disable()  # what is imported lives to the end: searching it for garbage is a tenth of the layer
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collectstart() -> None:
+    """Choose the profile before a test module is imported: the process that only leads has none."""
+    from hypothesis import HealthCheck, settings  # noqa: PLC0415
+
+    settings.register_profile(
+        "quick",
+        max_examples=20,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.register_profile("thorough", max_examples=1_000, deadline=None)
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what lives to the end: a sixth of the unit layer."""
+    """Let the garbage collector pass over what lives to the end, and look less often."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    gc.enable()

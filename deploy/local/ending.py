@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
 from deploy.local import kafka, postgres
 from deploy.local.home import Home
@@ -9,18 +10,18 @@ from deploy.local.processes import Mark, end, marked, wait_until
 from deploy.local.state import Child
 
 SERVICE_SECONDS_MAX = 20  # more than a service takes for the batch in hand
-SERVERS = {"kafka": kafka, "postgres": postgres}
+SERVERS = {kafka.NAME: kafka, postgres.NAME: postgres}
 
 
 def end_children(children: Iterable[Child]) -> None:
     """End the services, all at once, then the servers they need for their last commits."""
     children = tuple(children)
     end(
-        [child.mark for child in children if child.name not in SERVERS and child.mark],
+        [child.mark for child in children if not _kind(child) and child.mark],
         patience_seconds=SERVICE_SECONDS_MAX,
     )
-    servers = [child for child in children if child.name in SERVERS]
-    with ThreadPoolExecutor(len(SERVERS)) as pool:
+    servers = [child for child in children if _kind(child)]
+    with ThreadPoolExecutor(max(1, len(servers))) as pool:
         for ended in [pool.submit(_end_server, child) for child in servers]:
             ended.result()
 
@@ -41,6 +42,12 @@ def sweep(home: Home) -> bool:
 
 
 def _end_server(child: Child) -> None:
-    module = SERVERS[child.name]
-    if child.mark:
+    module = _kind(child)
+    if child.mark and module:
         end([child.mark], patience_seconds=module.STOP_SECONDS_MAX, by=module.STOP_SIGNAL)
+
+
+def _kind(child: Child) -> ModuleType | None:
+    """Return what a server is of, `kafka-2` of Kafka; None for a service."""
+    name, _, node = child.name.partition("-")
+    return SERVERS.get(name) if not node or node.isdigit() else None

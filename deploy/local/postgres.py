@@ -22,6 +22,7 @@ from deploy.local.errors import LocalStackError
 from deploy.local.home import Home
 from deploy.local.processes import LOOPBACK, POLL_SECONDS, Owner, last_lines, start
 
+NAME = "postgres"
 USUAL_PORT = 5432
 START_SECONDS_MAX = 60  # recovery after a crash included
 STOP_SECONDS_MAX = 20
@@ -53,6 +54,7 @@ class Postgres:
     home: Home
     port: int
     password: str
+    name = NAME
 
     @property
     def address(self) -> str:
@@ -67,7 +69,7 @@ class Postgres:
     @property
     def log(self) -> Path:
         """Where it writes what it has to say."""
-        return self.home.log("postgres")
+        return self.home.log(self.name)
 
     @property
     def data(self) -> Path:
@@ -87,8 +89,7 @@ class Postgres:
 
     def prepare(self) -> None:
         """Create the folder and the database if this is the first time."""
-        if not self.home.postgres.is_dir():
-            _make_folder(self.home, self._owner)
+        own_folder(self.home)
         if not (self.data / "PG_VERSION").exists():
             draft = self.data.with_name("data.new")
             if draft.exists():
@@ -193,6 +194,12 @@ def _unprivileged() -> Owner:
             "Run it as an ordinary user.",
         ) from None
     return Owner(entry.pw_uid, entry.pw_gid)
+
+
+def own_folder(home: Home) -> None:
+    """Make the folder of a home's database, owned by the user that runs it, if there is none."""
+    if not home.postgres.is_dir():
+        _make_folder(home, _unprivileged() if os.geteuid() == 0 else None)
 
 
 def _make_folder(home: Home, owner: Owner | None) -> None:

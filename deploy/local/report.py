@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from deploy.local import kafka, postgres
 from deploy.local.home import Home
 from deploy.local.kafka import Kafka
 from deploy.local.lives import Condition
@@ -74,7 +75,7 @@ def look(home: Home) -> Report:
         trouble="" if state.phase is Phase.RUNNING else f"The stack is not up yet: {state.phase}.",
         servers=tuple(
             _server_line(home, by_name[name], address)
-            for name, address in (("kafka", state.kafka), ("postgres", state.postgres))
+            for name, address in _addresses(state).items()
             if name in by_name
         ),
         services=_service_lines([child for child in state.children if child.seats]),
@@ -95,9 +96,17 @@ def _why_not_running(home: Home) -> str:
     return "The stack is not running. Start it: lapor up"
 
 
+def _addresses(state: State) -> dict[str, str]:
+    """Return where each server is found, by the name of its process."""
+    brokers = enumerate(state.kafka.split(","), start=1)
+    found = {kafka.NAME if n == 1 else f"{kafka.NAME}-{n}": address for n, address in brokers}
+    return {**found, postgres.NAME: state.postgres}
+
+
 def _server_line(home: Home, child: Child, address: str) -> Line:
     port = int(address.rpartition(":")[2])
-    server = Kafka(home, (), port, 0) if child.name == "kafka" else Postgres(home, port, "")
+    is_broker = child.name != postgres.NAME
+    server = Kafka(home, (), port, 0) if is_broker else Postgres(home, port, "")
     return Line(
         name=child.name,
         state=_state(child, is_ready=child.pid is not None and server.answers()),

@@ -1,6 +1,7 @@
 """What the supervisor is told (the plan) and what it says (the state), as files in LAPOR_HOME."""
 
 import signal
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import BaseModel, ValidationError
@@ -14,11 +15,16 @@ RETRY_SIGNAL = signal.SIGUSR1  # tells a supervisor to start what does not run
 
 
 class Plan(BaseModel, frozen=True):
-    """What to run: the services, and a function `module:name` that makes their topics."""
+    """What to run: the services, and a function `module:name` that makes their topics.
+
+    Tests ask for more than one broker, and for lines of a broker's configuration.
+    """
 
     profile: Profile
     services: tuple[Service, ...]
     provision: str
+    brokers: int = 1
+    broker_properties: Mapping[str, str] = {}
 
     @property
     def names(self) -> set[str]:
@@ -70,7 +76,7 @@ class State(BaseModel, frozen=True):
     profile: Profile
     supervisor_pid: int
     supervisor_started: float
-    kafka: str
+    kafka: str  # host:port, or several, by comma
     postgres: str  # host:port
     error: str = ""
     hint: str = ""

@@ -114,12 +114,17 @@ class Supervisor:
         self._plan = Plan.model_validate_json(home.plan.read_text())
         self._ports = Ports(cache / "ports")
         secrets = home.read_secrets()
-        self._kafka = Kafka(
+        usual = kafka_module.USUAL_PORT
+        self._brokers = kafka_module.cluster(
             home,
-            jars=fetch_jars(cache, read_lock()),
-            port=self._ports.take(kafka_module.USUAL_PORT),
-            controller_port=self._ports.take(kafka_module.USUAL_PORT + 1),
+            fetch_jars(cache, read_lock()),
+            [
+                (self._ports.take(usual), self._ports.take(usual + 1))
+                for _ in range(self._plan.brokers)
+            ],
+            self._plan.broker_properties,
         )
+        self._kafka = ",".join(broker.address for broker in self._brokers)
         self._postgres = Postgres(
             home, self._ports.take(postgres_module.USUAL_PORT), secrets.postgres_password
         )
@@ -128,7 +133,7 @@ class Supervisor:
             **os.environ,
             "LAPOR_HOME": str(home.root),
             "LAPOR_STACK": str(home.root),
-            "LAPOR_KAFKA": self._kafka.address,
+            "LAPOR_KAFKA": self._kafka,
             "LAPOR_POSTGRES": self._postgres.url,
             "LAPOR_MASTER_KEY": secrets.master_key,
             "LAPOR_DEAD_LETTER_KEY": secrets.dead_letter_key,
@@ -180,7 +185,7 @@ class Supervisor:
             raise Ended
 
     def _start_servers(self) -> None:
-        servers: tuple[Kafka | Postgres, ...] = (self._kafka, self._postgres)
+        servers: tuple[Kafka | Postgres, ...] = (*self._brokers, self._postgres)
         self._wards = [_server_ward(server) for server in servers]
         with ThreadPoolExecutor(len(servers)) as pool:
             pairs = zip(servers, self._wards, strict=True)
@@ -196,7 +201,7 @@ class Supervisor:
         if not self._plan.provision:
             return
         log = self._home.log("provision")
-        arguments = ["deploy.local.provision", self._plan.provision, self._kafka.address]
+        arguments = ["deploy.local.provision", self._plan.provision, self._kafka]
         made = self._run_python("provision", arguments, log, {})
         while made.poll() is None:
             self._go_on()
@@ -256,7 +261,7 @@ class Supervisor:
             profile=self._plan.profile,
             supervisor_pid=own.pid,
             supervisor_started=own.started,
-            kafka=self._kafka.address,
+            kafka=self._kafka,
             postgres=self._postgres.address,
             error=str(self._failure) if self._failure else "",
             hint=self._failure.hint if self._failure else "",
@@ -271,7 +276,7 @@ def _server_ward(server: Kafka | Postgres) -> Ward:
         server.prepare()
         return server.start()
 
-    return Ward("kafka" if isinstance(server, Kafka) else "postgres", starts, server.log)
+    return Ward(server.name, starts, server.log)
 
 
 def _bring_up(server: Kafka | Postgres, ward: Ward) -> None:

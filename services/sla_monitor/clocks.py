@@ -4,10 +4,12 @@
 date that gives the calendar's: `deadlines.py`.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import takewhile
 from typing import Final, Literal, NamedTuple
 
 from services.sla_monitor.facts import THREAD, Fact, Kind
@@ -188,8 +190,7 @@ def _legs_of(story: Story, row: Row, starts: Sequence[Fact]) -> Iterator[Leg]:
         is_late = end is not None and opened.at > end.at
         if is_late or (before is not None and not _again(before, opened)):
             continue
-        ends = [f for f in stops if f is not opened and row.stops_it(opened, f)]
-        stop = _first(opened, ends) if len(ends) > 1 else ends[0] if ends else None
+        stop = _stop(row, opened, stops)
         if end is not None and (stop is None or end.at < stop.at):
             stop = end
         last[group] = leg = _leg(story, row, opened, stop, group)
@@ -224,5 +225,15 @@ def _leg(story: Story, row: Row, opened: Fact, stop: Fact | None, group: str) ->
     )
 
 
-def _first(opened: Fact, stops: Sequence[Fact]) -> Fact:
-    return min(stops, key=lambda f: (max(f.at, opened.at), f.n, f.order))
+def _stop(row: Row, opened: Fact, stops: Sequence[Fact]) -> Fact | None:
+    """Return a run's first stop, of `stops` in canonical order.
+
+    One from before the start counts at the start; of several at one time the lowest number counts.
+    """
+    late_from = bisect_right(stops, opened.at, key=lambda f: f.at)
+    found = [f for f in stops[:late_from] if f is not opened and row.stops_it(opened, f)]
+    if not found:
+        late = (f for f in stops[late_from:] if row.stops_it(opened, f))
+        if (first := next(late, None)) is not None:
+            found = [first, *takewhile(lambda f: f.at == first.at, late)]
+    return min(found, key=lambda f: (f.n, f.order), default=None)

@@ -272,13 +272,16 @@ class _Compare(NamedTuple):
                 yield "met", f"of {key}", _text(said.met_at), "never published"
 
     def _owed(self) -> Found:
-        """Compare what the stream says is owed with the runs that are open."""
+        """Compare what the stream says is owed with the runs that are open.
+
+        A window that ran out was never met: the stream says no more of it, answered late or not.
+        """
         if self.derived.is_over:
             return
         said = [
             (said.clock, said.institution, said.unit or "", said.deadline)
-            for said in self.derived.said.values()
-            if said.met_at is None
+            for key, said in self.derived.said.items()
+            if said.met_at is None or _has_run_out(self.kept.case.said.get(key, said))
         ]
         heard = list(_owed_by(self.heard))
         for owed in sorted({*said, *heard}):

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from deploy.compose import settings
-from deploy.local.kafka import PROPERTIES
+from deploy.local.home import Home
+from deploy.local.kafka import Kafka
 from deploy.local.services import SERVICES, Service
 from shared.metrics import Meters
 from shared.topics import READS
@@ -95,11 +96,12 @@ def test_no_port_is_open_to_the_network() -> None:
 def test_the_broker_is_set_up_as_in_the_local_stack() -> None:
     """In what the records depend on; addresses, folders and sizes of its parts may differ."""
     kafka = CONTAINERS["kafka"]
+    written = Kafka(Home(Path("home")), (), 9092, 9093).properties(Path("data"))
     for name in (
         "auto.create.topics.enable", "log.message.timestamp.type",
         "offsets.topic.replication.factor", "group.initial.rebalance.delay.ms",
     ):  # fmt: skip
-        (local,) = re.findall(rf"^{re.escape(name)}=(.+)$", PROPERTIES, flags=re.MULTILINE)
+        (local,) = re.findall(rf"^{re.escape(name)}=(.+)$", written, flags=re.MULTILINE)
         assert setting(kafka, f"KAFKA_{name.upper().replace('.', '_')}").strip('"') == local
 
 

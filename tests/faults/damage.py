@@ -212,6 +212,16 @@ def _lost_dead_letter(r: Recording) -> Recording:
     return r.without(r.find("RecordDeadLettered"))
 
 
+def _still_parked(r: Recording) -> Recording:
+    return replace(r, rows=replace(r.rows, parked=1))
+
+
+def _lost_letter_of_a_bug(r: Recording) -> Recording:
+    report = r.report(r.find("ReportDispatched"))
+    bugs = {("routing", report): "rule_raised"}
+    return replace(r, intended=replace(r.intended, bugs=bugs))
+
+
 def _second_dead_letter(r: Recording) -> Recording:
     return r.again(r.find("RecordDeadLettered"), ce_id="another")
 
@@ -293,6 +303,8 @@ DAMAGE: Final[dict[Callable[[Recording], Recording], str]] = {
     _strange_dead_letter: "dead_letter_unexplained",
     _no_json: "unreadable",
     _lost_dead_letter: "dead_letter_missing",
+    _lost_letter_of_a_bug: "dead_letter_missing",
+    _still_parked: "still_parked",
     _second_dead_letter: "dead_letter_doubled",
     _sound_but_turned_away: "turned_away",
     _second_notification: "notification_doubled",

@@ -4,12 +4,14 @@ import asyncio
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tests.faults.aftermath import Aftermath, Suffered
+from tests.faults.mistakes import Mistakes
+from tests.faults.nodes import Nodes
 from tests.faults.pipeline import Pipeline
-from tests.faults.recovery import Progress
-from tests.faults.schedule import STAGES, Fault
+from tests.faults.schedule import STAGES, Fault, Kind
+from tests.faults.volumes import Volumes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -19,31 +21,13 @@ LIVE_SECONDS_MAX: Final = 90.0  # until a process that is being started is there
 GRACE_SECONDS: Final = 20  # a worker asked to end has so long
 
 
-@dataclass(frozen=True, slots=True)
-class Suffered:
-    """What became of a fault: done or not, and the seconds until all of its stages went on.
-
-    Seconds count from the moment at which going on was possible again: a broker's outage itself is
-    not in them.
-    """
-
-    fault: Fault
-    is_done: bool
-    recovery_seconds: float | None
-    note: str = ""
-
-
 class Hand:
     """Inflicts faults; several at once."""
 
-    def __init__(self, pipeline: Pipeline, progress: Progress) -> None:
-        self._pipeline = pipeline
-        self._progress = progress
-        self._outage_ended = 0.0  # monotonic seconds
-
-    async def inflict(self, fault: Fault) -> Suffered:
-        """Do it, wait until its stages work again."""
-        kinds: Mapping[str, Callable[[Fault], Awaitable[Suffered]]] = {
+    def __init__(self, pipeline: Pipeline, aftermath: Aftermath, mistakes: Mistakes) -> None:
+        self._pipeline, self._aftermath = pipeline, aftermath
+        volumes, nodes = Volumes(pipeline, aftermath), Nodes(pipeline, aftermath)
+        self._kinds: Mapping[Kind, Callable[[Fault], Awaitable[Suffered]]] = {
             "point": self._point,
             "kill": self._kill,
             "freeze": self._freeze,
@@ -52,17 +36,19 @@ class Hand:
             "both": self._outage,
             "scale": self._scale,
             "twin": self._twin,
+            "raise": mistakes.bug,
+            "oversize": mistakes.bug,
+            "refuse": mistakes.refuse,
+            "rights": mistakes.rights,
+            "broker full": volumes.fill,
+            "postgres full": volumes.fill,
+            "leader": nodes.lose,
+            "coordinator": nodes.lose,
         }
-        return await kinds[fault.kind](fault)
 
-    async def _then(
-        self, fault: Fault, stages: tuple[str, ...], since: float, note: str = ""
-    ) -> Suffered:
-        seconds = await self._progress.recovered(stages, since)
-        if seconds is not None and since < self._outage_ended <= since + seconds:
-            seconds -= self._outage_ended - since  # an outage came in between
-        note = note if seconds is not None else f"{note} never went on".strip()
-        return Suffered(fault, is_done=True, recovery_seconds=seconds, note=note)
+    async def inflict(self, fault: Fault) -> Suffered:
+        """Do it, wait until its stages work again."""
+        return await self._kinds[fault.kind](fault)
 
     async def _point(self, fault: Fault) -> Suffered:
         file = self._pipeline.arm(fault.stage, fault.point)
@@ -72,7 +58,7 @@ class Hand:
                 file.unlink(missing_ok=True)
                 return Suffered(fault, is_done=False, recovery_seconds=None, note="not reached")
             await asyncio.sleep(0.02)
-        return await self._then(fault, (fault.stage,), time.monotonic())
+        return await self._aftermath.of(fault, (fault.stage,), time.monotonic())
 
     async def _signal(self, name: str, number: int) -> bool:
         """Send a signal to a process once it lives."""
@@ -87,7 +73,7 @@ class Hand:
         done = await self._signal(fault.stage, signal.SIGKILL)
         if not done:
             return Suffered(fault, is_done=False, recovery_seconds=None, note="did not live")
-        return await self._then(fault, (fault.stage,), time.monotonic())
+        return await self._aftermath.of(fault, (fault.stage,), time.monotonic())
 
     async def _freeze(self, fault: Fault) -> Suffered:
         """Stop a process for longer than its session, with work in hand; then let it go on."""
@@ -101,21 +87,22 @@ class Hand:
         if is_there:
             process.resume()
         note = "" if is_there else "ended meanwhile"
-        return await self._then(fault, (fault.stage,), time.monotonic(), note)
+        return await self._aftermath.of(fault, (fault.stage,), time.monotonic(), note)
 
     async def _outage(self, fault: Fault) -> Suffered:
         """Kill the broker, crash the database, or both; nobody starts them for a while."""
         self._pipeline.pause_supervisor()
         try:
             if fault.kind != "postgres":
-                await self._signal("kafka", signal.SIGKILL)
+                for name in self._pipeline.brokers:
+                    await self._signal(name, signal.SIGKILL)
             if fault.kind != "broker":
                 await self._signal("postgres", signal.SIGQUIT)  # "immediate": a crash
             await asyncio.sleep(fault.seconds)
         finally:
             self._pipeline.resume_supervisor()
-            self._outage_ended = time.monotonic()
-        return await self._then(fault, STAGES, time.monotonic())
+            self._aftermath.outage_over()
+        return await self._aftermath.of(fault, STAGES, time.monotonic())
 
     async def _scale(self, fault: Fault) -> Suffered:
         """Let others join a stage, and leave: the first in good order, the next by a crash."""
@@ -130,7 +117,7 @@ class Hand:
                 notes.append(await _end(worker))
             else:
                 worker.kill()
-        return await self._then(
+        return await self._aftermath.of(
             fault, (fault.stage,), time.monotonic(), "; ".join(filter(None, notes))
         )
 
@@ -139,7 +126,7 @@ class Hand:
         twin = self._pipeline.worker(fault.stage, replica="0")
         await asyncio.sleep(fault.seconds)
         note = await _end(twin)
-        return await self._then(fault, (fault.stage,), time.monotonic(), note)
+        return await self._aftermath.of(fault, (fault.stage,), time.monotonic(), note)
 
 
 async def _end(worker: "subprocess.Popen[bytes]") -> str:

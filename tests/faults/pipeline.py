@@ -21,21 +21,28 @@ from deploy.local import stack
 from deploy.local.home import Home, default_cache
 from deploy.local.lives import Condition
 from deploy.local.postgres import remove_folder
+from deploy.local.probes import get, read_lag
 from deploy.local.processes import Ports, end, last_lines, marked
-from deploy.local.services import Seat, command
+from deploy.local.services import Seat, Service, command
 from deploy.local.state import RETRY_SIGNAL, Child, State
 from shared.clock import Clock
+from tests.faults import bugs, rights
+from tests.faults.mounts import mount, unmount
 
 PREFIX: Final = "lapor-faults-"
+REPLICATED: Final = "tests.faults.nodes:provision"
+KEPT: Final = "kept"  # the file in a home that later runs leave alone
 DAY_SECONDS: Final = 10.0  # of a business day, so that deadlines pass in a short run
 BUSINESS_ORIGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday of a year with a decree
 WORKER_PORT: Final = 23_001
+COMMAND_SECONDS_MAX: Final = 60.0
 
 
 class Pipeline:
     """Started by `up`, gone on leaving; ends only what it started."""
 
-    def __init__(self, day_seconds: float = DAY_SECONDS) -> None:
+    def __init__(self, day_seconds: float = DAY_SECONDS, *, brokers: int = 1) -> None:
+        self.brokers = tuple(self.broker(number + 1) for number in range(brokers))
         started = datetime.now(UTC).replace(microsecond=0)
         scale = 86_400 / day_seconds
         self.clock = Clock(scale, started, started if scale == 1 else BUSINESS_ORIGIN)
@@ -44,10 +51,14 @@ class Pipeline:
         sweep()
         self.home = Home(Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))).make()
         self.kill_folder = self.home.root / "kill"
-        self.kill_folder.mkdir()
+        self.bug_folder = self.home.root / "bugs"
+        for folder in (self.kill_folder, self.bug_folder):
+            folder.mkdir()
         self._ports = Ports(default_cache() / "ports")
         self._workers: list[subprocess.Popen[bytes]] = []
         self._pauses = 0
+        self.is_kept = False
+        self.has_volumes = False
         return self
 
     def __exit__(
@@ -66,13 +77,28 @@ class Pipeline:
             stack.down(self.home)
         finally:
             self._ports.close()
-            remove(self.home)
+            if self.is_kept:
+                _end_all(self.home)
+                unmount(self.home, is_kept=True)
+            else:
+                remove(self.home)
+
+    def keep(self) -> None:
+        """Leave the home where it is on leaving, with its logs and data."""
+        self.is_kept = True
+        (self.home.root / KEPT).touch()
+
+    @staticmethod
+    def broker(node: int) -> str:
+        """Return what the stack calls a broker."""
+        return "kafka" if node == 1 else f"kafka-{node}"
 
     @property
     def _env(self) -> dict[str, str]:
         """What every stage finds in its environment beside what the supervisor gives it."""
         return {
             "LAPOR_TEST_KILL_AT": str(self.kill_folder),
+            bugs.FOLDER: str(self.bug_folder),
             "LAPOR_CLOCK_SCALE": str(self.clock.scale),
             "LAPOR_CLOCK_REAL_ORIGIN": self.clock.real_origin.isoformat(),
             "LAPOR_CLOCK_BUSINESS_ORIGIN": self.clock.business_origin.isoformat(),
@@ -84,14 +110,22 @@ class Pipeline:
             "LAPOR_NOTIFIER_QUIET_END_LOCAL": "00:00",
         }
 
+    def mount(self) -> bool:
+        """Give database and broker a file system each, before `up`; return whether it was done."""
+        self.has_volumes = mount(self.home)
+        return self.has_volumes
+
     def up(self) -> None:
         """Start all of it, silently; return when it is ready."""
         quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
-        services = tuple(
-            service.model_copy(update={"env": {**service.env, **self._env}})
-            for service in stack.DEFAULT_PLAN.services
-        )
-        plan = stack.DEFAULT_PLAN.model_copy(update={"services": services})
+        is_alone = len(self.brokers) == 1
+        plan = stack.DEFAULT_PLAN.model_copy(update={
+            "services": tuple(self._spoilt(service) for service in stack.DEFAULT_PLAN.services),
+            "provision": stack.PROVISION if is_alone else REPLICATED,
+            "brokers": len(self.brokers),
+            # Controllers that know each other by no name cannot elect one while there are rules.
+            "broker_properties": rights.PROPERTIES if is_alone else {},
+        })  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", ResourceWarning
@@ -99,6 +133,11 @@ class Pipeline:
             stack.up(self.home, default_cache(), quiet, plan=plan)
         found = stack.connection(self.home)
         self.kafka, self.postgres = found.kafka, found.postgres
+
+    def _spoilt(self, service: Service) -> Service:
+        """Return a service that can be hurt from inside."""
+        env = {**service.env, **self._env}
+        return service.model_copy(update={"factory": bugs.FACTORY, "env": env})
 
     # ---- looking
 
@@ -133,6 +172,19 @@ class Pipeline:
             if rest:
                 found[name, int(rest.partition(",")[0])] += 1
         return found
+
+    def status(self, name: str) -> str:
+        """Say how a process of the stack does: by its supervisor, and by itself."""
+        child = next((c for c in self.state().children if c.name == name), None)
+        if child is None:
+            return "unknown to the supervisor"
+        told = f"{child.condition}, pid {child.pid}, failed {child.failures} times in a row"
+        told += f", last exit {child.exit_code}"
+        for seat in child.seats:
+            status, page = get(seat.port, "/readyz")
+            lag = read_lag(*get(seat.port, "/metrics"))
+            told += f"; /readyz {status} {page.strip()[:200]}; {lag} records behind"
+        return told
 
     def words(self, name: str, count: int = 15) -> list[str]:
         """Return the last lines of a log."""
@@ -174,20 +226,36 @@ class Pipeline:
         file.touch()
         return file
 
+    def plant(self, stage: str, report: str, bug: str) -> Path:
+        """Have a stage's rule fail for a report; taking the file returned away mends it."""
+        file = self.bug_folder / f"{stage}!{report}"
+        draft = file.with_name(f".{file.name}")
+        draft.write_text(bug)
+        return draft.rename(file)
+
     def worker(self, stage: str, replica: str) -> subprocess.Popen[bytes]:
         """Start another process of a stage."""
         port = self._ports.take(WORKER_PORT)
         service = next(s for s in stack.DEFAULT_PLAN.services if s.name == stage)
-        seat = Seat(service=service, port=port)
+        seat = Seat(service=self._spoilt(service), port=port)
         log = self.home.log(f"{stage}-{replica}-{time.time_ns()}")
         with log.open("wb") as output:
             started = subprocess.Popen(
                 [sys.executable, "-m", *command([seat])],
-                env={**self._supervised(), **seat.env, **self._env, "LAPOR_REPLICA": replica},
+                env={**self._supervised(), **seat.env, "LAPOR_REPLICA": replica},
                 cwd=self.home.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         self._workers.append(started)
         return started
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Give a command of `lapor`, as an operator would; returns when it has ended."""
+        env = {**self._supervised(), "USER": "operator", "COLUMNS": "200"}
+        lapor = str(Path(sys.executable).with_name("lapor"))
+        return subprocess.run(
+            [lapor, *words], env=env, check=False, capture_output=True, text=True,
+            timeout=COMMAND_SECONDS_MAX, cwd=self.home.root,
+        )  # fmt: skip
 
     def _supervised(self) -> Mapping[str, str]:
         secrets = self.home.read_secrets()
@@ -205,14 +273,20 @@ class Pipeline:
 
 def remove(home: Home) -> None:
     """End what still runs for a home, and delete it."""
-    end(marked("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
+    _end_all(home)
+    unmount(home, is_kept=False)
     remove_folder(home)
     shutil.rmtree(home.root, ignore_errors=True)
 
 
+def _end_all(home: Home) -> None:
+    end(marked("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
+
+
 def sweep() -> None:
-    """Remove what earlier runs left that were killed themselves."""
+    """Remove what earlier runs left that were killed themselves, and did not mean to keep."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         pid = folder.name.removeprefix(PREFIX).split("-")[0]
-        if folder.stat().st_uid == os.geteuid() and pid.isdigit() and not pid_exists(int(pid)):
+        is_mine = folder.stat().st_uid == os.geteuid() and pid.isdigit()
+        if is_mine and not pid_exists(int(pid)) and not (folder / KEPT).exists():
             remove(Home(folder))

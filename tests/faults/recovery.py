@@ -61,10 +61,12 @@ class Progress:
         None if one said nothing for `NEVER_SECONDS`.
         """
         wanted = list(stages)
-        # What was said just before is seen just after.
-        after = since + 2 * LOOK_SECONDS
         while time.monotonic() < since + NEVER_SECONDS:
-            if all(self._moved_at[stage] > after for stage in wanted):
+            if not self.silent(wanted, since):
                 return max(self._moved_at[stage] for stage in wanted) - since
             await asyncio.sleep(LOOK_SECONDS)
         return None
+
+    def silent(self, stages: Iterable[str], since: float) -> tuple[str, ...]:
+        """Return the stages that said nothing after `since`; what was said before is seen after."""
+        return tuple(s for s in stages if self._moved_at[s] <= since + 2 * LOOK_SECONDS)

@@ -7,27 +7,35 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import TopicPartition
 from rich.console import Console
-from rich.table import Table
 
-from tests.faults.checker.reading import places, reader, tables
+from shared.service import EX_TEMPFAIL
+from tests.faults.account import Account, last_words, show
+from tests.faults.aftermath import Aftermath
+from tests.faults.checker.reading import lanes, places, reader
 from tests.faults.checker.rules import READS
-from tests.faults.inflict import Hand, Suffered
+from tests.faults.inflict import Hand
 from tests.faults.load.mouth import Mouth
 from tests.faults.load.town import Town
+from tests.faults.mistakes import Mistakes
 from tests.faults.noise import Noise
-from tests.faults.pipeline import Pipeline
+from tests.faults.pipeline import DAY_SECONDS, Pipeline
 from tests.faults.recovery import Progress
-from tests.faults.schedule import Fault, schedule
+from tests.faults.schedule import STAGES, Fault, Place, schedule
 
 DRAIN_SECONDS_MAX: Final = 90.0
-EXPECTED_EXITS: Final = (-9, -3, 0)  # killed; PostgreSQL's "immediate"
-SERVERS: Final = ("kafka", "postgres")
+DRAIN_SECONDS_MAX_LONG: Final = 360.0
+DAY_SECONDS_LONG: Final = 60.0  # of a business day: a backlog of minutes is to expire nobody
+OVERTIME_SECONDS_MAX: Final = 600.0  # after the last fault: it, silence, and what neither bounds
+CLOSE_SECONDS_MAX: Final = 15.0
+CHECK_SECONDS_MAX: Final = 900
+# Killed; PostgreSQL's "immediate"; a broker that was away, or said no, just when a stage started.
+EXPECTED_EXITS: Final = (-9, -3, 0, EX_TEMPFAIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +46,56 @@ class Options:
     seconds: float
     rate: float
     is_short: bool
+    reports: int = 0  # at least
     is_calm: bool = False
+    brokers: int = 1
+    only: frozenset[str] = frozenset()  # kinds of faults
     json: Path | None = None
 
 
-@dataclass
-class Account:
-    """What the run leaves to report."""
-
-    suffered: list[Suffered] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    submitted: int = 0
-    noise: dict[str, int] = field(default_factory=dict)
-    exits: dict[str, int] = field(default_factory=dict)
-    drained_seconds: float | None = None
-
-    @property
-    def worst_recovery_seconds(self) -> float | None:
-        """Return the longest time that a stage needed to go on."""
-        known = [s.recovery_seconds for s in self.suffered if s.recovery_seconds is not None]
-        return max(known, default=None)
-
-
 def run(options: Options, out: Console) -> bool:
-    """Run all of it; return whether nothing was lost, doubled, or stuck."""
-    planned = schedule(options.seed, options.seconds, is_short=options.is_short)
+    """Run all of it; return whether nothing was lost, doubled, or stuck.
+
+    The home stays where it is, with its logs and data, if something was.
+    """
+    began = time.monotonic()
+    day_seconds = DAY_SECONDS if options.is_short else DAY_SECONDS_LONG
+    with Pipeline(day_seconds, brokers=options.brokers) as pipeline:
+        try:
+            planned = _plan(pipeline, options, out)
+            pipeline.up()
+            out.print(f"up after {time.monotonic() - began:.0f} s in {pipeline.home.root}")
+            account = asyncio.run(Run(pipeline, options, planned, out).play())
+            is_sound = _check(pipeline, out, options) and not account.problems
+            show(account, out)
+            if not is_sound:
+                pipeline.keep()
+                last_words(pipeline, (*pipeline.brokers, "postgres", *STAGES), out)
+        except Exception:
+            pipeline.keep()
+            raise
+        finally:
+            if pipeline.is_kept:
+                out.print(f"logs and data stay in {pipeline.home.root}", soft_wrap=True)
+    out.print(f"{time.monotonic() - began:.0f} s; seed {options.seed}")
+    return is_sound
+
+
+def _plan(pipeline: Pipeline, options: Options, out: Console) -> list[Fault]:
+    """Return what will be done, and show it; mount what it needs."""
+    wants_volumes = options.is_short and options.brokers == 1 and not options.is_calm
+    if wants_volumes and not pipeline.mount():
+        out.print("disk full: left out, this machine lets nobody mount a file system here")
+    place = Place(options.brokers, has_volumes=pipeline.has_volumes)
+    planned = schedule(options.seed, options.seconds, is_short=options.is_short, place=place)
     if options.is_calm:
         planned = []
+    if options.only:
+        planned = [fault for fault in planned if fault.kind in options.only]
     out.print(f"faults of seed {options.seed}, at {options.rate:g} reports/s:")
     for fault in planned:
         out.print(f"  {fault}", highlight=False)
-    began = time.monotonic()
-    with Pipeline() as pipeline:
-        pipeline.up()
-        out.print(f"up after {time.monotonic() - began:.0f} s in {pipeline.home.root}")
-        account = asyncio.run(Run(pipeline, options, planned, out).play())
-        is_sound = _check(pipeline, out, options)
-        _show(account, out)
-        if not is_sound or account.problems:
-            _keep_logs(pipeline, out)
-    out.print(f"{time.monotonic() - began:.0f} s; seed {options.seed}")
-    return is_sound and not account.problems
+    return planned
 
 
 class Run:
@@ -92,33 +109,48 @@ class Run:
         self._town = Town(pipeline.kafka, self._mouth, options.seed, pipeline.clock)
         self._noise = Noise(pipeline.kafka, self._mouth, options.seed)
         self._progress = Progress(pipeline.kafka)
+        aftermath = Aftermath(self._progress)
+        self._mistakes = Mistakes(pipeline, self._town, aftermath)
+        self._hand = Hand(pipeline, aftermath, self._mistakes)
         self._account = Account()
         self._background: list[asyncio.Task[Any]] = []
+        self._act = "the faults are not over"  # what a run that takes too long was at
 
     async def play(self) -> Account:
         """Play it; what was meant to go wrong is written down for the checker."""
+        limit = self._options.seconds + OVERTIME_SECONDS_MAX
+        try:
+            async with asyncio.timeout(limit):
+                await self._acts()
+        except TimeoutError:
+            self._account.problems.append(f"not over after {limit:.0f} s: {self._act}")
+        finally:
+            for task in self._background:
+                task.cancel()
+            if self._background:
+                await asyncio.wait(self._background, timeout=CLOSE_SECONDS_MAX)
+            await self._town.close()
+            await self._mouth.close()
+            self._sum_up()
+        return self._account
+
+    async def _acts(self) -> None:
         stop = asyncio.Event()
         noise = self._start(self._noise.run())
         self._start(self._town.listen())
         self._start(self._progress.run())
         self._start(self._tend())
-        submitting = self._start(self._town.submit(self._options.rate, stop))
-        try:
-            faults = asyncio.create_task(self._inflict())
-            await asyncio.sleep(self._options.seconds)
-            self._account.suffered = await faults
-            stop.set()
-            await submitting
-            noise.cancel()
-            await self._silence()
-        finally:
-            for task in self._background:
-                task.cancel()
-            await asyncio.gather(*self._background, return_exceptions=True)
-            await self._town.close()
-            await self._mouth.close()
-            self._sum_up()
-        return self._account
+        options = self._options
+        submitting = self._start(self._town.submit(options.rate, stop, options.reports))
+        faults = self._start(self._inflict())
+        await asyncio.sleep(self._options.seconds)
+        self._act = "a fault is not over"
+        await asyncio.wait([faults])
+        stop.set()
+        await submitting
+        noise.cancel()
+        self._act = "the stages are not silent"
+        await self._silence()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -130,19 +162,21 @@ class Run:
         if not task.cancelled() and (error := task.exception()):
             self._account.problems.append(f"the run itself failed: {error!r}")
 
-    async def _inflict(self) -> list[Suffered]:
-        hand, began = Hand(self._pipeline, self._progress), time.monotonic()
+    async def _inflict(self) -> None:
+        began, told = time.monotonic(), set[str]()
 
-        async def one(fault: Fault) -> Suffered:
+        async def one(fault: Fault) -> None:
             await asyncio.sleep(max(0.0, began + fault.at_seconds - time.monotonic()))
-            suffered = await hand.inflict(fault)
+            suffered = await self._hand.inflict(fault)
+            self._account.suffered.append(suffered)
             at = time.monotonic() - began
             seconds = suffered.recovery_seconds
             said = "-" if seconds is None else f"{seconds:.1f} s"
             self._out.print(f"{at:6.1f} s  {fault}: {said} {suffered.note}", highlight=False)
-            return suffered
+            last_words(self._pipeline, set(suffered.silent) - told, self._out)
+            told.update(suffered.silent)
 
-        return list(await asyncio.gather(*map(one, self._planned)))
+        await asyncio.gather(*map(one, self._planned))
 
     async def _tend(self) -> None:
         """Start again what has died often, and notice a stage that refuses to run."""
@@ -160,8 +194,9 @@ class Run:
         """Wait until everybody has spoken and every stage has read all of it."""
         began = time.monotonic()
         await self._noise.quiet()
-        await self._town.quiet(DRAIN_SECONDS_MAX / 3)
-        until = began + DRAIN_SECONDS_MAX
+        limit = DRAIN_SECONDS_MAX if self._options.is_short else DRAIN_SECONDS_MAX_LONG
+        await self._town.quiet(limit / 3)
+        until = began + limit
         every, consumer = await places(self._pipeline.kafka), reader(self._pipeline.kafka)
         await consumer.start()
         calm, lags = 0, Counter[str]()
@@ -173,17 +208,17 @@ class Run:
         finally:
             await consumer.stop()
         if calm < 3:
-            self._account.problems.append(f"not drained in {DRAIN_SECONDS_MAX:.0f} s: {lags}")
+            self._account.problems.append(f"not drained in {limit:.0f} s: {lags}")
         else:
             self._account.drained_seconds = time.monotonic() - began
 
     async def _lags(self, consumer: Any, every: list[TopicPartition]) -> Counter[str]:
         """Count the records that each stage has still to decide."""
         ends = await consumer.end_offsets(every)
-        rows = await tables(self._pipeline.postgres)
+        found = await lanes(self._pipeline.postgres)
         lags: Counter[str] = Counter()
         for stage, reads in READS.items():
-            positions = rows.lanes[stage].positions
+            positions = found[stage].positions
             for tp, end in ends.items():
                 if reads(tp.topic):
                     lags[stage] += max(0, end - positions.get((tp.topic, tp.partition), 0))
@@ -196,7 +231,8 @@ class Run:
         exits = self._pipeline.exits()
         account.exits = {f"{name} {code}": n for (name, code), n in sorted(exits.items())}
         for (name, code), n in exits.items():
-            if code not in EXPECTED_EXITS and not (name in SERVERS and code > 0):
+            is_server = name == "postgres" or name in self._pipeline.brokers
+            if code not in EXPECTED_EXITS and not is_server:
                 account.problems.append(f"{name} ended {n} times by itself, with {code}")
         for suffered in account.suffered:
             if not suffered.is_done or suffered.note:
@@ -205,6 +241,7 @@ class Run:
         intended = {
             "seed": self._options.seed,
             "poison": self._noise.poison,
+            "bugs": self._mistakes.planned,
             "unsound": sorted(self._mouth.unsound),
             "clock": [
                 clock.scale, clock.real_origin.isoformat(), clock.business_origin.isoformat()
@@ -224,39 +261,13 @@ def _check(pipeline: Pipeline, out: Console, options: Options) -> bool:
     ]  # fmt: skip
     if options.json:
         command += ["--json", str(options.json)]
-    done = subprocess.run(command, check=False, timeout=1_800, capture_output=True, text=True)
+    try:
+        done = subprocess.run(
+            command, check=False, timeout=CHECK_SECONDS_MAX, capture_output=True, text=True
+        )
+    except subprocess.TimeoutExpired:
+        out.print(f"[red]problem[/]: the checker did not end in {CHECK_SECONDS_MAX} s")
+        return False
     out.print(done.stdout, markup=False, highlight=False)
     out.print(done.stderr, markup=False, highlight=False)
     return done.returncode == 0
-
-
-def _show(account: Account, out: Console) -> None:
-    table = Table(title="Faults", show_header=True)
-    for heading in ("fault", "times", "worst recovery, s"):
-        table.add_column(heading, justify="left" if heading == "fault" else "right")
-    kinds: dict[str, list[Suffered]] = {}
-    for suffered in account.suffered:
-        fault = suffered.fault
-        name = f"{fault.kind} {fault.point}".strip()
-        if fault.kind in ("broker", "postgres", "both"):
-            name = f"{fault.kind} away for {fault.seconds:.0f} s"
-        kinds.setdefault(name, []).append(suffered)
-    for name, found in sorted(kinds.items()):
-        seconds = [s.recovery_seconds for s in found if s.recovery_seconds is not None]
-        table.add_row(name, str(len(found)), f"{max(seconds):.1f}" if seconds else "-")
-    for name, count in sorted(account.noise.items()):
-        table.add_row(f"records {name}" if name == "repeated" else name, str(count), "")
-    out.print(table)
-    out.print(f"reports submitted: {account.submitted}; ends: {account.exits}", highlight=False)
-    if account.drained_seconds is not None:
-        out.print(f"drained {account.drained_seconds:.1f} s after the load stopped")
-    for problem in account.problems:
-        out.print(f"[red]problem[/]: {problem}", highlight=False)
-
-
-def _keep_logs(pipeline: Pipeline, out: Console) -> None:
-    """Show the last words of everybody: the home is gone afterwards."""
-    for log in sorted(pipeline.home.logs.glob("*.log")):
-        out.rule(log.stem)
-        for line in pipeline.words(log.stem, 6):
-            out.print(line[:400], markup=False, highlight=False)

@@ -8,15 +8,28 @@ STAGES: Final = (
     "intake", "verification.national", "verification.institution", "routing", "follow-up",
     "sla-monitor", "notifier", "agencies.in", "agencies.out",
 )  # fmt: skip
+CORE: Final = STAGES[1:7]  # all but the doors
 POINTS: Final = ("before_save", "saved", "published")
-ROUND_SECONDS: Final = 100.0
+KILLS: Final = 7  # of a round, at random: with those at commit points, 34
+ROUND_SECONDS: Final = 130.0
 ROUND_SECONDS_LONG: Final = 400.0  # room for three long outages, and to recover between them
 OUTAGE_SECONDS: Final = 5.0
 OUTAGE_SECONDS_LONG: Final = 60.0
 FREEZE_SECONDS: Final = 12.0  # longer than a session of the consumer group (10 s)
 START_SECONDS: Final = 4.0  # before the first fault, so that all stages have work
 
-Kind = Literal["point", "kill", "freeze", "broker", "postgres", "both", "scale", "twin"]
+TWIN_AT_SECONDS: Final = 58.0  # of a round
+PARKED_SECONDS: Final = 5.0  # before a bug is mended
+FULL_SECONDS: Final = 6.0
+REVOKED_SECONDS: Final = 12.0  # longer than a session
+REVOKED_SHARE: Final = 0.36  # of a round
+NODE_SECONDS: Final = 12.0  # without one broker of three
+
+Kind = Literal[
+    "point", "kill", "freeze", "broker", "postgres", "both", "scale", "twin", "raise", "oversize",
+    "refuse", "rights", "broker full", "postgres full", "leader", "coordinator",
+]  # fmt: skip
+OUTAGES: Final = ("broker", "postgres", "both", "broker full", "postgres full")  # of all stages
 
 
 class Fault(NamedTuple):
@@ -37,7 +50,17 @@ class Fault(NamedTuple):
         return f"{self.at_seconds:6.1f} s  " + " ".join(filter(None, words))
 
 
-def schedule(seed: int, seconds: float, *, is_short: bool) -> list[Fault]:
+class Place(NamedTuple):
+    """Where a run takes place: what there is to be hurt, beside one broker and one database."""
+
+    brokers: int = 1
+    has_volumes: bool = False  # database and broker have a file system each
+
+
+ALONE: Final = Place()
+
+
+def schedule(seed: int, seconds: float, *, is_short: bool, place: Place = ALONE) -> list[Fault]:
     """Return the faults of a run, by time: rounds of every kind, each round drawn anew."""
     draw = random.Random(f"faults:{seed}")
     found: list[Fault] = []
@@ -48,38 +71,71 @@ def schedule(seed: int, seconds: float, *, is_short: bool) -> list[Fault]:
         length = ROUND_SECONDS if outage == OUTAGE_SECONDS else ROUND_SECONDS_LONG
         if found and began + length > seconds:
             return sorted(found)
-        found += _round(draw, began, length, outage, workers=1 if is_short else 2)
+        found += _Round(draw, began, length).faults(outage, 1 if is_short else 2, place)
         began += length
         number += 1
 
 
-def _round(
-    draw: random.Random, began: float, length: float, outage: float, *, workers: int
-) -> Iterator[Fault]:
-    """Draw a round: every commit point of every stage, and each other kind at its share of it."""
-    room = length - START_SECONDS - 6.0
-    places = [(stage, point) for stage in STAGES for point in POINTS]
-    draw.shuffle(places)
-    joined, twin = draw.sample(STAGES[1:7], 2)
+class _Round:
+    """Every commit point of every stage, and each other kind at its share of the time."""
 
-    def share(of: float) -> float:
-        return round(began + length * of + draw.uniform(0, 2), 1)
+    def __init__(self, draw: random.Random, began: float, length: float) -> None:
+        self._draw, self._began, self._length = draw, began, length
+        self._places = [(stage, point) for stage in STAGES for point in POINTS]
+        draw.shuffle(self._places)
+        alone = draw.sample(CORE, 4)
+        self._joined, self._twin, self._refused, self._revoked = alone
 
-    def free(at: float, stage: str) -> float:
+    def faults(self, outage: float, workers: int, place: Place) -> Iterator[Fault]:
+        """Yield them."""
+        yield from self._kills()
+        yield Fault(self._at(5.0), "scale", self._joined, seconds=24.0, workers=workers)
+        yield Fault(self._at(11.0), "freeze", self._joined, seconds=FREEZE_SECONDS)
+        yield Fault(self._share(0.32), "broker", seconds=outage)
+        yield Fault(self._at(TWIN_AT_SECONDS), "twin", self._twin, seconds=10.0)
+        yield Fault(self._share(0.68), "postgres", seconds=outage)
+        yield Fault(self._share(0.88), "both", seconds=outage)
+        yield from self._mistakes()
+        if place.brokers == 1:
+            seconds = REVOKED_SECONDS
+            yield Fault(self._share(REVOKED_SHARE), "rights", self._revoked, seconds=seconds)
+        if place.has_volumes:
+            yield Fault(self._share(0.57), "broker full", seconds=FULL_SECONDS)
+            yield Fault(self._share(0.77), "postgres full", seconds=FULL_SECONDS)
+        if place.brokers > 1:
+            leads, coordinates = self._draw.sample(CORE, 2)
+            yield Fault(self._share(0.57), "leader", leads, seconds=NODE_SECONDS)
+            yield Fault(self._share(0.77), "coordinator", coordinates, seconds=NODE_SECONDS)
+
+    def _kills(self) -> Iterator[Fault]:
+        room = self._length - START_SECONDS - 6.0
+        for number, (stage, point) in enumerate(self._places):
+            at = START_SECONDS + room * number / len(self._places) + self._draw.uniform(0, 1)
+            yield Fault(self._free(at, stage), "point", stage, point)
+        for stage in self._draw.sample(STAGES, KILLS):
+            at = self._length * self._draw.uniform(0.1, 0.9)
+            yield Fault(self._free(at, stage), "kill", stage)
+
+    def _mistakes(self) -> Iterator[Fault]:
+        for share in (0.06, 0.44):
+            stage = self._draw.choice(CORE)
+            yield Fault(self._share(share), "raise", stage, seconds=PARKED_SECONDS)
+        yield Fault(self._share(0.15), "oversize", "routing", seconds=PARKED_SECONDS)
+        yield Fault(self._share(0.36), "refuse", self._refused, seconds=OUTAGE_SECONDS)
+
+    def _at(self, seconds: float) -> float:
+        return round(self._began + seconds, 1)
+
+    def _share(self, of: float) -> float:
+        return self._at(self._length * of + self._draw.uniform(0, 2))
+
+    def _free(self, at: float, stage: str) -> float:
         """Return a time at which no other fault of one stage alone befalls it."""
-        spell = {joined: (0.0, 32.0), twin: (38.0, 58.0)}.get(stage, (0.0, 0.0))
-        since, until = (began + seconds for seconds in spell)
-        is_free = not since <= at < until
-        return round(at if is_free else until + draw.uniform(0, 5), 1)
-
-    for number, (stage, point) in enumerate(places):
-        at = began + START_SECONDS + room * number / len(places) + draw.uniform(0, 1)
-        yield Fault(free(at, stage), "point", stage, point)
-    yield Fault(round(began + 5.0, 1), "scale", joined, seconds=24.0, workers=workers)
-    yield Fault(round(began + 11.0, 1), "freeze", joined, seconds=FREEZE_SECONDS)
-    yield Fault(round(began + 42.0, 1), "twin", twin, seconds=10.0)
-    yield Fault(share(0.32), "broker", seconds=outage)
-    yield Fault(share(0.54), "postgres", seconds=outage)
-    yield Fault(share(0.76), "both", seconds=outage)
-    for stage in draw.sample(STAGES, 6):
-        yield Fault(free(share(draw.uniform(0.1, 0.9)), stage), "kill", stage)
+        revoked = self._length * REVOKED_SHARE
+        spells = {
+            self._joined: (0.0, 32.0),
+            self._twin: (TWIN_AT_SECONDS - 4, TWIN_AT_SECONDS + 16),
+            self._revoked: (revoked - 4, revoked + REVOKED_SECONDS + 8),
+        }
+        since, until = spells.get(stage, (0.0, 0.0))
+        return self._at(at if not since <= at < until else until + self._draw.uniform(0, 5))

@@ -18,6 +18,7 @@ from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.processes import Ports, end, marked
+from tests.faults import rights
 
 PREFIX = "lapor-test-"
 KAFKA_PORT, CONTROLLER_PORT, POSTGRES_PORT = 21092, 21592, 21432
@@ -33,7 +34,8 @@ class Stack:
 
     def __init__(self, home: Home, ports: Ports) -> None:
         jars = fetch_jars(default_cache(), read_lock())
-        self._kafka = Kafka(home, jars, ports.take(KAFKA_PORT), ports.take(CONTROLLER_PORT))
+        own, controller = ports.take(KAFKA_PORT), ports.take(CONTROLLER_PORT)
+        self._kafka = Kafka(home, jars, own, controller, more=rights.PROPERTIES)
         password = home.read_secrets().postgres_password
         self._postgres = Postgres(home, ports.take(POSTGRES_PORT), password)
         self._kafka_process: subprocess.Popen[bytes] | None = None

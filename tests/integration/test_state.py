@@ -1,8 +1,10 @@
 """The shell's memory and the alarm claims on the real database: all or nothing, once, in turn."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -11,7 +13,7 @@ from pydantic import BaseModel
 from shared.alarms import Due, claim
 from shared.cases import CaseStore, Conflict, LaneSave, PostgresState, Stored
 from shared.lanes import Lane, Partition
-from shared.postgres import SHELL_SQL, Pool, apply_schema, connect
+from shared.postgres import SHELL_SQL, OtherSchema, Pool, apply_schema, connect
 from tests.integration.stack import Stack
 
 pytestmark = pytest.mark.integration
@@ -64,6 +66,23 @@ async def test_a_schema_is_applied_once_by_whoever_comes_first(stack: Stack, poo
     await admin.close()
     done = await asyncio.gather(*(apply_schema(pool, "sleeper", [SHELL_SQL]) for _ in range(4)))
     assert sorted(done) == [False, False, False, True]
+
+
+async def test_another_release_s_tables_are_refused_with_what_to_do(
+    pool: Pool, tmp_path: Path
+) -> None:
+    """A remark more is no other release; a column more is, until an operator has added it."""
+    file = tmp_path / "shell.sql"
+    file.write_text(SHELL_SQL.read_text() + "-- a remark\n")
+    assert not await apply_schema(pool, "sleeper", [file])
+    file.write_text(SHELL_SQL.read_text() + "ALTER TABLE cases ADD COLUMN mood text;\n")
+
+    with pytest.raises(OtherSchema, match="begin with an empty database") as other:
+        await apply_schema(pool, "sleeper", [file])
+
+    (said,) = re.findall(r"COMMENT ON SCHEMA .*? IS '[0-9a-f]+'", str(other.value))
+    await pool.execute(said)
+    assert not await apply_schema(pool, "sleeper", [file])
 
 
 async def test_cases_and_lanes_come_back_as_saved(pool: Pool) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.faults.load.life import life
-from tests.faults.schedule import POINTS, ROUND_SECONDS, STAGES, schedule
+from tests.faults.schedule import POINTS, ROUND_SECONDS, STAGES, Place, schedule
 from tests.tables import each
 
 
@@ -14,9 +14,20 @@ def test_the_short_form_kills_every_stage_once_at_every_commit_point(seed: int) 
     points = Counter((f.stage, f.point) for f in planned if f.kind == "point")
     assert points == Counter((stage, point) for stage in STAGES for point in POINTS)
     assert {f.kind for f in planned} == {
-        "point", "kill", "freeze", "broker", "postgres", "both", "scale", "twin",
+        "point", "kill", "freeze", "broker", "postgres", "both", "scale", "twin", "raise",
+        "oversize", "refuse", "rights",
     }  # fmt: skip
     assert all(0 < f.at_seconds < ROUND_SECONDS for f in planned)
+
+
+@each([(Place(brokers=3), {"leader", "coordinator"}),
+       (Place(has_volumes=True), {"broker full", "postgres full"})])  # fmt: skip
+def test_a_cluster_and_volumes_have_faults_of_their_own(place: Place, more: set[str]) -> None:
+    """Every commit point is left."""
+    alone = schedule(3, ROUND_SECONDS, is_short=True)
+    there = schedule(3, ROUND_SECONDS, is_short=True, place=place)
+    assert {f.kind for f in there} - {f.kind for f in alone} == more
+    assert [f for f in there if f.kind == "point"] == [f for f in alone if f.kind == "point"]
 
 
 def test_the_same_seed_gives_the_same_faults_and_the_same_lives() -> None:
@@ -38,10 +49,10 @@ def test_the_long_form_has_long_outages_and_more_workers() -> None:
 
 
 @each(range(20))
-def test_nothing_else_befalls_the_stage_that_others_join(seed: int) -> None:
-    """Else a crash would be taken for what the join did."""
+def test_nothing_else_befalls_a_stage_whose_group_is_in_hand(seed: int) -> None:
+    """Else a crash would be taken for what the join did, or the lost right."""
     planned = schedule(seed, ROUND_SECONDS, is_short=True)
-    for spell in (f for f in planned if f.kind in ("scale", "twin")):
+    for spell in (f for f in planned if f.kind in ("scale", "twin", "rights")):
         others = [f for f in planned if f.stage == spell.stage and f.kind in ("point", "kill")]
         assert not [
             f for f in others

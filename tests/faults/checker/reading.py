@@ -114,6 +114,18 @@ async def tables(postgres: str) -> Tables:
     return Tables(lanes, cases, parked)
 
 
+async def lanes(postgres: str) -> dict[str, Lanes]:
+    """Return every stage's lanes alone: cases may be many."""
+    connection = await asyncpg.connect(postgres, timeout=10)
+    try:
+        return {
+            stage: _lanes(await connection.fetch(f'SELECT * FROM "{schema_of(stage)}".lanes'))
+            for stage in STAGES
+        }
+    finally:
+        await connection.close()
+
+
 def _lanes(rows: Iterable[asyncpg.Record]) -> Lanes:
     positions: dict[Place, int] = {}
     held: list[Unconfirmed] = []

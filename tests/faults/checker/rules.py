@@ -318,7 +318,8 @@ def dead_letters_are_explained(look: Look, found: Findings) -> None:
         where = f"{stage}: {letter.reason} at {topic}/{number}/{offset}"
         marker = world.poisoned.get((topic, number, offset), "")
         reason, readers = world.intended.poison.get(marker, ("", frozenset[str]()))
-        if letter.reason != reason or stage not in readers:
+        is_bug = world.intended.bugs.get((stage, letter.report)) == letter.reason
+        if not is_bug and (letter.reason != reason or stage not in readers):
             found.add("dead_letter_unexplained", "", where)
         if letter.ids > 1:
             found.add("dead_letter_doubled", "", where)
@@ -330,10 +331,21 @@ def dead_letters_are_explained(look: Look, found: Findings) -> None:
             if (stage, topic, number, offset) not in world.buried:
                 where = f"{topic}/{number}/{offset}"
                 found.add("dead_letter_missing", "", f"{stage}: {reason} at {where}")
+    told = Counter((stage, letter.report) for (stage, *_), letter in world.buried.items())
+    for (stage, report), reason in world.intended.bugs.items():
+        if not told[stage, report]:
+            found.add("dead_letter_missing", report, f"{stage}: {reason}")
+
+
+def nobody_waits_for_an_operator(look: Look, found: Findings) -> None:
+    """Look for cases that stand still behind a dead letter: each was replayed."""
+    if look.tables.parked:
+        found.add("still_parked", "", f"{look.tables.parked} cases")
 
 
 RULES: Final[tuple[Callable[[Look, Findings], None], ...]] = (
     submissions_are_answered_once, what_was_acknowledged_is_there, commands_are_answered_once,
     reports_are_told_once, nothing_said_is_lost, cases_agree_with_events, deadlines_are_kept,
     alarms_have_rung, positions_are_the_ends, dead_letters_are_explained,
+    nobody_waits_for_an_operator,
 )  # fmt: skip

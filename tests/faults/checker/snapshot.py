@@ -88,11 +88,14 @@ class Intended:
     """What whoever ran the pipeline did to it on purpose.
 
     `poison` are records that no stage can read, by the header `lapor-fault` that marks them: the
-    reason expected, and the stages that read them. `unsound` are messages, as "topic id", that a
-    door may turn away. `sent` are messages that the broker acknowledged.
+    reason expected, and the stages that read them. `bugs` are (stage, report) at which a rule
+    failed once: the reason of the dead letter; it was mended, and the letter replayed. `unsound`
+    are messages, as "topic id", that a door may turn away. `sent` are messages that the broker
+    acknowledged.
     """
 
     poison: Mapping[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
+    bugs: Mapping[tuple[str, str], str] = field(default_factory=dict)
     unsound: frozenset[str] = frozenset()
     sent: Sequence[str] = ()
     clock: Clock = Clock()
@@ -106,6 +109,7 @@ class Intended:
         sent = file.with_suffix(".sent")
         return cls(
             poison={k: (reason, frozenset(by)) for k, (reason, by) in told["poison"].items()},
+            bugs={(stage, report): reason for stage, report, reason in told.get("bugs", ())},
             unsound=frozenset(told["unsound"]),
             sent=sent.read_text().splitlines() if sent.exists() else (),
             clock=Clock(clock[0], *map(datetime.fromisoformat, clock[1:])) if clock else Clock(),

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from tests.faults.checker.clocks import Clocks
 from tests.faults.checker.findings import Findings
+from tests.faults.checker.ids import Ids
 from tests.faults.checker.names import (
     ANSWERING,
     DOORS,
@@ -57,6 +58,7 @@ class Buried(NamedTuple):
 
     reason: str
     ids: int
+    report: str  # whose case it was decided for, if it came so far
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ class World:
     ends: dict[Place, int] = field(default_factory=dict)
     tails: dict[Place, deque[tuple[int, int]]] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=lambda: defaultdict(Report))
-    ids: dict[int, int] = field(default_factory=dict)
+    ids: Ids = field(default_factory=Ids)
     numbers: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     asked: Counter[str] = field(default_factory=Counter)  # "topic id" -> records
     messages: set[str] = field(default_factory=set)  # of those asked, reporters' words
@@ -141,18 +143,17 @@ class World:
         stage, topic = record.header("stage"), record.header("topic")
         at = (stage, topic, int(record.header("partition")), int(record.header("offset")))
         before = self.buried.get(at)
-        self.buried[at] = Buried(record.header("reason"), before.ids + 1 if before else 1)
+        ids = before.ids + 1 if before else 1
+        self.buried[at] = Buried(record.header("reason"), ids, record.header("report"))
 
     def _is_repeat(self, record: Record) -> bool:
         event_id = record.header("ce_id")
-        payload = (record.value or b"") + record.header("ce_type").encode()
-        digest = _hash(payload)
-        known = self.ids.setdefault(_hash(event_id.encode()), -1)
-        if known == -1:
-            self.ids[_hash(event_id.encode())] = digest
+        said = _hash((record.value or b"") + record.header("ce_type").encode())
+        known = self.ids.add(_hash(event_id.encode()), said)
+        if not known:
             return False
         self.found.counts["republished"] += 1
-        if known != digest:
+        if known != said:
             at = f"{event_id} at {record.topic}/{record.partition}/{record.offset}"
             self.found.add("two_payloads", "", at)
         return True
@@ -267,4 +268,4 @@ class World:
 
 
 def _hash(value: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest())
+    return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest()) or 1  # 0 is nothing

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Coroutine, Mapping
 from datetime import timedelta
+from itertools import count
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -43,11 +44,11 @@ class Town:
 
     # ---- people
 
-    async def submit(self, rate: float, until: asyncio.Event) -> None:
+    async def submit(self, rate: float, until: asyncio.Event, at_least: int = 0) -> None:
         """Hand in a life after the other, at so many a second, until told to stop."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        while not until.is_set():
+        while not until.is_set() or self.submitted < at_least:
             each = life(self._seed, self.submitted)
             self._lives[each.report_id] = each
             self._do(self._hand_in(each))
@@ -55,6 +56,15 @@ class Town:
                 self._do(self._blunder(self.submitted))
             self.submitted += 1
             await asyncio.sleep(max(0.0, began + self.submitted / rate - loop.time()))
+
+    def to_come(self) -> Life:
+        """Return the next life that will pass every stage and that nobody cuts short."""
+        return next(
+            each
+            for each in (life(self._seed, number) for number in count(self.submitted + 1))
+            if each.clerk == "auto" and each.holder == "accept" and each.unit != "forgotten"
+            and not each.is_withdrawn and not each.days_late
+        )  # fmt: skip
 
     async def _hand_in(self, each: Life) -> None:
         body: dict[str, Any] = {

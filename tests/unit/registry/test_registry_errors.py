@@ -1,6 +1,7 @@
 """A registry that contradicts itself is refused: file, entry, and what to do."""
 
 import json
+import os
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,9 +26,10 @@ RULE = '[[rule]]\nname = "hsu.uji"\nunit = "6308-001"\nwhy = "test"\n'
 
 
 def a_registry(tmp_path: Path) -> Path:
-    """Copy the shipped files."""
+    """Link the shipped files."""
     ignored = shutil.ignore_patterns("*.py", "__pycache__")
-    return Path(shutil.copytree(PACKAGED, tmp_path / "registry", ignore=ignored))
+    there = tmp_path / "registry"
+    return Path(shutil.copytree(PACKAGED, there, ignore=ignored, copy_function=os.symlink))
 
 
 def an_opening(*times: str, day: str = "mon") -> str:
@@ -37,10 +39,11 @@ def an_opening(*times: str, day: str = "mon") -> str:
 
 
 def edited(folder: Path, file: str, old: str, new: str) -> None:
-    """Replace the first occurrence in a file; an empty `old` appends."""
+    """Replace a linked file by one with its first occurrence replaced; an empty `old` appends."""
     text = (folder / file).read_text(encoding="utf-8")
     assert old in text
     changed = text.replace(old, new, 1) if old else f"{text}\n{new}"
+    (folder / file).unlink()
     (folder / file).write_text(changed, encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """Facts that come late, in the wrong order, or dated by a clock that jumped."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import events as e
@@ -162,7 +162,6 @@ def test_a_late_class_change_is_ruled_by_its_own_time() -> None:
 
 
 @given(st.data(), lives())
-@settings(max_examples=40, deadline=None)
 def test_no_breach_is_found_before_it_was_due_whatever_was_read_first(
     data: st.DataObject, life: list[Step]
 ) -> None:

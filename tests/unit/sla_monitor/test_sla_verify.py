@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.sla_monitor.rules import Monitored
@@ -94,8 +94,16 @@ def test_a_late_life_verifies() -> None:
     assert Lived().go(LATE).ring(at("2023-05-01 00:00")).found() == []
 
 
+def test_an_answer_after_the_window_verifies() -> None:
+    """Nothing was met, and nothing is said of the window again."""
+    life = [received("2023-03-06 09:00"), asked("2023-03-07 10:00"), completed("2023-03-30 10:00")]
+    lived = Lived().go(life)
+    assert lived.done.of(e.TimeRanOut)
+    assert not lived.done.of(e.DeadlineMet)
+    assert lived.found() == []
+
+
 @given(lives(), st.booleans(), st.integers(0, 400))
-@settings(max_examples=80, deadline=None)
 def test_any_life_verifies(life: list[Step], rings: bool, days: int) -> None:  # noqa: FBT001
     """Rung in time, late or not at all, and looked at whenever."""
     lived = Lived().go(life, rings=rings)
@@ -104,7 +112,6 @@ def test_any_life_verifies(life: list[Step], rings: bool, days: int) -> None:  #
 
 
 @given(lives(), st.data())
-@settings(max_examples=40, deadline=None)
 def test_what_is_derived_is_a_function_of_the_set(life: list[Step], data: st.DataObject) -> None:
     """The order in which the streams are read changes nothing."""
     lived = Lived().go(life)

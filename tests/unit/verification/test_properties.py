@@ -97,7 +97,7 @@ def _is_answered_here(command: BaseModel, stage: str) -> bool:
 
 @LEVELS
 @given(data=st.data())
-@settings(max_examples=4 * DRAWN)
+@settings(max_examples=2 * DRAWN)
 def test_every_command_gets_exactly_one_answer(
     begin: Begin, records: st.SearchStrategy[BaseModel], stage: str, data: st.DataObject
 ) -> None:
@@ -160,7 +160,7 @@ def test_every_kind_of_record_that_the_stage_reads_is_drawn(
     drawn: set[type[BaseModel]] = set()
 
     @given(event=records)
-    @settings(max_examples=400, database=None)
+    @settings(max_examples=10 * DRAWN, database=None)
     def draw(event: BaseModel) -> None:
         drawn.add(type(event))
         begin().feed(event)
