@@ -147,15 +147,6 @@ class Service:
             memory=PostgresMemory(pool),
         )
 
-    async def _make_tables(self, pool: postgres.Pool) -> None:
-        try:
-            for schema, file in self.stage.more_schemas.items():
-                await postgres.apply_schema(pool, schema, [file])
-            files = [postgres.SHELL_SQL, self.stage.schema]
-            await postgres.apply_schema(pool, self.schema, files)
-        except postgres.OtherSchema as other:
-            self.refuse(str(other))
-
     async def _open_pool(self) -> postgres.Pool:
         delay = 0.2
         dsn = self.settings.postgres.get_secret_value()
