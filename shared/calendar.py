@@ -195,7 +195,7 @@ class Calendar:
         if local.time() == time.min:
             ordinal -= 1  # the end of the day before
         target, year_missing = self._count(ordinal, working_days)
-        moved = local + timedelta(days=target - ordinal)  # in local time: of a zone it knows nothing
+        moved = local + timedelta(days=target - ordinal)  # by the local clock, whatever its zone
         return Reckoned(moved.astimezone(UTC), year_missing is not None)
 
     def end_of_day(self, day: date) -> datetime:

@@ -49,8 +49,8 @@ class Work:
 
     def change(self, report_id: str, stored: Stored) -> None:
         """Note a case to save; its version is one above the loaded."""
-        first = report_id not in self.changed
-        stored = stored._replace(version=stored.version + 1) if first else stored
+        if report_id not in self.changed:
+            stored = Stored(stored.version + 1, *stored[1:])
         self.cases[report_id] = self.changed[report_id] = stored
 
     def say(self, outbounds: Sequence[Outbound]) -> None:
@@ -175,10 +175,12 @@ class Decider(Generic[C, P]):
             return
         work.change(
             inbound.report_id,
-            stored._replace(
-                sequence=stored.sequence + len(outbounds),
-                decided=stored.decided + inbound.id_hash,
-                case=decision.case,
+            Stored(
+                stored.version,
+                stored.sequence + len(outbounds),
+                stored.decided + inbound.id_hash,
+                decision.case,
+                stored.parked,
             ),
         )
         work.policies.pop(inbound.report_id, None)

@@ -105,9 +105,7 @@ class Timetables:
         self._last = (spec, found)
         return found
 
-    def _keep(
-        self, key: tuple[object, ...], make: Callable[[T], Timetable], told: T
-    ) -> Timetable:
+    def _keep(self, key: tuple[object, ...], make: Callable[[T], Timetable], told: T) -> Timetable:
         try:
             found = self._made.get(key)
         except TypeError:  # a list or an object where a text belongs
