@@ -4,8 +4,9 @@ It decides nothing: it publishes `AlarmRang` with the case's own `alarm_at`, and
 pause until the stage has decided (law 5). The rule compares that time with its case's, never with
 a clock. Several loops may run at once; each claims other rows.
 
-It yields: a morning when 100,000 are due must not hold up the day's reports. After a full claim it
-rests as long as the claim took, and it goes on only while few alarms wait to be decided.
+It yields: a morning when 100,000 are due must not hold up the day's reports. It goes on only while
+few alarms wait to be decided: a record of the day has few before it, and the loop takes no more of
+the machine than the stage's deciding does, which has to share it with everybody else.
 """
 
 import asyncio
@@ -32,8 +33,9 @@ FULL_LOOK_TICKS: Final = 4
 with a time below it."""
 SAVE_SECONDS: Final = 2.0
 """An alarm saved within so many real seconds of its own time is above the watermark anyway."""
-YIELD: Final = 1.0  # seconds of rest per second of work, while there is more to claim
-IN_FLIGHT_MAX: Final = 2_000  # alarms not yet decided, of all loops: four batches of the shell
+IN_FLIGHT_MAX: Final = 1_000
+"""A loop claims on below so many alarms not yet decided, of all loops: two batches of the shell, in
+whose time the next claim is there."""
 ROOM_LOOK_SECONDS: Final = 0.05
 
 _LOOK: Final = """
@@ -176,15 +178,15 @@ class Ringer:
         self._room = Room(stage, context)
 
     async def run(self) -> None:
-        """Claim and publish, bounded per look; go on after a rest while there is more."""
+        """Claim and publish, bounded per look; go on while there is more, as there is room."""
         context, settings = self._context, self._settings
         watermark = Watermark(
             FULL_LOOK_TICKS * settings.alarm_tick_seconds,
             timedelta(seconds=SAVE_SECONDS * context.clock.scale),
         )
         while not context.stopping.is_set():
-            began, now = monotonic(), context.clock.now()
-            since = watermark.begin(now, began)
+            now = context.clock.now()
+            since = watermark.begin(now, monotonic())
             async with context.pool.acquire() as connection:
                 look = await look_for(
                     connection, now, settings.alarm_claim_max, self._again_after, since
@@ -195,9 +197,7 @@ class Ringer:
                 await context.log.publish([alarm(self._stage, d, now) for d in look.due])
             if len(look.due) < settings.alarm_claim_max:
                 await asyncio.sleep(settings.alarm_tick_seconds)
-                continue
-            await asyncio.sleep(YIELD * (monotonic() - began))
-            if not await self._room.wait(settings.alarm_ring_again_seconds):
+            elif not await self._room.wait(settings.alarm_ring_again_seconds):
                 self._tell_lag(context.clock.now(), look.oldest)
 
     def _tell_lag(self, now: datetime, oldest: datetime | None) -> None:

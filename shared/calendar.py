@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import compress
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -191,12 +191,11 @@ class Calendar:
         if not working_days:
             return Reckoned(at.astimezone(UTC), is_provisional=False)
         local = self._local(at)
-        into_day = local.replace(tzinfo=None) - datetime.fromordinal(local.toordinal())
         ordinal = local.toordinal()
-        if not into_day:
-            ordinal, into_day = ordinal - 1, timedelta(days=1)
+        if local.time() == time.min:
+            ordinal -= 1  # the end of the day before
         target, year_missing = self._count(ordinal, working_days)
-        moved = (datetime.fromordinal(target) + into_day).replace(tzinfo=self.zone)
+        moved = local + timedelta(days=target - ordinal)  # by the local clock, whatever its zone
         return Reckoned(moved.astimezone(UTC), year_missing is not None)
 
     def end_of_day(self, day: date) -> datetime:

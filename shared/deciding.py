@@ -60,10 +60,8 @@ class Work:
 
     def change(self, report_id: str, stored: Stored) -> None:
         """Note a case to save; its version is one above the loaded."""
-        first = report_id not in self.changed
-        if first:
-            version, sequence, decided, case, parked = stored
-            stored = Stored(version + 1, sequence, decided, case, parked)
+        if report_id not in self.changed:
+            stored = Stored(stored.version + 1, *stored[1:])
         self.cases[report_id] = self.changed[report_id] = stored
 
     def say(self, outbounds: Sequence[Outbound]) -> None:

@@ -226,6 +226,7 @@ class Service:
     async def handle(self, message: KafkaMessage) -> None:
         """Take a batch of FastStream's and give it to the shell."""
         records = message.raw_message
+        message.clear_cache()  # it holds the message itself: the collector alone would free that
         shell = self.shell
         if shell is None or not isinstance(records, tuple):
             raise RuntimeError("a batch before start")

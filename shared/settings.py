@@ -37,4 +37,4 @@ class Settings(BaseSettings):
 
     alarm_tick_seconds: float = Field(default=1.0, gt=0)
     alarm_ring_again_seconds: float = Field(default=60.0, gt=0)
-    alarm_claim_max: int = Field(default=500, ge=1)
+    alarm_claim_max: int = Field(default=2_000, ge=1)

@@ -7,6 +7,7 @@ names a topic.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -52,6 +53,7 @@ class Stream:
         return f"id.go.lapor.{self.domain}.{kebab(event.__name__)}.v1"
 
 
+@cache
 def kebab(name: str) -> str:
     """Turn `ReportForwarded` into `report-forwarded`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
@@ -51,9 +51,19 @@ def compute(
     for lines in _chunks(file.fileno()):
         answers = [answering.answer(number, raw) for number, raw in lines]
         errors += sum("error" in answer for answer in answers)
-        sys.stdout.write("".join(f"{_ENCODER.encode(a)}\n" for a in answers))
+        sys.stdout.write(written(answers))
         sys.stdout.flush()  # whoever sent a few lines and waits gets their answers
     raise typer.Exit(1 if errors else 0)
+
+
+def written(answers: Sequence[dict[str, Any]]) -> str:
+    """Write answers as JSON lines: encoded as one list, which costs half of one by one.
+
+    Inside a text every quote is escaped, so what is replaced stands only where two answers meet.
+    """
+    if not answers:
+        return ""
+    return _ENCODER.encode(answers)[1:-1].replace('}, {"id": ', '}\n{"id": ') + "\n"
 
 
 class Answering:
@@ -85,13 +95,13 @@ class Answering:
         line = parse(number, raw)
         if line.fields is None:
             return {"id": None, "error": f"{line.fault}: {line.detail}"}
-        self._remember(raw, line.fields.get("calendar"))
+        calendar = line.fields.get("calendar")
+        if isinstance(calendar, dict):
+            self._remember(raw, calendar)
         return self._reader.answer(line.fields)
 
-    def _remember(self, raw: bytes, spec: object) -> None:
+    def _remember(self, raw: bytes, spec: dict[str, Any]) -> None:
         """Keep how a line spells its calendar, if its bytes tell that plainly."""
-        if not isinstance(spec, dict):
-            return
         found = _CALENDAR.search(raw.decode())
         if found is None:
             return

@@ -173,9 +173,10 @@ CLOCKS: Final = (
 def legs(story: Story) -> list[Leg]:
     """Return every run of every clock, in the order they began, then of the table."""
     found: list[tuple[datetime, int, str, Leg]] = []
+    kinds = story.by_kind.keys()
     for place, row in enumerate(CLOCKS):
-        starts = story.all(*row.starts)
-        if starts:
+        if not kinds.isdisjoint(row.starts):
+            starts = story.all(*row.starts)
             found += [(leg.opened.at, place, leg.key, leg) for leg in _legs_of(story, row, starts)]
     return [leg for *_, leg in sorted(found)]
 

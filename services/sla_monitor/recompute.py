@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.lanes import Partition
 
 STAGE: Final = "sla-monitor"
-BATCH_MAX: Final = 1_000
+BATCH_MAX: Final = 2_000
 LOOK_SECONDS: Final = 1.0
 ROOM_SECONDS_MAX: Final = 60.0  # a stage that decides nothing for so long is asked all the same
 LISTING_SECONDS_MAX: Final = 900.0  # it reads all cases once: longer than any other statement

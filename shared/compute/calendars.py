@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from shared.calendar import WEEKDAYS, Calendar, DayOff
 from shared.opening_hours import BadHours, Hours, OpeningHours, closing_time, hours_of
 from shared.registry import Registry, UnknownCode
+
+T = TypeVar("T")
 
 TABLES_MAX: Final = 256
 """As many calendars are kept made: one with its minutes takes about 1 MB."""
@@ -44,7 +46,7 @@ class Timetable:
         self.calendar = calendar
         self._week = week
         self._days_close = days_close
-        self._ends: dict[date, str] = {}
+        self._written: dict[date, tuple[str, str]] = {}
 
     @cached_property
     def hours(self) -> OpeningHours:
@@ -57,15 +59,15 @@ class Timetable:
             return OpeningHours.whole_days(self.calendar)
         return OpeningHours(self.calendar, self._week)
 
-    def end_of(self, day: date) -> str:
-        """Return the end of a working day as text (UTC): its closing time, or 24:00."""
-        found = self._ends.get(day)
+    def written(self, day: date) -> tuple[str, str]:
+        """Return a working day and its end as texts: its closing time (UTC), or 24:00."""
+        found = self._written.get(day)
         if found is None:
             if self._week is None or not self._days_close:
                 end = self.calendar.end_of_day(day)
             else:
                 end = closing_time(self.calendar.zone, self._week, day)
-            found = self._ends[day] = written(end)
+            found = self._written[day] = day.isoformat(), written(end)
         return found
 
 
@@ -94,7 +96,7 @@ class Timetables:
         if (spec is None) == (code is None):
             raise Refused("one_calendar", "give either a calendar or an institution")
         if spec is None:
-            return self._keep((code, fields.get("as_of")), self._institutions, code, fields)
+            return self._keep((code, fields.get("as_of")), self._institutions, fields)
         if self._last is not None and self._last[0] is spec:
             return self._last[1]
         if not isinstance(spec, dict):
@@ -103,21 +105,20 @@ class Timetables:
         self._last = (spec, found)
         return found
 
-    def _keep(
-        self, key: tuple[object, ...], make: Callable[..., Timetable], *told: object
-    ) -> Timetable:
+    def _keep(self, key: tuple[object, ...], make: Callable[[T], Timetable], told: T) -> Timetable:
         try:
             found = self._made.get(key)
         except TypeError:  # a list or an object where a text belongs
             found = None
         if found is None:
-            found = make(*told)
+            found = make(told)
             if len(self._made) >= TABLES_MAX:
                 del self._made[next(iter(self._made))]
             self._made[key] = found
         return found
 
-    def _institutions(self, code: object, fields: Mapping[str, Any]) -> Timetable:
+    def _institutions(self, fields: Mapping[str, Any]) -> Timetable:
+        code = fields["institution"]
         if not isinstance(code, str):
             raise Refused("malformed_institution", "an institution's code is a text of digits")
         told = fields.get("as_of")
@@ -138,11 +139,19 @@ def written(at: datetime) -> str:
 def a_day(name: str, told: object) -> date:
     """Read a date; Refused if it is none."""
     if isinstance(told, str) and _DATE.fullmatch(told) is not None:
-        try:
-            return date.fromisoformat(told)
-        except ValueError:
-            pass
-    raise Refused(f"malformed_{name}", f"{told!r} is no date as 2026-01-31")
+        return _existing(name, told)
+    raise _no_day(name, told)
+
+
+def _existing(name: str, told: str) -> date:
+    try:
+        return date.fromisoformat(told)
+    except ValueError:
+        raise _no_day(name, told) from None
+
+
+def _no_day(name: str, told: object) -> Refused:
+    return Refused(f"malformed_{name}", f"{told!r} is no date as 2026-01-31")
 
 
 def an_instant(name: str, told: object) -> datetime:
@@ -164,8 +173,9 @@ def an_instant(name: str, told: object) -> datetime:
 
 def day_or_instant(name: str, told: object) -> date | datetime:
     """Read a date or an instant; Refused if it is neither."""
-    is_day = isinstance(told, str) and _DATE.fullmatch(told) is not None
-    return a_day(name, told) if is_day else an_instant(name, told)
+    if isinstance(told, str) and _DATE.fullmatch(told) is not None:
+        return _existing(name, told)
+    return an_instant(name, told)
 
 
 def _spelled_out(spec: Mapping[str, Any]) -> Timetable:

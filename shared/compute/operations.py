@@ -80,8 +80,8 @@ def _compute(request: Request) -> Result:
         case AddDays():
             start = request.start
             day = table.calendar.local_date(start) if isinstance(start, datetime) else start
-            target = table.calendar.add_working_days(day, request.days)
-            return {"date": target.isoformat(), "instant": table.end_of(target)}
+            on, end = table.written(table.calendar.add_working_days(day, request.days))
+            return {"date": on, "instant": end}
         case AddMinutes():
             found = table.hours.add(request.start, request.amount, request.pauses)
             if found is None:

@@ -69,16 +69,14 @@ class Reader:
             Refused: a field is missing, unknown or no such thing.
         """
         op = fields.get("op")
-        read = self._reads.get(op) if isinstance(op, str) else None
-        if read is None:
+        if not isinstance(op, str) or op not in self._reads:
             raise Refused("unknown_op", f"{op!r} is none of {', '.join(FIELDS)}")
-        unknown = fields.keys() - _ALLOWED[str(op)]
-        if unknown:
-            raise Refused("unknown_field", f"{op} has no {min(unknown)!r}")
-        missing = _NEEDED[str(op)] - fields.keys()
-        if missing:
-            raise Refused("missing_field", f"{op} needs {min(missing)!r}")
-        return read(fields)
+        given, allowed, needed = fields.keys(), _ALLOWED[op], _NEEDED[op]
+        if not given <= allowed:
+            raise Refused("unknown_field", f"{op} has no {min(given - allowed)!r}")
+        if not given >= needed:
+            raise Refused("missing_field", f"{op} needs {min(needed - given)!r}")
+        return self._reads[op](fields)
 
     def _add_days(self, fields: Mapping[str, Any]) -> Request:
         table, start = self._tables.of(fields), day_or_instant("start", fields["start"])

@@ -218,9 +218,14 @@ class Policy(Entry):
             for clock in get_args(Clock)
         }
 
+    @cached_property
+    def _rungs(self) -> Mapping[Clock, tuple[Rung, ...]]:
+        """Keep the rungs by clock, as the thresholds."""
+        return {clock: tuple(r for r in self.rungs if r.is_of(clock)) for clock in get_args(Clock)}
+
     def rungs_at(self, level: int, clock: Clock) -> tuple[Rung, ...]:
         """List the rungs of a clock that a level tells; beyond the last, those that repeat it."""
-        found = [rung for rung in self.rungs if rung.is_of(clock)]
+        found = self._rungs[clock]
         last = max((rung.level for rung in found), default=level)
         if level <= last:
             return tuple(rung for rung in found if rung.level == level)

@@ -8,13 +8,13 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from deploy.cli.deadline import Answering
+from deploy.cli.deadline import Answering, written
 from shared.calendar import Calendar
 from shared.compute import Reader, Timetables, compute
 from shared.registry import load
@@ -26,6 +26,7 @@ from tests.load.results import Result, machine, out, show, write
 ROUNDS: Final = 3
 GOAL_PER_SECOND: Final = 100_000
 FIRST_DAY: Final = date(2024, 1, 1)
+CHUNK_LINES: Final = 500  # about 64 KiB
 LIMITS: Final = (3, 5, 10, 14, 60)  # working days, as the clocks have them
 INSTITUTION: Final = "6308"
 
@@ -78,9 +79,12 @@ def _request(n: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _answered(answering: Answering, lines: Iterable[bytes]) -> Iterator[str]:
-    for number, line in enumerate(lines):
-        yield json.dumps(answering.answer(number, line))
+def _answered(answering: Answering, lines: Sequence[bytes]) -> Iterator[str]:
+    """Answer lines as the command does, by chunks that it would read at once."""
+    for first in range(0, len(lines), CHUNK_LINES):
+        mine = lines[first : first + CHUNK_LINES]
+        answers = [answering.answer(number, line) for number, line in enumerate(mine)]
+        yield from written(answers).removesuffix("\n").split("\n")
 
 
 def _rate(work: Iterable[object]) -> float:

@@ -26,7 +26,7 @@ def run(tmp_path: Path, text: str | bytes) -> tuple[list[dict[str, Any]], int]:
     file = tmp_path / "requests.jsonl"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
     found = CliRunner().invoke(app, ["deadline", "compute", str(file)])
-    return [json.loads(line) for line in found.stdout.splitlines()], found.exit_code
+    return [json.loads(line) for line in found.stdout.split("\n")[:-1]], found.exit_code
 
 
 def test_each_line_has_its_answer_in_order(tmp_path: Path) -> None:
@@ -72,6 +72,17 @@ def test_a_line_may_be_no_text_or_far_too_long(tmp_path: Path) -> None:
 
     assert code == 1
     assert [a.get("error", "").partition(":")[0] for a in answers] == ["not_json", "too_large", ""]
+
+
+def test_an_answer_is_a_line_whatever_its_id_says(tmp_path: Path) -> None:
+    """Answers are written together; a text that looks like where two of them meet is a text."""
+    ids = ['}, {"id": ', '"}, {"id": "', "}\n{", "\\", "\u2028", 5]
+
+    answers, code = run(tmp_path, lines(*(GOOD | {"id": each} for each in ids), {"id": ids[0]}))
+
+    assert code == 1
+    assert [answer["id"] for answer in answers] == [*ids, ids[0]]
+    assert len({str(answer["result"]) for answer in answers[:-1]}) == 1
 
 
 def test_nothing_asked_nothing_answered(tmp_path: Path) -> None:
