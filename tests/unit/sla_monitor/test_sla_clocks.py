@@ -275,8 +275,7 @@ def test_a_unit_s_return_and_the_next_dispatch_keep_the_original_start() -> None
     assert (returned.started_by, follow_up.started_by) == ("unit_returned", "dispatched")
     assert (follow_up.owner, follow_up.unit) == ("unit", OTHER_UNIT)
     for told in (returned, follow_up):
-        assert told.started_at == at("2023-03-06 09:03")
-        assert told.deadline == ends("2023-03-28")
+        assert (told.started_at, told.deadline) == (at("2023-03-06 09:03"), ends("2023-03-28"))
     met = done.then(at_unit(e.FollowUpGiven, "2023-03-10 09:00", dispatch=2, unit=OTHER_UNIT))
     assert met.of(e.DeadlineMet, "follow_up")[0].unit == OTHER_UNIT
 
