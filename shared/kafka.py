@@ -131,17 +131,22 @@ class KafkaLog:
             await self.tell()
 
     async def tell(self) -> None:
-        """Commit for what is still assigned; that another took a partition over is no error."""
+        """Commit for what is still assigned; that another took a partition over is no error.
+
+        Raises:
+            KafkaError: the broker refused, or is away; the next one commits that too.
+        """
         consumer = self.consumer
         if consumer is None or not self._untold:
             return
-        offsets, self._untold = self._untold, {}
-        self._tell_from = monotonic() + TELL_SECONDS
+        offsets = dict(self._untold)
         mine = consumer.assignment()
         still = {TopicPartition(*p): offset for p, offset in offsets.items() if p in mine}
         if still:
             with contextlib.suppress(CommitFailedError, IllegalStateError):
                 await consumer.commit(still)
+        self._untold = {p: at for p, at in self._untold.items() if offsets.get(p) != at}
+        self._tell_from = monotonic() + TELL_SECONDS
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Go on at an offset, if the partition is still assigned."""
