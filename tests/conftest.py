@@ -8,12 +8,11 @@ import os
 
 import pytest
 
-gc.disable()  # what is imported lives to the end: searching it for garbage is a tenth of the layer
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collectstart() -> None:
     """Choose the profile before a test module is imported: the process that only leads has none."""
+    gc.disable()  # what is imported lives to the end
     from hypothesis import HealthCheck, settings  # noqa: PLC0415
 
     settings.register_profile(

@@ -95,6 +95,8 @@ def _by_when(event: e.OfDeadline) -> Fact | None:
     """
     values = {name: getattr(event, name) for name in ("clock", "institution", "unit", "deadline")}
     match event:
+        case e.DeadlineSet() if event.started_by == "unit_returned":
+            return None  # the institution owes it meanwhile: the reporter hears of the next unit
         case e.DeadlineSet() if event.clock in AWAITED_BY_REPORTER:
             template = _SET_BY.get(event.started_by or "", "dispatched")
             template = "forwarded" if event.clock == "institution_verification" else template

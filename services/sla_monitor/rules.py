@@ -177,9 +177,9 @@ def _dated(
         return
     if before.deadline != deadline.at:
         yield was_moved(moment.report_id, before, deadline)
-    is_other = deadline.unit is not None and deadline.unit != before.unit
+    is_other = (deadline.holder.value, deadline.unit) != (before.owner, before.unit)
     if is_other or before.met_at is not None:
-        yield was_set(moment.report_id, deadline)
+        yield was_set(moment.report_id, deadline, before)
 
 
 def _is_newly_met(before: Said | None, said: Said, deadline: Deadline, *, is_over: bool) -> bool:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from services.sla_monitor.clocks import Holder
 from services.sla_monitor.deadlines import Deadline
+from services.sla_monitor.facts import Kind
 from services.sla_monitor.policy import WARNING, Policy
 from shared import events as e
 
@@ -77,13 +78,14 @@ _KNOWN: Final = tuple(name for name in Said.model_fields if name != "told")
 _known = attrgetter(*_KNOWN)
 
 
-def was_set(report_id: str, deadline: Deadline) -> e.DeadlineSet:
-    """Say who owes a step by when."""
+def was_set(report_id: str, deadline: Deadline, before: Said | None = None) -> e.DeadlineSet:
+    """Say who owes a step by when; a unit that had it `before` and has it no more gave it back."""
+    is_back = before is not None and before.unit is not None and deadline.unit is None
     return e.DeadlineSet(
         **_of(report_id, deadline),
         limit=deadline.limit.amount,
         limit_unit=deadline.limit.unit,
-        started_by=deadline.leg.opened.kind.value,
+        started_by=Kind.UNIT_RETURNED.value if is_back else deadline.leg.opened.kind.value,
     )
 
 

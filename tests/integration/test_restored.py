@@ -6,8 +6,10 @@ again and compares it with its own stream, on the real broker and database.
 
 import asyncio
 import json
+import random
 import signal
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 
@@ -231,7 +233,8 @@ async def test_a_door_says_nothing_twice_either(stack: Stack) -> None:
     No two texts are alike: which came first at two channels nobody could tell.
     """
     await fresh(stack)
-    bodies = [" ".join(f"kata{n}x{word}" for word in range(12)) for n in range(30)]
+    letters = [random.Random(n).choices(ascii_lowercase, k=96) for n in range(30)]
+    bodies = [" ".join("".join(x[at : at + 8]) for at in range(0, 96, 8)) for x in letters]
     reports = [
         (f"m-{n}", SubmitReport(title=f"Laporan {body[:8]}", body=body))
         for n, body in enumerate(bodies)

@@ -2,7 +2,16 @@
 
 from shared import events as e
 from tests.pipeline.city import City, at
-from tests.pipeline.stories import ADMIN, BANDUNG, DECIDING, HSU, dispatched, forwarded, held, send
+from tests.pipeline.stories import (
+    ADMIN,
+    BANDUNG,
+    DECIDING,
+    HSU,
+    dispatched,
+    forwarded,
+    held,
+    send,
+)
 
 
 def test_after_two_returns_the_next_forward_is_final(city: City) -> None:
@@ -61,6 +70,11 @@ def test_units_that_return_hand_on_to_the_next_then_the_admin_decides(city: City
     (told,) = [x for x in city.inbox(HSU) if x.entry == "routing_held"]
     assert told.reason == "returned_twice"
     assert city.owed(report) == {"follow_up": started, "dispatch": at("2023-04-28 24:00")}
+    owners = [d.unit for d in city.of(e.DeadlineSet, report) if d.clock == "follow_up"]
+    assert owners[-1] is None, "the institution owes it until the next unit has it"
+    asked = city.of(e.NotificationRequested, report)
+    heard = [n for n in asked if (n.template, n.person) == ("dispatched", "reporter")]
+    assert len(heard) == len([unit for unit in owners if unit])
 
     city.advance(at("2023-04-27 09:00"))
     send(city, HSU, e.Dispatch, report, unit="6308-004")

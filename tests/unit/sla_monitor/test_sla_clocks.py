@@ -264,16 +264,18 @@ def test_the_initial_response_does_not_end_the_follow_up() -> None:
 
 
 def test_a_unit_s_return_and_the_next_dispatch_keep_the_original_start() -> None:
-    """The follow-up counts from the first dispatch; the new unit is told the date that stands."""
+    """The follow-up counts from the first dispatch; who owes it now is told the same date."""
     done = run(in_progress()).then(
         at_unit(e.UnitReturned, "2023-03-08 09:00"),
         dispatched("2023-03-09 09:00", 2, OTHER_UNIT),
     )
     assert not done.of(e.DeadlineMoved)
-    [follow_up] = done.of(e.DeadlineSet, "follow_up")
-    assert follow_up.unit == OTHER_UNIT
-    assert follow_up.started_at == at("2023-03-06 09:03")
-    assert follow_up.deadline == ends("2023-03-28")
+    returned, follow_up = done.of(e.DeadlineSet, "follow_up")
+    assert (returned.owner, returned.unit) == ("institution", None)
+    assert (returned.started_by, follow_up.started_by) == ("unit_returned", "dispatched")
+    assert (follow_up.owner, follow_up.unit) == ("unit", OTHER_UNIT)
+    for told in (returned, follow_up):
+        assert (told.started_at, told.deadline) == (at("2023-03-06 09:03"), ends("2023-03-28"))
     met = done.then(at_unit(e.FollowUpGiven, "2023-03-10 09:00", dispatch=2, unit=OTHER_UNIT))
     assert met.of(e.DeadlineMet, "follow_up")[0].unit == OTHER_UNIT
 
