@@ -33,9 +33,10 @@ FULL_LOOK_TICKS: Final = 4
 with a time below it."""
 SAVE_SECONDS: Final = 2.0
 """An alarm saved within so many real seconds of its own time is above the watermark anyway."""
-IN_FLIGHT_MAX: Final = 1_000
-"""A loop claims on below so many alarms not yet decided, of all loops: two batches of the shell, in
-whose time the next claim is there."""
+IN_FLIGHT_MAX: Final = 3_000
+"""A loop claims on below so many alarms not yet decided, of all loops: six batches of the shell. A
+consumer that holds some asks the broker for the silent partitions alone, and gets nothing new until
+that answer comes, for up to half a second: what it holds must last so long."""
 ROOM_LOOK_SECONDS: Final = 0.05
 
 _LOOK: Final = """
