@@ -33,7 +33,7 @@ from shared.topics import READS, Stream, said_by
 MARGIN_MS: Final = 3_600_000
 """So much earlier than the first record to decide again the own streams are read: two brokers'
 clocks may differ, and what is read in vain is only compared with nothing."""
-QUIET_SECONDS_MAX: Final = 20.0  # a process that was killed is counted out after 10
+QUIET_SECONDS_MAX: Final = 13.0  # a process that was killed is counted out after 10
 
 
 @dataclass(frozen=True, slots=True)
