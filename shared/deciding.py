@@ -22,13 +22,12 @@ from shared.metrics import Meters
 from shared.outbound import TooLarge, Writer
 from shared.parking import Action, Kept
 from shared.ports import Memory, State
-from shared.restoring import Order, Past, Told, compare, letter_key, place_of, sequence_of
+from shared.restoring import Order, Past, Place, Told, compare, letter_key, place_of, sequence_of
 from shared.stage import Limits, Stage
 from shared.vault import SealBroken
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
-Place = tuple[str, int, int]
 NOTHING: Final = Stored(0, 0, b"", None)
 OTHERWISE: Final = "decided_otherwise"
 """Why a case is parked: a record decided again says something else than the world has read."""

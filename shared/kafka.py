@@ -34,7 +34,7 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.envelope import Outbound, Record
 from shared.lanes import Partition
-from shared.restoring import Place, in_order, require
+from shared.restoring import Timing, in_order, require
 from shared.settings import Settings
 from shared.topics import READS, STREAM_BYTES_MAX
 
@@ -173,9 +173,9 @@ class KafkaLog:
         return {Partition(*p): offset for p, offset in found.items()}
 
     async def read_again(
-        self, spans: Mapping[Partition, tuple[int, int]], place: Place
+        self, spans: Mapping[Partition, tuple[int, int]], timing: Timing
     ) -> AsyncGenerator[list[Record], None]:
-        """Yield the records of spans (first offset, end), in `place`'s order, beside the group.
+        """Yield the records of spans (first offset, end), in `timing`'s order, beside the group.
 
         Raises:
             KafkaError: the broker went away. Gone: records were removed by retention.
@@ -201,7 +201,7 @@ class KafkaLog:
                 found = await consumer.getmany(*wanted, timeout_ms=500)
                 return [record for records in found.values() for record in records]
 
-            async with contextlib.aclosing(in_order(spans, fetch, place)) as batches:
+            async with contextlib.aclosing(in_order(spans, fetch, timing)) as batches:
                 async for records in batches:
                     yield records
         finally:

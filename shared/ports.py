@@ -11,7 +11,7 @@ from shared.cases import LaneSave, Stored
 from shared.envelope import Outbound, Record
 from shared.lanes import Lane, Partition
 from shared.postgres import Connection
-from shared.restoring import Order, Past, Place, Told
+from shared.restoring import Order, Past, Timing, Told
 
 
 class Log(Protocol):
@@ -36,9 +36,9 @@ class Log(Protocol):
         """Return the offsets at which the logs end."""
 
     def read_again(
-        self, spans: Mapping[Partition, tuple[int, int]], place: Place
+        self, spans: Mapping[Partition, tuple[int, int]], timing: Timing
     ) -> AsyncGenerator[list[Record], None]:
-        """Yield the records of spans (first offset, end), beside the group, in `place`'s order.
+        """Yield the records of spans (first offset, end), beside the group, in `timing`'s order.
 
         Raises:
             Gone: some of them were removed by retention.

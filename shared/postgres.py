@@ -97,7 +97,9 @@ async def apply_schema(pool: Pool, schema: str, files: "Sequence[Path]") -> bool
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('lapor schema'))")
         found = await connection.fetchrow(
-            "SELECT obj_description(oid) AS version FROM pg_namespace WHERE nspname = $1", schema
+            "SELECT obj_description(oid, 'pg_namespace') AS version FROM pg_namespace "
+            "WHERE nspname = $1",
+            schema,
         )
         if found is not None:
             if found["version"] != version:

@@ -10,9 +10,7 @@ from shared.envelope import Record, id_hash, text
 from shared.inbound import Reader
 from shared.lanes import Partition
 from shared.ports import Log, Memory, State
-from shared.restoring import Order, Past, Told, When, decided_when
-
-Place = tuple[str, int, int]
+from shared.restoring import Order, Past, Place, Told, When, decided_when
 
 
 class LeftOver(NamedTuple):

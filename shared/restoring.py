@@ -67,6 +67,7 @@ class Told(NamedTuple):
         return not self.decided_at
 
 
+Place = tuple[str, int, int]  # topic, partition, offset
 Past = Mapping[str, Mapping[str, Told]]
 """What was said, by subject and event id."""
 
@@ -230,11 +231,11 @@ def require(spans: Mapping[Partition, tuple[int, int]], starts: Mapping[Partitio
 
 
 Fetch = Callable[[Collection[Partition]], Awaitable[Sequence[Record]]]
-Place = Callable[[Sequence[Record]], Awaitable[Sequence[When]]]
+Timing = Callable[[Sequence[Record]], Awaitable[Sequence[When]]]
 
 
 async def in_order(
-    spans: Mapping[Partition, tuple[int, int]], fetch: Fetch, place: Place
+    spans: Mapping[Partition, tuple[int, int]], fetch: Fetch, timing: Timing
 ) -> AsyncGenerator[list[Record], None]:
     """Yield the records of all spans (first offset, end) as they were decided, in batches.
 
@@ -247,7 +248,7 @@ async def in_order(
     while waiting:
         if hungry := [p for p, mine in waiting.items() if not mine]:
             records = [r for r in await fetch(hungry) if r.offset < left[_partition(r)]]
-            for record, when in zip(records, await place(records), strict=True):
+            for record, when in zip(records, await timing(records), strict=True):
                 p = _partition(record)
                 last[p] = max(when, last.get(p, when))
                 waiting[p].append((last[p], record))

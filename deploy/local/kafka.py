@@ -100,7 +100,7 @@ class Kafka:
     @property
     def name(self) -> str:
         """What its process and its log are called."""
-        return NAME if self.node == 1 else f"{NAME}-{self.node}"
+        return node_name(self.node)
 
     @property
     def folder(self) -> Path:
@@ -230,6 +230,11 @@ def cluster(
         Kafka(home, jars, port, controller, node, voters, more)
         for node, (port, controller) in enumerate(ports, start=1)
     )
+
+
+def node_name(node: int) -> str:
+    """Return what a broker's process is called: `kafka`, the next of its cluster `kafka-2`."""
+    return NAME if node == 1 else f"{NAME}-{node}"
 
 
 def _environment(home: Home) -> dict[str, str]:

@@ -99,7 +99,7 @@ def _why_not_running(home: Home) -> str:
 def _addresses(state: State) -> dict[str, str]:
     """Return where each server is found, by the name of its process."""
     brokers = enumerate(state.kafka.split(","), start=1)
-    found = {kafka.NAME if n == 1 else f"{kafka.NAME}-{n}": address for n, address in brokers}
+    found = {kafka.node_name(node): address for node, address in brokers}
     return {**found, postgres.NAME: state.postgres}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.cli.provision import apply
+from deploy.local.kafka import node_name
 from shared.topics import writes
 from tests.faults.aftermath import Aftermath, Suffered
 from tests.faults.pipeline import Pipeline
@@ -35,7 +36,7 @@ class Nodes:
         The time counts from the kill: two of three are enough to go on.
         """
         find = self._leader if fault.kind == "leader" else self._coordinator
-        name = self.pipeline.broker(await find(fault.stage))
+        name = node_name(await find(fault.stage))
         self.pipeline.pause_supervisor()
         try:
             is_killed = self.pipeline.signal(name, signal.SIGKILL)

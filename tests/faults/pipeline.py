@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from psutil import pid_exists
 
 from deploy.local import stack
 from deploy.local.home import Home, default_cache
+from deploy.local.kafka import node_name
 from deploy.local.lives import Condition
 from deploy.local.postgres import remove_folder
 from deploy.local.probes import get, read_lag
@@ -28,6 +28,7 @@ from deploy.local.state import RETRY_SIGNAL, Child, State
 from shared.clock import Clock
 from tests.faults import bugs, rights
 from tests.faults.mounts import mount, unmount
+from tests.integration.stack import up_silently
 
 PREFIX: Final = "lapor-faults-"
 REPLICATED: Final = "tests.faults.nodes:provision"
@@ -42,7 +43,7 @@ class Pipeline:
     """Started by `up`, gone on leaving; ends only what it started."""
 
     def __init__(self, day_seconds: float = DAY_SECONDS, *, brokers: int = 1) -> None:
-        self.brokers = tuple(self.broker(number + 1) for number in range(brokers))
+        self.brokers = tuple(node_name(number + 1) for number in range(brokers))
         started = datetime.now(UTC).replace(microsecond=0)
         scale = 86_400 / day_seconds
         self.clock = Clock(scale, started, started if scale == 1 else BUSINESS_ORIGIN)
@@ -88,11 +89,6 @@ class Pipeline:
         self.is_kept = True
         (self.home.root / KEPT).touch()
 
-    @staticmethod
-    def broker(node: int) -> str:
-        """Return what the stack calls a broker."""
-        return "kafka" if node == 1 else f"kafka-{node}"
-
     @property
     def _env(self) -> dict[str, str]:
         """What every stage finds in its environment beside what the supervisor gives it."""
@@ -117,7 +113,6 @@ class Pipeline:
 
     def up(self) -> None:
         """Start all of it, silently; return when it is ready."""
-        quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
         is_alone = len(self.brokers) == 1
         plan = stack.DEFAULT_PLAN.model_copy(update={
             "services": tuple(self._spoilt(service) for service in stack.DEFAULT_PLAN.services),
@@ -126,11 +121,7 @@ class Pipeline:
             # Controllers that know each other by no name cannot elect one while there are rules.
             "broker_properties": rights.PROPERTIES if is_alone else {},
         })  # fmt: skip
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", ResourceWarning
-            )  # the supervisor is to outlive its Popen
-            stack.up(self.home, default_cache(), quiet, plan=plan)
+        up_silently(self.home, plan)
         found = stack.connection(self.home)
         self.kafka, self.postgres = found.kafka, found.postgres
 

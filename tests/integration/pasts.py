@@ -41,6 +41,17 @@ async def execute(stack: Stack, *statements: str) -> None:
         await connection.close()
 
 
+async def decided(stack: Stack, count: int, reports: int) -> list[Event]:
+    """Let the stage decide so many records of so many reports, and stop it."""
+    await fresh(stack)
+    sent = some(count, reports)
+    await send(stack, INSTITUTION, sent)
+    with worker(stack) as process:
+        await said(stack, sent)
+        process.stop()
+    return sent
+
+
 async def back_up(stack: Stack) -> None:
     """Copy the stage's lanes and cases aside."""
     await execute(

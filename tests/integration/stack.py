@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Literal
 
 import psutil
 
+from deploy.local import stack
 from deploy.local.home import Home, default_cache
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.processes import Ports, end, marked
+from deploy.local.services import Profile
+from deploy.local.state import Plan, State
 from tests.faults import rights
 
 PREFIX = "lapor-test-"
@@ -121,6 +125,14 @@ def temporary_home() -> Iterator[Home]:
         yield Home(folder).make()
     finally:
         remove(folder)
+
+
+def up_silently(home: Home, plan: Plan, profile: Profile = "full") -> State:
+    """Start a whole local stack, as `lapor up` does, without a word; return when it is ready."""
+    quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the supervisor is to outlive its Popen
+        return stack.up(home, default_cache(), quiet, plan=plan, profile=profile)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import pytest
 from shared.events import SubmitReport
 from shared.topics import ANSWERS, INSTITUTION, INTAKE
 from tests.integration.pasts import (
+    decided,
     ends_of,
     execute,
     goes_on,
@@ -85,12 +86,7 @@ async def test_kill_9_while_it_decides_again_changes_nothing(stack: Stack, tmp_p
 
 async def test_a_lost_database_decides_all_again_and_says_nothing_twice(stack: Stack) -> None:
     """The schema is gone; a dead letter that waited waits again, and is not written again."""
-    await fresh(stack)
-    sent = some(300, 30)
-    await send(stack, INSTITUTION, sent)
-    with worker(stack) as process:
-        await said(stack, sent)
-        process.stop()
+    sent = await decided(stack, 300, 30)
     await execute(stack, "DROP SCHEMA routing CASCADE")
     refused(stack, "the database was lost")
 
@@ -133,12 +129,7 @@ async def test_a_recreated_topic_is_gone_on_with_only_when_the_loss_is_accepted(
     stack: Stack,
 ) -> None:
     """Its offsets begin again; nobody can say what the old one still held."""
-    await fresh(stack)
-    sent = some(120, 40)
-    await send(stack, INSTITUTION, sent)
-    with worker(stack) as process:
-        await said(stack, sent)
-        process.stop()
+    sent = await decided(stack, 120, 40)
     await recreate(stack, INSTITUTION.topic())
     refused(stack, "the topic was recreated")
 
@@ -156,12 +147,7 @@ async def test_records_removed_undecided_are_passed_over_only_when_the_loss_is_a
     stack: Stack,
 ) -> None:
     """The stage was down for longer than the log keeps; it is said how many are lost."""
-    await fresh(stack)
-    sent = some(120, 40)
-    await send(stack, INSTITUTION, sent)
-    with worker(stack) as process:
-        await said(stack, sent)
-        process.stop()
+    sent = await decided(stack, 120, 40)
     lost, kept = some(80, 40, start=1_000), some(40, 40, start=2_000)
     await send(stack, INSTITUTION, lost)
     ends = await ends_of(stack, INSTITUTION.topic())
@@ -182,12 +168,7 @@ async def test_records_removed_undecided_are_passed_over_only_when_the_loss_is_a
 
 async def test_what_was_said_because_of_lost_records_parks_its_cases(stack: Stack) -> None:
     """The database is lost, and some of what it had decided is no longer in the log."""
-    await fresh(stack)
-    sent = some(40, 40)
-    await send(stack, INSTITUTION, sent)
-    with worker(stack) as process:
-        await said(stack, sent)
-        process.stop()
+    sent = await decided(stack, 40, 40)
     gone = await ends_of(stack, INSTITUTION.topic())
     await remove(stack, INSTITUTION.topic(), gone)
     await execute(stack, "DROP SCHEMA routing CASCADE")

@@ -12,13 +12,12 @@ import time
 from typing import Final, NamedTuple
 
 import psutil
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 
-from shared.topics import INSTITUTION, PARTITIONS, ROUTING, Stream
+from shared.topics import INSTITUTION, ROUTING
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, worker
-from tests.load.clients import accepted, drained, fill
+from tests.load.clients import accepted, drained, fill, written
 
 WARM_RECORDS: Final = 5_000  # decided before the outage: what is allocated once is allocated then
 CATCH_UP_SECONDS_MAX: Final = 600.0
@@ -64,17 +63,6 @@ def _say(look: Look) -> None:
     )
 
 
-async def written(kafka: str, stream: Stream) -> int:
-    """Return how many records a stream holds."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
-    await consumer.start()
-    try:
-        places = [TopicPartition(stream.topic(), n) for n in range(PARTITIONS)]
-        return sum((await consumer.end_offsets(places)).values())
-    finally:
-        await consumer.stop()
-
-
 async def measure(stack: Stack, seconds: float, rate: int) -> None:
     """Warm up, take the database away, bring it back, count."""
     await fresh(stack)
@@ -86,7 +74,7 @@ async def measure(stack: Stack, seconds: float, rate: int) -> None:
         out.print(f"the database is away; {rate} records/s come for {seconds / 60:g} min …")
         looks = await outage(stack, stage, seconds, rate)
         await asyncio.to_thread(stack.start_postgres)
-        back, came = time.monotonic(), await written(stack.kafka, INSTITUTION)
+        back, came = time.monotonic(), await written(stack.kafka, INSTITUTION.topic())
         await drained(stack.kafka, ROUTING.topic(), came, CATCH_UP_SECONDS_MAX)
         caught_up = time.monotonic() - back
         memory = [look.memory_mib for look in looks]
@@ -94,7 +82,7 @@ async def measure(stack: Stack, seconds: float, rate: int) -> None:
             f"memory: {memory[0]:.1f} MiB first, {memory[-1]:.1f} last, {max(memory):.1f} most; "
             f"{100 * statistics.mean(look.cpu_share for look in looks):.1f} % of a core; caught up "
             f"{caught_up:.1f} s after; {came:,} came, "
-            f"{await written(stack.kafka, ROUTING):,} decided",
+            f"{await written(stack.kafka, ROUTING.topic()):,} decided",
             highlight=False,
         )
 

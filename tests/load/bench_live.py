@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from deploy.local.services import Profile
 from shared.topics import DEAD_LETTERS
 from tests.load.bench_lives import settled
+from tests.load.clients import written
 from tests.load.crowd import Crowd, submissions
 from tests.load.journey import Journey
 from tests.load.results import Result, out, percentile
@@ -130,13 +129,7 @@ def idle(journey: Journey, scale: float, profile: Profile = "full") -> Iterator[
 
 
 async def _dead_letters(kafka: str) -> int:
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
-    await consumer.start()
-    try:
-        places = [TopicPartition(DEAD_LETTERS.topic(), n) for n in range(DEAD_LETTERS.partitions)]
-        return sum((await consumer.end_offsets(places)).values())
-    finally:
-        await consumer.stop()
+    return await written(kafka, DEAD_LETTERS.topic(), DEAD_LETTERS.partitions)
 
 
 async def _spikes(journey: Journey, scale: float) -> tuple[list[float], int, int]:

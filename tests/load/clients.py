@@ -72,6 +72,17 @@ async def send(
     await (await producer.send_batch(builder, topic, partition=partition))
 
 
+async def written(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> int:
+    """Return how many records a topic holds."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, n) for n in range(partitions)]
+        return sum((await consumer.end_offsets(places)).values())
+    finally:
+        await consumer.stop()
+
+
 async def drained(bootstrap: str, topic: str, count: int, seconds_max: float) -> float:
     """Return records per second between 5 and 100 % of `count` in a topic.
 

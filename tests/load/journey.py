@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Final, Self
 import psutil
 
 from deploy.local import stack
-from deploy.local.home import Home, default_cache
+from deploy.local.home import Home
 from deploy.local.postgres import remove_folder
 from deploy.local.services import Profile
+from tests.integration.stack import up_silently
 
 DAY_AND_NIGHT: Final = {
     "LAPOR_NOTIFIER_QUIET_START_LOCAL": "00:00",
@@ -32,7 +32,6 @@ class Journey:
 
     def __enter__(self) -> Self:
         self._home = Home(Path(tempfile.mkdtemp(prefix="lapor-bench-")))
-        self._cpu = 0.0
         return self
 
     def __exit__(
@@ -47,18 +46,14 @@ class Journey:
 
     def up(self) -> None:
         """Start it, silently."""
-        quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
         services = tuple(
             service.model_copy(update={"env": {**service.env, **self._env}})
             for service in stack.DEFAULT_PLAN.services
         )
         plan = stack.DEFAULT_PLAN.model_copy(update={"services": services})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # the supervisor outlives its Popen
-            state = stack.up(self._home, default_cache(), quiet, plan=plan, profile=self._profile)
+        state = up_silently(self._home, plan, self._profile)
         self.kafka = state.kafka
         self.postgres = stack.connection(self._home).postgres
-        self._cpu = sum(self.cpu_seconds().values())
 
     # ---- what it uses
 
@@ -80,10 +75,6 @@ class Journey:
         for name, process in self._processes():
             used[name] += sum(process.cpu_times()[:2])
         return used
-
-    def cores_used(self, wall_seconds: float) -> float:
-        """Return how many cores the stack kept busy since it was up."""
-        return (sum(self.cpu_seconds().values()) - self._cpu) / wall_seconds
 
     def stream_bytes(self) -> int:
         """Return the size of the broker's logs on disk."""

@@ -24,7 +24,7 @@ from shared.cases import CaseStore, Conflict, LaneSave, Stored
 from shared.envelope import Outbound, Record
 from shared.lanes import Lane, Partition
 from shared.parking import Parking
-from shared.restoring import Order, Place, Told, in_order, require, told_by
+from shared.restoring import Order, Timing, Told, in_order, require, told_by
 from shared.topics import said_by
 
 
@@ -128,7 +128,7 @@ class MemoryLog:
         return {p: len(self.broker.logs[p]) for p in partitions}
 
     async def read_again(
-        self, spans: Mapping[Partition, tuple[int, int]], place: Place
+        self, spans: Mapping[Partition, tuple[int, int]], timing: Timing
     ) -> AsyncGenerator[list[Record], None]:
         """Yield records of spans, two of a partition at a time."""
         require(spans, self.broker.starts)
@@ -139,7 +139,7 @@ class MemoryLog:
             at.update({Partition(r.topic, r.partition): r.offset + 1 for r in found})
             return found
 
-        async for records in in_order(spans, fetch, place):
+        async for records in in_order(spans, fetch, timing):
             yield records
 
 

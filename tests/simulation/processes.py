@@ -25,7 +25,7 @@ from shared.deciding import Decider
 from shared.envelope import Outbound, Record
 from shared.lanes import Lane, Partition, Refused
 from shared.postgres import PASSING
-from shared.restoring import Place
+from shared.restoring import Timing
 from shared.shell import Shell, Stopping
 from shared.stage import Limits
 from tests.simulation import chain
@@ -286,10 +286,10 @@ class PointedLog:
         return {p: len(self.broker.logs[p]) for p in partitions}
 
     async def read_again(
-        self, spans: Mapping[Partition, tuple[int, int]], place: Place
+        self, spans: Mapping[Partition, tuple[int, int]], timing: Timing
     ) -> AsyncGenerator[list[Record], None]:
         """Yield nothing: no database of the fleet is restored."""
-        del spans, place
+        del spans, timing
         for nothing in list[list[Record]]():
             yield nothing
 
