@@ -36,7 +36,7 @@ class Day:
     closed: int
     dispatch_ms: list[float]
     close_ms: list[float]
-    stack_cores: float
+    cores: dict[str, float]  # of each process of the stack
     driver_cores: float
     behind_seconds: float  # from the last submission until everything was closed
 
@@ -47,10 +47,10 @@ async def day(journey: Journey, rate: int, seconds: int, salt: str) -> Day:
     async with Crowd(journey.kafka) as crowd:
         await crowd.submit(reports[: rate * WARM_SECONDS], rate)
         since, began = time.time(), time.perf_counter()
-        cpu, driver = sum(journey.cpu_seconds().values()), time.process_time()
+        cpu, driver = journey.cpu_seconds(), time.process_time()
         await crowd.submit(reports[rate * WARM_SECONDS :], rate)
         wall = time.perf_counter() - began
-        stack_cores = (sum(journey.cpu_seconds().values()) - cpu) / wall
+        used = journey.cpu_seconds() - cpu
         driver_cores = (time.process_time() - driver) / wall
         ended = time.perf_counter()
         await crowd.until(closed=len(reports))
@@ -59,7 +59,7 @@ async def day(journey: Journey, rate: int, seconds: int, salt: str) -> Day:
             len(reports), crowd.closed,
             [s * 1000 for s in crowd.seconds_to_dispatch(since)],
             [s * 1000 for s in crowd.seconds_to_close(since)],
-            stack_cores, driver_cores, behind,
+            {name: s / wall for name, s in used.most_common()}, driver_cores, behind,
         )  # fmt: skip
 
 
@@ -95,12 +95,17 @@ def _told(found: Day, rate: int) -> Iterator[Result]:
         None, f"{goal}" if goal else "", p95 < goal if goal else None,
     )  # fmt: skip
     cores = GOAL_CORES.get(rate)
-    total = found.stack_cores + found.driver_cores
+    total = sum(found.cores.values()) + found.driver_cores
     yield Result(
         f"live, {rate}/s: cores busy", total, "cores",
-        f"stack {found.stack_cores:.2f}, the crowd {found.driver_cores:.2f}",
+        f"{_most(found.cores)}; the crowd {found.driver_cores:.2f}",
         None, f"{cores}" if cores else "", total <= cores if cores else None,
     )  # fmt: skip
+
+
+def _most(cores: dict[str, float]) -> str:
+    """Name the processes that use most, of some in that order."""
+    return ", ".join(f"{name} {share:.3f}" for name, share in list(cores.items())[:5])
 
 
 # ---- nothing to do
@@ -115,7 +120,7 @@ def idle(journey: Journey, scale: float, profile: Profile = "full") -> Iterator[
     time.sleep(seconds)
     used = journey.cpu_seconds() - before
     cores = sum(used.values()) / seconds
-    most = ", ".join(f"{name} {s / seconds:.3f}" for name, s in used.most_common(5))
+    most = _most({name: s / seconds for name, s in used.most_common()})
     goal = GOAL_IDLE_CORES[profile]
     yield Result(f"idle, profile {profile}", cores, "cores", most, None, f"{goal}", cores < goal)
     gib = journey.resident_bytes() / 2**30
