@@ -8,11 +8,11 @@ import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -42,6 +42,7 @@ from shared.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+T = TypeVar("T")
 START_BACKOFF_SECONDS_MAX = 2.0
 COLLECTED_FROM = 200_000
 """Containers: more than a full batch has alive. It is freed without the collector, which would only
@@ -107,24 +108,45 @@ class Service:
         """Refuse a loop that hangs, wait for the database, make the schema, build the shell."""
         if "uvloop" in type(asyncio.get_running_loop()).__module__:
             self.refuse("aiokafka hangs for ever on uvloop after a broker outage; use asyncio")
-        self.pool = await self._open_pool()
-        await self._make_schemas(self.pool)
-        self.shell = self._shell(self.pool)
+        pool = await self._reach("waiting_for_database", postgres.PASSING, self._database)
+        self.shell = self._shell(pool)
         self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.meters)
-        await self._reach_broker()
+        await self._reach("waiting_for_broker", (KafkaError,), self.log.start)
         await self._restore(self.shell)
         # What is alive now stays alive: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(COLLECTED_FROM, 20, 50)
 
-    async def _make_schemas(self, pool: postgres.Pool) -> None:
+    async def _reach(
+        self, event: str, passing: tuple[type[Exception], ...], action: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Wait for database or broker: a stage that starts in an outage goes on when that is over.
+
+        Left to the supervisor, its growing pauses would be added to the outage.
+        """
+        delay = 0.2
+        while True:
+            try:
+                return await action()
+            except passing as away:
+                self.logger.warning(event, error=type(away).__name__)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
+
+    async def _database(self) -> postgres.Pool:
+        """Connect, and make the tables; what was opened before an outage serves after it."""
+        if self.pool is None:
+            dsn = self.settings.postgres.get_secret_value()
+            self.pool = await postgres.connect(dsn, self.schema)
         try:
             for schema, file in self.stage.more_schemas.items():
-                await postgres.apply_schema(pool, schema, [file])
-            await postgres.apply_schema(pool, self.schema, [postgres.SHELL_SQL, self.stage.schema])
+                await postgres.apply_schema(self.pool, schema, [file])
+            files = [postgres.SHELL_SQL, self.stage.schema]
+            await postgres.apply_schema(self.pool, self.schema, files)
         except postgres.OtherSchema as other:
             self.refuse(str(other))
+        return self.pool
 
     def _shell(self, pool: postgres.Pool) -> Shell[Any, Any]:
         key = DeadLetterKey.from_text(self.settings.dead_letter_key.get_secret_value())
@@ -149,33 +171,6 @@ class Service:
             checkpoint=checkpoint(self.stage.name),
             memory=PostgresMemory(pool),
         )
-
-    async def _open_pool(self) -> postgres.Pool:
-        delay = 0.2
-        dsn = self.settings.postgres.get_secret_value()
-        while True:
-            try:
-                return await postgres.connect(dsn, self.schema)
-            except postgres.PASSING as away:
-                self.logger.warning("waiting_for_database", error=type(away).__name__)
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
-
-    async def _reach_broker(self) -> None:
-        """Wait for the broker: a stage that starts in an outage goes on when that is over.
-
-        Left to the supervisor, its growing pauses would be added to the outage.
-        """
-        delay = 0.2
-        while True:
-            try:
-                await self.log.start()
-            except KafkaConnectionError as away:
-                self.logger.warning("waiting_for_broker", error=type(away).__name__)
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
-            else:
-                return
 
     async def _restore(self, shell: Shell[Any, Any]) -> None:
         """Do what `lapor restored` ordered, before any loop rings or sends and any record comes."""

@@ -261,6 +261,22 @@ async def test_a_stage_that_starts_while_the_broker_is_away_waits_for_it(stack: 
         check(sent, await said(stack, sent))
 
 
+async def test_a_stage_that_starts_while_the_database_goes_away_waits_for_it(stack: Stack) -> None:
+    """Also between its connection and its tables: held up there, it loses the server."""
+    await fresh(stack)
+    sent = some(10, reports=2)
+    held = await asyncpg.connect(stack.postgres)
+    await held.execute("SELECT pg_advisory_lock(hashtext('lapor schema'))")
+    with worker(stack) as process:
+        while not await held.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            assert process.process.poll() is None
+        await asyncio.to_thread(stack.restart_postgres, "immediate")
+        held.terminate()
+        process.wait_ready()
+        await send(stack, INSTITUTION, sent)
+        check(sent, await said(stack, sent))
+
+
 async def test_a_lost_database_is_refused_with_exit_code_78(stack: Stack) -> None:
     """The schema is gone although offsets are committed: it says so and what to do."""
     await fresh(stack)
