@@ -49,6 +49,8 @@ COLLECTED_FROM = 200_000
 go through it again and again, a tenth of the time of deciding."""
 EX_TEMPFAIL = 75  # sysexits.h: start it again
 UNHURRIED_INTERVALS = 4
+REST_SHARE = 2.0  # of the time of a small batch: a third of a core at most (docs/benchmarks.md)
+REST_SECONDS_MAX = 0.25
 TELL_SECONDS_MAX = 2.0  # of a stop, for the last offsets
 COUNT_SECONDS = 10.0  # counting takes as long as there are open cases
 CASES_COUNTED = """
@@ -249,14 +251,19 @@ class Service:
         await self._breathe(len(records), begun)
 
     async def _breathe(self, records: int, begun: float) -> None:
-        """Pause after a small batch, so that the next is worth its fixed cost."""
-        if records * 4 < self.settings.batch_records_max:
-            interval = self.settings.batch_interval_seconds_min
-            if self.stage.unhurried:
-                interval *= UNHURRIED_INTERVALS
-            left = interval - (monotonic() - begun)
-            if left > 0:
-                await asyncio.sleep(left)
+        """Pause after a small batch, so that the next is worth its fixed cost.
+
+        On busy cores a batch takes longer, and so does the pause: all of them then have fewer and
+        larger batches, instead of filling the cores with small ones.
+        """
+        if records * 4 >= self.settings.batch_records_max:
+            return
+        interval = self.settings.batch_interval_seconds_min
+        if self.stage.unhurried:
+            interval *= UNHURRIED_INTERVALS
+        took = monotonic() - begun
+        rest = min(took * REST_SHARE, REST_SECONDS_MAX)
+        await asyncio.sleep(max(interval - took, rest))
 
     # ---- loops
 

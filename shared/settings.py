@@ -23,7 +23,7 @@ class Settings(BaseSettings):
 
     batch_records_max: int = Field(default=500, ge=1, le=5_000)
     batch_interval_seconds_min: float = Field(default=0.025, ge=0, le=1)
-    """A small batch is followed by a pause up to this, so that low load does not fill the cores."""
+    """From one small batch to the next, at least; small ones would fill the cores at low load."""
     backoff_seconds_max: float = Field(default=5.0, gt=0)
     dead_letter_count_max: int = Field(default=50, ge=1)
     dead_letter_share_max: float = Field(default=0.1, gt=0, le=1)
