@@ -11,7 +11,6 @@ import asyncpg
 import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.sla_monitor.store import STORE
 from shared.events import DeadlineBreached
 from shared.topics import PARTITIONS, SLA
 from tests.integration.stack import Stack, running_stack
@@ -131,9 +130,9 @@ async def rung(postgres: str, until: datetime) -> float:
 
 async def beside(journey: Journey, count: int, seconds: int) -> tuple[list[float], float]:
     """Submit reports while all of it rings; return their latencies, and the ringing's seconds."""
-    case = about_to_breach(datetime.now(UTC))
-    await seed(journey.postgres, rows([case], count, "due"))
-    ringing = asyncio.create_task(rung(journey.postgres, STORE.alarm_at(case)))
+    now = datetime.now(UTC)
+    await seed(journey.postgres, rows([about_to_breach(now)], count, "due"))
+    ringing = asyncio.create_task(rung(journey.postgres, now))
     return await dispatched(journey, seconds, "beside"), await ringing
 
 

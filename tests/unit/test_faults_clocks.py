@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from tests.faults.checker.clocks import Clocks
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
-FIRST, LATER = "2026-02-03T16:00:00Z", "2026-02-06T16:00:00Z"
+FIRST, LATER, LAST = "2026-02-03T16:00:00Z", "2026-02-06T16:00:00Z", "2026-02-09T16:00:00Z"
 
 
 def told(clocks: Clocks, name: str, started: str, deadline: str, **more: object) -> None:
@@ -41,6 +41,19 @@ def test_a_date_that_moved_counts_instead_of_the_one_before() -> None:
     told(clocks, "DeadlineMoved", "a", LATER, deadline_before=FIRST)
     assert list(clocks.overdue(MARCH)) == [("dispatch", LATER)]
     told(clocks, "DeadlineMet", "a", LATER)
+    assert list(clocks.overdue(MARCH)) == []
+
+
+def test_two_runs_of_a_clock_may_count_from_the_same_start() -> None:
+    """A report that comes back counts from its receipt, which may be read after the return."""
+    clocks = Clocks()
+    told(clocks, "DeadlineSet", "returned", LATER)
+    told(clocks, "DeadlineSet", "received", FIRST)
+    told(clocks, "DeadlineMoved", "received", LAST, deadline_before=LATER)
+    assert list(clocks.overdue(MARCH)) == [("dispatch", FIRST), ("dispatch", LAST)]
+    told(clocks, "DeadlineMet", "received", FIRST)
+    assert list(clocks.overdue(MARCH)) == [("dispatch", LAST)]
+    told(clocks, "DeadlineMet", "received", LAST)
     assert list(clocks.overdue(MARCH)) == []
 
 

@@ -19,12 +19,20 @@ class Breach(NamedTuple):
     deadline: str
 
 
+class Owed(NamedTuple):
+    """A run of a clock that was neither met nor taken back, and the date that counts."""
+
+    clock: str
+    started_at: str
+    deadline: str
+
+
 @dataclass(slots=True)
 class Clocks:
-    """Runs by (clock, start): the date that counts, none once it was met."""
+    """What is owed and what was said; two runs of a clock may count from the same start."""
 
-    open: dict[tuple[str, str], str] = field(default_factory=dict)
-    known: set[tuple[str, str]] = field(default_factory=set)
+    open: list[Owed] = field(default_factory=list)
+    known: set[tuple[str, str]] = field(default_factory=set)  # clock, start
     said: Counter[Breach] = field(default_factory=Counter)
     doubled: list[Breach] = field(default_factory=list)
     early: list[Breach] = field(default_factory=list)
@@ -39,29 +47,29 @@ class Clocks:
             return
         run = (body["clock"], body["started_at"])
         if name in ("DeadlineSet", "DeadlineMoved", "DeadlineMet"):
-            before = body.get("deadline_before", body["deadline"])
-            self.open.pop(self._known(run, before, may_be_new=name == "DeadlineSet"), None)
+            self._settle(Owed(*run, body.get("deadline_before", body["deadline"])), name)
             self.known.add(run)
             if name != "DeadlineMet":
-                self.open[run] = body["deadline"]
+                self.open.append(Owed(*run, body["deadline"]))
         elif name in ("DeadlineApproaching", "DeadlineBreached"):
             self._say(Breach(*run, int(body.get("level") or 0), body["deadline"]), body)
         elif name == "BreachWithdrawn":
             self.said[Breach(*run, int(body["level"]), body["deadline"])] -= 1
 
-    def _known(self, run: tuple[str, str], deadline: str, *, may_be_new: bool) -> tuple[str, str]:
-        """Return under which start a run is known: a late fact may have put it elsewhere.
+    def _settle(self, named: Owed, name: str) -> None:
+        """Take out what an event says something new of; a late fact may have moved its start.
 
-        It is the one with that date; or the last one, where start and date moved at once, which is
-        told only when the step is done.
+        It is the one with that start and date; or that date; or that start. Where start and date
+        moved at once, which is told only when the step is done, it is the last one.
         """
-        if run in self.known:
-            return run
-        mine = [(known, date) for known, date in self.open.items() if known[0] == run[0]]
-        same = [known for known, date in mine if date == deadline]
-        if not same and not may_be_new:
-            same = [known for known, _ in mine]
-        return same[-1] if same else run
+        mine = [owed for owed in self.open if owed.clock == named.clock]
+        found = [owed for owed in mine if owed == named]
+        found = found or [owed for owed in mine if owed.deadline == named.deadline]
+        if not found and name != "DeadlineSet":
+            is_known = named[:2] in self.known
+            found = [o for o in mine if o.started_at == named.started_at] if is_known else mine
+        if found:
+            self.open.remove(found[-1])
 
     def _say(self, breach: Breach, body: Mapping[str, Any]) -> None:
         self.said[breach] += 1
@@ -91,7 +99,7 @@ class Clocks:
         """List what is still owed: neither met nor, if it is the reporter's, run out."""
         return [
             (clock, deadline)
-            for (clock, _), deadline in self.open.items()
+            for clock, _, deadline in self.open
             if (clock, at(deadline)) not in self.ran_out
         ]
 

@@ -256,7 +256,7 @@ def deadlines_are_kept(look: Look, found: Findings) -> None:
         for clock, deadline in clocks.overdue(look.overdue_before):
             kind = "window_missing" if clock in ("completion", "reply") else "breach_missing"
             found.add(kind, name, f"{clock} of {deadline}: nothing was said")
-        said = {(clock, at(deadline)) for (clock, _), deadline in clocks.open.items()}
+        said = {(clock, at(deadline)) for clock, _, deadline in clocks.open}
         owed = (case.more.get("next_clock"), case.more.get("next_deadline"))
         if owed[1] is not None and owed not in said:
             found.add("case_disagrees", name, f"sla-monitor: owes {owed}, the stream {said}")
