@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.lanes import Partition
 
 LOOK_SECONDS: Final = 2.0
+ANSWER_SHARE: Final = 6  # of the watchdog's time: a broker that takes longer to answer is away
 FAILURE_EXIT: Final = 70  # sysexits.h EX_SOFTWARE: restart
 
 
@@ -38,7 +39,8 @@ class Watchdog:
         self._shell = shell
         self._meters = meters
         self._logger = structlog.get_logger().bind(stage=stage)
-        self._progress_at = monotonic()
+        self._answers_since: float | None = None  # monotonic seconds; None: no broker answers
+        self._progress_at = 0.0  # monotonic seconds
         self._last: dict[Partition, int] = {}
         self._behind = False
 
@@ -46,7 +48,8 @@ class Watchdog:
     def is_ready(self) -> bool:
         """Say whether the stage holds partitions, reaches its parts, and makes progress."""
         shell, half = self._shell, self._settings.watchdog_seconds / 2
-        return bool(shell.positions) and not shell.is_waiting and not self._standstill(half)
+        reaches = self._answers_since is not None and not shell.is_waiting
+        return bool(shell.positions) and reaches and not self._standstill(half)
 
     @property
     def is_stuck(self) -> bool:
@@ -56,10 +59,14 @@ class Watchdog:
     def _standstill(self, seconds: float) -> str:
         """Return why this process stands still since so long, or nothing.
 
-        Waiting between two attempts at a database or broker that is away is none.
+        Waiting for a database or broker that is away is none: between two attempts, or within one,
+        since the producer sends again by itself until a broker answers.
         """
         now, shell = monotonic(), self._shell
-        if shell.attempt_since is not None and now - shell.attempt_since > seconds:
+        if self._answers_since is None:
+            return ""
+        since = shell.attempt_since
+        if since is not None and now - max(since, self._answers_since) > seconds:
             return "an attempt does not come back"
         if shell.is_waiting or now - self._progress_at <= seconds:
             return ""
@@ -69,15 +76,18 @@ class Watchdog:
 
     async def run(self) -> None:
         """Look every two seconds until the stage stops."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka)
+        answer_ms_max = int(self._settings.watchdog_seconds * 1_000 / ANSWER_SHARE)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka, request_timeout_ms=answer_ms_max
+        )
         await consumer.start()
         try:
             while not self._shell.stopping.is_set():
-                await asyncio.sleep(LOOK_SECONDS)
                 await self._look(consumer)
                 if why := self._standstill(self._settings.watchdog_seconds):
                     self._logger.critical("watchdog", why=why)
                     os._exit(FAILURE_EXIT)
+                await asyncio.sleep(LOOK_SECONDS)
         finally:
             await consumer.stop()
 
@@ -88,11 +98,14 @@ class Watchdog:
                 await consumer.topics()
             ends = await consumer.end_offsets([TopicPartition(*p) for p in positions])
         except (KafkaError, TimeoutError):
-            self._progress_at = monotonic()  # the broker is away: nothing can be said
+            self._answers_since = None  # nothing can be said
             return
+        now = monotonic()
+        if self._answers_since is None:
+            self._answers_since = self._progress_at = now
         lag = sum(max(0, ends[TopicPartition(*p)] - at) for p, at in positions.items())
         self._meters.lag_records.set(lag)
         self._behind = lag > 0
         if shell.is_waiting or positions != self._last or (shell.is_assigned and not self._behind):
-            self._progress_at = monotonic()
+            self._progress_at = now
         self._last = positions

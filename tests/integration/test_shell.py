@@ -5,6 +5,7 @@ import os
 import signal
 from collections import Counter, defaultdict
 from pathlib import Path
+from time import monotonic
 
 import asyncpg
 import pytest
@@ -21,6 +22,8 @@ from tests.integration.workers import (
     KEYS,
     fresh,
     header,
+    held,
+    is_held_up,
     producer,
     read,
     send,
@@ -233,17 +236,30 @@ async def test_a_zombie_that_wakes_changes_nothing(stack: Stack) -> None:
 
 
 async def test_a_broker_crash_loses_and_doubles_nothing(stack: Stack) -> None:
-    """The broker dies by kill -9 under load: the stage waits for it."""
+    """The broker dies by kill -9 with events in hand, for longer than the watchdog has patience.
+
+    The stage waits for it, while its producer sends them again and again.
+    """
     await fresh(stack)
     sent = some(1_000, reports=50)
-    with worker(stack) as process:
+    with worker(stack, env={"LAPOR_WATCHDOG_SECONDS": "6"}) as process:
         process.wait_ready()
         await send(stack, INSTITUTION, sent[:500])
         await said(stack, sent[:500])
-        await asyncio.to_thread(stack.kill_kafka)
-        await asyncio.to_thread(stack.start_kafka)
-        await send(stack, INSTITUTION, sent[500:])
+        async with held(stack, "LOCK TABLE routing.cases") as holder:
+            await send(stack, INSTITUTION, sent[500:750])
+            await is_held_up(process, holder)
+            await asyncio.to_thread(stack.kill_kafka)
+        over_at = monotonic() + 8
+        try:
+            while monotonic() < over_at:
+                assert process.process.poll() is None, "the stage lives through the outage"
+                await asyncio.sleep(0.2)
+        finally:
+            await asyncio.to_thread(stack.start_kafka)
+        await send(stack, INSTITUTION, sent[750:])
         check(sent, await said(stack, sent))
+        assert process.process.poll() is None
 
 
 async def test_a_stage_that_starts_while_the_broker_is_away_waits_for_it(stack: Stack) -> None:
@@ -265,16 +281,14 @@ async def test_a_stage_that_starts_while_the_database_goes_away_waits_for_it(sta
     """Also between its connection and its tables: held up there, it loses the server."""
     await fresh(stack)
     sent = some(10, reports=2)
-    held = await asyncpg.connect(stack.postgres)
-    await held.execute("SELECT pg_advisory_lock(hashtext('lapor schema'))")
-    with worker(stack) as process:
-        while not await held.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-            assert process.process.poll() is None
-        await asyncio.to_thread(stack.restart_postgres, "immediate")
-        held.terminate()
-        process.wait_ready()
-        await send(stack, INSTITUTION, sent)
-        check(sent, await said(stack, sent))
+    lock = "SELECT pg_advisory_xact_lock(hashtext('lapor schema'))"
+    async with held(stack, lock) as holder:
+        with worker(stack) as process:
+            await is_held_up(process, holder)
+            await asyncio.to_thread(stack.restart_postgres, "immediate")
+            process.wait_ready()
+            await send(stack, INSTITUTION, sent)
+            check(sent, await said(stack, sent))
 
 
 async def test_a_lost_database_is_refused_with_exit_code_78(stack: Stack) -> None:

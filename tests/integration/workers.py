@@ -114,6 +114,24 @@ def worker(
             process.wait(30)
 
 
+@contextlib.asynccontextmanager
+async def held(stack: Stack, lock: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Hold a lock of the database, until left or until the server dies."""
+    holder = await asyncpg.connect(stack.postgres)
+    try:
+        await holder.execute(f"BEGIN; {lock}")
+        yield holder
+    finally:
+        holder.terminate()
+
+
+async def is_held_up(process: Worker, holder: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Wait until somebody waits for a lock that is held."""
+    while not await holder.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        assert process.process.poll() is None
+        await asyncio.sleep(0.05)
+
+
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Wait for a condition, and say what never came true."""
     deadline = time.monotonic() + seconds

@@ -50,8 +50,8 @@ class Scene:
     async def after(self, seconds: float) -> tuple[bool, bool]:
         """Let time pass in looks; return (ready, stuck)."""
         for _ in range(int(seconds / 2)):
-            self.now += 2
             await self.dog._look(self.ends)
+            self.now += 2
         return self.dog.is_ready, self.dog.is_stuck
 
 
@@ -89,7 +89,18 @@ async def test_while_database_or_broker_are_away_it_waits(scene: Scene) -> None:
     assert await scene.after(300) == (False, False)
     scene.shell.is_waiting = False
     scene.ends.is_away = True
-    assert (await scene.after(300))[1] is False
+    assert await scene.after(300) == (False, False)
+
+
+async def test_an_attempt_in_an_outage_is_counted_from_its_end(scene: Scene) -> None:
+    """The producer sends again by itself for as long as the broker is away, and is left to it."""
+    scene.shell.attempt_since = 0.0
+    scene.ends.is_away = True
+    assert await scene.after(300) == (False, False)
+    scene.ends.is_away = False
+    assert await scene.after(28) == (True, False)
+    assert await scene.after(30) == (False, False)
+    assert await scene.after(6) == (False, True)
 
 
 async def test_a_stage_without_partitions_is_not_ready(scene: Scene) -> None:
