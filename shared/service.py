@@ -50,7 +50,7 @@ go through it again and again, a tenth of the time of deciding."""
 EX_TEMPFAIL = 75  # sysexits.h: start it again
 UNHURRIED_INTERVALS = 4
 REST_SHARE = 2.0  # of the time of a small batch: a third of a core at most (docs/benchmarks.md)
-REST_SECONDS_MAX = 0.25
+REST_SECONDS_MAX = 0.08  # aiokafka leaves what waits longer than 0.1 s out of its next request
 TELL_SECONDS_MAX = 2.0  # of a stop, for the last offsets
 COUNT_SECONDS = 10.0  # counting takes as long as there are open cases
 CASES_COUNTED = """

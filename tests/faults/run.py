@@ -33,7 +33,7 @@ DRAIN_SECONDS_MAX_LONG: Final = 360.0
 DAY_SECONDS_LONG: Final = 60.0  # of a business day: a backlog of minutes is to expire nobody
 OVERTIME_SECONDS_MAX: Final = 600.0  # after the last fault: it, silence, and what neither bounds
 CLOSE_SECONDS_MAX: Final = 15.0
-CHECK_SECONDS_MAX: Final = 900
+CHECK_SECONDS_MAX: Final = 1_800
 # Killed; PostgreSQL's "immediate"; a broker that was away, or said no, just when a stage started.
 EXPECTED_EXITS: Final = (-9, -3, 0, EX_TEMPFAIL)
 
