@@ -1,8 +1,8 @@
 # Everything a developer does, one word each. Needs Python 3.11 or newer and nothing else.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
-# Where Python may not keep bytecode, what is installed is compiled once, not at every start.
-COMPILED := $(if $(PYTHONDONTWRITEBYTECODE),$(if $(wildcard .venv),,--compile-bytecode))
+# Bytecode is kept wherever this runs: a stack is a dozen processes that import the same.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test test-unit check bench bench-quick bench-sla faults train train-check clean
@@ -15,7 +15,7 @@ help:  ## this page
 	@python3 -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 setup: $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv)  ## install what the lock file names
-	@$(UV) sync --frozen --quiet $(COMPILED)
+	@$(UV) sync --frozen --quiet
 
 demo: setup  ## watch a year of one kabupaten's complaints go through every stage
 	@$(RUN) lapor demo
