@@ -128,12 +128,26 @@ async def rung(postgres: str, until: datetime) -> float:
     return time.perf_counter() - began
 
 
-async def beside(journey: Journey, count: int, seconds: int) -> tuple[list[float], float]:
-    """Submit reports while all of it rings; return their latencies, and the ringing's seconds."""
+class Beside(NamedTuple):
+    """A day while alarms ring: its latencies, until the last rang, and CPU of the stack till then.
+
+    All in seconds.
+    """
+
+    latencies: list[float]
+    rung: float
+    cpu: float
+
+
+async def beside(journey: Journey, count: int, seconds: int) -> Beside:
+    """Submit reports while all of it rings."""
     now = datetime.now(UTC)
     await seed(journey.postgres, rows([about_to_breach(now)], count, "due"))
-    ringing = asyncio.create_task(rung(journey.postgres, now))
-    return await dispatched(journey, seconds, "beside"), await ringing
+    before = journey.cpu_seconds().total()
+    day = asyncio.create_task(dispatched(journey, seconds, "beside"))
+    seconds_rung = await rung(journey.postgres, now)
+    cpu = journey.cpu_seconds().total() - before
+    return Beside(await day, seconds_rung, cpu)
 
 
 def the_day_beside(scale: float) -> Iterator[Result]:
@@ -141,19 +155,25 @@ def the_day_beside(scale: float) -> Iterator[Result]:
     count, seconds = int(COUNT * scale), max(5, int(DAY_SECONDS * scale))
     with Journey() as journey:
         journey.up()
+        before, began = journey.cpu_seconds().total(), time.perf_counter()
         idle = asyncio.run(dispatched(journey, seconds, "idle"))
+        cores = (journey.cpu_seconds().total() - before) / (time.perf_counter() - began)
         out.print(f"idle p95 {percentile(idle, 0.95) * 1000:,.0f} ms; {count:,} ring beside it …")
-        busy, ringing = asyncio.run(beside(journey, count, seconds))
-    if not idle or not busy:
+        busy = asyncio.run(beside(journey, count, seconds))
+    if not idle or not busy.latencies:
         raise RuntimeError("no report was dispatched: there is nothing to compare")
-    base = percentile(idle, 0.95)
+    base, p95 = percentile(idle, 0.95), percentile(busy.latencies, 0.95)
     name = f"submission to dispatch at {RATE}/s"
-    yield Result(f"{name}: p95, nothing due", base * 1000, "ms", f"{len(idle)} dispatched")
     yield Result(
-        f"{name}: p95 while {count:,} ring", percentile(busy, 0.95) * 1000, "ms",
-        f"wanted: ratio under 2; {len(busy)} dispatched", percentile(busy, 0.95) / base,
+        f"{name}: p95, nothing due", base * 1000, "ms",
+        f"{len(idle)} dispatched; the stack uses {cores:.2f} cores",
     )  # fmt: skip
     yield Result(
-        f"{count:,} due at once beside {RATE}/s, 1 process", ringing, "s until the last has rung",
-        f"wanted: {GOAL_SECONDS:.0f}", ringing / GOAL_SECONDS,
+        f"{name}: p95 while {count:,} ring", p95 * 1000, "ms",
+        f"wanted: ratio under 2; {len(busy.latencies)} dispatched", p95 / base,
+    )  # fmt: skip
+    yield Result(
+        f"{count:,} due at once beside {RATE}/s, 1 process", busy.rung, "s until the last has rung",
+        f"wanted: {GOAL_SECONDS:.0f}; the stack used {busy.cpu:.0f} core-seconds till then",
+        busy.rung / GOAL_SECONDS,
     )  # fmt: skip
