@@ -16,6 +16,7 @@ from tests.load.results import Result, out
 from tests.load.stored import store, stored
 
 BACKLOG: Final = 50_000
+BACKLOG_STORED: Final = 10_000  # long enough for a rate, beside a million stored
 STORED: Final = 1_000_000
 GOAL_PER_SECOND, GOAL_OF_EMPTY = 1_000, 0.9
 # DIGIT's published load test of its complaint service, 16 cores: requests a second that went
@@ -103,15 +104,13 @@ def lives(journey: Journey, scale: float) -> Iterator[Result]:
     yield from _costs(run, "nothing stored")
 
 
-def lives_stored(journey: Journey, scale: float, empty: float | None = None) -> Iterator[Result]:
+def lives_stored(journey: Journey, scale: float, empty: float) -> Iterator[Result]:
     """Measure the same with a million reports stored; `empty` is the rate without."""
-    count = int(BACKLOG * scale)
-    if empty is None:
-        empty = asyncio.run(backlog(journey, count, "empty")).rate
-    times = int(STORED * scale) // count
-    out.print(f"{count:,} reports copied {times} times in every stage …")
+    there, count = int(BACKLOG * scale), int(BACKLOG_STORED * scale)
+    times = int(STORED * scale) // there
+    out.print(f"{there:,} reports copied {times} times in every stage …")
     began = time.perf_counter()
-    asyncio.run(store(journey.postgres, times, count))
+    asyncio.run(store(journey.postgres, times, there))
     reports, size, _ = asyncio.run(stored(journey.postgres))
     out.print(f"{reports:,} stored after {time.perf_counter() - began:.0f} s; {count:,} more …")
     yield Result(
