@@ -173,9 +173,11 @@ class _Screen:
 
 
 def _print_table(report: Report) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("NAME", "STATE", "ADDRESS"):
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    for heading in ("NAME", "STATE"):
         table.add_column(heading, no_wrap=True)
+    # The one that gives way on a narrow screen: a number that is cut is a wrong number.
+    table.add_column("ADDRESS", overflow="fold")
     for heading in ("PID", "RESTARTS", "LAG"):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in report.lines:
