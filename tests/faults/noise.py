@@ -30,7 +30,7 @@ POISONED: Final = 1 / 500
 KINDS: Final = (
     "not_json", "invalid_fields", "empty_value", "wrong_key", "without_id", "without_type",
 )  # fmt: skip
-STRANGER: Final = "0" * 12  # a report id that is nobody's
+STRANGER: Final = "Z" * 12  # nobody's id, nor that of commands about an unknown report
 _BY_NAME: Final = {stream.topic(): stream for stream in STREAMS}
 
 

@@ -57,6 +57,26 @@ def test_two_runs_of_a_clock_may_count_from_the_same_start() -> None:
     assert list(clocks.overdue(MARCH)) == []
 
 
+def test_a_step_that_is_said_again_to_be_done_takes_no_other_run_out() -> None:
+    """Its class may become known afterwards, and its date be that of the run that follows."""
+    clocks = Clocks()
+    told(clocks, "DeadlineSet", "dispatched", LAST)
+    told(clocks, "DeadlineMet", "dispatched", LAST, met_at="noon")
+    told(clocks, "DeadlineSet", "answered", LATER)
+    told(clocks, "DeadlineMet", "dispatched", LATER, met_at="noon")
+    assert list(clocks.overdue(MARCH)) == [("dispatch", LATER)]
+
+
+def test_a_second_run_from_a_known_start_is_done() -> None:
+    """A report that came back the day it came in: its start moves to the receipt, its date not."""
+    clocks = Clocks()
+    told(clocks, "DeadlineSet", "returned", FIRST)
+    told(clocks, "DeadlineSet", "received", FIRST)
+    told(clocks, "DeadlineMet", "received", FIRST, met_at="morning")
+    told(clocks, "DeadlineMet", "received", FIRST, met_at="noon")
+    assert list(clocks.overdue(MARCH)) == []
+
+
 def test_a_breach_that_was_withdrawn_may_be_said_again() -> None:
     """As the contract of withdrawn breaches has it."""
     clocks = Clocks()

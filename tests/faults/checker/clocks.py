@@ -33,6 +33,7 @@ class Clocks:
 
     open: list[Owed] = field(default_factory=list)
     known: set[tuple[str, str]] = field(default_factory=set)  # clock, start
+    met: set[tuple[str, str, str]] = field(default_factory=set)  # clock, start, when
     said: Counter[Breach] = field(default_factory=Counter)
     doubled: list[Breach] = field(default_factory=list)
     early: list[Breach] = field(default_factory=list)
@@ -47,7 +48,7 @@ class Clocks:
             return
         run = (body["clock"], body["started_at"])
         if name in ("DeadlineSet", "DeadlineMoved", "DeadlineMet"):
-            self._settle(Owed(*run, body.get("deadline_before", body["deadline"])), name)
+            self._settle(Owed(*run, body.get("deadline_before", body["deadline"])), name, body)
             self.known.add(run)
             if name != "DeadlineMet":
                 self.open.append(Owed(*run, body["deadline"]))
@@ -56,18 +57,27 @@ class Clocks:
         elif name == "BreachWithdrawn":
             self.said[Breach(*run, int(body["level"]), body["deadline"])] -= 1
 
-    def _settle(self, named: Owed, name: str) -> None:
+    def _settle(self, named: Owed, name: str, body: Mapping[str, Any]) -> None:
         """Take out what an event says something new of; a late fact may have moved its start.
 
         It is the one with that start and date; or that date; or that start. Where start and date
-        moved at once, which is told only when the step is done, it is the last one.
+        moved at once, which is told only when the step is done, it is the last one. That a step was
+        done may be said again, of what is out already: its date has changed since.
         """
         mine = [owed for owed in self.open if owed.clock == named.clock]
         found = [owed for owed in mine if owed == named]
-        found = found or [owed for owed in mine if owed.deadline == named.deadline]
-        if not found and name != "DeadlineSet":
-            is_known = named[:2] in self.known
-            found = [o for o in mine if o.started_at == named.started_at] if is_known else mine
+        is_known = named[:2] in self.known
+        date = [owed for owed in mine if owed.deadline == named.deadline]
+        start = [owed for owed in mine if owed.started_at == named.started_at]
+        if name == "DeadlineMoved":
+            found = found or date or (start if is_known else mine)
+        elif name == "DeadlineSet":
+            found = found or ([] if is_known else date)
+        else:
+            met = (*named[:2], body.get("met_at", ""))
+            if met not in self.met:
+                found = found or start or date or ([] if is_known else mine)
+            self.met.add(met)
         if found:
             self.open.remove(found[-1])
 
