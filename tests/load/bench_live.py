@@ -139,7 +139,7 @@ async def _dead_letters(kafka: str) -> int:
 
 async def _spikes(journey: Journey, scale: float) -> tuple[list[float], int, int]:
     """Return the seconds until the backlog of each turn was gone, the errors, and the reports."""
-    seconds = max(3, int(SPIKE_SECONDS * scale))
+    seconds = max(2, int(SPIKE_SECONDS * scale))
     gone: list[float] = []
     before = await _dead_letters(journey.kafka) + journey.restarts()
     async with Crowd(journey.kafka) as crowd:

@@ -15,7 +15,7 @@ from tests.load.journey import Journey
 from tests.load.results import Result, out
 from tests.load.stored import store, stored
 
-BACKLOG: Final = 50_000
+BACKLOG: Final = 20_000  # at a hundred lives a second, all parts together take a quarter of an hour
 BACKLOG_STORED: Final = 10_000  # long enough for a rate, beside a million stored
 STORED: Final = 1_000_000
 GOAL_PER_SECOND, GOAL_OF_EMPTY = 1_000, 0.9
