@@ -253,7 +253,7 @@ async def test_a_broker_crash_loses_and_doubles_nothing(stack: Stack) -> None:
         over_at = monotonic() + 8
         try:
             while monotonic() < over_at:
-                assert process.process.poll() is None, "the stage lives through the outage"
+                assert process.page("/livez")[0] != 503, "waiting is no standstill"
                 await asyncio.sleep(0.2)
         finally:
             await asyncio.to_thread(stack.start_kafka)
