@@ -94,7 +94,7 @@ class Watchdog:
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         shell, positions = self._shell, dict(self._shell.positions)
         try:
-            if not shell.is_assigned:
+            if not positions:  # of none, aiokafka knows the ends without asking
                 await consumer.topics()
             ends = await consumer.end_offsets([TopicPartition(*p) for p in positions])
         except (KafkaError, TimeoutError):

@@ -23,8 +23,8 @@ class Ends:
         self.is_away = False
 
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the same end for all."""
-        if self.is_away:
+        """Return the same end for all; of none, aiokafka knows it without asking."""
+        if self.is_away and partitions:
             raise KafkaConnectionError
         return dict.fromkeys(partitions, self.end)
 
@@ -92,12 +92,20 @@ async def test_while_database_or_broker_are_away_it_waits(scene: Scene) -> None:
     assert await scene.after(300) == (False, False)
 
 
-async def test_an_attempt_in_an_outage_is_counted_from_its_end(scene: Scene) -> None:
-    """The producer sends again by itself for as long as the broker is away, and is left to it."""
+@pytest.mark.parametrize("positions", [{HERE: 0}, {}])
+async def test_an_attempt_in_an_outage_is_counted_from_its_end(
+    scene: Scene, positions: dict[Partition, int]
+) -> None:
+    """The producer sends again by itself for as long as the broker is away, and is left to it.
+
+    So does a stage that takes up its lanes just then, and has no positions yet.
+    """
+    scene.shell.positions = positions
     scene.shell.attempt_since = 0.0
     scene.ends.is_away = True
     assert await scene.after(300) == (False, False)
     scene.ends.is_away = False
+    scene.shell.positions = {HERE: 0}
     assert await scene.after(28) == (True, False)
     assert await scene.after(30) == (False, False)
     assert await scene.after(6) == (False, True)
