@@ -127,9 +127,10 @@ async def held(stack: Stack, lock: str) -> AsyncIterator["asyncpg.Connection[asy
 
 async def is_held_up(process: Worker, holder: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Wait until somebody waits for a lock that is held."""
-    while not await holder.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-        assert process.process.poll() is None
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(READY_SECONDS_MAX):
+        while not await holder.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            assert process.process.poll() is None
+            await asyncio.sleep(0.05)
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:

@@ -65,18 +65,18 @@ class Clocks:
         done may be said again, of what is out already: its date has changed since.
         """
         mine = [owed for owed in self.open if owed.clock == named.clock]
-        found = [owed for owed in mine if owed == named]
         is_known = named[:2] in self.known
         date = [owed for owed in mine if owed.deadline == named.deadline]
         start = [owed for owed in mine if owed.started_at == named.started_at]
-        if name == "DeadlineMoved":
-            found = found or date or (start if is_known else mine)
-        elif name == "DeadlineSet":
+        found = [owed for owed in date if owed in start]
+        last = [] if is_known else mine
+        if name == "DeadlineSet":
             found = found or ([] if is_known else date)
+        elif name == "DeadlineMoved":
+            found = found or date or start or last
         else:
             met = (*named[:2], body.get("met_at", ""))
-            if met not in self.met:
-                found = found or start or date or ([] if is_known else mine)
+            found = found or ([] if met in self.met else start or date or last)
             self.met.add(met)
         if found:
             self.open.remove(found[-1])
