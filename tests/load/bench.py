@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from tests.load.bench_live import HIGH_SECONDS, high, idle, live, spikes
+from tests.load.bench_live import HIGH_SECONDS, high, idle, live, spikes, to_dispatch
 from tests.load.bench_lives import lives, lives_stored
 from tests.load.bench_stage import one_stage
 from tests.load.journey import Journey
@@ -32,6 +32,7 @@ def _day(chosen: argparse.Namespace) -> Iterator[Result]:
         journey.up()
         yield from idle(journey, chosen.scale)
         yield from live(journey, chosen.scale)
+        yield from to_dispatch(journey, chosen.scale)
         yield from high(journey, chosen.scale, chosen.high_seconds)
 
 

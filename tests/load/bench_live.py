@@ -17,6 +17,8 @@ from tests.load.results import Result, out, percentile
 RATES: Final = (10, 50, 100)
 RATE_SECONDS: Final = 20
 WARM_SECONDS: Final = 3  # of each rate, not counted: code paths and tables are new
+DISPATCH_RATE: Final = 50
+GOAL_DISPATCH_MS: Final = 1_000
 HIGH_RATE: Final = 300
 HIGH_SECONDS: Final = 60
 IDLE_SECONDS: Final = 15
@@ -69,6 +71,31 @@ def live(journey: Journey, scale: float, rates: tuple[int, ...] = RATES) -> Iter
         seconds = max(5, int(RATE_SECONDS * scale))
         out.print(f"live, {rate} reports/s for {seconds} s …")
         yield from _told(asyncio.run(day(journey, rate, seconds, f"live-{rate}")), rate)
+
+
+def to_dispatch(journey: Journey, scale: float) -> Iterator[Result]:
+    """Measure submission to dispatch where no unit answers: half a life is all the load."""
+    seconds = max(5, int(RATE_SECONDS * scale))
+    out.print(f"live, {DISPATCH_RATE} reports/s as far as dispatch, {seconds} s …")
+    found = asyncio.run(_dispatched(journey, seconds))
+    p50, p95, p99 = (percentile(found, share) * 1000 for share in (0.5, 0.95, 0.99))
+    yield Result(
+        f"live, {DISPATCH_RATE}/s, as far as dispatch: p95", p95, "ms",
+        f"p50 {p50:,.0f}, p99 {p99:,.0f}; {len(found):,} of {DISPATCH_RATE * seconds:,}",
+        None, f"{GOAL_DISPATCH_MS:,}", p95 < GOAL_DISPATCH_MS,
+    )  # fmt: skip
+
+
+async def _dispatched(journey: Journey, seconds: int) -> list[float]:
+    """Return how long each took, in seconds; those of the first moments are not counted."""
+    warm, count = DISPATCH_RATE * WARM_SECONDS, DISPATCH_RATE * (seconds + WARM_SECONDS)
+    reports = list(submissions("to-dispatch", range(count)))
+    async with Crowd(journey.kafka, units_answer=False) as crowd:
+        await crowd.submit(reports[:warm], DISPATCH_RATE)
+        since = time.time()
+        await crowd.submit(reports[warm:], DISPATCH_RATE)
+        await crowd.until(dispatched=count)
+        return crowd.seconds_to_dispatch(since)
 
 
 def high(journey: Journey, scale: float, seconds: int = HIGH_SECONDS) -> Iterator[Result]:

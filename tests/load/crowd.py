@@ -76,9 +76,13 @@ def submissions(salt: str, numbers: Iterable[int]) -> Iterator[Submission]:
 
 
 class Crowd:
-    """Everybody outside; `moments` tells of every report that was submitted here."""
+    """Everybody outside; `moments` tells of every report that was submitted here.
 
-    def __init__(self, kafka: str) -> None:
+    If no unit answers, a report goes only as far as its dispatch.
+    """
+
+    def __init__(self, kafka: str, *, units_answer: bool = True) -> None:
+        self._units_answer = units_answer
         self.moments: dict[str, Moments] = {}
         self.dispatched = self.closed = self.refused = 0
         self._kafka = kafka
@@ -138,16 +142,18 @@ class Crowd:
                 self._producer, topic, places[turn % len(places)], (each.fields for each in chunk)
             )
 
-    async def until(self, *, closed: int, seconds_max: float = PATIENCE_SECONDS) -> bool:
-        """Wait until so many are closed; return whether they were, within a time without any."""
-        last, since = self.closed, time.monotonic()
-        while self.closed < closed:
+    async def until(
+        self, *, dispatched: int = 0, closed: int = 0, seconds_max: float = PATIENCE_SECONDS
+    ) -> bool:
+        """Wait until so many are; return whether they were, within a time without any."""
+        last, since = (self.dispatched, self.closed), time.monotonic()
+        while self.dispatched < dispatched or self.closed < closed:
             await asyncio.sleep(0.05)
             for task in self._tasks:
                 if task.done():
                     task.result()
-            if self.closed != last:
-                last, since = self.closed, time.monotonic()
+            if (self.dispatched, self.closed) != last:
+                last, since = (self.dispatched, self.closed), time.monotonic()
             if time.monotonic() - since > seconds_max:
                 return False
         return True
@@ -169,7 +175,7 @@ class Crowd:
         said: dict[str, object]
         if b'"report_to_verify"' in value:
             kind, said = b"accept", {"report_class": REPORT_CLASS, "category_id": "1397"}
-        elif b'"dispatched"' in value:
+        elif b'"dispatched"' in value and self._units_answer:
             kind, said = b"follow-up", {"text": "Lubang sudah ditambal."}
         elif b'"follow_up"' in value and b'"entry":"follow_up"' in value:
             kind, said = b"close-case", {"solved": True}
