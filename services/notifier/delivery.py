@@ -52,7 +52,7 @@ def senders_for(settings: NotifierSettings) -> Senders:
     every: Senders = {
         "email": partial(smtp.send, settings=settings),
         "webhook": partial(web.send, settings=settings, tls=tls),
-        "file": partial(file.send, settings=settings),
+        "file": file.Outbox(settings.outbox).send,
     }
     return {name: send for name, send in every.items() if name in settings.channels}
 

@@ -1,6 +1,7 @@
 """The ways out, against real servers on this machine: SMTP, HTTP and HTTPS, and a folder."""
 
 import asyncio
+import itertools
 import json
 import ssl
 from pathlib import Path
@@ -262,19 +263,42 @@ async def test_a_webhook_cannot_reach_the_inside(host: str) -> None:
 # ---- the outbox
 
 
+def held(box: Path) -> list[list[Message]]:
+    """Return the messages of each file of an outbox."""
+    files = [path.read_text("utf-8").splitlines() for path in box.iterdir()]
+    return [[Message(**json.loads(line)) for line in lines] for lines in files]
+
+
 async def test_the_outbox_holds_a_message_once_and_whole(tmp_path: Path) -> None:
     """A repeat replaces the file by the same; only the owner may read it; nothing else is left."""
     box = tmp_path / "keluar"
     for _ in range(2):
-        assert await file.send(MESSAGE, settings(outbox=box)) == SENT
+        assert await file.Outbox(box).send(MESSAGE) == SENT
     (path,) = box.iterdir()
-    assert path.name == f"{MESSAGE.notification_id}.json"
+    assert path.suffix == ".jsonl"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert json.loads(path.read_text("utf-8")) == MESSAGE._asdict()
+    assert held(box) == [[MESSAGE]]
+
+
+async def test_messages_sent_together_share_a_file_of_the_outbox(tmp_path: Path) -> None:
+    """Each is there once, those that came while the first were written in a file of their own."""
+    box = file.Outbox(tmp_path)
+    messages = [MESSAGE._replace(notification_id=f"n-{n}") for n in range(40)]
+    first = [asyncio.create_task(box.send(message)) for message in messages[:30]]
+    for _ in range(2):  # turns: all have come, one of them writes
+        await asyncio.sleep(0)
+    outcomes = await asyncio.gather(*first, *(box.send(message) for message in messages[30:]))
+    assert set(outcomes) == {SENT}
+    files = held(tmp_path)
+    assert sorted(map(len, files)) == [10, 30]
+    assert sorted(itertools.chain(*files)) == sorted(messages)
 
 
 async def test_an_outbox_that_cannot_be_written_is_temporary(tmp_path: Path) -> None:
-    """A file stands where the folder should be."""
+    """A file stands where the folder should be; once it is gone the next message is written."""
+    box = file.Outbox(tmp_path / "keluar")
     (tmp_path / "keluar").write_text("")
-    outcome = await file.send(MESSAGE, settings(outbox=tmp_path / "keluar"))
-    assert outcome == Outcome("temporary", "outbox_unwritable")
+    outcomes = await asyncio.gather(box.send(MESSAGE), box.send(MESSAGE))
+    assert outcomes == [Outcome("temporary", "outbox_unwritable")] * 2
+    (tmp_path / "keluar").unlink()
+    assert await box.send(MESSAGE) == SENT

@@ -88,7 +88,8 @@ async def said(stack: Stack, ended: int) -> list[e.Notification]:
 
 def outbox(folder: Path) -> list[str]:
     """Return to whom the messages in the outbox go."""
-    return [json.loads(path.read_text("utf-8"))["to"] for path in folder.iterdir()]
+    lines = [line for path in folder.iterdir() for line in path.read_text("utf-8").splitlines()]
+    return [json.loads(line)["to"] for line in lines]
 
 
 async def promised(stack: Stack) -> list[tuple[str, ...]]:
