@@ -568,9 +568,14 @@ class ReportReopened(AtUnit):
 
 
 class OfDeadline(Event):
-    """A fact about one deadline: a clock, who owes it, and by which calendar and policy."""
+    """A fact about one deadline: a clock, who owes it, and by which calendar and policy.
+
+    A clock may run several times about a report. `run` names one of them, the same in all that is
+    said of it whatever moves; its text means nothing. Absent in what was said before it was added.
+    """
 
     clock: Clock
+    run: str | None = None
     owner: str
     institution: InstitutionCode
     unit: UnitCode | None = None
@@ -743,6 +748,7 @@ class InboxEntry(Event):
     reason: str | None = None
     message_id: str | None = None
     clock: Clock | None = None
+    run: str | None = None
     deadline: Utc | None = None
     level: int | None = None
     final: bool | None = None

@@ -202,7 +202,8 @@ def _print_standing(report_id: str, now: Standing, names: Names) -> None:
         out.print(Text(said, style="red" if owed.level else ""), soft_wrap=True)
     for told in last_promised(now):
         until = deadline(told.deadline, names.zone(told.institution))
-        is_true = told.deadline == now.owed[told.clock].deadline
+        dates = {(o.clock, o.institution, o.deadline) for o in now.owed.values()}
+        is_true = (told.clock, told.institution, told.deadline) in dates
         said = f"promised {told.person}: {told.clock} by {until}, told by {told.message}"
         out.print(Text(said, style="" if is_true else "yellow"), soft_wrap=True)
     out.print()

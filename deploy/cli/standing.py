@@ -139,15 +139,18 @@ def _promised(now: Standing, event: object, at: datetime) -> None:
 
 def _owed(now: Standing, event: object) -> None:
     """Follow the clocks: set, moved, breached by levels, some of them withdrawn, met."""
+    if not isinstance(event, e.OfDeadline):
+        return
+    run = event.run or event.clock
     match event:
         case e.DeadlineMet():
-            now.owed.pop(event.clock, None)
+            now.owed.pop(run, None)
         case e.BreachWithdrawn():
-            if before := now.owed.get(event.clock):
+            if before := now.owed.get(run):
                 level = min(before.level, max(event.level - 1, 0))
-                now.owed[event.clock] = replace(before, level=level)
-        case e.OfDeadline():
+                now.owed[run] = replace(before, level=level)
+        case _:
             level = event.level if isinstance(event, e.DeadlineBreached) else 0
-            now.owed[event.clock] = Owed(
+            now.owed[run] = Owed(
                 event.clock, event.owner, event.institution, event.unit, event.deadline, level
             )

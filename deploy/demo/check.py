@@ -215,11 +215,11 @@ def _breaches(records: Sequence[Seen]) -> Iterator[str]:
     for seen in records:
         if seen.type in ("DeadlineBreached", "BreachWithdrawn"):
             body = seen.body
-            key = (seen.report, body["clock"], body["deadline"], body.get("unit"), body["level"])
+            key = (seen.report, body["run"], body["deadline"], body.get("unit"), body["level"])
             if seen.type == "BreachWithdrawn":
-                told[*key, body["started_at"]] -= 1
+                told[key] -= 1
                 continue
-            told[*key, body["started_at"]] += 1
+            told[key] += 1
             if body["detected_at"] < body["due_at"]:
                 yield f"report {seen.report}: level {body['level']} of {body['clock']} too early"
     for key, count in told.items():

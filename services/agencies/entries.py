@@ -140,7 +140,7 @@ def entry_of(
         "reason": _reason(event),
     }
     if isinstance(event, e.OfDeadline):
-        said |= {"clock": event.clock, "deadline": event.deadline}
+        said |= {"clock": event.clock, "run": event.run, "deadline": event.deadline}
         said["level"] = getattr(event, "level", None)
     if told.words is not None:
         words = opened(key, told.words, getattr(event, told.words))

@@ -42,28 +42,28 @@ def correct(
     levels = None if passed is None else {level for _, level, _ in passed}
     kept: list[Told] = []
     events: list[e.Event] = []
+    report_id, policy = moment.report_id, moment.policy
     for told in said.told:
         if told.level <= WARNING or _is_true(told, deadline, levels):
             kept.append(told)
         else:
-            events.append(
-                was_withdrawn(moment.report_id, before or said, told, deadline, moment.policy)
-            )
+            run, last = deadline.key, before or said
+            events.append(was_withdrawn(report_id, run, last, told, now=deadline, policy=policy))
     # The stop may have been read before the start: found at the later of both, never before due.
     found_at = moment.now if ended_at is None else max(moment.now, ended_at)
     for ring in passed or ():
         if not said.has_told(ring.level, deadline.at):
-            events.append(has_rung(moment.report_id, ring, found_at, moment.policy))
+            events.append(has_rung(report_id, ring, found_at, policy))
             kept.append(ring.told)
     return (said.with_told(tuple(kept)) if events else said), events
 
 
-def withdraw_all(moment: Moment, said: Said) -> list[e.Event]:
+def withdraw_all(moment: Moment, run: str, said: Said) -> list[e.Event]:
     """Withdraw every breach of a run that was never owed."""
     if said.owner == Holder.REPORTER:
         return []
     return [
-        was_withdrawn(moment.report_id, said, told, None, moment.policy)
+        was_withdrawn(moment.report_id, run, said, told, now=None, policy=moment.policy)
         for told in said.told
         if told.level > WARNING
     ]

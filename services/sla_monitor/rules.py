@@ -131,16 +131,16 @@ def _differences(
         events += more
     for key, was in sorted(before.items()):
         if key not in said and not is_full:
-            events += _forgotten(moment, was, story)
+            events += _forgotten(moment, key, was, story)
     return said, events
 
 
-def _forgotten(moment: Moment, was: Said, story: Story) -> Iterator[e.Event]:
+def _forgotten(moment: Moment, run: str, was: Said, story: Story) -> Iterator[e.Event]:
     """Take back what was said of a run that there never was."""
-    yield from withdraw_all(moment, was)
+    yield from withdraw_all(moment, run, was)
     if was.is_set and was.met_at is None:
         at = max(was.started_at, story.end.at if story.end else was.started_at)
-        yield was_never_owed(moment.report_id, was, at)
+        yield was_never_owed(moment.report_id, run, was, at)
 
 
 def _changes(moment: Moment, before: Said | None, deadline: Deadline) -> tuple[Said, list[e.Event]]:

@@ -124,14 +124,14 @@ def was_met(report_id: str, deadline: Deadline, met_at: datetime) -> e.DeadlineM
     )
 
 
-def was_never_owed(report_id: str, said: Said, at: datetime) -> e.DeadlineMet:
+def was_never_owed(report_id: str, run: str, said: Said, at: datetime) -> e.DeadlineMet:
     """Take back a deadline that a late fact shows was never owed: met, in time, with no work."""
-    fields = _as_said(report_id, said)
+    fields = _as_said(report_id, run, said)
     return e.DeadlineMet(**fields, met_at=at, on_time=True, working_days=0.0)
 
 
 def was_withdrawn(
-    report_id: str, said: Said, told: Told, now: Deadline | None, policy: Policy
+    report_id: str, run: str, said: Said, told: Told, *, now: Deadline | None, policy: Policy
 ) -> e.BreachWithdrawn:
     """Take back a breach, to those whom it was told; `now` is the run as it is, if there is one.
 
@@ -143,7 +143,7 @@ def was_withdrawn(
     else:
         limits = now.limits
         why = "moved" if now.is_resting or now.at != told.deadline else "met_in_time"
-    fields = _as_said(report_id, said) | {"deadline": told.deadline}
+    fields = _as_said(report_id, run, said) | {"deadline": told.deadline}
     return e.BreachWithdrawn(
         **fields,
         level=told.level,
@@ -195,6 +195,7 @@ def _of(report_id: str, deadline: Deadline) -> dict[str, Any]:
     return {
         "report_id": report_id,
         "clock": deadline.leg.row.clock,
+        "run": deadline.leg.key,
         "owner": deadline.holder.value,
         "institution": deadline.institution,
         "unit": deadline.unit,
@@ -205,6 +206,6 @@ def _of(report_id: str, deadline: Deadline) -> dict[str, Any]:
     }
 
 
-def _as_said(report_id: str, said: Said) -> dict[str, Any]:
-    names = e.OfDeadline.model_fields.keys() - {"report_id"}
-    return {"report_id": report_id} | {name: getattr(said, name) for name in names}
+def _as_said(report_id: str, run: str, said: Said) -> dict[str, Any]:
+    names = e.OfDeadline.model_fields.keys() - {"report_id", "run"}
+    return {"report_id": report_id, "run": run} | {name: getattr(said, name) for name in names}

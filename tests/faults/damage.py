@@ -256,6 +256,15 @@ def _breach_before_its_time(r: Recording) -> Recording:
     return r.other(r.find("DeadlineBreached"), detected_at="2020-01-01T00:00:00Z")
 
 
+def _move_from_nowhere(r: Recording) -> Recording:
+    place = r.find("DeadlineSet")
+    moved = r.again(
+        place, ce_id="moved", sequence="99", ce_type="id.go.lapor.sla.deadline-moved.v1"
+    )
+    more = {"deadline_before": "2020-01-01T00:00:00Z", "why": "late_fact"}
+    return moved.other(len(moved.records) - 1, **more)
+
+
 def _no_breach(r: Recording) -> Recording:
     return replace(r, now_ms=r.now_ms + int(timedelta(days=300) / timedelta(milliseconds=1)))
 
@@ -312,6 +321,7 @@ DAMAGE: Final[dict[Callable[[Recording], Recording], str]] = {
     _nobody_notified: "notification_missing",
     _second_breach: "breach_doubled",
     _breach_before_its_time: "breach_early",
+    _move_from_nowhere: "move_strayed",
     _no_breach: "breach_missing",
     _window_not_closed: "window_missing",
     _window_closed_twice: "window_doubled",

@@ -299,6 +299,6 @@ async def test_an_outbox_that_cannot_be_written_is_temporary(tmp_path: Path) -> 
     box = file.Outbox(tmp_path / "keluar")
     (tmp_path / "keluar").write_text("")
     outcomes = await asyncio.gather(box.send(MESSAGE), box.send(MESSAGE))
-    assert outcomes == [Outcome("temporary", "outbox_unwritable")] * 2
+    assert set(outcomes) == {Outcome("temporary", "outbox_unwritable")}
     (tmp_path / "keluar").unlink()
     assert await box.send(MESSAGE) == SENT

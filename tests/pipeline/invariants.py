@@ -148,13 +148,13 @@ def breaches_are_due_and_once(city: City) -> Iterator[str]:
     for fact in city.facts(SLA):
         event = fact.event
         if isinstance(event, e.DeadlineBreached):
-            seen[event.report_id, event.clock, event.level, event.deadline] += 1
+            seen[event.report_id, event.run, event.level, event.deadline] += 1
             if not event.deadline <= event.due_at <= event.detected_at <= fact.at:
                 yield f"too early: {event}"
         if isinstance(event, e.DeadlineApproaching):
-            seen[event.report_id, event.clock, event.level, event.deadline] += 1
+            seen[event.report_id, event.run, event.level, event.deadline] += 1
         if isinstance(event, e.BreachWithdrawn):
-            seen[event.report_id, event.clock, event.level, event.deadline] -= 1
+            seen[event.report_id, event.run, event.level, event.deadline] -= 1
         if isinstance(event, e.TimeRanOut):
             seen[event.report_id, event.window, event.opened_by] += 1
             if event.ran_out_at > fact.at:

@@ -246,6 +246,8 @@ def deadlines_are_kept(look: Look, found: Findings) -> None:
             continue
         for breach in clocks.doubled:
             found.add("breach_doubled", name, str(breach))
+        for run, date in clocks.strayed:
+            found.add("move_strayed", name, f"{run} never was due at {date}")
         for breach in clocks.early:
             found.add("breach_early", name, str(breach))
         for window, n in clocks.windows.items():
@@ -256,7 +258,7 @@ def deadlines_are_kept(look: Look, found: Findings) -> None:
         for clock, deadline in clocks.overdue(look.overdue_before):
             kind = "window_missing" if clock in ("completion", "reply") else "breach_missing"
             found.add(kind, name, f"{clock} of {deadline}: nothing was said")
-        said = {(clock, at(deadline)) for clock, _, deadline in clocks.open}
+        said = {(clock, at(deadline)) for clock, deadline in clocks.open.values()}
         owed = (case.more.get("next_clock"), case.more.get("next_deadline"))
         if owed[1] is not None and owed not in said:
             found.add("case_disagrees", name, f"sla-monitor: owes {owed}, the stream {said}")

@@ -140,6 +140,18 @@ def test_who_owes_what_follows_the_clocks() -> None:
     assert standing(told(due, b.an_archiving()), NAMES).owed == {}
 
 
+def test_a_word_about_one_run_of_a_clock_is_none_about_another() -> None:
+    """That a follow-up was done is said again when its class was wrong; the next one is owed."""
+    due, met = e.DeadlineSet, e.DeadlineMet
+    done = {"met_at": b.NOON, "on_time": True, "working_days": 1}
+    limit = {"limit": 5, "limit_unit": "working_days"}
+    events = [
+        due(**DEADLINE, **limit, run="follow_up:1"), met(**DEADLINE, **done, run="follow_up:1"),
+        due(**DEADLINE, **limit, run="follow_up:r2"), met(**DEADLINE, **done, run="follow_up:1"),
+    ]  # fmt: skip
+    assert list(standing(told(*events), NAMES).owed) == ["follow_up:r2"]
+
+
 def test_what_was_promised_stands_beside_what_is_owed() -> None:
     """The last date that each person was told, kept apart from the internal deadline."""
 

@@ -44,7 +44,7 @@ def a_deadline(number: int, **body: Any) -> Seen:
     """Build an escalation of a follow-up that was due an hour before."""
     at = BEGAN + timedelta(hours=number)
     told = {
-        "clock": "follow_up", "level": 1, "started_at": BEGAN.isoformat(),
+        "clock": "follow_up", "run": "follow_up:1", "level": 1,
         "deadline": at.isoformat(), "due_at": at.isoformat(), "detected_at": at.isoformat(),
     }  # fmt: skip
     return seen(number, topics.SLA, "DeadlineBreached", **{**told, **body})
