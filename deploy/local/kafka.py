@@ -40,6 +40,8 @@ JVM_FLAGS = (
 
 # The broker's session is a third of the usual: after kill -9 the controller lets the broker back
 # in only when its old session has run out (measured: 11.4 s with 9 s, 4.5 s with 3 s).
+# Alone, a controller says twice a second that nothing happened: a quarter of an idle broker's work
+# (measured: 0.021 core, 0.015 with every 5 s).
 PROPERTIES = """\
 process.roles=broker,controller
 node.id={node}
@@ -67,6 +69,7 @@ share.coordinator.state.topic.min.isr={insync}
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+metadata.max.idle.interval.ms=5000
 num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
