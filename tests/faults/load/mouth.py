@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 PAUSE_SECONDS: Final = 0.5
+CLOSE_SECONDS_MAX: Final = 30.0
 
 
 class Mouth:
@@ -24,6 +25,7 @@ class Mouth:
         self._kafka = kafka
         self._journal = journal.open("w", encoding="utf-8")
         self._producer: Any = None
+        self._leaving: list[asyncio.Task[None]] = []
         self._lock = asyncio.Lock()
 
     async def say(
@@ -91,10 +93,12 @@ class Mouth:
         if failed is None or failed is not self._producer:
             return  # another has done so
         self._producer = None
-        with contextlib.suppress(KafkaError, TimeoutError):
-            await asyncio.wait_for(failed.stop(), 5)
+        self._leaving.append(asyncio.create_task(failed.stop()))  # which ends with the outage
 
     async def close(self) -> None:
-        """Close the producer and the journal."""
+        """Close the producers and the journal."""
         await self._drop(self._producer)
+        leaving = asyncio.gather(*self._leaving, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(leaving, CLOSE_SECONDS_MAX)
         self._journal.close()
