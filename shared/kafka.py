@@ -34,13 +34,14 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.envelope import Outbound, Record
 from shared.lanes import Partition
-from shared.restoring import Timing, in_order, require
+from shared.restoring import Fetched, Timing, in_order, require
 from shared.settings import Settings
-from shared.topics import READS, STREAM_BYTES_MAX
+from shared.topics import ISOLATION, READS, STREAM_BYTES_MAX
 
 SEND_BATCH_BYTES_MAX: Final = 1_000_000
 """Of one request to one partition; below every topic's `max.message.bytes` (kafka.md section 6)."""
 TELL_SECONDS: Final = 1.0  # between two commits of offsets to Kafka
+STANDS_SECONDS_MAX: Final = 1.0
 ARRIVAL_MS_MAX: Final = 1_000  # between two looks at whether the stage is to stop
 METADATA_AGE_MS_MAX: Final = 30_000  # a new channel or agency is read after at most this
 
@@ -172,6 +173,15 @@ class KafkaLog:
         found = await self._required.end_offsets([TopicPartition(*p) for p in partitions])
         return {Partition(*p): offset for p, offset in found.items()}
 
+    async def stands(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return where the consumer stands in partitions that are its own: past marks, too."""
+        found: dict[Partition, int] = {}
+        for p in partitions:
+            with contextlib.suppress(IllegalStateError, TimeoutError):
+                async with asyncio.timeout(STANDS_SECONDS_MAX):
+                    found[p] = await self._required.position(TopicPartition(*p))
+        return found
+
     async def read_again(
         self, spans: Mapping[Partition, tuple[int, int]], timing: Timing
     ) -> AsyncGenerator[list[Record], None]:
@@ -186,6 +196,7 @@ class KafkaLog:
             bootstrap_servers=self._settings.kafka,
             client_id=self._client_id,
             auto_offset_reset="none",
+            isolation_level=ISOLATION,
             max_partition_fetch_bytes=STREAM_BYTES_MAX,  # of each, since one waits for the others
         )
         await consumer.start()
@@ -196,10 +207,11 @@ class KafkaLog:
             for p, (start, _) in spans.items():
                 consumer.seek(TopicPartition(*p), start)
 
-            async def fetch(partitions: Collection[Partition]) -> list[Record]:
+            async def fetch(partitions: Collection[Partition]) -> Fetched:
                 wanted = [TopicPartition(*p) for p in partitions]
                 found = await consumer.getmany(*wanted, timeout_ms=500)
-                return [record for records in found.values() for record in records]
+                reached = {Partition(*p): await consumer.position(p) for p in wanted}
+                return Fetched(list(itertools.chain.from_iterable(found.values())), reached)
 
             async with contextlib.aclosing(in_order(spans, fetch, timing)) as batches:
                 async for records in batches:
@@ -258,6 +270,7 @@ def subscribe(
         group_id=f"lapor.{stage}",
         group_instance_id=f"{stage}-{settings.replica}",
         auto_offset_reset="earliest",
+        isolation_level=ISOLATION,
         ack_policy=AckPolicy.NACK_ON_ERROR,
         session_timeout_ms=10_000,
         heartbeat_interval_ms=1_000,

@@ -151,25 +151,31 @@ def unpack(stored: bytes) -> list[Outbound]:
 
 @dataclass(slots=True)
 class Batch:
-    """The records of a batch that are still to be decided, by what the lanes say."""
+    """The records of a batch that are still to be decided, by what the lanes say.
+
+    `skipped` are the spans (first offset, end) in which a record beyond the next position came: to
+    be decided only if there is nothing in them but what came.
+    """
 
     fresh: list[int] = field(default_factory=list)  # indexes into the batch, in its order
     ends: dict[Partition, int] = field(default_factory=dict)  # next position per partition
-    gaps: dict[Partition, int] = field(default_factory=dict)  # where a first record lies beyond
+    skipped: dict[Partition, tuple[int, int]] = field(default_factory=dict)
 
 
 def sift(partitions: Iterable[tuple[Partition, int]], positions: Mapping[Partition, int]) -> Batch:
-    """Drop what lies below the positions and find gaps; takes (partition, offset) in order.
+    """Drop what lies below the positions, find what was skipped; takes (partition, offset)s.
 
-    A record is fresh only at exactly the next position, so nothing is skipped or done twice.
+    A record is fresh only at the next position, so nothing is skipped or done twice.
     """
     batch = Batch()
     following = batch.ends
     for index, (partition, offset) in enumerate(partitions):
         expected = following.get(partition, positions[partition])
-        if offset == expected:
-            following[partition] = offset + 1
-            batch.fresh.append(index)
-        elif offset > expected:
-            batch.gaps[partition] = positions[partition]
+        if offset < expected:
+            continue
+        if offset > expected:
+            first, _ = batch.skipped.get(partition, (expected, offset))
+            batch.skipped[partition] = first, offset
+        following[partition] = offset + 1
+        batch.fresh.append(index)
     return batch

@@ -230,7 +230,14 @@ def require(spans: Mapping[Partition, tuple[int, int]], starts: Mapping[Partitio
             raise Gone(p, start, starts[p])
 
 
-Fetch = Callable[[Collection[Partition]], Awaitable[Sequence[Record]]]
+class Fetched(NamedTuple):
+    """Some next records of partitions, and up to where each of these was read."""
+
+    records: Sequence[Record]
+    reached: Mapping[Partition, int]
+
+
+Fetch = Callable[[Collection[Partition]], Awaitable[Fetched]]
 Timing = Callable[[Sequence[Record]], Awaitable[Sequence[When]]]
 
 
@@ -239,7 +246,8 @@ async def in_order(
 ) -> AsyncGenerator[list[Record], None]:
     """Yield the records of all spans (first offset, end) as they were decided, in batches.
 
-    The order within a partition is kept; `fetch` returns some next records of partitions.
+    The order within a partition is kept; `fetch` returns some next records of partitions. Not every
+    offset has a record: a sender's transaction leaves marks.
     """
     left = {p: end for p, (start, end) in spans.items() if start < end}
     waiting: dict[Partition, deque[tuple[When, Record]]] = {p: deque() for p in left}
@@ -247,11 +255,15 @@ async def in_order(
     batch: list[Record] = []
     while waiting:
         if hungry := [p for p, mine in waiting.items() if not mine]:
-            records = [r for r in await fetch(hungry) if r.offset < left[_partition(r)]]
+            fetched = await fetch(hungry)
+            records = [r for r in fetched.records if r.offset < left[_partition(r)]]
             for record, when in zip(records, await timing(records), strict=True):
                 p = _partition(record)
                 last[p] = max(when, last.get(p, when))
                 waiting[p].append((last[p], record))
+            for p in hungry:
+                if not waiting[p] and fetched.reached[p] >= left[p]:
+                    del waiting[p]
             continue
         for record in _merged(waiting, left):
             batch.append(record)

@@ -112,7 +112,7 @@ class Service:
             self.refuse("aiokafka hangs for ever on uvloop after a broker outage; use asyncio")
         pool = await self._reach("waiting_for_database", postgres.PASSING, self._database)
         self.shell = self._shell(pool)
-        self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.meters)
+        self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.log, self.meters)
         await self._reach("waiting_for_broker", (KafkaError,), self.log.start)
         await self._restore(self.shell)
         # What is alive now stays alive: the collector need not look at it again.

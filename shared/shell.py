@@ -27,12 +27,16 @@ from shared.outbound import Writer
 from shared.ports import Log, Memory, State
 from shared.postgres import PASSING
 from shared.recovery import Recovery
-from shared.restoring import Gone, Order
+from shared.restoring import Gone, Order, Timing, When
 from shared.stage import Limits, Stage
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
 T = TypeVar("T")
+
+
+async def _as_they_came(records: Sequence[Record]) -> list[When]:
+    return [(record.timestamp, record.offset) for record in records]
 
 
 class Stopping(Exception):  # noqa: N818 - the process was asked to stop
@@ -174,14 +178,31 @@ class Shell(Generic[C, P]):
         batch = lane_rules.sift(
             zip(partitions, (r.offset for r in records), strict=True), positions
         )
-        if batch.gaps:
-            await self._go_back(touched, batch.gaps)
+        if batch.skipped and await self._is_gap(batch.skipped, records):
+            await self._go_back(touched, batch.skipped)
             return
         if batch.ends:
             work = await self._decider.decide([records[i] for i in batch.fresh], self._state)
             await self._save_and_publish(lanes, batch.ends, work)
         self.positions.update(positions | batch.ends)
         await self._log.commit({p: batch.ends.get(p, positions[p]) for p in touched})
+
+    async def _is_gap(
+        self, skipped: Mapping[Partition, tuple[int, int]], records: Sequence[Record]
+    ) -> bool:
+        """Say whether spans hold a record that did not come, or were removed.
+
+        Others hold nothing: a mark that a sender's transaction left, or what it took back.
+        """
+        came = {(r.topic, r.partition, r.offset) for r in records}
+        try:
+            async with aclosing(self._log.read_again(skipped, _as_they_came)) as batches:
+                async for found in batches:
+                    if any((r.topic, r.partition, r.offset) not in came for r in found):
+                        return True
+        except Gone:
+            return True
+        return False
 
     async def _go_back(self, touched: Iterable[Partition], gaps: Iterable[Partition]) -> None:
         committed = await self._log.committed(gaps)
@@ -216,21 +237,28 @@ class Shell(Generic[C, P]):
         most = self._limits.decided_bytes_max
         recovery = Recovery(memory, self._log, self._reader, self._lane_of, most)
         while spans := await self._spans(order):
-            left = sum(end - start for start, end in spans.values())
-            self._logger.warning("deciding_again", records=left)
-            try:
-                async with aclosing(self._log.read_again(spans, recovery.when)) as batches:
-                    async for records in batches:
-                        await self._batch(records)
-            except Gone as gone:
-                bounds = Bounds(gone.start, gone.start)
-                at = lane_rules.start_at(self._stage.name, gone.partition, gone.position, bounds)
-                raise Refused([at] if isinstance(at, Refusal) else []) from gone
+            if not await self._decide_again(spans, recovery.when):
+                break  # their offsets have no record
         parked = await self._park_left_over(recovery, order)
         await memory.fulfilled()
         compared = await memory.order()
         self._decider.before = None if compared is None else Before(compared, memory)
         self._logger.warning("decided_again", not_decided_again=parked)
+
+    async def _decide_again(self, spans: Mapping[Partition, tuple[int, int]], when: Timing) -> bool:
+        """Decide the records of spans; say whether there were any."""
+        left, are_any = sum(end - start for start, end in spans.values()), False
+        self._logger.warning("deciding_again", records=left)
+        try:
+            async with aclosing(self._log.read_again(spans, when)) as batches:
+                async for records in batches:
+                    are_any = True
+                    await self._batch(records)
+        except Gone as gone:
+            bounds = Bounds(gone.start, gone.start)
+            at = lane_rules.start_at(self._stage.name, gone.partition, gone.position, bounds)
+            raise Refused([at] if isinstance(at, Refusal) else []) from gone
+        return are_any
 
     async def _spans(self, order: Order) -> dict[Partition, tuple[int, int]]:
         """Return what is still to be decided again: of each partition first offset and end."""

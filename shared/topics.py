@@ -19,6 +19,8 @@ PARTITIONS: Final = 12
 RECORD_BYTES_MAX: Final = 1_048_576  # what a door takes; a larger record is refused by the broker
 STREAM_BYTES_MAX: Final = 1_310_720  # a dead letter is its record, sealed, with headers beside it
 FOREVER: Final = -1
+ISOLATION: Final = "read_committed"
+"""How streams are read: what a sender's transaction took back was never said."""
 
 
 @dataclass(frozen=True, slots=True)

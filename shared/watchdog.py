@@ -13,9 +13,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.kafka import KafkaLog
 from shared.metrics import Meters
 from shared.settings import Settings
 from shared.shell import Shell
+from shared.topics import ISOLATION
 
 if TYPE_CHECKING:
     from shared.lanes import Partition
@@ -33,10 +35,16 @@ class Watchdog:
     """
 
     def __init__(
-        self, settings: Settings, stage: str, shell: Shell[Any, Any], meters: Meters
+        self,
+        settings: Settings,
+        stage: str,
+        shell: Shell[Any, Any],
+        log: KafkaLog,
+        meters: Meters,
     ) -> None:
         self._settings = settings
         self._shell = shell
+        self._log = log
         self._meters = meters
         self._logger = structlog.get_logger().bind(stage=stage)
         self._answers_since: float | None = None  # monotonic seconds; None: no broker answers
@@ -78,7 +86,9 @@ class Watchdog:
         """Look every two seconds until the stage stops."""
         answer_ms_max = int(self._settings.watchdog_seconds * 1_000 / ANSWER_SHARE)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka, request_timeout_ms=answer_ms_max
+            bootstrap_servers=self._settings.kafka,
+            request_timeout_ms=answer_ms_max,
+            isolation_level=ISOLATION,
         )
         await consumer.start()
         try:
@@ -103,9 +113,12 @@ class Watchdog:
         now = monotonic()
         if self._answers_since is None:
             self._answers_since = self._progress_at = now
-        lag = sum(max(0, ends[TopicPartition(*p)] - at) for p, at in positions.items())
-        self._meters.lag_records.set(lag)
-        self._behind = lag > 0
+        lags = {p: lag for p, at in positions.items() if (lag := ends[TopicPartition(*p)] - at) > 0}
+        if lags and shell.attempt_since is None:  # what it read is decided: the rest may be marks
+            stands = await self._log.stands(lags)
+            lags = {p: n for p, n in lags.items() if stands.get(p, 0) < ends[TopicPartition(*p)]}
+        self._meters.lag_records.set(sum(lags.values()))
+        self._behind = bool(lags)
         if shell.is_waiting or positions != self._last or (shell.is_assigned and not self._behind):
             self._progress_at = now
         self._last = positions

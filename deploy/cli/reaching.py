@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from deploy.cli.saying import troubles_told
 from deploy.local.errors import LocalStackError
-from shared.topics import RECORD_BYTES_MAX, STREAM_BYTES_MAX
+from shared.topics import ISOLATION, RECORD_BYTES_MAX, STREAM_BYTES_MAX
 
 T = TypeVar("T")
 
@@ -87,6 +87,7 @@ async def reader(bootstrap: str, *, wait_ms: int = 500) -> AsyncIterator[AIOKafk
         client_id=CLIENT_ID,
         group_id=None,
         enable_auto_commit=False,
+        isolation_level=ISOLATION,
         max_partition_fetch_bytes=2 * STREAM_BYTES_MAX,
         fetch_max_wait_ms=wait_ms,
     )

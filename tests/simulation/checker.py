@@ -41,8 +41,8 @@ def one_payload(broker: Broker) -> list[str]:
     """Find ids that stand over two contents; a sender's own ids are its own affair."""
     first: dict[tuple[str, bytes], Bytes] = {}
     wrong = []
-    for place, log in broker.logs.items():
-        for record in log:
+    for place in broker.logs:
+        for record in broker.records(place):
             name = place.topic, dict(record.headers)["ce_id"]
             if first.setdefault(name, _bytes(record)) != _bytes(record):
                 wrong.append(f"one id, two payloads: {name[1].decode()}")
@@ -68,7 +68,7 @@ class Seen:
     def __post_init__(self) -> None:
         name = self.group.link.name.encode()
         letters = [r for p in self.broker.logs if p.topic == DEAD_LETTERS.name
-                   for r in self.broker.logs[p]]  # fmt: skip
+                   for r in self.broker.records(p)]  # fmt: skip
         told = [dict(letter.headers) for letter in letters]
         self.letters = [h for h in told if h["stage"] == name]
         self.dead = {
@@ -84,11 +84,11 @@ class Seen:
         committed = self.broker.committed[self.group.link.name]
         for place in self.group.partitions:
             position, end = self.group.position(place), len(self.broker.logs[place])
-            if position != end:
+            if position > end or self.broker.records(place, position):
                 self.wrong.append(f"position {position} of {end} in {place.topic}")
             if committed.get(place, 0) > position:
                 self.wrong.append(f"committed beyond the position in {place.topic}")
-        said = {_bytes(r) for log in self.broker.logs.values() for r in log}
+        said = {_bytes(r) for p in self.broker.logs for r in self.broker.records(p)}
         for row in self.group.state.rows.values():
             for outbound in unpack(row.unconfirmed):
                 if (outbound.value, tuple(outbound.headers)) not in said:
@@ -100,7 +100,7 @@ class Seen:
         """Find records that are neither a report's nor have their one dead letter."""
         explained = set()
         for place in self.group.partitions:
-            for item in chain.reader(self.group.link.name).read(self.broker.logs[place]):
+            for item in chain.reader(self.group.link.name).read(self.broker.records(place)):
                 at = _place(item.record)
                 match item:
                     case Inbound():
@@ -199,9 +199,9 @@ class Seen:
         """Return what the stage said about a report, each once, where it stands first."""
         subject = report_id.encode()
         first: dict[bytes, Bytes] = {}
-        for place, log in self.broker.logs.items():
+        for place in self.broker.logs:
             if place.topic == self.group.link.says.name:
-                for record in log:
+                for record in self.broker.records(place):
                     headers = dict(record.headers)
                     if headers["ce_subject"] == subject:
                         first.setdefault(headers["ce_id"], _bytes(record))

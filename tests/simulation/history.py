@@ -17,7 +17,8 @@ from tests.simulation.step import Step, parted
 
 STEPS_MAX: Final = 140
 _WEIGHTS: Final[tuple[tuple[Callable[[Fleet, Step], None], int], ...]] = (
-    (faults.work, 22),
+    (faults.work, 21),
+    (outside.mark, 1),
     (outside.send, 9),
     (faults.crash, 5),
     (faults.fail, 4),
@@ -37,7 +38,7 @@ _WEIGHTS: Final[tuple[tuple[Callable[[Fleet, Step], None], int], ...]] = (
     (faults.arrive_late, 1),
 )
 _TABLE: Final = tuple(act for act, weight in _WEIGHTS for _ in range(weight))  # 64, see `parted`
-_FAULTS: Final = tuple(act for act, _ in _WEIGHTS[2:])
+_FAULTS: Final = tuple(act for act, _ in _WEIGHTS[3:])
 
 
 def steps_of(seed: int) -> list[int]:

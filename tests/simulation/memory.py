@@ -24,7 +24,7 @@ from shared.cases import CaseStore, Conflict, LaneSave, Stored
 from shared.envelope import Outbound, Record
 from shared.lanes import Lane, Partition
 from shared.parking import Parking
-from shared.restoring import Order, Timing, Told, in_order, require, told_by
+from shared.restoring import Fetched, Order, Timing, Told, in_order, require, told_by
 from shared.topics import said_by
 
 
@@ -42,6 +42,10 @@ class MemoryRecord(NamedTuple):
 
 CLEAR: Final = Parking(lambda value, *_place: value, lambda value, *_place: value)
 """Parks records unsealed: what waits is looked at in tests."""
+
+
+MARK: Final = (("mark", b""),)
+"""The headers of what a sender's transaction leaves in a log, which no consumer is handed."""
 
 
 class Crash(BaseException):
@@ -73,10 +77,20 @@ class Broker:
         self.logs[place].append(record)
         return record
 
+    def mark(self, place: Partition) -> None:
+        """Use up an offset, as the end of a sender's transaction does."""
+        self.append(Outbound(*place, b"", b"", [*MARK]))
+
+    def records(
+        self, place: Partition, start: int = 0, end: int | None = None
+    ) -> list[MemoryRecord]:
+        """Return what a consumer is handed of a partition, from an offset and before another."""
+        return [r for r in self.logs[place][start:end] if r.headers != MARK]
+
     def read(self, topic: str) -> list[MemoryRecord]:
         """Return a topic's records in broker time."""
         return sorted(
-            (r for p, log in self.logs.items() if p.topic == topic for r in log),
+            (r for p in self.logs if p.topic == topic for r in self.records(p)),
             key=lambda r: r.timestamp,
         )
 
@@ -134,10 +148,10 @@ class MemoryLog:
         require(spans, self.broker.starts)
         at = {p: start for p, (start, _) in spans.items()}
 
-        async def fetch(partitions: Collection[Partition]) -> list[MemoryRecord]:
-            found = [r for p in partitions for r in self.broker.logs[p][at[p] : at[p] + 2]]
-            at.update({Partition(r.topic, r.partition): r.offset + 1 for r in found})
-            return found
+        async def fetch(partitions: Collection[Partition]) -> Fetched:
+            found = [r for p in partitions for r in self.broker.records(p, at[p], at[p] + 2)]
+            at.update({p: at[p] + 2 for p in partitions})
+            return Fetched(found, at)
 
         async for records in in_order(spans, fetch, timing):
             yield records

@@ -91,29 +91,17 @@ class LanesSavedApart(PointedState):
 # ---- positions
 
 
-def gaps_pass(
-    partitions: Iterable[tuple[Partition, int]], positions: Mapping[Partition, int]
-) -> Batch:
-    """Take what lies beyond the position as if it were next."""
-    batch = Batch()
-    for index, (partition, offset) in enumerate(partitions):
-        if offset >= batch.ends.get(partition, positions[partition]):
-            batch.ends[partition] = offset + 1
-            batch.fresh.append(index)
-    return batch
-
-
 def nothing_dropped(
     partitions: Iterable[tuple[Partition, int]], positions: Mapping[Partition, int]
 ) -> Batch:
     """Take what lies below the position as if it were new."""
     batch = Batch()
     for index, (partition, offset) in enumerate(partitions):
-        if offset > (at := batch.ends.get(partition, positions[partition])):
-            batch.gaps[partition] = positions[partition]
-        else:
-            batch.ends[partition] = max(at, offset + 1)
-            batch.fresh.append(index)
+        at = batch.ends.get(partition, positions[partition])
+        if offset > at:
+            batch.skipped[partition] = at, offset
+        batch.ends[partition] = max(at, offset + 1)
+        batch.fresh.append(index)
     return batch
 
 
@@ -248,7 +236,8 @@ CAUGHT: Final = (
     Mutation("a replay decides one record", _decider(without.ReplaysOneRecord)),
     Mutation("a replay leaves no trace", _decider(without.ReplaysLeaveNoTrace)),
     Mutation("a dead letter counts at each try", _decider(without.CountsEachTry)),
-    Mutation("a gap is passed over", instead=((lane_rules, "sift", gaps_pass),)),
+    Mutation("a gap is passed over", _shell(without.PassesGaps)),
+    Mutation("a transaction's mark is a gap", _shell(without.StopsAtMarks)),
     Mutation("what lies below is not dropped", instead=((lane_rules, "sift", nothing_dropped),)),
     Mutation("nobody seeks back at a gap", _shell(without.StaysAtGaps)),
     Mutation("a gap is judged by old lanes", _shell(without.GapByOldLanes)),

@@ -18,7 +18,7 @@ def raised(fleet: Fleet) -> dict[Place, list[MemoryRecord]]:
     """Return the dead letters of rules that raised, by their record, as often as they stand."""
     found: dict[Place, list[MemoryRecord]] = {}
     for place in sorted(p for p in fleet.broker.logs if p.topic == DEAD_LETTERS.name):
-        for letter in fleet.broker.logs[place]:
+        for letter in fleet.broker.records(place):
             told = dict(letter.headers)
             if told["reason"] == b"rule_raised":
                 at = told["topic"].decode(), int(told["partition"]), int(told["offset"])

@@ -5,6 +5,7 @@ from typing import Final
 from shared.clock import Clock
 from shared.envelope import Outbound, encode, event_headers
 from shared.events import Accept, Dispatch, DuplicateSuspected, Event, ReportForwarded
+from shared.lanes import Partition
 from shared.topics import AGENCIES, INSTITUTION, NATIONAL, OUTBOX, REPLAYS, Stream
 from tests.simulation.chain import CHAIN, CLASS, PARTITIONS, REPORTS, SPEAKERS
 from tests.simulation.fleet import Fleet, named
@@ -69,12 +70,27 @@ def _append(fleet: Fleet, stream: Stream, speaker: str, event: Event, *, spoilt:
     )
 
 
+def mark(fleet: Fleet, step: Step) -> None:
+    """Let a sender end a transaction: an offset of a partition gets no record."""
+    said = _said(fleet)
+    if said and "broker" not in fleet.away:
+        place = said[step.who % len(said)]
+        fleet.broker.mark(place)
+        fleet.tell(f"a transaction ends in {place.topic}/{place.partition}")
+
+
+def _said(fleet: Fleet) -> list[Partition]:
+    """List the partitions in which somebody said something, of streams that may be repeated."""
+    logs = fleet.broker.logs
+    return sorted(p for p in logs if p.topic in _REPEATED and fleet.broker.records(p))
+
+
 def repeat(fleet: Fleet, step: Step) -> None:
     """Let an upstream say again, under a new offset, what it said before."""
-    said = sorted(p for p, log in fleet.broker.logs.items() if log and p.topic in _REPEATED)
+    said = _said(fleet)
     if not said or "broker" in fleet.away:
         return
-    log = fleet.broker.logs[said[step.who % len(said)]]
+    log = fleet.broker.records(said[step.who % len(said)])
     old = log[step.how % len(log)]
     if not step.who & 1:
         old = log[-1 - step.how % min(3, len(log))]

@@ -111,6 +111,20 @@ class CountsEachTry(AnyDecider):
         return self._recent
 
 
+class PassesGaps(AnyShell):
+    """What lies beyond the position is decided as if nothing were missing."""
+
+    async def _is_gap(self, *_skipped: Any) -> bool:
+        return False
+
+
+class StopsAtMarks(AnyShell):
+    """What is skipped is always a gap, also where a transaction left its mark."""
+
+    async def _is_gap(self, *_skipped: Any) -> bool:
+        return True
+
+
 class StaysAtGaps(AnyShell):
     """A batch beyond its position is not decided, and nobody seeks back."""
 

@@ -10,7 +10,17 @@ from shared.envelope import Outbound, derive_id, event_headers, id_hash
 from shared.events import ReportAccepted, ReportClass
 from shared.inbound import Inbound
 from shared.lanes import Partition
-from shared.restoring import DAY_MS, Order, Told, When, compare, in_order, sequence_of, told_by
+from shared.restoring import (
+    DAY_MS,
+    Fetched,
+    Order,
+    Told,
+    When,
+    compare,
+    in_order,
+    sequence_of,
+    told_by,
+)
 from shared.topics import INBOX, INSTITUTION, ROUTING
 from tests.simulation.memory import MemoryRecord
 
@@ -24,6 +34,11 @@ OPEN = Order(committed={AT: 0}, given_ms=NOW_MS)
 def record(offset: int = 0, at_ms: int = NOW_MS, partition: Partition = AT) -> MemoryRecord:
     """Build a record of the input."""
     return MemoryRecord(*partition, offset, at_ms, REPORT.encode(), b"{}", ())
+
+
+def mark(offset: int) -> MemoryRecord:
+    """Build what a transaction leaves in a log, which no consumer is handed."""
+    return record(offset)._replace(value=None)
 
 
 def cause_of(of: MemoryRecord) -> Cause:
@@ -129,28 +144,28 @@ def test_the_next_number_follows_what_the_world_has_read() -> None:
 
 
 async def test_records_come_as_they_were_decided_and_in_their_partition_s_order() -> None:
-    """Of three partitions, a few at a time, each to its own end."""
+    """Of three partitions, a few at a time, each to its own end; marks have no record."""
     first, second, third = (Partition(INSTITUTION.topic(), n) for n in range(3))
     logs = {
         first: [record(n, 10 * n, first) for n in range(4)],
-        second: [record(n, 15, second) for n in range(2)],
+        second: [mark(0), *(record(n, 15, second) for n in (1, 2)), mark(3)],
         third: [record(0, 99, third), record(1, 5, third)],
     }
     at = dict.fromkeys(logs, 0)
 
-    async def fetch(partitions: Collection[Partition]) -> Sequence[MemoryRecord]:
+    async def fetch(partitions: Collection[Partition]) -> Fetched:
         found = [r for p in partitions for r in logs[p][at[p] : at[p] + 1]]
-        at.update({Partition(r.topic, r.partition): r.offset + 1 for r in found})
-        return found
+        at.update({p: at[p] + 1 for p in partitions})
+        return Fetched([r for r in found if r.value], at)
 
     async def place(records: Sequence[MemoryRecord]) -> list[When]:
         return [(r.timestamp, -1) for r in records]
 
-    spans = {first: (0, 3), second: (0, 2), third: (0, 2)}
+    spans = {first: (0, 3), second: (0, 4), third: (0, 2)}
     (batch,) = [b async for b in in_order(spans, fetch, place)]  # type: ignore[arg-type]
 
     assert [(r.partition, r.offset) for r in batch] == [
-        (0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 1),
+        (0, 0), (0, 1), (1, 1), (1, 2), (0, 2), (2, 0), (2, 1),
     ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """A process that lives but no longer consumes is noticed; one that only waits is left alone."""
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
@@ -35,6 +36,17 @@ class Ends:
         return {HERE.topic}
 
 
+class Stands:
+    """A consumer's own place in the log, which it may have read further than was decided."""
+
+    def __init__(self) -> None:
+        self.at: dict[Partition, int] = {}
+
+    async def stands(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return the places known."""
+        return {p: at for p, at in self.at.items() if p in set(partitions)}
+
+
 class Scene:
     """A stage at a position, a log with an end, and a clock in seconds."""
 
@@ -45,7 +57,8 @@ class Scene:
             positions={HERE: 0}, is_waiting=False, is_assigned=True, attempt_since=None
         )
         self.ends = Ends()
-        self.dog = Watchdog(Settings(), "routing", self.shell, Meters("routing"))  # type: ignore[arg-type]
+        self.log = Stands()
+        self.dog = Watchdog(Settings(), "routing", self.shell, self.log, Meters("routing"))  # type: ignore[arg-type]
 
     async def after(self, seconds: float) -> tuple[bool, bool]:
         """Let time pass in looks; return (ready, stuck)."""
@@ -72,6 +85,15 @@ async def test_records_that_wait_undecided_turn_it_unready_then_stuck(scene: Sce
     assert await scene.after(28) == (True, False)
     assert await scene.after(6) == (False, False)
     assert await scene.after(30) == (False, True)
+
+
+async def test_the_mark_of_a_transaction_at_the_end_is_no_record_that_waits(scene: Scene) -> None:
+    """The consumer read past it; as long as a batch is in hand that says nothing."""
+    scene.ends.end, scene.log.at = 1, {HERE: 1}
+    assert await scene.after(300) == (True, False)
+    scene.shell.attempt_since = scene.now
+    assert await scene.after(58) == (False, False)
+    assert await scene.after(6) == (False, True)
 
 
 async def test_progress_however_slow_is_progress(scene: Scene) -> None:
