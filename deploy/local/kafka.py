@@ -42,6 +42,8 @@ JVM_FLAGS = (
 # in only when its old session has run out (measured: 11.4 s with 9 s, 4.5 s with 3 s).
 # Alone, a controller says twice a second that nothing happened: a quarter of an idle broker's work
 # (measured: 0.021 core, 0.015 with every 5 s).
+# What groups commit is compacted from the first megabyte on, not the first hundred: a broker that
+# starts has it all to read before any group is served (388,000 records after 40 minutes of faults).
 PROPERTIES = """\
 process.roles=broker,controller
 node.id={node}
@@ -57,6 +59,7 @@ log.message.timestamp.type=LogAppendTime
 message.max.bytes={record_bytes_max}
 replica.fetch.max.bytes={record_bytes_max}
 offsets.topic.num.partitions=1
+offsets.topic.segment.bytes=1048576
 default.replication.factor={replicas}
 min.insync.replicas={insync}
 offsets.topic.replication.factor={replicas}
