@@ -294,6 +294,15 @@ async def test_messages_sent_together_share_a_file_of_the_outbox(tmp_path: Path)
     assert sorted(itertools.chain(*files)) == sorted(messages)
 
 
+async def test_who_shares_a_file_that_was_never_written_is_not_told_sent(tmp_path: Path) -> None:
+    """A message that cannot be written is the first's bug; the others are tried again."""
+    box = file.Outbox(tmp_path)
+    odd = MESSAGE._replace(to=b"no text")  # type: ignore[arg-type]
+    first, second = await asyncio.gather(box.send(odd), box.send(MESSAGE), return_exceptions=True)
+    assert isinstance(first, TypeError)
+    assert second == file.UNWRITTEN
+
+
 async def test_an_outbox_that_cannot_be_written_is_temporary(tmp_path: Path) -> None:
     """A file stands where the folder should be; once it is gone the next message is written."""
     box = file.Outbox(tmp_path / "keluar")

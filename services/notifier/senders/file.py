@@ -10,16 +10,19 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from services.notifier.senders import SENT, Message, Outcome, temporary
+
+UNWRITTEN: Final = temporary("outbox_unwritten")
 
 
 @dataclass(eq=False, slots=True)
 class _Batch:
-    """Messages of one file, and what became of it."""
+    """Messages of one file, and what became of it: nothing, if whoever wrote it was cut short."""
 
     messages: list[Message] = field(default_factory=list)
-    outcome: Outcome = SENT
+    outcome: Outcome = UNWRITTEN
 
 
 class Outbox:
