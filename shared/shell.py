@@ -33,6 +33,7 @@ from shared.stage import Limits, Stage
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
 T = TypeVar("T")
+TELL_PROGRESS_SECONDS = 10.0  # deciding a million again takes minutes
 
 
 async def _as_they_came(records: Sequence[Record]) -> list[When]:
@@ -246,14 +247,16 @@ class Shell(Generic[C, P]):
         self._logger.warning("decided_again", not_decided_again=parked)
 
     async def _decide_again(self, spans: Mapping[Partition, tuple[int, int]], when: Timing) -> bool:
-        """Decide the records of spans; say whether there were any."""
-        left, are_any = sum(end - start for start, end in spans.values()), False
-        self._logger.warning("deciding_again", records=left)
+        """Decide the records of spans, and say how many are left; return whether there were any."""
+        left, told_at, are_any = sum(end - start for start, end in spans.values()), 0.0, False
         try:
             async with aclosing(self._log.read_again(spans, when)) as batches:
                 async for records in batches:
-                    are_any = True
+                    if monotonic() - told_at >= TELL_PROGRESS_SECONDS:
+                        self._logger.warning("deciding_again", records=left)
+                        told_at = monotonic()
                     await self._batch(records)
+                    left, are_any = left - len(records), True
         except Gone as gone:
             bounds = Bounds(gone.start, gone.start)
             at = lane_rules.start_at(self._stage.name, gone.partition, gone.position, bounds)

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 import pytest
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
+from shared import restoring, shell
 from shared.cases import Stored
 from shared.deciding import LEFT_OVER, OTHERWISE
 from shared.decision import Cause, Decision
@@ -70,6 +72,32 @@ async def test_what_was_said_is_not_said_again_and_the_stage_goes_on() -> None:
     assert dict(raw(world)[-1].headers)["sequence"] == b"5"
     assert world.memory is not None
     assert world.memory.past == {}
+
+
+async def test_the_marks_of_transactions_hold_up_no_deciding_again() -> None:
+    """At the end of a log and among its records: they have nothing to decide."""
+    world = await lived(["a0"], ["a1"])
+    world.broker.mark(A)
+    world.broker.mark(B)
+    said = raw(world)
+
+    await restored(world)
+
+    assert raw(world) == said
+    assert world.memory is not None
+    assert await world.memory.order() is None
+
+
+async def test_how_many_are_left_is_told_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before each batch here, elsewhere every ten seconds."""
+    monkeypatch.setattr(shell, "TELL_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(restoring, "BATCH_RECORDS", 1)
+    world = await lived(["a0"], ["a1"], ["a2"])
+
+    with capture_logs() as lines:
+        await restored(world)
+
+    assert [x["records"] for x in lines if x["event"] == "deciding_again"] == [2, 1]
 
 
 async def test_v5_records_are_decided_again_in_the_order_in_which_they_were_decided() -> None:
