@@ -73,7 +73,7 @@ def run(options: Options, out: Console) -> bool:
             if not is_sound:
                 pipeline.keep()
                 last_words(pipeline, (*pipeline.brokers, "postgres", *STAGES), out)
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             pipeline.keep()
             raise
         finally:
@@ -203,7 +203,7 @@ class Run:
         every, consumer = await places(self._pipeline.kafka), reader(self._pipeline.kafka)
         await consumer.start()
         silent_below = 50 + self._town.submitted // 200  # the clocks of open reports go on
-        calm, lags, least, nearer_at = 0, Counter[str](), inf, began
+        calm, lags, least, nearer_at = 0, Counter[str](), inf, time.monotonic()
         try:
             while calm < 3 and time.monotonic() - nearer_at < limit:
                 lags = await self._lags(consumer, every)

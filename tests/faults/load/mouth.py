@@ -12,7 +12,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 PAUSE_SECONDS: Final = 0.5
-CLOSE_SECONDS_MAX: Final = 30.0
 
 
 class Mouth:
@@ -25,7 +24,6 @@ class Mouth:
         self._kafka = kafka
         self._journal = journal.open("w", encoding="utf-8")
         self._producer: Any = None
-        self._leaving: list[asyncio.Task[None]] = []
         self._lock = asyncio.Lock()
 
     async def say(
@@ -89,16 +87,17 @@ class Mouth:
             return self._producer
 
     async def _drop(self, failed: Any) -> None:
-        """Give up a producer that failed: it may refuse a partition for ever."""
+        """Give up a producer that failed: it may refuse a partition for ever.
+
+        One that is stopped to the end leaves those waiting who still speak through it (aiokafka).
+        """
         if failed is None or failed is not self._producer:
             return  # another has done so
         self._producer = None
-        self._leaving.append(asyncio.create_task(failed.stop()))  # which ends with the outage
+        with contextlib.suppress(KafkaError, TimeoutError):
+            await asyncio.wait_for(failed.stop(), 5)
 
     async def close(self) -> None:
-        """Close the producers and the journal."""
+        """Close the producer and the journal."""
         await self._drop(self._producer)
-        leaving = asyncio.gather(*self._leaving, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(leaving, CLOSE_SECONDS_MAX)
         self._journal.close()
