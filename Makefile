@@ -42,7 +42,7 @@ check: setup  ## style, format, types, architecture
 bench: setup  ## throughput and latency beside their baselines, as ratios
 	@$(RUN) python -m tests.load.bench
 
-bench-quick: setup  ## the same with a sixteenth of the counts, in three minutes
+bench-quick: setup  ## the same with a thirtieth of the counts, in three minutes
 	@$(RUN) python -m tests.load.bench --quick
 
 bench-sla: setup  ## the cost of time: ticks, breaches at one second, recompute, compute

@@ -18,7 +18,7 @@ from tests.load.bench_stage import one_stage
 from tests.load.journey import Journey
 from tests.load.results import Result, machine, out, show, write
 
-QUICK: Final = 0.06
+QUICK: Final = 0.03
 """Share of the full counts in `make bench-quick`."""
 Part = Callable[[argparse.Namespace], Iterator[Result]]
 

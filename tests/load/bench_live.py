@@ -68,14 +68,14 @@ async def day(journey: Journey, rate: int, seconds: int, salt: str) -> Day:
 def live(journey: Journey, scale: float, rates: tuple[int, ...] = RATES) -> Iterator[Result]:
     """Measure submission to dispatch and to the end at low rates."""
     for rate in rates:
-        seconds = max(5, int(RATE_SECONDS * scale))
+        seconds = max(4, int(RATE_SECONDS * scale))
         out.print(f"live, {rate} reports/s for {seconds} s …")
         yield from _told(asyncio.run(day(journey, rate, seconds, f"live-{rate}")), rate)
 
 
 def to_dispatch(journey: Journey, scale: float) -> Iterator[Result]:
     """Measure submission to dispatch where no unit answers: half a life is all the load."""
-    seconds = max(5, int(RATE_SECONDS * scale))
+    seconds = max(4, int(RATE_SECONDS * scale))
     out.print(f"live, {DISPATCH_RATE} reports/s as far as dispatch, {seconds} s …")
     found = asyncio.run(_dispatched(journey, seconds))
     p50, p95, p99 = (percentile(found, share) * 1000 for share in (0.5, 0.95, 0.99))
@@ -100,7 +100,7 @@ async def _dispatched(journey: Journey, seconds: int) -> list[float]:
 
 def high(journey: Journey, scale: float, seconds: int = HIGH_SECONDS) -> Iterator[Result]:
     """Measure the same at a high rate."""
-    seconds = max(10, int(seconds * scale))
+    seconds = max(5, int(seconds * scale))
     out.print(f"live, {HIGH_RATE} reports/s for {seconds} s …")
     found = asyncio.run(day(journey, HIGH_RATE, seconds, "high"))
     yield from _told(found, HIGH_RATE)
@@ -140,7 +140,7 @@ def _most(cores: dict[str, float]) -> str:
 
 def idle(journey: Journey, scale: float, profile: Profile = "full") -> Iterator[Result]:
     """Measure what a stack uses that nobody talks to."""
-    seconds = max(8, int(IDLE_SECONDS * scale))
+    seconds = max(6, int(IDLE_SECONDS * scale))
     out.print(f"idle, profile {profile}, {seconds} s …")
     time.sleep(5)  # what it does after a start is over
     before = journey.cpu_seconds()
