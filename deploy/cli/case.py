@@ -200,9 +200,9 @@ def _print_standing(report_id: str, now: Standing, names: Names) -> None:
         owner = names.owner(owed.owner, owed.institution, owed.unit)
         said = f"{owner} owes {owed.clock} by {until}{late}"
         out.print(Text(said, style="red" if owed.level else ""), soft_wrap=True)
+    dates = {(o.clock, o.institution, o.deadline) for o in now.owed.values()}
     for told in last_promised(now):
         until = deadline(told.deadline, names.zone(told.institution))
-        dates = {(o.clock, o.institution, o.deadline) for o in now.owed.values()}
         is_true = (told.clock, told.institution, told.deadline) in dates
         said = f"promised {told.person}: {told.clock} by {until}, told by {told.message}"
         out.print(Text(said, style="" if is_true else "yellow"), soft_wrap=True)
