@@ -9,7 +9,8 @@ from typing import Generic, NamedTuple, TypeVar
 import asyncpg
 from pydantic import BaseModel
 
-from shared.lanes import Lane, dump_positions, load_positions
+from shared.envelope import Outbound
+from shared.lanes import Lane, dump_positions, load_positions, pack, unpack
 from shared.postgres import Connection, Pool
 
 M = TypeVar("M", bound=BaseModel)
@@ -75,16 +76,22 @@ class PostgresState:
                 SELECT id, '{}', token FROM unnest($1::text[], $2::bigint[]) AS x(id, token)
                 ON CONFLICT (id) DO NOTHING RETURNING id, positions, unconfirmed, token
             )
-            SELECT id, positions, unconfirmed, token FROM made
+            SELECT id, positions, unconfirmed, token, '{}'::text[] AS held FROM made
             UNION ALL
-            SELECT id, positions, unconfirmed, token FROM lanes WHERE id = ANY($1::text[])
+            SELECT id, positions, unconfirmed, token,
+                   ARRAY(SELECT DISTINCT topic FROM held WHERE held.lane = lanes.id)
+            FROM lanes WHERE id = ANY($1::text[])
             """,
             ids,
             tokens,
         )
         return {
             row["id"]: Lane(
-                row["id"], load_positions(row["positions"]), row["token"], row["unconfirmed"]
+                row["id"],
+                load_positions(row["positions"]),
+                row["token"],
+                row["unconfirmed"],
+                frozenset(row["held"]),
             )
             for row in rows
         }
@@ -135,6 +142,39 @@ class PostgresState:
         await self._pool.execute(
             "UPDATE lanes SET unconfirmed = '' WHERE id = $1 AND token = $2", lane_id, token
         )
+
+    async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
+        """Move what destinations refuse from a lane's row to `held`; the rest is published.
+
+        Raises:
+            Conflict: the lane's token is no longer the one read.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            done = await connection.execute(
+                "UPDATE lanes SET unconfirmed = '', token = $3 WHERE id = $1 AND token = $2",
+                lane.id, lane.token, token,
+            )  # fmt: skip
+            if done != "UPDATE 1":
+                raise Conflict(lane.id)
+            await connection.execute(
+                "INSERT INTO held (lane, topic, outbound) SELECT $1, x.topic, x.outbound "
+                "FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS x(topic, outbound, n) "
+                "ORDER BY x.n",
+                lane.id, [o.topic for o in refused], [pack([o]) for o in refused],
+            )  # fmt: skip
+
+    async def held(self, lane_id: str, topic: str, most: int) -> list[tuple[int, Outbound]]:
+        """Return the oldest events of a lane that wait for a topic, with their numbers."""
+        rows = await self._pool.fetch(
+            "SELECT number, outbound FROM held WHERE lane = $1 AND topic = $2 "
+            "ORDER BY number LIMIT $3",
+            lane_id, topic, most,
+        )  # fmt: skip
+        return [(row["number"], unpack(row["outbound"])[0]) for row in rows]
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Forget what a topic took at last."""
+        await self._pool.execute("DELETE FROM held WHERE number = ANY($1::bigint[])", numbers)
 
     async def gather(self, collect: Callable[[Connection], object]) -> object:
         """Run a stage's own look-ups on one connection."""

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, FailFast, Field
 
 ReportId = Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{12}$")]
 InstitutionCode = Annotated[str, Field(pattern=r"^[0-9]{2,10}$")]
@@ -99,9 +99,9 @@ class SubmitReport(Part):
     place_code: PlaceCode | None = None
     place: str | None = Field(default=None, max_length=200)
     incident_on: str | None = Field(default=None, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
-    attachments: tuple[Annotated[str, Field(max_length=300)], ...] = Field(
-        default=(), max_length=10
-    )
+    attachments: Annotated[
+        tuple[Annotated[str, Field(max_length=300)], ...], Field(max_length=10), FailFast()
+    ] = ()
     anonymous: bool = False
     confidential: bool = False
     submitted_at: Utc | None = None

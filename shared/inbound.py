@@ -12,10 +12,11 @@ from shared.clock import Clock
 from shared.decision import Cause, Unreadable
 from shared.envelope import Poison, Record, id_hash, outside_id, parse, text, type_table
 from shared.events import RegistryChange
+from shared.fetching import Span, UnreadBatch
 from shared.lanes import lane_case
 from shared.parking import Parking, Replay, replay_of
 from shared.texts import message_id_fault
-from shared.topics import READS, REPLAYS, Stream
+from shared.topics import READS, RECORD_BYTES_MAX, REPLAYS, Stream
 from shared.vault import SealBroken
 
 _REPLAYS: Final = REPLAYS.topic()
@@ -96,6 +97,10 @@ class Reader:
         return found
 
     def _read(self, record: Record) -> Inbound | Replayed | DeadLetter | None:
+        if isinstance(record, Span) and not isinstance(record, UnreadBatch):
+            return None  # nothing was published there
+        if isinstance(record, UnreadBatch) and self._identify is None:
+            return DeadLetter(record, record.reason, f"offset {record.first} to {record.offset}")
         try:
             if record.topic == _REPLAYS:
                 return self._replayed(record)
@@ -182,12 +187,20 @@ class Reader:
             message_id=message_id,
             speaker=speaker,
         )
-        event = self._open(stream, headers.get("ce_type"), record.value)
+        event = self._event(stream, record, headers.get("ce_type"))
         if self._identify is None:
             raise TypeError("a door says which report a record is about")
         return Inbound(record, event, cause, self._identify(event, cause), id_hash(cause.id))
 
-    def _open(self, stream: Stream, event_type: bytes | None, value: bytes | None) -> BaseModel:
+    def _event(self, stream: Stream, record: Record, event_type: bytes | None) -> BaseModel:
+        """Return what a record at a door says, or why that cannot be read."""
+        if isinstance(record, UnreadBatch):
+            return Unreadable(
+                reason=record.reason, detail=f"offset {record.first} to {record.offset}"
+            )
+        if _bytes_of(record) > RECORD_BYTES_MAX:
+            return Unreadable(reason="too_large")
+        value = record.value
         if not event_type:
             return Unreadable(reason="missing_header", detail="ce_type")
         event_class = self._types[stream.name].get(event_type)
@@ -205,6 +218,12 @@ class Reader:
                 if match := pattern.match(topic):
                     known = self._speakers[topic] = stream, match.group(1)
         return known
+
+
+def _bytes_of(record: Record) -> int:
+    """Return a record's size; compressed, it may be larger than what the broker takes."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def _travelling(headers: Mapping[str, bytes]) -> dict[str, bytes]:

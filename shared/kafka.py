@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import re
 from collections.abc import (
     AsyncGenerator,
     Awaitable,
@@ -13,7 +14,6 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import replace
-from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -26,34 +26,51 @@ from aiokafka import (
 )
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from shared.arrivals import Arrivals
 from shared.envelope import Outbound, Record
+from shared.fetching import Span
 from shared.lanes import Partition
+from shared.ports import DestinationsRefuse
 from shared.restoring import Fetched, Timing, in_order, require
 from shared.settings import Settings
-from shared.topics import ISOLATION, READS, STREAM_BYTES_MAX
+from shared.topics import ISOLATION, READS, STREAM_BYTES_MAX, STREAMS
 
 SEND_BATCH_BYTES_MAX: Final = 1_000_000
 """Of one request to one partition; below every topic's `max.message.bytes` (kafka.md section 6)."""
 TELL_SECONDS: Final = 1.0  # between two commits of offsets to Kafka
 STANDS_SECONDS_MAX: Final = 1.0
-ARRIVAL_MS_MAX: Final = 1_000  # between two looks at whether the stage is to stop
+REFUSALS: Final = (
+    InvalidTopicError, MessageSizeTooLargeError, TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)  # fmt: skip
+"""What a broker says of one topic, and will say again until somebody changes that."""
+_OF_ONE: Final = tuple(re.compile(s.pattern) for s in STREAMS if s.is_family)
 METADATA_AGE_MS_MAX: Final = 30_000  # a new channel or agency is read after at most this
 
 
 class KafkaLog:
     """The shell's `Log` over aiokafka."""
 
-    def __init__(self, settings: Settings, client_id: str) -> None:
+    def __init__(self, settings: Settings, client_id: str, arrivals: Arrivals) -> None:
         self._settings = settings
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
         self.consumer: AIOKafkaConsumer | None = None
+        self._there: set[str] = set()  # topics of channels and institutions that the broker has
+        self.arrivals = arrivals
         self._untold: dict[Partition, int] = {}  # decided, and not yet committed to Kafka
         self._tell_from = 0.0  # monotonic seconds
         self.is_ending = False  # what is committed now is the last that is
@@ -86,24 +103,49 @@ class KafkaLog:
         """Send all, in order per partition; after any error the producer is a new one.
 
         Raises:
+            DestinationsRefuse: everything else was acknowledged.
             KafkaError: not everything was acknowledged; send the whole list again.
         """
         if self._producer is None:
             await self.start()
         producer = self._producer
+        refused = await self._missing(producer, {outbound.topic for outbound in outbounds})
         by_partition: dict[Partition, list[Outbound]] = {}
         for outbound in outbounds:
+            if outbound.topic in refused:
+                continue
             place = Partition(outbound.topic, outbound.partition)
             by_partition.setdefault(place, []).append(outbound)
         results = await asyncio.gather(
             *(self._send(producer, place, mine) for place, mine in by_partition.items()),
             return_exceptions=True,
         )
-        failures = [r for r in results if isinstance(r, BaseException)]
+        failures = {
+            place: r
+            for place, r in zip(by_partition, results, strict=True)
+            if isinstance(r, BaseException)
+        }
         if failures:
-            # A producer that failed may refuse a partition for ever (kafka.md section 6).
+            # A producer that failed may refuse a partition for ever after.
             await self.stop()
-            raise failures[0]
+        for place, failure in failures.items():
+            if not (isinstance(failure, REFUSALS) and is_of_one(place.topic)):
+                raise failure
+            refused.add(place.topic)
+            self._there.discard(place.topic)
+        if refused:
+            raise DestinationsRefuse(refused)
+
+    async def _missing(self, producer: AIOKafkaProducer, topics: set[str]) -> set[str]:
+        """Return which topics of single channels or institutions the broker does not have.
+
+        Asked to send there, the producer would wait for them, and all others with it.
+        """
+        new = {topic for topic in topics if topic not in self._there and is_of_one(topic)}
+        if new:
+            known = await producer.client.fetch_all_metadata()
+            self._there |= {topic for topic in known.topics() if is_of_one(topic)}
+        return new - self._there
 
     async def _send(
         self, producer: AIOKafkaProducer, place: Partition, outbounds: Sequence[Outbound]
@@ -148,6 +190,14 @@ class KafkaLog:
                 await consumer.commit(still)
         self._untold = {p: at for p, at in self._untold.items() if offsets.get(p) != at}
         self._tell_from = monotonic() + TELL_SECONDS
+
+    def hold(self, partition: Partition) -> None:
+        """Read nothing more of a partition until `release`."""
+        self.arrivals.hold(partition)
+
+    def release(self, partition: Partition) -> None:
+        """Read a partition on."""
+        self.arrivals.release(partition)
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Go on at an offset, if the partition is still assigned."""
@@ -211,7 +261,8 @@ class KafkaLog:
                 wanted = [TopicPartition(*p) for p in partitions]
                 found = await consumer.getmany(*wanted, timeout_ms=500)
                 reached = {Partition(*p): await consumer.position(p) for p in wanted}
-                return Fetched(list(itertools.chain.from_iterable(found.values())), reached)
+                records = itertools.chain.from_iterable(found.values())
+                return Fetched([r for r in records if type(r) is not Span], reached)
 
             async with contextlib.aclosing(in_order(spans, fetch, timing)) as batches:
                 async for records in batches:
@@ -224,6 +275,11 @@ class KafkaLog:
         if self.consumer is None:
             raise IllegalStateError("the consumer has not started")
         return self.consumer
+
+
+def is_of_one(topic: str) -> bool:
+    """Say whether a topic is one channel's or one institution's alone."""
+    return any(pattern.match(topic) for pattern in _OF_ONE)
 
 
 def _append(builder: object, fields: tuple[bytes, bytes, list[tuple[str, bytes]]]) -> object:
@@ -254,6 +310,7 @@ def subscribe(
     stage: str,
     settings: Settings,
     listener: ConsumerRebalanceListener,
+    arrivals: Arrivals,
 ) -> BatchSubscriber:
     """Create the one subscriber of a stage: every stage's settings stand here, tested one by one.
 
@@ -286,15 +343,5 @@ def subscribe(
     )
     if not isinstance(subscriber, BatchSubscriber):
         raise TypeError("the shell needs a batch subscriber")
-    subscriber.get_msg = partial(arrived, records_max=settings.batch_records_max)  # type: ignore[method-assign]
+    subscriber.get_msg = arrivals.take  # type: ignore[method-assign]
     return subscriber
-
-
-async def arrived(consumer: AIOKafkaConsumer, *, records_max: int) -> tuple[ConsumerRecord, ...]:
-    """Return what has arrived as soon as anything has, or nothing after a while.
-
-    FastStream's own way looks every few milliseconds and, having found nothing, sleeps as long
-    again: fifty wake-ups a second of a stage with nothing to do, and a record that came is late.
-    """
-    found = await consumer.getmany(timeout_ms=ARRIVAL_MS_MAX, max_records=records_max)
-    return tuple(itertools.chain.from_iterable(found.values()))

@@ -20,12 +20,16 @@ class Partition(NamedTuple):
 
 @dataclass(slots=True)
 class Lane:
-    """A lane's row: positions (next offset to decide), what may be unpublished, and its token."""
+    """A lane's row: positions (next offset to decide), what may be unpublished, and its token.
+
+    `held` are the topics of single channels or institutions that refuse what the lane publishes.
+    """
 
     id: str
     positions: dict[Partition, int]
     token: int
     unconfirmed: bytes = b""
+    held: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +166,24 @@ class Batch:
     skipped: dict[Partition, tuple[int, int]] = field(default_factory=dict)
 
 
-def sift(partitions: Iterable[tuple[Partition, int]], positions: Mapping[Partition, int]) -> Batch:
-    """Drop what lies below the positions, find what was skipped; takes (partition, offset)s.
+def sift(
+    records: Iterable[tuple[Partition, int, int]], positions: Mapping[Partition, int]
+) -> Batch:
+    """Drop what lies below the positions, find what was skipped.
 
-    A record is fresh only at the next position, so nothing is skipped or done twice.
+    Takes (partition, first offset, offset)s: most records stand for one offset, some for several
+    (`shared/fetching.py`). A record is fresh only at the next position, so nothing is skipped or
+    done twice.
     """
     batch = Batch()
     following = batch.ends
-    for index, (partition, offset) in enumerate(partitions):
+    for index, (partition, begins, offset) in enumerate(records):
         expected = following.get(partition, positions[partition])
         if offset < expected:
             continue
-        if offset > expected:
-            first, _ = batch.skipped.get(partition, (expected, offset))
-            batch.skipped[partition] = first, offset
+        if begins > expected:
+            first, _ = batch.skipped.get(partition, (expected, begins))
+            batch.skipped[partition] = first, begins
         following[partition] = offset + 1
         batch.fresh.append(index)
     return batch

@@ -96,6 +96,16 @@ class Meters:
         self.parked_cases = gauge(
             "lapor_parked_cases", "Cases that wait for an operator's replay", ["stage"]
         ).labels(self._stage)
+        self.held_records = gauge(
+            "lapor_held_records",
+            "Events that a missing or refusing destination holds up",
+            ["stage"],
+        ).labels(self._stage)
+        self.partitions_left_alone = gauge(
+            "lapor_partitions_left_alone",
+            "Partitions not read: their next batch cannot be, or their answers are held up",
+            ["stage"],
+        ).labels(self._stage)
         self.alarm_lag_seconds = gauge(
             "lapor_alarm_lag_seconds", "How long the oldest due alarm has been due", ["stage"]
         ).labels(self._stage)

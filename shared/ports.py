@@ -14,17 +14,38 @@ from shared.postgres import Connection
 from shared.restoring import Order, Past, Timing, Told
 
 
+class DestinationsRefuse(Exception):  # noqa: N818 - says what they do
+    """Topics of single channels or institutions are missing, or refuse what is for them.
+
+    All else of the list was acknowledged.
+    """
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        super().__init__(*sorted(topics))
+        self.topics = frozenset(topics)
+
+
 class Log(Protocol):
     """What the shell needs of Kafka."""
 
     async def publish(self, outbounds: Sequence[Outbound]) -> None:
-        """Send in order per partition, each request after the one before was acknowledged."""
+        """Send in order per partition, each request after the one before was acknowledged.
+
+        Raises:
+            DestinationsRefuse: all is acknowledged but what is for some channels or institutions.
+        """
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit for the partitions still assigned; losing them is no error."""
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Go on at an offset, if the partition is still assigned."""
+
+    def hold(self, partition: Partition) -> None:
+        """Read nothing more of a partition until `release`."""
+
+    def release(self, partition: Partition) -> None:
+        """Read on."""
 
     async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
         """Return the group's committed offsets."""
@@ -56,6 +77,18 @@ class State(Protocol):
 
     async def save(self, lanes: Sequence[LaneSave], cases: Mapping[str, Stored]) -> None:
         """Save all or nothing; raises Conflict."""
+
+    async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
+        """Keep what destinations refuse of a lane whose other events are published.
+
+        The lane gets the new token. Raises Conflict.
+        """
+
+    async def held(self, lane_id: str, topic: str, most: int) -> list[tuple[int, Outbound]]:
+        """Return the oldest events of a lane that wait for a topic, with their numbers."""
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Forget what a topic took at last."""
 
     async def clear(self, lane_id: str, token: int) -> None:
         """Empty what is confirmed, if the token still is."""

@@ -49,6 +49,22 @@ _RECORDS: Final = {  # the record could not be read at a door
         "Pesan terlalu besar; persingkat, dan kirim lampiran sebagai tautan.",
         "The record is too large; shorten it, and send attachments as links.",
     ),
+    "record_unreadable": Advice(
+        "Catatan ini tidak tersusun sebagaimana mestinya; periksa program pengirim.",
+        "The record is not put together as Kafka's format says; check the sending program.",
+    ),
+    "batch_unreadable": Advice(
+        "Kumpulan pesan ini tidak dapat dibuka; kirim dengan compression.type none, gzip, snappy, "
+        "lz4, atau zstd.",
+        "The record batch cannot be unpacked; send with compression.type none, gzip, snappy, lz4 "
+        "or zstd.",
+    ),
+    "batch_too_large": Advice(
+        "Kumpulan pesan ini melebihi 8 MiB atau 20.000 pesan setelah dibuka; perkecil batch.size "
+        "lalu kirim ulang semuanya.",
+        "The record batch unpacks to more than 8 MiB or 20,000 records; make batch.size smaller "
+        "and send all of it again.",
+    ),
     "missing_message_id": Advice(
         "Tajuk ce_id tidak ada; beri setiap pesan tanda pengenal yang unik.",
         "The header ce_id is missing; give each message an id of its own.",

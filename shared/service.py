@@ -20,8 +20,9 @@ from faststream.message import AckStatus
 from faststream.specification import AsyncAPI
 from prometheus_client import make_asgi_app
 
-from shared import alarms, postgres
+from shared import alarms, fetching, postgres
 from shared import logging as log_lines
+from shared.arrivals import Arrivals
 from shared.cases import PostgresState
 from shared.checkpoints import checkpoint
 from shared.clock import Clock
@@ -52,10 +53,12 @@ UNHURRIED_INTERVALS = 4
 REST_SHARE = 2.0  # of the time of a small batch: a third of a core at most (docs/benchmarks.md)
 REST_SECONDS_MAX = 0.08  # aiokafka leaves what waits longer than 0.1 s out of its next request
 TELL_SECONDS_MAX = 2.0  # of a stop, for the last offsets
+REDELIVER_SECONDS = 5.0  # between two tries at a destination that was missing or refused
 COUNT_SECONDS = 10.0  # counting takes as long as there are open cases
 CASES_COUNTED = """
     SELECT (SELECT count(*) FROM cases WHERE is_open) AS open,
-           (SELECT count(*) FROM cases WHERE parked <> '') AS parked
+           (SELECT count(*) FROM cases WHERE parked <> '') AS parked,
+           (SELECT count(*) FROM held) AS held
 """  # each by its own partial index
 
 
@@ -86,7 +89,9 @@ class Service:
         self.meters = Meters(stage.name)
         self.clock = Clock.of(settings)
         client_id = f"{stage.name}-{socket.gethostname()}-{settings.replica}"
-        self.log = KafkaLog(settings, client_id)
+        share = settings.partition_records_max if stage.is_door else None
+        self.arrivals = Arrivals(settings.batch_records_max, share)
+        self.log = KafkaLog(settings, client_id, self.arrivals)
         self.broker = StageBroker(
             settings.kafka.split(","),  # FastStream takes one text for one broker
             client_id=client_id,
@@ -97,7 +102,10 @@ class Service:
             logger=None,
             middlewares=[kafka_middleware(self.meters.registry)],
         )
-        self.subscriber = subscribe(self.broker, stage.name, settings, Listener(self))
+        fetching.install(spans=True)
+        self.subscriber = subscribe(
+            self.broker, stage.name, settings, Listener(self), self.arrivals
+        )
         self.subscriber(described(self.handle, stage.name))
         self.pool: postgres.Pool | None = None
         self.shell: Shell[Any, Any] | None = None
@@ -112,6 +120,7 @@ class Service:
             self.refuse("aiokafka hangs for ever on uvloop after a broker outage; use asyncio")
         pool = await self._reach("waiting_for_database", postgres.PASSING, self._database)
         self.shell = self._shell(pool)
+        self.arrivals.reposition = self.shell.reposition
         self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.log, self.meters)
         await self._reach("waiting_for_broker", (KafkaError,), self.log.start)
         await self._restore(self.shell)
@@ -256,7 +265,7 @@ class Service:
         On busy cores a batch takes longer, and so does the pause: all of them then have fewer and
         larger batches, instead of filling the cores with small ones.
         """
-        if records * 4 >= self.settings.batch_records_max:
+        if self.arrivals.is_more or records * 4 >= self.settings.batch_records_max:
             return
         interval = self.settings.batch_interval_seconds_min
         if self.stage.unhurried:
@@ -269,16 +278,21 @@ class Service:
 
     async def _idle(self) -> None:
         shell, pool = self.shell, self.pool
-        count_at = monotonic()
+        count_at = redeliver_at = monotonic()
         while shell is not None and pool is not None and not shell.stopping.is_set():
             await asyncio.sleep(1.0)
             await shell.idle()
             await self.log.tell()
+            if monotonic() >= redeliver_at:
+                await shell.redeliver()
+                redeliver_at = monotonic() + REDELIVER_SECONDS
             self.meters.waiting.set(float(shell.is_waiting))
+            self.meters.partitions_left_alone.set(len(self.arrivals.left_alone))
             if monotonic() >= count_at:
                 (row,) = await pool.fetch(CASES_COUNTED)
                 self.meters.open_cases.set(row["open"])
                 self.meters.parked_cases.set(row["parked"])
+                self.meters.held_records.set(row["held"])
                 count_at = monotonic() + COUNT_SECONDS
 
     async def _guard(self, loop: Callable[[], Awaitable[None]]) -> None:
@@ -308,7 +322,8 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: "Collection[TopicPartition]") -> None:
         """Take up the lanes where they are."""
         service = self._service
-        service.log.consumer = service.subscriber.consumer
+        service.log.consumer = service.arrivals.consumer = service.subscriber.consumer
+        service.arrivals.assigned()
         if service.shell is None:
             raise RuntimeError("assigned before start")
         try:

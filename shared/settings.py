@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     dead_letter_key: SecretStr = SecretStr("")
 
     batch_records_max: int = Field(default=500, ge=1, le=5_000)
+    partition_records_max: int = Field(default=64, ge=1, le=5_000)
+    """Of one partition in a batch where people or institutions write themselves: whoever sends
+    much waits behind himself, the others for at most one such batch."""
     batch_interval_seconds_min: float = Field(default=0.025, ge=0, le=1)
     """From one small batch to the next, at least; small ones would fill the cores at low load."""
     backoff_seconds_max: float = Field(default=5.0, gt=0)

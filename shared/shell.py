@@ -19,12 +19,14 @@ from pydantic import BaseModel
 from shared import lanes as lane_rules
 from shared.cases import Conflict, LaneSave
 from shared.deciding import Before, Decider, Work
+from shared.destinations import Destinations
 from shared.envelope import Outbound, Record
+from shared.fetching import first_offset
 from shared.inbound import Reader
 from shared.lanes import Bounds, Lane, Partition, Refusal, Refused
 from shared.metrics import Meters
 from shared.outbound import Writer
-from shared.ports import Log, Memory, State
+from shared.ports import DestinationsRefuse, Log, Memory, State
 from shared.postgres import PASSING
 from shared.recovery import Recovery
 from shared.restoring import Gone, Order, Timing, When
@@ -73,6 +75,7 @@ class Shell(Generic[C, P]):
             stage, reader=reader, writer=writer, meters=meters, logger=logger, limits=self._limits
         )
         self._reader = reader
+        self._destinations = Destinations(state, log, logger, is_door=stage.is_door)
         self._memory = memory
         self._lock = asyncio.Lock()
         self._lanes: dict[str, Lane] = {}
@@ -106,6 +109,26 @@ class Shell(Generic[C, P]):
         """
         async with self._lock:
             await self._persist(lambda: self._batch(records))
+
+    async def reposition(self, partitions: Iterable[Partition]) -> None:
+        """Go on where the lanes of some partitions stand now: an operator may have moved them."""
+        wanted = list(partitions)
+        async with self._lock:
+            await self._persist(lambda: self._reposition(wanted))
+
+    async def _reposition(self, partitions: Sequence[Partition]) -> None:
+        for partition in partitions:
+            lane_id = self._lane_of(partition)
+            self._lanes.pop(lane_id, None)
+            position = (await self._load([lane_id]))[lane_id].positions.get(partition, 0)
+            self._log.seek(partition, position)
+            self.positions[partition] = position
+
+    async def redeliver(self) -> None:
+        """Publish what was held for destinations that take it again."""
+        async with self._lock:
+            lanes = await self._load(self._destinations.lanes)
+            await self._destinations.redeliver(lanes.values())
 
     async def restore(self) -> None:
         """Decide again what an operator ordered, before anything new; ended, it goes on there.
@@ -150,6 +173,9 @@ class Shell(Generic[C, P]):
         await self._publish_unconfirmed(lanes.values())
         for partition, offset in go_on.items():
             self._log.seek(partition, offset)
+        self._destinations.lanes.clear()
+        for lane in lanes.values():
+            self._destinations.take_up(lane)
         self.positions = go_on
 
     async def _load(self, ids: Iterable[str]) -> dict[str, Lane]:
@@ -177,7 +203,8 @@ class Shell(Generic[C, P]):
         await self._publish_unconfirmed(lanes.values())
         positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
         batch = lane_rules.sift(
-            zip(partitions, (r.offset for r in records), strict=True), positions
+            ((p, first_offset(r), r.offset) for p, r in zip(partitions, records, strict=True)),
+            positions,
         )
         if batch.skipped and await self._is_gap(batch.skipped, records):
             await self._go_back(touched, batch.skipped)
@@ -297,7 +324,7 @@ class Shell(Generic[C, P]):
             old = lanes[lane_id]
             mine = {p: end for p, end in ends.items() if self._lane_of(p) == lane_id}
             packed = lane_rules.pack(work.by_lane.get(lane_id, []))
-            new = Lane(lane_id, old.positions | mine, secrets.randbits(62), packed)
+            new = Lane(lane_id, old.positions | mine, secrets.randbits(62), packed, old.held)
             saves.append(LaneSave(new, old.token))
         await self._state.save(saves, work.changed)
         self._decider.saved(work)
@@ -308,9 +335,20 @@ class Shell(Generic[C, P]):
         self._checkpoint("published")
 
     async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
+        """Publish events and confirm their lanes; what single destinations refuse is held."""
+        refused: frozenset[str] = frozenset()
+        if any(lane.held for lane in lanes):
+            outbounds = [
+                o for n in lanes for o in lane_rules.unpack(n.unconfirmed) if o.topic not in n.held
+            ]
         if outbounds:
-            await self._log.publish(outbounds)
+            try:
+                await self._log.publish(outbounds)
+            except DestinationsRefuse as refusing:
+                refused = refusing.topics
         for lane in lanes:
+            if refused or lane.held:
+                await self._destinations.hold(lane, refused)
             self._confirmed[lane.id] = lane.token
             if lane.unconfirmed:
                 self._to_clear[lane.id] = (lane.token, monotonic())

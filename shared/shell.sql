@@ -9,6 +9,16 @@ CREATE TABLE lanes (
 );
 ALTER TABLE lanes ALTER COLUMN unconfirmed SET STORAGE EXTERNAL; -- no time spent on compressing
 
+-- Events for one channel or institution whose topic is missing or refuses them: they wait here, in
+-- order, and the others' go on. `topic` is the destination, `outbound` one record as in `lanes`.
+CREATE TABLE held (
+    number   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    lane     text COLLATE "C" NOT NULL,
+    topic    text COLLATE "C" NOT NULL,
+    outbound bytea NOT NULL
+);
+CREATE INDEX held_by_lane ON held (lane, topic, number);
+
 CREATE TABLE cases (
     report_id text COLLATE "C" PRIMARY KEY,
     version   integer NOT NULL,

@@ -118,7 +118,7 @@ class Watchdog:
             stands = await self._log.stands(lags)
             lags = {p: n for p, n in lags.items() if stands.get(p, 0) < ends[TopicPartition(*p)]}
         self._meters.lag_records.set(sum(lags.values()))
-        self._behind = bool(lags)
+        self._behind = bool(lags.keys() - self._log.arrivals.left_alone)
         if shell.is_waiting or positions != self._last or (shell.is_assigned and not self._behind):
             self._progress_at = now
         self._last = positions

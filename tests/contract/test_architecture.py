@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from deploy.local.services import SERVICES
 from shared import topics
+from shared.arrivals import Arrivals
 from shared.cases import CaseStore
 from shared.decision import decided
 from shared.kafka import subscribe
@@ -171,7 +172,7 @@ def test_every_stage_of_the_table_runs_in_the_local_stack() -> None:
 async def test_every_subscriber_has_the_settings_that_the_shell_needs(stage: str) -> None:
     """At least once from the earliest offset, in batches, static membership, right assignor."""
     broker = KafkaBroker("127.0.0.1:1", apply_types=False)
-    subscriber = subscribe(broker, stage, Settings(), None)
+    subscriber = subscribe(broker, stage, Settings(), None, Arrivals(500))
     args = subscriber._connection_args
     family = any(s.is_family for s in READS[stage])
     assert subscriber.max_records == 500

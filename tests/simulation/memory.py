@@ -15,7 +15,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from aiokafka.errors import KafkaTimeoutError
@@ -24,6 +24,7 @@ from shared.cases import CaseStore, Conflict, LaneSave, Stored
 from shared.envelope import Outbound, Record
 from shared.lanes import Lane, Partition
 from shared.parking import Parking
+from shared.ports import DestinationsRefuse
 from shared.restoring import Fetched, Order, Timing, Told, in_order, require, told_by
 from shared.topics import said_by
 
@@ -59,6 +60,7 @@ class Broker:
     logs: dict[Partition, list[MemoryRecord]] = field(default_factory=lambda: defaultdict(list))
     starts: dict[Partition, int] = field(default_factory=lambda: defaultdict(int))
     committed: dict[str, dict[Partition, int]] = field(default_factory=lambda: defaultdict(dict))
+    refusing: set[str] = field(default_factory=set)  # topics that take nothing
     now_ms: int = 1_700_000_000_000
 
     def append(self, outbound: Outbound) -> MemoryRecord:
@@ -105,16 +107,22 @@ class MemoryLog:
     sought: dict[Partition, int] = field(default_factory=dict)
     fail_after: int | None = None  # requests that still succeed before one fails
     crash_on_commit: bool = False
+    waiting: set[Partition] = field(default_factory=set)
 
     async def publish(self, outbounds: Sequence[Outbound]) -> None:
         """Send each partition's records as one request, in order."""
+        refused = {o.topic for o in outbounds} & self.broker.refusing
         for outbound in outbounds:
+            if outbound.topic in refused:
+                continue
             if self.fail_after is not None:
                 if self.fail_after == 0:
                     self.fail_after = None
                     raise KafkaTimeoutError
                 self.fail_after -= 1
             self.broker.append(outbound)
+        if refused:
+            raise DestinationsRefuse(refused)
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit what is still assigned."""
@@ -128,6 +136,14 @@ class MemoryLog:
         """Remember where the consumer goes on."""
         if partition in self.assignment:
             self.sought[partition] = offset
+
+    def hold(self, partition: Partition) -> None:
+        """Read nothing more of a partition."""
+        self.waiting.add(partition)
+
+    def release(self, partition: Partition) -> None:
+        """Read on."""
+        self.waiting.discard(partition)
 
     async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
         """Return what is committed."""
@@ -213,12 +229,15 @@ class MemoryState:
     connection: Any = None
     rows: dict[str, Lane] = field(default_factory=dict)
     kept: dict[str, Stored] = field(default_factory=dict)
+    refused: dict[int, tuple[str, Outbound]] = field(default_factory=dict)
+    number: int = 0
 
     async def lanes(self, ids: Sequence[str], tokens: Sequence[int]) -> dict[str, Lane]:
         """Return rows, made where there were none."""
         for lane_id, token in zip(ids, tokens, strict=True):
             self.rows.setdefault(lane_id, Lane(lane_id, {}, token))
-        return {i: _copy(self.rows[i]) for i in ids}
+        held = {i: frozenset(o.topic for j, o in self.refused.values() if j == i) for i in ids}
+        return {i: replace(_copy(self.rows[i]), held=held[i]) for i in ids}
 
     async def cases(self, report_ids: Sequence[str]) -> dict[str, Stored]:
         """Return cases."""
@@ -234,6 +253,26 @@ class MemoryState:
                 raise Conflict(report_id)
         self.rows.update({s.lane.id: _copy(s.lane) for s in lanes})
         self.kept.update({report_id: self._read(stored) for report_id, stored in cases.items()})
+
+    async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
+        """Keep what destinations refuse of a lane whose other events are published."""
+        row = self.rows[lane.id]
+        if row.token != lane.token:
+            raise Conflict(lane.id)
+        row.token, row.unconfirmed = token, b""
+        for outbound in refused:
+            self.number += 1
+            self.refused[self.number] = (lane.id, outbound)
+
+    async def held(self, lane_id: str, topic: str, most: int) -> list[tuple[int, Outbound]]:
+        """Return the oldest events of a lane that wait for a topic."""
+        mine = [(n, o) for n, (i, o) in self.refused.items() if (i, o.topic) == (lane_id, topic)]
+        return mine[:most]
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Forget what a topic took at last."""
+        for number in numbers:
+            self.refused.pop(number, None)
 
     async def clear(self, lane_id: str, token: int) -> None:
         """Empty what is confirmed."""

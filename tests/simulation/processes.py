@@ -268,6 +268,12 @@ class PointedLog:
         if partition in self.process.assignment:
             self.process.fetch[partition] = offset
 
+    def hold(self, partition: Partition) -> None:
+        """Read nothing more; no destination refuses here."""
+
+    def release(self, partition: Partition) -> None:
+        """Read on."""
+
     async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
         """Return what is committed."""
         await self._ask("committed")
@@ -317,6 +323,18 @@ class PointedState:
     async def save(self, lanes: Sequence[LaneSave], cases: Mapping[str, Stored]) -> None:
         """Save all or nothing."""
         await self._do("save", lambda: self.state.save(lanes, cases))
+
+    async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
+        """Keep what destinations refuse."""
+        await self._do("hold", lambda: self.state.hold(lane, token, refused))
+
+    async def held(self, lane_id: str, topic: str, most: int) -> list[tuple[int, Outbound]]:
+        """Return what waits for a topic."""
+        return await self._do("held", lambda: self.state.held(lane_id, topic, most))
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Forget what a topic took at last."""
+        await self._do("release", lambda: self.state.release(numbers))
 
     async def clear(self, lane_id: str, token: int) -> None:
         """Empty what is confirmed, if the token still is."""

@@ -41,6 +41,7 @@ class Stands:
 
     def __init__(self) -> None:
         self.at: dict[Partition, int] = {}
+        self.arrivals = SimpleNamespace(left_alone=frozenset())
 
     async def stands(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the places known."""
@@ -94,6 +95,14 @@ async def test_the_mark_of_a_transaction_at_the_end_is_no_record_that_waits(scen
     scene.shell.attempt_since = scene.now
     assert await scene.after(58) == (False, False)
     assert await scene.after(6) == (False, True)
+
+
+async def test_a_partition_that_is_left_alone_is_no_standstill(scene: Scene) -> None:
+    """One sender's batch that cannot be read must not have everybody's stage restarted."""
+    scene.log.arrivals.left_alone = frozenset({HERE})
+    scene.ends.end = 1
+
+    assert await scene.after(300) == (True, False)
 
 
 async def test_progress_however_slow_is_progress(scene: Scene) -> None:
