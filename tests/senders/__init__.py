@@ -1,0 +1,1 @@
+"""Senders as nobody promised them: record batches byte by byte, sent as a raw Produce request."""
