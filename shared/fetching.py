@@ -322,9 +322,12 @@ def _gunzip(packed: bytes) -> bytes:
 def _unsnap(packed: bytes) -> bytes:
     if not packed.startswith(_XERIAL):
         return _unsnap_block(packed, UNPACKED_BYTES_MAX)
-    found, at = [], _XERIAL_BYTES
+    found, at = [], 0
     room = UNPACKED_BYTES_MAX
     while at < len(packed):
+        if packed.startswith(_XERIAL, at):
+            at += _XERIAL_BYTES  # one stream may follow another
+            continue
         (size,) = struct.unpack_from(">i", packed, at)
         at += 4
         if size < 0 or at + size > len(packed):
