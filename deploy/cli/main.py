@@ -11,6 +11,7 @@ from deploy.cli import (
     dead_letters,
     deadline,
     explain,
+    lanes,
     restored,
     sla,
     submit,
@@ -41,4 +42,5 @@ sla.register(app)
 topics.register(app)
 dead_letters.register(app)
 restored.register(app)
+lanes.register(app)
 calendar.register(app)
