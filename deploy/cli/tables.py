@@ -16,6 +16,7 @@ _STAMPED: Final = ("institution", "message_id")
 _BOTH: Final = (
     "empty_value", "not_json", "invalid_fields", "missing_header", "unknown_type",
     "missing_message_id", "message_id_invalid", "control_characters", "blank_text",
+    "too_large", "record_unreadable", "batch_unreadable", "batch_too_large",
     "too_many_messages", "unknown_institution", "unknown_category", "unknown_place", "erased",
 )  # fmt: skip
 CHANNEL_REASONS: Final = (
@@ -31,9 +32,9 @@ INBOX_REASONS: Final = ("nothing_fits", "returned_twice", "unit_unknown", "seal_
 AGENCY_REASONS: Final = tuple(
     code
     for code in REASONS
-    if code in _BOTH or code not in (*CHANNEL_REASONS, *TO_REPORTERS, *INBOX_REASONS, "too_large")
+    if code in _BOTH or code not in (*CHANNEL_REASONS, *TO_REPORTERS, *INBOX_REASONS)
 )
-"""What a command may be rejected or refused with; `too_large` is said by the broker itself."""
+"""What a command may be rejected or refused with."""
 
 _ABOUT: Final[Mapping[str, str]] = {
     "title": "what it is about",

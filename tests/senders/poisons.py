@@ -4,7 +4,6 @@ Kafka 4.3.1 reads each batch at produce, record by record, and unpacks for it wh
 PLACEHOLDER
 """
 
-import gzip
 import json
 import struct
 from collections.abc import Callable, Mapping
