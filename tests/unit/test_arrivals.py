@@ -1,6 +1,7 @@
 """Whose records are in a batch, and which partitions are left alone."""
 
 from collections import Counter
+from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
@@ -104,7 +105,7 @@ async def test_a_partition_that_cannot_be_read_is_left_alone_and_tried_again(
     buffer.left[place] = 5
     moved: list[Partition] = []
 
-    async def reposition(partitions: object) -> None:
+    async def reposition(partitions: Iterable[Partition]) -> None:
         moved.extend(partitions)
 
     arrivals.reposition = reposition
