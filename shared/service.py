@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 from faststream.message import AckStatus
 from faststream.specification import AsyncAPI
-from prometheus_client import make_asgi_app
 
-from shared import alarms, postgres
+from shared import alarms, pages, postgres
 from shared import logging as log_lines
 from shared.cases import PostgresState
 from shared.checkpoints import checkpoint
@@ -337,27 +336,21 @@ def described(
 
 
 def stage_app(settings: Settings, stage: Stage[Any, Any]) -> AsgiFastStream:
-    """Compose a stage's process: `/livez`, `/readyz`, `/metrics`, `/asyncapi`, and the consumer."""
+    """Compose a stage's process: its pages (`shared/pages.py`) and its consumer."""
     service = Service(settings, stage)
 
-    @get
-    async def livez(_scope: object) -> AsgiResponse:
-        alive = service.watchdog is None or not service.watchdog.is_stuck
-        return AsgiResponse(b"alive" if alive else b"stuck", 200 if alive else 503)
+    def is_alive() -> bool:
+        return service.watchdog is None or not service.watchdog.is_stuck
 
-    @get
-    async def readyz(_scope: object) -> AsgiResponse:
-        ready = service.watchdog is not None and service.watchdog.is_ready
-        return AsgiResponse(b"ready" if ready else b"not ready", 200 if ready else 503)
+    def is_ready() -> bool:
+        return service.watchdog is not None and service.watchdog.is_ready
 
-    return AsgiFastStream(
+    app = AsgiFastStream(
         service.broker,
         asgi_routes=[
-            ("/livez", livez),
-            ("/readyz", readyz),
-            ("/metrics", make_asgi_app(service.meters.registry)),
+            *pages.health_pages(is_alive, is_ready),
+            pages.metrics_page(service.meters.registry),
         ],
-        asyncapi_path="/asyncapi",
         specification=AsyncAPI(title=f"LAPOR pipeline: {stage.name}"),
         logger=None,
         on_startup=[service.start],
@@ -365,3 +358,5 @@ def stage_app(settings: Settings, stage: Stage[Any, Any]) -> AsgiFastStream:
         on_shutdown=[service.stop],
         after_shutdown=[service.stopped],
     )
+    pages.add_document(app)
+    return app
