@@ -84,8 +84,9 @@ class BriefProtocol(H11Protocol):
         self.made_at = self.loop.time()
         self._ending = self.loop.call_later(CONNECTION_SECONDS_MAX, transport.abort)
         if len(self.connections) > CONNECTIONS_MAX:
-            others = cast("set[BriefProtocol]", self.connections)
-            min(others, key=lambda one: one.made_at).transport.abort()
+            oldest = min(cast("set[BriefProtocol]", self.connections), key=lambda c: c.made_at)
+            self.connections.discard(oldest)  # it is told of its end later, and counts no more now
+            oldest.transport.abort()
 
     def on_response_complete(self) -> None:
         """Close after each answer: what else comes, such as a body of megabytes, is not read."""
