@@ -24,6 +24,7 @@ from shared import logging as log_lines
 from shared.cases import PostgresState
 from shared.checkpoints import checkpoint
 from shared.clock import Clock
+from shared.coverage import Coverage
 from shared.inbound import Reader
 from shared.kafka import METADATA_AGE_MS_MAX, KafkaLog, subscribe
 from shared.lanes import EX_CONFIG, Partition, Refused
@@ -31,8 +32,10 @@ from shared.metrics import Meters, kafka_middleware
 from shared.outbound import Writer
 from shared.parking import Parking
 from shared.past import PostgresMemory
+from shared.registry_watch import EX_TEMPFAIL, Ending, RegistryWatch
 from shared.settings import Settings
 from shared.shell import Shell, Stopping
+from shared.speakers import speakers
 from shared.stage import Context, Limits, Stage
 from shared.topics import READS
 from shared.vault import DeadLetterKey
@@ -46,7 +49,6 @@ START_BACKOFF_SECONDS_MAX = 2.0
 COLLECTED_FROM = 200_000
 """Containers: more than a full batch has alive. It is freed without the collector, which would only
 go through it again and again, a tenth of the time of deciding."""
-EX_TEMPFAIL = 75  # sysexits.h: start it again
 UNHURRIED_INTERVALS = 4
 REST_SHARE = 2.0  # of the time of a small batch: a third of a core at most (docs/benchmarks.md)
 REST_SECONDS_MAX = 0.08  # aiokafka leaves what waits longer than 0.1 s out of its next request
@@ -96,11 +98,14 @@ class Service:
             logger=None,
             middlewares=[kafka_middleware(self.meters.registry)],
         )
-        self.subscriber = subscribe(self.broker, stage.name, settings, Listener(self))
+        self.known = speakers()
+        self.registry = RegistryWatch(self.known, self.meters, self.logger)
+        self.subscriber = subscribe(self.broker, stage.name, settings, Listener(self), self.known)
         self.subscriber(described(self.handle, stage.name))
         self.pool: postgres.Pool | None = None
         self.shell: Shell[Any, Any] | None = None
         self.watchdog: Watchdog | None = None
+        self.coverage: Coverage | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # ---- life
@@ -112,6 +117,14 @@ class Service:
         pool = await self._reach("waiting_for_database", postgres.PASSING, self._database)
         self.shell = self._shell(pool)
         self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.log, self.meters)
+        self.coverage = Coverage(
+            self.settings,
+            self.stage.name,
+            self.known,
+            shell=self.shell,
+            log=self.log,
+            meters=self.meters,
+        )
         await self._reach("waiting_for_broker", (KafkaError,), self.log.start)
         await self._restore(self.shell)
         # What is alive now stays alive: the collector need not look at it again.
@@ -182,12 +195,15 @@ class Service:
 
     async def started(self) -> None:
         """Start what runs beside the consumer."""
-        if self.pool is None or self.shell is None or self.watchdog is None:
+        if not (self.pool and self.shell and self.watchdog and self.coverage):
             raise RuntimeError("started before start")
+        Ending.stages.add(self.stage.name)
         context = Context(
             self.pool, self.log, self.clock, self.shell.stopping, self.logger, self.meters
         )
-        loops: list[Callable[[], Awaitable[None]]] = [self._idle, self.watchdog.run]
+        loops: list[Callable[[], Awaitable[None]]] = [
+            self._idle, self.watchdog.run, self.coverage.run, self.registry.run,
+        ]  # fmt: skip
         if alarms.has_loop(self.stage.name):
             ringer = alarms.Ringer(self.stage.name, self.settings, context, self.meters)
             loops.append(ringer.run)
@@ -214,6 +230,19 @@ class Service:
         await self.log.stop()
         if self.pool is not None:
             await self.pool.close()
+        Ending.of(self.stage.name)
+
+    @property
+    def is_alive(self) -> bool:
+        """Say whether the stage has not stood still for the watchdog's time."""
+        return self.watchdog is None or not self.watchdog.is_stuck
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether the stage makes progress, with all that it is to read."""
+        if self.watchdog is None or self.coverage is None:
+            return False
+        return self.watchdog.is_ready and self.coverage.is_complete
 
     def refuse(self, why: str) -> None:
         """End the process with a code that the supervisor does not restart."""
@@ -338,17 +367,10 @@ def described(
 def stage_app(settings: Settings, stage: Stage[Any, Any]) -> AsgiFastStream:
     """Compose a stage's process: its pages (`shared/pages.py`) and its consumer."""
     service = Service(settings, stage)
-
-    def is_alive() -> bool:
-        return service.watchdog is None or not service.watchdog.is_stuck
-
-    def is_ready() -> bool:
-        return service.watchdog is not None and service.watchdog.is_ready
-
     app = AsgiFastStream(
         service.broker,
         asgi_routes=[
-            *pages.health_pages(is_alive, is_ready),
+            *pages.health_pages(lambda: service.is_alive, lambda: service.is_ready),
             pages.metrics_page(service.meters.registry),
         ],
         specification=AsyncAPI(title=f"LAPOR pipeline: {stage.name}"),
