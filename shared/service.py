@@ -126,6 +126,8 @@ class Service:
             meters=self.meters,
         )
         await self._reach("waiting_for_broker", (KafkaError,), self.log.start)
+        # It looks before the consumer starts: a core stage's does not while a stream is missing.
+        self._tasks = [asyncio.create_task(self._guard(self.coverage.run))]
         await self._restore(self.shell)
         # What is alive now stays alive: the collector need not look at it again.
         gc.collect()
@@ -202,13 +204,13 @@ class Service:
             self.pool, self.log, self.clock, self.shell.stopping, self.logger, self.meters
         )
         loops: list[Callable[[], Awaitable[None]]] = [
-            self._idle, self.watchdog.run, self.coverage.run, self.registry.run,
+            self._idle, self.watchdog.run, self.registry.run,
         ]  # fmt: skip
         if alarms.has_loop(self.stage.name):
             ringer = alarms.Ringer(self.stage.name, self.settings, context, self.meters)
             loops.append(ringer.run)
         loops += [partial(work, context) for work in self.stage.background]
-        self._tasks = [asyncio.create_task(self._guard(loop)) for loop in loops]
+        self._tasks += [asyncio.create_task(self._guard(loop)) for loop in loops]
         self.logger.info("stage_started", http_port=self.settings.http_port)
 
     async def stop(self) -> None:

@@ -1,6 +1,7 @@
 """The laws that files alone can show: who speaks where, who imports whom, what a stage is."""
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -180,7 +181,7 @@ async def test_every_subscriber_has_the_settings_that_the_shell_needs(stage: str
     assert subscriber.max_records == 500
     assert args["max_partition_fetch_bytes"] == 2 * STREAM_BYTES_MAX
     assert subscriber.group_id == f"lapor.{stage}"
-    assert args["group_instance_id"] == f"{stage}-0"
+    assert re.fullmatch(f"{stage}-0-[0-9a-f]{{8}}", args["group_instance_id"])
     assert args["auto_offset_reset"] == "earliest"
     assert args["enable_auto_commit"] is False
     assert args["session_timeout_ms"] == 10_000
@@ -191,9 +192,15 @@ async def test_every_subscriber_has_the_settings_that_the_shell_needs(stage: str
         "intake": {SUBMISSIONS.topic("sms")},
         "agencies.in": {OUTBOX.topic("00"), OUTBOX.topic("6308")},
     }
-    assert subscriber.pattern is None
     core = {s.topic() for s in READS[stage] if not s.is_family}
-    assert {t.name for t in subscriber.topics} == of_families.get(stage, set()) | core
+    everything = {*core, *of_families.get(stage, ())}
+    assert {t.name for t in subscriber.topics} == (set() if family else everything)
+    if family:
+        there = everything | {SUBMISSIONS.topic("evil"), OUTBOX.topic("6309"), "lapor.intake.v1"}
+        there |= {f"{topic}x" for topic in everything} | {f"x{topic}" for topic in everything}
+        assert subscriber.pattern is not None
+        pattern = re.compile(subscriber.pattern.broker_address)
+        assert {topic for topic in there if pattern.match(topic)} == everything
 
 
 def test_uvloop_is_not_in_the_lock_file() -> None:
