@@ -43,14 +43,14 @@ class Unassigned:
 
     def __init__(self) -> None:
         self._since: dict[Partition, float] = {}
-        self._rejoin_from = 0.0
-        self._pause = REJOIN_PAUSE_SECONDS
+        self._asked_at = float("-inf")
+        self._pause = 0.0
 
     def seen(self, partitions: Iterable[Partition], now: float) -> None:
         """Take in what nobody reads now."""
         self._since = {p: self._since.get(p, now) for p in partitions}
         if not self._since:
-            self._pause = REJOIN_PAUSE_SECONDS
+            self._pause = min(self._pause, REJOIN_PAUSE_SECONDS)
 
     def since(self, seconds: float, now: float) -> list[Partition]:
         """Return what nobody has read for so long, or longer."""
@@ -58,10 +58,10 @@ class Unassigned:
 
     def wants_rebalance(self, now: float) -> bool:
         """Say whether to ask for a rebalance, once in a while: one stops the whole group."""
-        if now < self._rejoin_from or not self.since(LOOK_AGAIN_SECONDS / 2, now):
+        if now - self._asked_at < self._pause or not self.since(LOOK_AGAIN_SECONDS / 2, now):
             return False
-        self._rejoin_from = now + self._pause
-        self._pause = min(2 * self._pause, REJOIN_PAUSE_SECONDS_MAX)
+        self._pause = min(2 * self._pause or REJOIN_PAUSE_SECONDS, REJOIN_PAUSE_SECONDS_MAX)
+        self._asked_at = now
         return True
 
 
