@@ -224,19 +224,33 @@ async def test_of_two_processes_of_a_stage_one_takes_what_is_new(
 async def test_an_outsider_cannot_have_a_topic_of_no_registry_read(
     stack: Stack, door: Door
 ) -> None:
-    """It looks like a speaker's and has no other of the pair: nobody waits for it, nobody reads."""
+    """It looks like a speaker's, its answers have no topic: nobody waits for it, nobody reads it.
+
+    Made before the stage starts, and while it runs.
+    """
     await fresh(stack)
+    names = ("evil", "evil2") if door is INTAKE else ("9998", "9999")
+    evil = [door.topics.topic(name) for name in names]
+    await made_and_filled(stack, evil[0])
     with worker(stack, door.factory, door.env) as process:
-        process.wait_ready()
-        evil = door.topics.topic("evil" if door is INTAKE else "9999")
-        async with admin(stack) as made:
-            await made.create_topics([NewTopic(evil, 1, 1)])
-        async with producer(stack) as outside:
-            await outside.send_and_wait(evil, b"not even JSON")
+        await answered(stack, door, door.other, process)
+        await made_and_filled(stack, evil[1])
         for _ in range(3):
             await answered(stack, door, door.other, process)
         assert process.metric("lapor_lag_records") == 0
-        assert evil not in process.page("/metrics")[1]
+        await asyncio.to_thread(process.stop)
+    async with admin(stack) as asking:
+        committed = await asking.list_consumer_group_offsets(f"lapor.{door.stage}")
+    assert door.topics.topic(door.other) in {p.topic for p in committed}
+    assert {p.topic for p in committed}.isdisjoint(evil)
+
+
+async def made_and_filled(stack: Stack, topic: str) -> None:
+    """Make a topic, as whoever may, and write to it."""
+    async with admin(stack) as made:
+        await made.create_topics([NewTopic(topic, 1, 1)])
+    async with producer(stack) as outside:
+        await outside.send_and_wait(topic, b"not even JSON")
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
