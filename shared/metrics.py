@@ -114,6 +114,21 @@ class Meters:
             "1 while the database or the broker is away",
             ["stage"],
         ).labels(self._stage)
+        self.unassigned_partitions = gauge(
+            "lapor_unassigned_partitions",
+            "Partitions of the subscription that no process of the stage reads",
+            ["stage"],
+        ).labels(self._stage)
+        self.missing_topics = gauge(
+            "lapor_missing_topics",
+            "Topics that the stage reads or writes, and that are not there",
+            ["stage"],
+        ).labels(self._stage)
+        self.registry_unreadable = gauge(
+            "lapor_registry_unreadable",
+            "1 while the registry's files on the disk cannot be used",
+            ["stage"],
+        ).labels(self._stage)
         self._overdue = gauge(
             "lapor_overdue_cases",
             "Reports past their earliest deadline, by its clock",

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 from faststream.message import AckStatus
 from faststream.specification import AsyncAPI
-from prometheus_client import make_asgi_app
 
-from shared import alarms, fetching, postgres
+from shared import alarms, fetching, pages, postgres
 from shared import logging as log_lines
 from shared.arrivals import Arrivals
 from shared.cases import PostgresState
 from shared.checkpoints import checkpoint
 from shared.clock import Clock
+from shared.coverage import Coverage
 from shared.inbound import Reader
 from shared.kafka import METADATA_AGE_MS_MAX, KafkaLog, subscribe
 from shared.lanes import EX_CONFIG, Partition, Refused
@@ -33,8 +33,10 @@ from shared.metrics import Meters, kafka_middleware
 from shared.outbound import Writer
 from shared.parking import Parking
 from shared.past import PostgresMemory
+from shared.registry_watch import EX_TEMPFAIL, Ending, RegistryWatch
 from shared.settings import Settings
 from shared.shell import Shell, Stopping
+from shared.speakers import speakers
 from shared.stage import Context, Limits, Stage
 from shared.topics import READS
 from shared.vault import DeadLetterKey
@@ -48,7 +50,6 @@ START_BACKOFF_SECONDS_MAX = 2.0
 COLLECTED_FROM = 200_000
 """Containers: more than a full batch has alive. It is freed without the collector, which would only
 go through it again and again, a tenth of the time of deciding."""
-EX_TEMPFAIL = 75  # sysexits.h: start it again
 UNHURRIED_INTERVALS = 4
 REST_SHARE = 2.0  # of the time of a small batch: a third of a core at most (docs/benchmarks.md)
 REST_SECONDS_MAX = 0.08  # aiokafka leaves what waits longer than 0.1 s out of its next request
@@ -103,13 +104,21 @@ class Service:
             middlewares=[kafka_middleware(self.meters.registry)],
         )
         fetching.install(spans=True)
+        self.known = speakers()
+        self.registry = RegistryWatch(self.known, self.meters, self.logger)
         self.subscriber = subscribe(
-            self.broker, stage.name, settings, Listener(self), self.arrivals
+            self.broker,
+            stage.name,
+            settings,
+            Listener(self),
+            known=self.known,
+            arrivals=self.arrivals,
         )
         self.subscriber(described(self.handle, stage.name))
         self.pool: postgres.Pool | None = None
         self.shell: Shell[Any, Any] | None = None
         self.watchdog: Watchdog | None = None
+        self.coverage: Coverage | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # ---- life
@@ -122,7 +131,17 @@ class Service:
         self.shell = self._shell(pool)
         self.arrivals.reposition = self.shell.reposition
         self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.log, self.meters)
+        self.coverage = Coverage(
+            self.settings,
+            self.stage.name,
+            self.known,
+            shell=self.shell,
+            log=self.log,
+            meters=self.meters,
+        )
         await self._reach("waiting_for_broker", (KafkaError,), self.log.start)
+        # It looks before the consumer starts: a core stage's does not while a stream is missing.
+        self._tasks = [asyncio.create_task(self._guard(self.coverage.run))]
         await self._restore(self.shell)
         # What is alive now stays alive: the collector need not look at it again.
         gc.collect()
@@ -192,17 +211,20 @@ class Service:
 
     async def started(self) -> None:
         """Start what runs beside the consumer."""
-        if self.pool is None or self.shell is None or self.watchdog is None:
+        if not (self.pool and self.shell and self.watchdog and self.coverage):
             raise RuntimeError("started before start")
+        Ending.stages.add(self.stage.name)
         context = Context(
             self.pool, self.log, self.clock, self.shell.stopping, self.logger, self.meters
         )
-        loops: list[Callable[[], Awaitable[None]]] = [self._idle, self.watchdog.run]
+        loops: list[Callable[[], Awaitable[None]]] = [
+            self._idle, self.watchdog.run, self.registry.run,
+        ]  # fmt: skip
         if alarms.has_loop(self.stage.name):
             ringer = alarms.Ringer(self.stage.name, self.settings, context, self.meters)
             loops.append(ringer.run)
         loops += [partial(work, context) for work in self.stage.background]
-        self._tasks = [asyncio.create_task(self._guard(loop)) for loop in loops]
+        self._tasks += [asyncio.create_task(self._guard(loop)) for loop in loops]
         self.logger.info("stage_started", http_port=self.settings.http_port)
 
     async def stop(self) -> None:
@@ -224,6 +246,19 @@ class Service:
         await self.log.stop()
         if self.pool is not None:
             await self.pool.close()
+        Ending.of(self.stage.name)
+
+    @property
+    def is_alive(self) -> bool:
+        """Say whether the stage has not stood still for the watchdog's time."""
+        return self.watchdog is None or not self.watchdog.is_stuck
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether the stage makes progress, with all that it is to read."""
+        if self.watchdog is None or self.coverage is None:
+            return False
+        return self.watchdog.is_ready and self.coverage.is_complete
 
     def refuse(self, why: str) -> None:
         """End the process with a code that the supervisor does not restart."""
@@ -352,27 +387,14 @@ def described(
 
 
 def stage_app(settings: Settings, stage: Stage[Any, Any]) -> AsgiFastStream:
-    """Compose a stage's process: `/livez`, `/readyz`, `/metrics`, `/asyncapi`, and the consumer."""
+    """Compose a stage's process: its pages (`shared/pages.py`) and its consumer."""
     service = Service(settings, stage)
-
-    @get
-    async def livez(_scope: object) -> AsgiResponse:
-        alive = service.watchdog is None or not service.watchdog.is_stuck
-        return AsgiResponse(b"alive" if alive else b"stuck", 200 if alive else 503)
-
-    @get
-    async def readyz(_scope: object) -> AsgiResponse:
-        ready = service.watchdog is not None and service.watchdog.is_ready
-        return AsgiResponse(b"ready" if ready else b"not ready", 200 if ready else 503)
-
-    return AsgiFastStream(
+    app = AsgiFastStream(
         service.broker,
         asgi_routes=[
-            ("/livez", livez),
-            ("/readyz", readyz),
-            ("/metrics", make_asgi_app(service.meters.registry)),
+            *pages.health_pages(lambda: service.is_alive, lambda: service.is_ready),
+            pages.metrics_page(service.meters.registry),
         ],
-        asyncapi_path="/asyncapi",
         specification=AsyncAPI(title=f"LAPOR pipeline: {stage.name}"),
         logger=None,
         on_startup=[service.start],
@@ -380,3 +402,5 @@ def stage_app(settings: Settings, stage: Stage[Any, Any]) -> AsgiFastStream:
         on_shutdown=[service.stop],
         after_shutdown=[service.stopped],
     )
+    pages.add_document(app)
+    return app

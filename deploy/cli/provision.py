@@ -1,7 +1,6 @@
 """Make the cluster's topics what `shared/topics.py` says: idempotent, and able to show drift."""
 
 import asyncio
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,12 +9,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-from shared import topics
-from shared.registry import PACKAGED, load
+from shared.speakers import speakers
 from shared.topics import FOREVER, STREAMS, Stream
 
 READY_SECONDS_MAX: Final = 30.0
 TOPICS_PER_REQUEST: Final = 200
+DAY_MS: Final = 86_400_000
+PREFIX: Final = "lapor."
+STRAY: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +39,41 @@ class Drift:
 
     @property
     def can_be_mended(self) -> bool:
-        """Say whether `apply` mends it: a partition once made cannot be taken away."""
-        return self.what != "partitions" or int(self.now or 0) < int(self.wanted)
+        """Say whether `apply` mends it: it takes away no partition, and no topic."""
+        return not self.is_stray and (
+            self.what != "partitions" or int(self.now or 0) < int(self.wanted)
+        )
 
-
-def channels() -> tuple[str, ...]:
-    """Return the names of the channels in the registry."""
-    file = PACKAGED / "channels.toml"
-    found = tomllib.loads(file.read_text(encoding="utf-8"))
-    return tuple(entry["name"] for entry in found["channel"])
+    @property
+    def is_stray(self) -> bool:
+        """Say whether the topic belongs to no stream, channel or institution."""
+        return self.what == STRAY
 
 
 def wanted() -> list[Topic]:
     """Return every topic of the table, one per channel and institution of the registry."""
-    institutions = sorted(load().institutions)
+    known = speakers()
     return [
-        Topic(stream.topic(speaker), stream.partitions, configs_of(stream))
+        Topic(name, stream.partitions, configs_of(stream))
         for stream in STREAMS
-        for speaker in _speakers(stream, institutions)
+        for name in known.topics([stream])
     ]
 
 
-def _speakers(stream: Stream, institutions: Sequence[str]) -> Sequence[str]:
-    if not stream.is_family:
-        return ("",)
-    return channels() if stream in (topics.SUBMISSIONS, topics.ANSWERS) else institutions
-
-
 def configs_of(stream: Stream) -> tuple[tuple[str, str], ...]:
-    """Return the topic's settings; broker time on every record (law 1)."""
+    """Return the topic's settings; broker time on every record (law 1).
+
+    A broker deletes whole segments, and none that it still writes to: with its usual seven days of
+    a segment, seven days kept would be up to fourteen. So where a stream is not kept for ever a
+    segment is a day at most, and a record is gone a day after its time at the latest.
+    """
     days = stream.retention_days
     return (
         ("cleanup.policy", "delete"),
         ("max.message.bytes", str(stream.bytes_max)),
         ("message.timestamp.type", "LogAppendTime"),
-        ("retention.ms", str(days if days == FOREVER else days * 86_400_000)),
+        ("retention.ms", str(days if days == FOREVER else days * DAY_MS)),
+        *(() if days == FOREVER else (("segment.ms", str(DAY_MS)),)),
     )
 
 
@@ -81,9 +82,17 @@ async def diff(bootstrap: str) -> list[Drift]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        return await _diff(admin, wanted())
+        table = wanted()
+        return [*await _diff(admin, table), *await _strays(admin, table)]
     finally:
         await admin.close()
+
+
+async def _strays(admin: AIOKafkaAdminClient, table: Sequence[Topic]) -> list[Drift]:
+    """Return the topics that look like ours and belong to nothing in the table or the registry."""
+    ours = {topic.name for topic in table}
+    found = sorted(t for t in await admin.list_topics() if t.startswith(PREFIX) and t not in ours)
+    return [Drift(name, STRAY, "there", "read by nobody") for name in found]
 
 
 async def apply(bootstrap: str, replication: int = 1) -> list[Drift]:

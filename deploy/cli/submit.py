@@ -9,13 +9,13 @@ from aiokafka import ConsumerRecord
 
 from deploy.cli.exchange import Door, Exchange, Message, Outcome, headers_of, type_named
 from deploy.cli.lines import Line, Splitter, lines_of
-from deploy.cli.provision import channels
 from deploy.cli.reaching import Trouble, kafka_address, run
 from deploy.cli.saying import err, troubles_told
 from deploy.cli.showing import Screen, size_of
 from deploy.cli.words import plain, why, why_not_sent
 from shared.envelope import outside_id, text
 from shared.events import ChannelAnswer, SubmitReport
+from shared.speakers import channels
 from shared.topics import ANSWERS, REPORTER_MESSAGES, SUBMISSIONS
 
 SOURCE: Final = "/lapor/cli"

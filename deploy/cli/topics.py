@@ -81,7 +81,11 @@ def kept(stream: Stream) -> str:
 
 @group.command()
 def diff(*, as_json: JSON = False) -> None:
-    """Show where the cluster differs from the table; exit with 1 if it does."""
+    """Show where the cluster differs from the table; exit with 1 if it does.
+
+    Also named are topics that look like ours and belong to no channel or institution of the
+    registry: nobody reads them, and nobody removes them.
+    """
     with troubles_told():
         bootstrap = kafka_address()
     drifts = run(provision.diff(bootstrap))
@@ -89,7 +93,15 @@ def diff(*, as_json: JSON = False) -> None:
         print(json.dumps([_as_dict(drift) for drift in drifts], indent=2))
     elif drifts:
         _print(drifts)
-        err.print("Mend it: lapor topics apply")
+        if any(drift.can_be_mended for drift in drifts):
+            err.print("Mend it: lapor topics apply")
+        if any(drift.is_stray for drift in drifts):
+            err.print(
+                "→ unknown: give the channel or institution a place in the registry, or delete the "
+                "topic once nobody needs its records. Until then no stage reads it.",
+                style="yellow",
+                soft_wrap=True,
+            )
     else:
         out.print(f"{bootstrap} is as the table says: {len(provision.wanted())} topics.")
     raise typer.Exit(1 if drifts else 0)
@@ -103,7 +115,10 @@ def apply(
     ] = 1,
     as_json: JSON = False,
 ) -> None:
-    """Make the cluster what the table says; exit with 1 if something cannot be mended."""
+    """Make the cluster what the table says; exit with 1 if something cannot be mended.
+
+    Topics that belong to nothing in the registry are left alone: `diff` names them.
+    """
     with troubles_told():
         bootstrap = kafka_address()
     found, left = run(_apply(bootstrap, replication))
@@ -120,7 +135,7 @@ async def _apply(bootstrap: str, replication: int) -> tuple[list[Drift], list[Dr
     """Mend, then look again; what the broker did not take is told as left."""
     found = await provision.apply(bootstrap, replication)
     left = await provision.diff(bootstrap) if found else []
-    return found, left
+    return found, [drift for drift in left if not drift.is_stray]
 
 
 def _tell(done: Sequence[Drift], left: Sequence[Drift]) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+AGAIN = 75  # EX_TEMPFAIL: such as a stage that is to read a registry that changed
+AGAIN_SECONDS = 5.0  # having lived so long it asked for the start, and did not fail at it
 REFUSED = 78  # EX_CONFIG: the stage will not run before an operator has acted
 BACKOFF_SECONDS_FIRST = 0.5
 BACKOFF_SECONDS_MAX = 30.0
@@ -44,7 +46,8 @@ def after_request(life: Life, now: float) -> Life:
 
 def after_exit(life: Life, code: int, now: float) -> Life:
     """Wait longer after each failure in a row, and for an operator after a refusal."""
-    was_healthy = life.condition is Condition.RUNNING and now - life.since >= HEALTHY_SECONDS
+    enough = AGAIN_SECONDS if code == AGAIN else HEALTHY_SECONDS
+    was_healthy = life.condition is Condition.RUNNING and now - life.since >= enough
     failures = 1 if was_healthy else life.failures + 1
     if code == REFUSED:
         return replace(life, condition=Condition.STOPPED, since=now, exit_code=code)

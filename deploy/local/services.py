@@ -67,5 +67,5 @@ def command(seats: Sequence[Seat]) -> list[str]:
         *("uvicorn", seat.service.factory, "--factory"),
         *("--loop", "asyncio", "--host", LOOPBACK, "--port", str(seat.port)),
         *("--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
-        *("--lifespan", "on", "--no-access-log"),
+        *("--lifespan", "on", "--no-access-log", "--http", "shared.pages:BriefProtocol"),
     ]

@@ -16,6 +16,7 @@ from uvicorn.importer import import_from_string
 
 from deploy.local.processes import LOOPBACK
 from deploy.local.services import GRACEFUL_SECONDS, Seat
+from shared.pages import BriefProtocol
 
 
 class Server(uvicorn.Server):
@@ -41,6 +42,7 @@ def server(seat: Seat) -> Server:
             host=LOOPBACK,
             port=seat.port,
             loop="asyncio",
+            http=BriefProtocol,
             lifespan="on",
             access_log=False,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,

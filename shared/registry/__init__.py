@@ -7,7 +7,7 @@ from shared.registry.changes import Change, problems_of
 from shared.registry.directory import Directory
 from shared.registry.files import RegistryError
 from shared.registry.limit import Limit
-from shared.registry.load import PACKAGED, load
+from shared.registry.load import PACKAGED, folder, load
 from shared.registry.models import (
     NATIONAL,
     Category,
@@ -42,6 +42,7 @@ __all__ = [
     "Topic",
     "Unit",
     "UnknownCode",
+    "folder",
     "load",
     "problems_of",
 ]

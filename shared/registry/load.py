@@ -1,5 +1,6 @@
 """Read a folder of registry files and build the registry from them, or say what is wrong."""
 
+import os
 from datetime import date
 from itertools import product
 from pathlib import Path
@@ -24,9 +25,14 @@ from shared.registry.registry import Registry
 PACKAGED = Path(__file__).parents[2] / "deploy" / "registry"
 
 
-def load(path: Path = PACKAGED) -> Registry:
+def folder() -> Path:
+    """Return where the registry's files are: `LAPOR_REGISTRY`, or those of this release."""
+    return Path(os.environ.get("LAPOR_REGISTRY") or PACKAGED)
+
+
+def load(path: Path | None = None) -> Registry:
     """Build the registry from a folder; RegistryError says file, entry and what to do."""
-    contents = read(path)
+    contents = read(path or folder())
     problems = problems_in(contents)
     if problems:
         raise RegistryError(problems)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from rich.console import Console
 
-from shared.service import EX_TEMPFAIL
+from shared.registry_watch import EX_TEMPFAIL
 from tests.faults.account import Account, last_words, show
 from tests.faults.aftermath import Aftermath
 from tests.faults.checker.reading import lanes, places, reader

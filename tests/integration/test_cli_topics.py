@@ -5,7 +5,7 @@ import json
 import os
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.integration.all_stages import Ran, looked
@@ -35,6 +35,9 @@ def test_drift_is_shown_mended_and_told_where_it_cannot_be(stack: Stack) -> None
     mended = lapor(stack, "apply")
     assert mended.code == 1
     assert "made    lapor.channel.sms-1708.answers.v1" in mended.out
+    assert (
+        "mended  lapor.channel.android.answers.v1  segment.ms: 604800000 → 86400000" in mended.out
+    )
     assert "mended  lapor.channel.android.answers.v1  retention.ms: 1000 → 604800000" in mended.out
     left = lapor(stack, "apply", "--json")
     assert left.code == 1
@@ -55,5 +58,52 @@ async def _drift(stack: Stack) -> None:
                  "cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}  # fmt: skip
         topic = "lapor.channel.android.answers.v1"
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, other)])
+    finally:
+        await admin.close()
+
+
+def test_a_topic_of_no_registry_is_named_and_left_alone(stack: Stack) -> None:
+    """Whoever may make topics cannot keep `apply`, and with it a start, from going through."""
+    asyncio.run(fresh(stack))
+    evil = ["lapor.channel.evil.submissions.v1", "lapor.agency.9999.outbox.v1", "lapor.old.v1"]
+    asyncio.run(_make(stack, *evil, "elsewhere.v1"))
+
+    def named() -> list[tuple[str, str, bool]]:
+        document = json.loads(lapor(stack, "diff", "--json").out)
+        return [(d["topic"], d["what"], d["can_be_mended"]) for d in document]
+
+    wait_until(lambda: len(named()) == len(evil), "all are named")
+    assert named() == [(topic, "unknown", False) for topic in sorted(evil)]
+    told = lapor(stack, "diff")
+    assert told.code == 1
+    assert "no stage reads it" in told.err.replace("\n", " ")
+    assert "lapor topics apply" not in told.err
+    applied = lapor(stack, "apply")
+    assert (applied.code, "Nothing to do" in applied.out) == (0, True)
+
+
+def test_a_topic_of_a_registered_channel_that_is_missing_is_named(stack: Stack) -> None:
+    """Without its answers topic a channel's submissions could not be answered."""
+    asyncio.run(fresh(stack))
+    asyncio.run(_delete(stack, "lapor.channel.android.answers.v1"))
+    wait_until(lambda: lapor(stack, "diff").code == 1, "it is seen")
+    (drift,) = json.loads(lapor(stack, "diff", "--json").out)
+    assert (drift["topic"], drift["what"]) == ("lapor.channel.android.answers.v1", "topic")
+
+
+async def _make(stack: Stack, *topics: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 1, 1) for topic in topics])
+    finally:
+        await admin.close()
+
+
+async def _delete(stack: Stack, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic])
     finally:
         await admin.close()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from deploy.cli.provision import apply
-from shared.service import EX_TEMPFAIL
+from shared.registry_watch import EX_TEMPFAIL
 from shared.topics import INSTITUTION, ROUTING
 from tests.faults import rights
 from tests.faults.mistakes import BYTES_MAX_LOWERED, take_at_most

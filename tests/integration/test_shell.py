@@ -336,7 +336,7 @@ async def test_health_metrics_and_asyncapi_have_their_pages(stack: Stack) -> Non
     with worker(stack, factory="services.intake.app:build") as process:
         process.wait_ready()
         assert process.page("/livez") == (200, "alive")
-        assert process.page("/asyncapi")[0] == 200
+        assert process.page("/asyncapi.json")[0] == 200
         async with producer(stack) as outside:
             await outside.send_and_wait("lapor.channel.cli.submissions.v1", b"not even JSON")
         wait_until(

@@ -102,7 +102,7 @@ def worker(
         command = [
             sys.executable, "-m", "uvicorn", factory, "--factory", "--loop", loop,
             "--port", str(port), "--log-level", "warning", "--lifespan", "on",
-            "--timeout-graceful-shutdown", "15",
+            "--timeout-graceful-shutdown", "15", "--http", "shared.pages:BriefProtocol",
         ]  # fmt: skip
         with log.open("wb") as output:
             process = subprocess.Popen(command, env=full, stdout=output, stderr=output)

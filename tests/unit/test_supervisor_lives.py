@@ -1,6 +1,8 @@
 """When the supervisor starts a process again."""
 
 from deploy.local.lives import (
+    AGAIN,
+    AGAIN_SECONDS,
     BACKOFF_SECONDS_MAX,
     HEALTHY_SECONDS,
     REFUSED,
@@ -12,13 +14,13 @@ from deploy.local.lives import (
 )
 
 
-def pauses(*, ends: int, lived_seconds: float) -> list[float]:
+def pauses(*, ends: int, lived_seconds: float, code: int = 1) -> list[float]:
     """Return the pause after each of so many ends of a process that lived so long each time."""
     life, now, found = Life(), 1000.0, []
     for _ in range(ends):
         life = after_start(life, now)
         now += lived_seconds
-        life = after_exit(life, 1, now)
+        life = after_exit(life, code, now)
         found.append(life.due - now)
         now = life.due
     return found
@@ -40,6 +42,13 @@ def test_a_healthy_minute_forgives_what_was_before() -> None:
     life = after_exit(after_start(life, 2), 1, 3)
     life = after_exit(after_start(life, 10), 1, 10 + HEALTHY_SECONDS)
     assert (life.failures, life.due) == (1, 10 + HEALTHY_SECONDS + 0.5)
+
+
+def test_a_stage_that_asks_to_be_started_again_need_not_wait() -> None:
+    """Ten institutions added one after another; one that cannot start asks at once, and waits."""
+    assert pauses(ends=10, lived_seconds=AGAIN_SECONDS, code=AGAIN) == [0.5] * 10
+    assert pauses(ends=4, lived_seconds=1, code=AGAIN) == [0.5, 1, 2, 4]
+    assert pauses(ends=4, lived_seconds=AGAIN_SECONDS) == [0.5, 1, 2, 4]
 
 
 def test_a_refusal_waits_for_an_operator() -> None:

@@ -1,0 +1,276 @@
+"""Every topic of the registry is read within 30 s, whenever it came; of no other any."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from deploy.cli.provision import apply
+from shared.registry_watch import EX_TEMPFAIL
+from shared.topics import AGENCIES, ANSWERS, OUTBOX, SUBMISSIONS, Stream
+from tests.integration.registries import a_registry, add_channel, add_institution
+from tests.integration.stack import Stack
+from tests.integration.workers import Worker, fresh, producer, wait_until, worker
+
+pytestmark = pytest.mark.integration
+
+READ_SECONDS_MAX = 30.0
+GREEN_SECONDS_MAX = 15.0
+
+
+@dataclass(frozen=True)
+class Door:
+    """A stage that reads a family of topics, and where it answers."""
+
+    stage: str
+    factory: str
+    topics: Stream
+    answers: Stream
+    add: Callable[[Path, str], None]
+    speaker: str  # that the registry does not have yet
+    other: str  # that it has
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the stage finds in its environment."""
+        return {"LAPOR_INSTANCE": self.stage}
+
+
+DOORS = (
+    Door("agencies.in", "services.agencies.app:build", OUTBOX, AGENCIES, add_institution,
+         "3171", "6308"),
+    Door("intake", "services.intake.app:build", SUBMISSIONS, ANSWERS, add_channel,
+         "telegram", "cli"),
+)  # fmt: skip
+AGENCY, INTAKE = DOORS
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give this process and those that it starts a registry of their own."""
+    folder = a_registry(tmp_path / "registry")
+    monkeypatch.setenv("LAPOR_REGISTRY", str(folder))
+    return folder
+
+
+@dataclass
+class Asked:
+    """One message to a door, and what its stage said of itself until it was answered."""
+
+    seconds: float
+    green: list[float] = field(default_factory=list)  # seconds after the sending
+
+
+async def asked(stack: Stack, door: Door, speaker: str, process: Worker) -> Asked:
+    """Send what cannot be read, which a door answers; fail where no answer comes in 30 s."""
+    mine = door.answers.topic(speaker if door.answers.is_family else "")
+    consumer = AIOKafkaConsumer(mine, bootstrap_servers=stack.kafka, auto_offset_reset="latest")
+    await consumer.start()
+    try:
+        await consumer.seek_to_end()
+        async with producer(stack) as outside:
+            await outside.send_and_wait(door.topics.topic(speaker), b"not even JSON")
+        began, green = time.monotonic(), list[float]()
+        while (waited := time.monotonic() - began) < READ_SECONDS_MAX:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                if any(is_for(speaker, door, record.value) for record in records):
+                    return Asked(waited, green)
+            if (await asyncio.to_thread(process.page, "/readyz"))[0] == 200:
+                green.append(waited)
+    finally:
+        await consumer.stop()
+    told = process.log.read_text()[-2000:]
+    raise AssertionError(
+        f"{speaker}: no answer in {READ_SECONDS_MAX} s, ready {green[-1:]}\n{told}"
+    )
+
+
+def is_for(speaker: str, door: Door, value: bytes) -> bool:
+    """Say whether an answer is this speaker's."""
+    return door.answers.is_family or json.loads(value).get("institution") == speaker
+
+
+async def answered(stack: Stack, door: Door, speaker: str, process: Worker) -> None:
+    """Check that a message is answered in time, and that nothing said ready for long before."""
+    found = await asked(stack, door, speaker, process)
+    assert [at for at in found.green if at > GREEN_SECONDS_MAX] == []
+    process.wait_ready()
+
+
+@contextlib.asynccontextmanager
+async def admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Yield an admin client."""
+    made = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def run_once(stack: Stack, door: Door, **env: str) -> None:
+    """Have a stage take its assignment and answer, then stop it as an operator does."""
+    with worker(stack, door.factory, {**door.env, **env}) as process:
+        process.wait_ready()
+        await answered(stack, door, door.other, process)
+        await asyncio.to_thread(process.stop)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
+async def test_a_speaker_that_came_between_two_runs_is_read(
+    stack: Stack, registry: Path, door: Door
+) -> None:
+    """Files, topics, restart: the way of an operator, and of Docker's `topics` before the stages.
+
+    The same static member comes back, and the broker would hand it its old assignment.
+    """
+    await fresh(stack)
+    await run_once(stack, door)
+    for again in ("", "x"):  # after a first new topic the group was no better than before
+        speaker = door.speaker + again.replace("x", "1")
+        door.add(registry, speaker)
+        await apply(stack.kafka)
+        with worker(stack, door.factory, door.env) as process:
+            await answered(stack, door, speaker, process)
+            await answered(stack, door, door.other, process)
+            await asyncio.to_thread(process.stop)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
+async def test_a_topic_that_is_made_while_its_stage_runs_is_read(
+    stack: Stack, registry: Path, door: Door
+) -> None:
+    """In the registry, not on the broker: not ready, everybody else is served; then it is read."""
+    await fresh(stack)
+    door.add(registry, door.speaker)
+    with worker(stack, door.factory, door.env) as process:
+        await asked(stack, door, door.other, process)
+        await asyncio.to_thread(
+            wait_until, lambda: process.metric("lapor_missing_topics") > 0, "it is missed"
+        )
+        assert process.page("/readyz")[0] == 503
+        await asked(stack, door, door.other, process)
+        await apply(stack.kafka)
+        await answered(stack, door, door.speaker, process)
+        assert "topics_missing" in process.log.read_text()
+        assert process.metric("lapor_missing_topics") == 0
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
+async def test_a_topic_that_is_made_while_its_stage_is_down_is_read(
+    stack: Stack, registry: Path, door: Door
+) -> None:
+    """In the registry all along: the same member comes back and is handed its old assignment."""
+    await fresh(stack)
+    door.add(registry, door.speaker)
+    async with admin(stack) as made:
+        await made.delete_topics([door.topics.topic(door.speaker)])
+    with worker(stack, door.factory, door.env) as process:
+        await asked(stack, door, door.other, process)
+        await asyncio.to_thread(process.stop)
+    await apply(stack.kafka)
+    with worker(stack, door.factory, door.env) as process:
+        await answered(stack, door, door.speaker, process)
+        assert "assignment_incomplete" in process.log.read_text()
+        assert process.metric("lapor_unassigned_partitions") == 0
+
+
+async def test_a_stage_whose_registry_names_fewer_starts_and_reads_the_rest(
+    stack: Stack, registry: Path
+) -> None:
+    """An institution taken out, or the release before: its topic is there, and was assigned."""
+    await fresh(stack)
+    add_institution(registry, "3171")
+    await apply(stack.kafka)
+    await run_once(stack, AGENCY)
+    await asyncio.to_thread((registry / "institutions" / "3171.toml").unlink)
+    with worker(stack, AGENCY.factory, AGENCY.env) as process:
+        await answered(stack, AGENCY, "6308", process)
+
+
+async def test_of_two_processes_of_a_stage_one_takes_what_is_new(
+    stack: Stack, registry: Path
+) -> None:
+    """Both stopped and started, as a release does; then one of them alone."""
+    await fresh(stack)
+    env = AGENCY.env
+    first, second = {**env, "LAPOR_REPLICA": "0"}, {**env, "LAPOR_REPLICA": "1"}
+    with worker(stack, AGENCY.factory, first) as a, worker(stack, AGENCY.factory, second) as b:
+        for one in (a, b):
+            await asyncio.to_thread(one.wait_ready)
+        await asyncio.gather(asyncio.to_thread(a.stop), asyncio.to_thread(b.stop))
+    add_institution(registry, "3171")
+    await apply(stack.kafka)
+    with worker(stack, AGENCY.factory, first) as a, worker(stack, AGENCY.factory, second) as b:
+        for code in ("3171", "6308", "00"):
+            await asked(stack, AGENCY, code, a)
+        await asyncio.to_thread(a.kill)
+        add_institution(registry, "3172")
+        await apply(stack.kafka)
+        with worker(stack, AGENCY.factory, first) as c:
+            for code in ("3172", "3171"):
+                await asked(stack, AGENCY, code, c)
+        assert await asyncio.to_thread(b.process.wait, 30) == EX_TEMPFAIL
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
+async def test_an_outsider_cannot_have_a_topic_of_no_registry_read(
+    stack: Stack, door: Door
+) -> None:
+    """It looks like a speaker's, its answers have no topic: nobody waits for it, nobody reads it.
+
+    Made before the stage starts, and while it runs.
+    """
+    await fresh(stack)
+    names = ("evil", "evil2") if door is INTAKE else ("9998", "9999")
+    evil = [door.topics.topic(name) for name in names]
+    await made_and_filled(stack, evil[0])
+    with worker(stack, door.factory, door.env) as process:
+        await answered(stack, door, door.other, process)
+        await made_and_filled(stack, evil[1])
+        for _ in range(3):
+            await answered(stack, door, door.other, process)
+        assert process.metric("lapor_lag_records") == 0
+        await asyncio.to_thread(process.stop)
+    async with admin(stack) as asking:
+        committed = await asking.list_consumer_group_offsets(f"lapor.{door.stage}")
+    assert door.topics.topic(door.other) in {p.topic for p in committed}
+    assert {p.topic for p in committed}.isdisjoint(evil)
+
+
+async def made_and_filled(stack: Stack, topic: str) -> None:
+    """Make a topic, as whoever may, and write to it."""
+    async with admin(stack) as made:
+        await made.create_topics([NewTopic(topic, 1, 1)])
+    async with producer(stack) as outside:
+        await outside.send_and_wait(topic, b"not even JSON")
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
+async def test_a_stage_ends_for_a_registry_with_a_new_speaker_and_serves_it_started_again(
+    stack: Stack, registry: Path, door: Door
+) -> None:
+    """Files and topics on a running stack; whoever supervises starts again what ends with 75."""
+    await fresh(stack)
+    with worker(stack, door.factory, door.env) as process:
+        process.wait_ready()
+        (registry / "institutions" / "3173.toml").write_text("half a file", encoding="utf-8")
+        await asyncio.to_thread(
+            wait_until, lambda: process.metric("lapor_registry_unreadable") == 1, "it is told"
+        )
+        await answered(stack, door, door.other, process)
+        assert process.log.read_text().count("registry_unreadable") == 1
+        (registry / "institutions" / "3173.toml").unlink()
+        door.add(registry, door.speaker)
+        await apply(stack.kafka)
+        assert await asyncio.to_thread(process.process.wait, 30) == EX_TEMPFAIL
+        assert door.speaker in process.log.read_text()
+    with worker(stack, door.factory, door.env) as process:
+        await answered(stack, door, door.speaker, process)
