@@ -22,6 +22,9 @@ UNPACKED_BYTES: Final[Mapping[int, int]] = MappingProxyType(
 VALUE_BYTES_MAX: Final = 1_040_040
 TINY: Final = 500_000
 PACKED: Final = {name: codec for name, codec in CODECS.items() if codec}
+TOO_LARGE: Final = "batch_too_large"
+OF_BATCHES: Final = frozenset({TOO_LARGE, "batch_unreadable", "record_unreadable"})
+"""Why a door takes nothing of a batch; the answer then names its last offset."""
 # Error codes of Kafka's protocol.
 UNKNOWN, CORRUPT, TIMESTAMP, TRANSACTION_STATE, INVALID = -1, 2, 32, 53, 87
 
@@ -50,6 +53,7 @@ class Poison(NamedTuple):
     refused: int = 0  # the broker's error code, 0 if it takes the batch
     answers: int = 1
     is_honest: bool = False  # it says what an honest message says, and is to be taken as one
+    reason: str = ""  # of its answer, where there can be no other
 
 
 # ---- how they are made
@@ -182,7 +186,7 @@ _TAKEN: Final = (
         _packed(b.SNAPPY, lambda p: bytes(cramjam.snappy.compress_raw(p))),
         is_honest=True,
     ),
-    Poison("snappy_twice", _packed(b.SNAPPY, _snappy_twice), is_honest=True),
+    Poison("snappy_twice", _packed(b.SNAPPY, _snappy_twice)),
     Poison("snappy_version_2", _packed(b.SNAPPY, _snappy_version_2), is_honest=True),
     Poison("lz4_checked", _packed(b.LZ4, _lz4_checked), is_honest=True),
     *_each("halves", lambda codec: _packed(codec, _halves(codec)), codecs=_but("lz4")),
@@ -206,14 +210,14 @@ _TAKEN: Final = (
     Poison("header_null", _only(Fields(b"{}", [(b"ce_id", None), (b"ce_type", None)]))),
     Poison("headers_twice", _with((b"ce_id", b"other"), (b"ce_type", b"other"))),
     Poison("all_null", _only(Fields(None))),
-    Poison("unknown_producer", _plain(0, Wish(producer=(99, 0, 5)))),
-    Poison("attributes_all", _plain(0, Wish(attributes=0x7F80))),
-    Poison("delete_horizon", _plain(0, Wish(attributes=0x40))),
+    Poison("unknown_producer", _plain(0, Wish(producer=(99, 0, 5))), is_honest=True),
+    Poison("attributes_all", _plain(0, Wish(attributes=0x7F80)), is_honest=True),
+    Poison("delete_horizon", _plain(0, Wish(attributes=0x40)), is_honest=True),
     Poison("listed", _listed),
     Poison("deep", _valued(b"[" * 500_000)),
-    *_each("bomb", _bomb, codecs=PACKED),
-    Poison("tiny_gzip", _tiny(b.GZIP, TINY)),
-    Poison("tiny_zstd", _tiny(b.ZSTD, TINY)),
+    *(p._replace(reason=TOO_LARGE) for p in _each("bomb", _bomb, codecs=PACKED)),
+    Poison("tiny_gzip", _tiny(b.GZIP, TINY), reason=TOO_LARGE),
+    Poison("tiny_zstd", _tiny(b.ZSTD, TINY), reason=TOO_LARGE),
 )
 
 _REFUSED: Final = (
