@@ -43,7 +43,7 @@ class Fields(NamedTuple):
 class Wish(NamedTuple):
     """What a batch claims of itself that is not so; None is what is so."""
 
-    count: int | None = None
+    records: int | None = None
     last_offset_delta: int | None = None
     length: int | None = None
     crc: int | None = None
@@ -101,7 +101,7 @@ def sealed(payload: bytes, count: int, codec: int, wish: Wish = NOTHING_WISHED) 
         codec | wish.attributes,
         count - 1 if wish.last_offset_delta is None else wish.last_offset_delta,
         now_ms, now_ms, *wish.producer,
-        count if wish.count is None else wish.count,
+        count if wish.records is None else wish.records,
     ) + payload  # fmt: skip
     length = len(body) + 9 if wish.length is None else wish.length
     crc = calc_crc32c(body) if wish.crc is None else wish.crc

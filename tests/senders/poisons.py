@@ -1,12 +1,32 @@
 """Every kind of batch that a door has to live with, by name, and what becomes of it.
 
-Kafka 4.3.1 reads each batch at produce, record by record, and unpacks for it what is compressed.
-PLACEHOLDER
+Kafka 4.3.1 reads each batch at produce, record by record, and unpacks for it what is compressed,
+without a bound and without keeping it. So it refuses (`REFUSED`, with its error code):
+
+| What | Code |
+|---|---|
+| packed bytes that its codec cannot unpack, or that end too early; codecs 5 to 7 | -1 |
+| snappy in Google's framing, lz4 as linked blocks or as a bare block, zlib, a window of 2 GB | -1 |
+| a wrong checksum inside gzip, lz4, zstd; bytes behind snappy, behind zstd | -1 |
+| a wrong checksum of the batch; a length below a batch's head; formats but 2 | 2 |
+| a batch that says it has the broker's own time | 32 |
+| marks of transactions by a sender (the control bit) | 87 |
+| a transaction's batch without a transaction | 53 |
+| counts and offsets of records that do not agree; bytes behind the last record, packed too | 87 |
+| numbers of headers that are not so, packed too; formats 0 and 1; two batches in one request | 87 |
+
+It takes (`TAKEN`) what unpacks to anything, however much; packed records whose length is not so
+(not packed ones are refused); names of headers that are no text; snappy bare, in several streams,
+or of another version; what follows gzip or lz4; attributes and producer ids that mean nothing.
+
+One batch ends the broker itself (`FATAL`, 150 bytes): a snappy block that says it unpacks to 2 GB
+is believed, and out of memory it exits. No consumer can guard against that.
 """
 
 import json
 import struct
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -77,7 +97,12 @@ def _only(fields: Fields) -> Make:
 
 
 def _bomb(codec: int) -> Make:
-    return lambda _letter, _own: b.sealed(b.bomb(codec, UNPACKED_BYTES[codec]), 1, codec)
+    return lambda _letter, _own: _bomb_batch(codec)
+
+
+@cache
+def _bomb_batch(codec: int) -> bytes:
+    return b.sealed(b.bomb(codec, UNPACKED_BYTES[codec]), 1, codec)
 
 
 def _garbage(codec: int) -> Make:
@@ -106,11 +131,31 @@ def _lying(codec: int, *, by: int = 0, header_count: int | None = None) -> Make:
     return make
 
 
-def _tiny(codec: int, count: int) -> Make:
-    """Put so many records without key, value or header into one batch."""
-    return lambda _l, _o: b.sealed(
-        b.compress(codec, b.records([Fields(None)] * count)), count, codec
-    )
+def _tiny(codec: int) -> Make:
+    return lambda _letter, _own: _tiny_batch(codec)
+
+
+@cache
+def _tiny_batch(codec: int) -> bytes:
+    """Put half a million records without key, value or header into one batch."""
+    return b.sealed(b.compress(codec, b.records([Fields(None)] * TINY)), TINY, codec)
+
+
+def _three(codec: int, *, by: int = 0, name: bytes = b"x") -> Make:
+    """Send three records of which the second is not right."""
+
+    def make(letter: Letter, own: bytes) -> bytes:
+        every = [letter.fields(own + b"-%d" % number) for number in range(3)]
+        every[1] = letter.fields(own + b"-1", (name, b"x"))
+        sizes = [len(b.record(fields, number)) for number, fields in enumerate(every)]
+        told = [size - len(b.varint(size)) for size in sizes]
+        told[1] += by
+        payload = b"".join(
+            b.record(fields, number, length=told[number]) for number, fields in enumerate(every)
+        )
+        return b.sealed(b.compress(codec, payload), len(every), codec)
+
+    return make
 
 
 def _listed(letter: Letter, own: bytes) -> bytes:
@@ -204,6 +249,12 @@ _TAKEN: Final = (
     *_each("too_short", lambda codec: _lying(codec, by=-7), codecs=PACKED),
     *_each("long_1000", lambda codec: _lying(codec, by=1000), codecs=PACKED),
     *_each("name_not_text", lambda codec: _with((b"\xff\xfe", b"x"), codec=codec)),
+    *(p._replace(answers=3) for p in _each("second_name", lambda c: _three(c, name=b"\xff"))),
+    *(
+        p._replace(answers=2)  # the first as any, the second and what may be behind it as one
+        for by in (-7, 7)
+        for p in _each(f"second_by_{by}", partial(_three, by=by), codecs=PACKED)
+    ),
     Poison("name_empty", _with((b"", b"x"))),
     Poison("name_long", _with((b"n" * 500_000, b"x"))),
     Poison("many_headers", _with(*[(b"h", b"")] * 300_000)),
@@ -216,8 +267,8 @@ _TAKEN: Final = (
     Poison("listed", _listed),
     Poison("deep", _valued(b"[" * 500_000)),
     *(p._replace(reason=TOO_LARGE) for p in _each("bomb", _bomb, codecs=PACKED)),
-    Poison("tiny_gzip", _tiny(b.GZIP, TINY), reason=TOO_LARGE),
-    Poison("tiny_zstd", _tiny(b.ZSTD, TINY), reason=TOO_LARGE),
+    Poison("tiny_gzip", _tiny(b.GZIP), reason=TOO_LARGE),
+    Poison("tiny_zstd", _tiny(b.ZSTD), reason=TOO_LARGE),
 )
 
 _REFUSED: Final = (
@@ -253,9 +304,13 @@ _REFUSED: Final = (
     *_each("headers_too_many", lambda codec: _lying(codec, header_count=9), INVALID),
     *_each("headers_too_few", lambda codec: _lying(codec, header_count=1), INVALID),
     *_each("headers_negative", lambda codec: _lying(codec, header_count=-1), INVALID),
-    *_each("count_high", lambda codec: _plain(codec, Wish(count=9, last_offset_delta=8)), INVALID),
-    *_each("count_negative", lambda codec: _plain(codec, Wish(count=-1)), INVALID),
-    *_each("count_zero", lambda codec: _plain(codec, Wish(count=0, last_offset_delta=0)), INVALID),
+    *_each(
+        "count_high", lambda codec: _plain(codec, Wish(records=9, last_offset_delta=8)), INVALID
+    ),
+    *_each("count_negative", lambda codec: _plain(codec, Wish(records=-1)), INVALID),
+    *_each(
+        "count_zero", lambda codec: _plain(codec, Wish(records=0, last_offset_delta=0)), INVALID
+    ),
     *_each("last_offset", lambda codec: _plain(codec, Wish(last_offset_delta=1000)), INVALID),
     *_each("control", lambda codec: _plain(codec, Wish(attributes=b.CONTROL)), INVALID),
     *_each(
