@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -10,9 +11,9 @@ import pytest_asyncio
 
 from tests.integration.stack import Stack
 from tests.integration.workers import fresh
-from tests.senders import batches
-from tests.senders.doors import APPS, CHANNEL, Doors, open_doors, submission
-from tests.senders.poisons import OF_BATCHES, REFUSED, TAKEN, Poison
+from tests.senders import batches, golden
+from tests.senders.doors import APPS, CHANNEL, Answer, Doors, open_doors, submission
+from tests.senders.poisons import OF_BATCHES, REFUSED, TAKEN, TRANSACTION_STATE, Poison
 from tests.senders.produce import RawProducer
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
@@ -59,40 +60,76 @@ async def test_an_outsider_cannot_stop_or_slow_others_by_a_batch(
 ) -> None:
     """It is answered, what comes behind it too, others meanwhile, in bounded memory."""
     doors = await house.doors()
-    made = {name: poison.make(doors.letters[name][0], poison.name.encode()) for name in APPS}
-    doors.forget_peaks()
-    before = {name: len(doors.answers[doors.speaker(name)]) for name in APPS}
-    began = time.monotonic()
-    offsets = {}
-    for name, batch in made.items():
-        letter, own = doors.letters[name][0], f"after-{poison.name}".encode()
-        sent = await doors.raw.produce(letter.topic, batch)
-        assert sent.error == 0, sent
-        behind = await doors.raw.produce(letter.topic, batches.batch([letter.fields(own)]))
-        offsets[name] = behind.offset - 1
-    for name in APPS:
-        await doors.until(
-            lambda name=name: bool(doors.of(name, f"after-{poison.name}")),  # type: ignore[misc]
-            f"{name} answers what came behind {poison.name}",
-            ANSWER_SECONDS_MAX,
-        )
-        enough = before[name] + 1 + poison.answers
-        mine = doors.answers[doors.speaker(name)]
-        await doors.until(lambda: len(mine) >= enough, f"{name} answers", ANSWER_SECONDS_MAX)  # noqa: B023
-        answers = [a for a in mine[before[name] :] if a.message_id != f"after-{poison.name}"]
-        _check(poison, name, answers, offsets[name])
-        assert doors.peak_bytes(name) < MEMORY_BYTES_MAX, f"{name}: {doors.peak_bytes(name):,}"
-    await doors.until(
-        lambda: doors.all_answered_until(time.monotonic() - OTHERS_SECONDS_MAX),
-        "others are answered",
-        ANSWER_SECONDS_MAX,
-    )
-    assert doors.slowest_since(began) < OTHERS_SECONDS_MAX
-    assert not doors.has_ended
+    own = poison.name.encode()
+    made = {door: poison.make(doors.letters[door][0], own) for door in APPS}
+    answers, offsets = await _send(doors, poison.name, made, poison.answers)
+    for door in APPS:
+        _check(poison, door, answers[door], offsets[door])
     house.is_hurt = False
 
 
-def _check(poison: Poison, door: str, answers: list, offset: int) -> None:  # type: ignore[type-arg]
+@pytest.mark.parametrize("name", golden.PLAIN)
+async def test_a_java_client_is_answered_message_by_message(house: House, name: str) -> None:
+    """Whatever it compresses with, however many records it puts into a batch."""
+    doors = await house.doors()
+    batch, count = golden.batch(name), golden.count(name)
+    answers, _ = await _send(doors, name, dict.fromkeys(APPS, batch), count)
+    ids = Counter(f"{name}-{number}" for number in range(count))
+    assert Counter(answer.message_id for answer in answers["intake"]) == ids
+    is_huge = name.startswith("huge")
+    assert {answer.reason for answer in answers["intake"]} == {"invalid_fields" if is_huge else ""}
+    assert {answer.reason for answer in answers["agencies.in"]} == {"unknown_type"}
+    house.is_hurt = False
+
+
+async def _send(
+    doors: Doors, name: str, made: dict[str, bytes], count: int
+) -> tuple[dict[str, list[Answer]], dict[str, int]]:
+    """Send a batch to each door, and an honest message behind it.
+
+    Returns the answers to the batch and the offset of its last record, by door.
+    """
+    doors.forget_peaks()
+    before = {door: len(doors.answers[doors.speaker(door)]) for door in APPS}
+    began = time.monotonic()
+    after, offsets = f"after-{name}", {}
+    for door, batch in made.items():
+        letter = doors.letters[door][0]
+        sent = await doors.raw.produce(letter.topic, batch)
+        assert sent.error == 0, sent
+        behind = await doors.raw.produce(
+            letter.topic, batches.batch([letter.fields(after.encode())])
+        )
+        offsets[door] = behind.offset - 1
+    answers = {}
+    for door in APPS:
+        mine, enough = doors.answers[doors.speaker(door)], before[door] + count + 1
+        await doors.until(
+            lambda door=door: bool(doors.of(door, after)),  # type: ignore[misc]
+            f"{door} answers what came behind {name}", ANSWER_SECONDS_MAX,
+        )  # fmt: skip
+        await doors.until(
+            lambda mine=mine, enough=enough: len(mine) >= enough,  # type: ignore[misc]
+            f"{door} answers {name}", ANSWER_SECONDS_MAX,
+        )  # fmt: skip
+        answers[door] = [a for a in mine[before[door] :] if a.message_id != after]
+    await _others(doors, began)
+    return answers, offsets
+
+
+async def _others(doors: Doors, began: float) -> None:
+    """Hold the doors to what everybody else notices: time, memory, restarts."""
+    now = time.monotonic()
+    await doors.until(
+        lambda: doors.all_answered_until(now), "others are answered", ANSWER_SECONDS_MAX
+    )
+    assert doors.slowest_since(began) < OTHERS_SECONDS_MAX
+    peaks = {door: doors.peak_bytes(door) for door in APPS}
+    assert max(peaks.values()) < MEMORY_BYTES_MAX, peaks
+    assert not doors.has_ended
+
+
+def _check(poison: Poison, door: str, answers: list[Answer], offset: int) -> None:
     assert len(answers) == poison.answers, answers
     for answer in answers:
         if poison.is_honest:
@@ -115,4 +152,9 @@ async def test_what_kafka_itself_refuses(stack: Stack) -> None:
             poison.name: (await raw.produce(letter.topic, poison.make(letter, b"x"))).error
             for poison in REFUSED
         }
-    assert said == {poison.name: poison.refused for poison in REFUSED}
+        said |= {
+            name: (await raw.produce(letter.topic, golden.batch(name))).error
+            for name in golden.TRANSACTIONS
+        }
+    expected = {poison.name: poison.refused for poison in REFUSED}
+    assert said == expected | dict.fromkeys(golden.TRANSACTIONS, TRANSACTION_STATE)
