@@ -51,6 +51,7 @@ class Wish(NamedTuple):
     attributes: int = 0  # beside the codec's bits
     base_offset: int = 0
     producer: tuple[int, int, int] = (-1, -1, -1)  # id, epoch, sequence
+    at_ms: int | None = None  # None is now
 
 
 NOTHING_WISHED: Final = Wish()
@@ -96,7 +97,7 @@ def batch(every: Sequence[Fields], codec: int = NONE, wish: Wish = NOTHING_WISHE
 
 def sealed(payload: bytes, count: int, codec: int, wish: Wish = NOTHING_WISHED) -> bytes:
     """Return a batch around a payload that is compressed already, or is no payload at all."""
-    now_ms = int(time.time() * 1000)
+    now_ms = int(time.time() * 1000) if wish.at_ms is None else wish.at_ms
     body = _BODY.pack(
         codec | wish.attributes,
         count - 1 if wish.last_offset_delta is None else wish.last_offset_delta,

@@ -5,6 +5,7 @@ without a bound and without keeping it. So it refuses (`REFUSED`, with its error
 
 | What | Code |
 |---|---|
+| packed records that are not at their offsets | -1 |
 | packed bytes that its codec cannot unpack, or that end too early; codecs 5 to 7 | -1 |
 | snappy in Google's framing, lz4 as linked blocks or as a bare block, zlib, a window of 2 GB | -1 |
 | a wrong checksum inside gzip, lz4, zstd; bytes behind snappy, behind zstd | -1 |
@@ -16,8 +17,9 @@ without a bound and without keeping it. So it refuses (`REFUSED`, with its error
 | numbers of headers that are not so, packed too; formats 0 and 1; two batches in one request | 87 |
 
 It takes (`TAKEN`) what unpacks to anything, however much; packed records whose length is not so
-(not packed ones are refused); names of headers that are no text; snappy bare, in several streams,
-or of another version; what follows gzip or lz4; attributes and producer ids that mean nothing.
+(not packed ones are refused); records, not packed, that say they lie at other offsets than they do;
+names of headers that are no text; snappy bare, in several streams, or of another version; what
+follows gzip or lz4; attributes and producer ids that mean nothing.
 
 One batch ends the broker itself (`FATAL`, 150 bytes): a snappy block that says it unpacks to 2 GB
 is believed, and out of memory it exits. No consumer can guard against that.
@@ -158,6 +160,19 @@ def _three(codec: int, *, by: int = 0, name: bytes = b"x") -> Make:
     return make
 
 
+def _deltas(codec: int, *deltas: int) -> Make:
+    """Let records say that they lie at other offsets of their batch than in their order."""
+
+    def make(letter: Letter, own: bytes) -> bytes:
+        payload = b"".join(
+            b.record(letter.fields(own + b"-%d" % number), delta)
+            for number, delta in enumerate(deltas)
+        )
+        return b.sealed(b.compress(codec, payload), len(deltas), codec)
+
+    return make
+
+
 def _listed(letter: Letter, own: bytes) -> bytes:
     """Write plain JSON with half a million wrong items in a list."""
     body = json.dumps({**json.loads(letter.value), letter.listed: [0]}).encode()
@@ -255,6 +270,10 @@ _TAKEN: Final = (
         for by in (-7, 7)
         for p in _each(f"second_by_{by}", partial(_three, by=by), codecs=PACKED)
     ),
+    Poison("delta_far", _deltas(0, 0, 2**31 - 1), answers=2),
+    Poison("delta_less", _deltas(0, 0, -3), answers=2),
+    Poison("delta_same", _deltas(0, 0, 0), answers=2),
+    Poison("delta_back", _deltas(0, 1, 0), answers=1),
     Poison("name_empty", _with((b"", b"x"))),
     Poison("name_long", _with((b"n" * 500_000, b"x"))),
     Poison("many_headers", _with(*[(b"h", b"")] * 300_000)),
@@ -301,6 +320,8 @@ _REFUSED: Final = (
     *_each(
         "inside", lambda codec: _packed(codec, lambda p: b.compress(codec, p + b"\0" * 40)), INVALID
     ),
+    *_each("delta_far", lambda c: _deltas(c, 0, 17), UNKNOWN, PACKED),
+    *_each("delta_back", lambda c: _deltas(c, 1, 0), UNKNOWN, PACKED),
     *_each("headers_too_many", lambda codec: _lying(codec, header_count=9), INVALID),
     *_each("headers_too_few", lambda codec: _lying(codec, header_count=1), INVALID),
     *_each("headers_negative", lambda codec: _lying(codec, header_count=-1), INVALID),
