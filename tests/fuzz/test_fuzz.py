@@ -85,9 +85,9 @@ def _anew(*_: Any) -> str:
     return str(uuid.uuid4())
 
 
-def _no_escapes(command: Command) -> None:
-    if any("\x1b" in text for _, text in texts_in(command)):
-        raise ValueError("an escape")
+def _only_ascii(command: Command) -> None:
+    for _, text in texts_in(command):
+        text.encode("ascii")
 
 
 _decide = Decider._decide
@@ -103,7 +103,7 @@ SPOILT: Final = {
     "what is no JSON has no answer": (Reader, "read", _only_json),
     "an answer repeats all that was wrong": (envelope, "_explain", _at_length),
     "ids are drawn, not derived": (outbound, "derive_id", _anew),
-    "a rule raises at an escape": (door_in, "_fault_of_text", _no_escapes),
+    "a rule raises at what is not ASCII": (door_in, "_fault_of_text", _only_ascii),
     "a repeat has no answer": (Decider, "_decide", _forgets),
 }
 
