@@ -5,7 +5,7 @@ RUN := $(UV) run --frozen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-unit check bench bench-quick bench-sla faults train train-check clean
+.PHONY: help setup demo up down test test-unit check bench bench-quick bench-sla faults fuzz train train-check clean
 
 help:  ## this page
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,11 +27,11 @@ down: setup  ## stop them; no process is left
 	@$(RUN) lapor down
 
 test: setup  ## every test, on a real Kafka and PostgreSQL that it starts itself
-	@$(RUN) pytest -n 2 tests/unit tests/contract tests/pipeline tests/simulation
+	@$(RUN) pytest -n 2 tests/unit tests/contract tests/pipeline tests/simulation tests/fuzz
 	@$(RUN) pytest -n 2 --dist loadfile tests/integration
 
 test-unit: setup  ## the tests that need neither
-	@$(RUN) pytest -n 2 tests/unit tests/contract tests/pipeline tests/simulation
+	@$(RUN) pytest -n 2 tests/unit tests/contract tests/pipeline tests/simulation tests/fuzz
 
 check: setup  ## style, format, types, architecture
 	@$(RUN) ruff check .
@@ -51,6 +51,9 @@ bench-sla: setup  ## the cost of time: ticks, breaches at one second, recompute,
 faults: setup  ## kill, pause, cut, fill and repeat, then count (SHORT=1 SEED=1; MINUTES=11 REPORTS=20000; BROKERS=3)
 	@$(RUN) python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(REPORTS),--reports $(REPORTS)) $(if $(BROKERS),--brokers $(BROKERS))
+
+fuzz: setup  ## malformed inputs of every kind, in memory (SEEDS=1:5 COUNT=250000; CASE=1:42 for one again)
+	@$(RUN) python -m tests.fuzz $(if $(SEEDS),--seeds $(SEEDS)) $(if $(COUNT),--count $(COUNT)) $(if $(CASE),--case $(CASE))
 
 train: setup  ## train the screening model and print, honestly, how good it is
 	@$(RUN) python -m deploy.screening.train

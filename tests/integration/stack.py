@@ -50,6 +50,10 @@ class Stack:
         """The broker's address, host:port."""
         return self._kafka.address
 
+    def log_of(self, topic: str) -> Path:
+        """Return the file that holds the first records of a topic's partition 0."""
+        return self._kafka.data / f"{topic}-0" / f"{0:020d}.log"
+
     @property
     def postgres(self) -> str:
         """The database's URL with user and password; the user is a superuser."""

@@ -43,7 +43,7 @@ class Fields(NamedTuple):
 class Wish(NamedTuple):
     """What a batch claims of itself that is not so; None is what is so."""
 
-    count: int | None = None
+    records: int | None = None
     last_offset_delta: int | None = None
     length: int | None = None
     crc: int | None = None
@@ -51,6 +51,7 @@ class Wish(NamedTuple):
     attributes: int = 0  # beside the codec's bits
     base_offset: int = 0
     producer: tuple[int, int, int] = (-1, -1, -1)  # id, epoch, sequence
+    at_ms: int | None = None  # None is now
 
 
 NOTHING_WISHED: Final = Wish()
@@ -96,12 +97,12 @@ def batch(every: Sequence[Fields], codec: int = NONE, wish: Wish = NOTHING_WISHE
 
 def sealed(payload: bytes, count: int, codec: int, wish: Wish = NOTHING_WISHED) -> bytes:
     """Return a batch around a payload that is compressed already, or is no payload at all."""
-    now_ms = int(time.time() * 1000)
+    now_ms = int(time.time() * 1000) if wish.at_ms is None else wish.at_ms
     body = _BODY.pack(
         codec | wish.attributes,
         count - 1 if wish.last_offset_delta is None else wish.last_offset_delta,
         now_ms, now_ms, *wish.producer,
-        count if wish.count is None else wish.count,
+        count if wish.records is None else wish.records,
     ) + payload  # fmt: skip
     length = len(body) + 9 if wish.length is None else wish.length
     crc = calc_crc32c(body) if wish.crc is None else wish.crc

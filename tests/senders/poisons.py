@@ -1,12 +1,34 @@
 """Every kind of batch that a door has to live with, by name, and what becomes of it.
 
-Kafka 4.3.1 reads each batch at produce, record by record, and unpacks for it what is compressed.
-PLACEHOLDER
+Kafka 4.3.1 reads each batch at produce, record by record, and unpacks for it what is compressed,
+without a bound and without keeping it. So it refuses (`REFUSED`, with its error code):
+
+| What | Code |
+|---|---|
+| packed records that are not at their offsets | -1 |
+| packed bytes that its codec cannot unpack, or that end too early; codecs 5 to 7 | -1 |
+| snappy in Google's framing, lz4 as linked blocks or as a bare block, zlib, a window of 2 GB | -1 |
+| a wrong checksum inside gzip, lz4, zstd; bytes behind snappy, behind zstd | -1 |
+| a wrong checksum of the batch; a length below a batch's head; formats but 2 | 2 |
+| a batch that says it has the broker's own time | 32 |
+| marks of transactions by a sender (the control bit) | 87 |
+| a transaction's batch without a transaction | 53 |
+| counts and offsets of records that do not agree; bytes behind the last record, packed too | 87 |
+| numbers of headers that are not so, packed too; formats 0 and 1; two batches in one request | 87 |
+
+It takes (`TAKEN`) what unpacks to anything, however much; packed records whose length is not so
+(not packed ones are refused); records, not packed, that say they lie at other offsets than they do;
+names of headers that are no text; snappy bare, in several streams, or of another version; what
+follows gzip or lz4; attributes and producer ids that mean nothing.
+
+One batch ends the broker itself (`FATAL`, 150 bytes): a snappy block that says it unpacks to 2 GB
+is believed, and out of memory it exits. No consumer can guard against that.
 """
 
 import json
 import struct
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -22,6 +44,9 @@ UNPACKED_BYTES: Final[Mapping[int, int]] = MappingProxyType(
 VALUE_BYTES_MAX: Final = 1_040_040
 TINY: Final = 500_000
 PACKED: Final = {name: codec for name, codec in CODECS.items() if codec}
+TOO_LARGE: Final = "batch_too_large"
+OF_BATCHES: Final = frozenset({TOO_LARGE, "batch_unreadable", "record_unreadable"})
+"""Why a door takes nothing of a batch; the answer then names its last offset."""
 # Error codes of Kafka's protocol.
 UNKNOWN, CORRUPT, TIMESTAMP, TRANSACTION_STATE, INVALID = -1, 2, 32, 53, 87
 
@@ -50,6 +75,7 @@ class Poison(NamedTuple):
     refused: int = 0  # the broker's error code, 0 if it takes the batch
     answers: int = 1
     is_honest: bool = False  # it says what an honest message says, and is to be taken as one
+    reason: str = ""  # of its answer, where there can be no other
 
 
 # ---- how they are made
@@ -73,7 +99,12 @@ def _only(fields: Fields) -> Make:
 
 
 def _bomb(codec: int) -> Make:
-    return lambda _letter, _own: b.sealed(b.bomb(codec, UNPACKED_BYTES[codec]), 1, codec)
+    return lambda _letter, _own: _bomb_batch(codec)
+
+
+@cache
+def _bomb_batch(codec: int) -> bytes:
+    return b.sealed(b.bomb(codec, UNPACKED_BYTES[codec]), 1, codec)
 
 
 def _garbage(codec: int) -> Make:
@@ -102,11 +133,44 @@ def _lying(codec: int, *, by: int = 0, header_count: int | None = None) -> Make:
     return make
 
 
-def _tiny(codec: int, count: int) -> Make:
-    """Put so many records without key, value or header into one batch."""
-    return lambda _l, _o: b.sealed(
-        b.compress(codec, b.records([Fields(None)] * count)), count, codec
-    )
+def _tiny(codec: int) -> Make:
+    return lambda _letter, _own: _tiny_batch(codec)
+
+
+@cache
+def _tiny_batch(codec: int) -> bytes:
+    """Put half a million records without key, value or header into one batch."""
+    return b.sealed(b.compress(codec, b.records([Fields(None)] * TINY)), TINY, codec)
+
+
+def _three(codec: int, *, by: int = 0, name: bytes = b"x") -> Make:
+    """Send three records of which the second is not right."""
+
+    def make(letter: Letter, own: bytes) -> bytes:
+        every = [letter.fields(own + b"-%d" % number) for number in range(3)]
+        every[1] = letter.fields(own + b"-1", (name, b"x"))
+        sizes = [len(b.record(fields, number)) for number, fields in enumerate(every)]
+        told = [size - len(b.varint(size)) for size in sizes]
+        told[1] += by
+        payload = b"".join(
+            b.record(fields, number, length=told[number]) for number, fields in enumerate(every)
+        )
+        return b.sealed(b.compress(codec, payload), len(every), codec)
+
+    return make
+
+
+def _deltas(codec: int, *deltas: int) -> Make:
+    """Let records say that they lie at other offsets of their batch than in their order."""
+
+    def make(letter: Letter, own: bytes) -> bytes:
+        payload = b"".join(
+            b.record(letter.fields(own + b"-%d" % number), delta)
+            for number, delta in enumerate(deltas)
+        )
+        return b.sealed(b.compress(codec, payload), len(deltas), codec)
+
+    return make
 
 
 def _listed(letter: Letter, own: bytes) -> bytes:
@@ -182,7 +246,7 @@ _TAKEN: Final = (
         _packed(b.SNAPPY, lambda p: bytes(cramjam.snappy.compress_raw(p))),
         is_honest=True,
     ),
-    Poison("snappy_twice", _packed(b.SNAPPY, _snappy_twice), is_honest=True),
+    Poison("snappy_twice", _packed(b.SNAPPY, _snappy_twice)),
     Poison("snappy_version_2", _packed(b.SNAPPY, _snappy_version_2), is_honest=True),
     Poison("lz4_checked", _packed(b.LZ4, _lz4_checked), is_honest=True),
     *_each("halves", lambda codec: _packed(codec, _halves(codec)), codecs=_but("lz4")),
@@ -200,20 +264,30 @@ _TAKEN: Final = (
     *_each("too_short", lambda codec: _lying(codec, by=-7), codecs=PACKED),
     *_each("long_1000", lambda codec: _lying(codec, by=1000), codecs=PACKED),
     *_each("name_not_text", lambda codec: _with((b"\xff\xfe", b"x"), codec=codec)),
+    *(p._replace(answers=3) for p in _each("second_name", lambda c: _three(c, name=b"\xff"))),
+    *(
+        p._replace(answers=2)  # the first as any, the second and what may be behind it as one
+        for by in (-7, 7)
+        for p in _each(f"second_by_{by}", partial(_three, by=by), codecs=PACKED)
+    ),
+    Poison("delta_far", _deltas(0, 0, 2**31 - 1), answers=2),
+    Poison("delta_less", _deltas(0, 0, -3), answers=2),
+    Poison("delta_same", _deltas(0, 0, 0), answers=2),
+    Poison("delta_back", _deltas(0, 1, 0), answers=1),
     Poison("name_empty", _with((b"", b"x"))),
     Poison("name_long", _with((b"n" * 500_000, b"x"))),
     Poison("many_headers", _with(*[(b"h", b"")] * 300_000)),
     Poison("header_null", _only(Fields(b"{}", [(b"ce_id", None), (b"ce_type", None)]))),
     Poison("headers_twice", _with((b"ce_id", b"other"), (b"ce_type", b"other"))),
     Poison("all_null", _only(Fields(None))),
-    Poison("unknown_producer", _plain(0, Wish(producer=(99, 0, 5)))),
-    Poison("attributes_all", _plain(0, Wish(attributes=0x7F80))),
-    Poison("delete_horizon", _plain(0, Wish(attributes=0x40))),
+    Poison("unknown_producer", _plain(0, Wish(producer=(99, 0, 5))), is_honest=True),
+    Poison("attributes_all", _plain(0, Wish(attributes=0x7F80)), is_honest=True),
+    Poison("delete_horizon", _plain(0, Wish(attributes=0x40)), is_honest=True),
     Poison("listed", _listed),
     Poison("deep", _valued(b"[" * 500_000)),
-    *_each("bomb", _bomb, codecs=PACKED),
-    Poison("tiny_gzip", _tiny(b.GZIP, TINY)),
-    Poison("tiny_zstd", _tiny(b.ZSTD, TINY)),
+    *(p._replace(reason=TOO_LARGE) for p in _each("bomb", _bomb, codecs=PACKED)),
+    Poison("tiny_gzip", _tiny(b.GZIP), reason=TOO_LARGE),
+    Poison("tiny_zstd", _tiny(b.ZSTD), reason=TOO_LARGE),
 )
 
 _REFUSED: Final = (
@@ -246,12 +320,18 @@ _REFUSED: Final = (
     *_each(
         "inside", lambda codec: _packed(codec, lambda p: b.compress(codec, p + b"\0" * 40)), INVALID
     ),
+    *_each("delta_far", lambda c: _deltas(c, 0, 17), UNKNOWN, PACKED),
+    *_each("delta_back", lambda c: _deltas(c, 1, 0), UNKNOWN, PACKED),
     *_each("headers_too_many", lambda codec: _lying(codec, header_count=9), INVALID),
     *_each("headers_too_few", lambda codec: _lying(codec, header_count=1), INVALID),
     *_each("headers_negative", lambda codec: _lying(codec, header_count=-1), INVALID),
-    *_each("count_high", lambda codec: _plain(codec, Wish(count=9, last_offset_delta=8)), INVALID),
-    *_each("count_negative", lambda codec: _plain(codec, Wish(count=-1)), INVALID),
-    *_each("count_zero", lambda codec: _plain(codec, Wish(count=0, last_offset_delta=0)), INVALID),
+    *_each(
+        "count_high", lambda codec: _plain(codec, Wish(records=9, last_offset_delta=8)), INVALID
+    ),
+    *_each("count_negative", lambda codec: _plain(codec, Wish(records=-1)), INVALID),
+    *_each(
+        "count_zero", lambda codec: _plain(codec, Wish(records=0, last_offset_delta=0)), INVALID
+    ),
     *_each("last_offset", lambda codec: _plain(codec, Wish(last_offset_delta=1000)), INVALID),
     *_each("control", lambda codec: _plain(codec, Wish(attributes=b.CONTROL)), INVALID),
     *_each(

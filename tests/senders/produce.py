@@ -7,7 +7,7 @@ from 7 on.
 import asyncio
 import struct
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 API_KEY: Final = 0
 VERSION: Final = 8
@@ -34,7 +34,7 @@ class RawProducer:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
-    async def __aenter__(self) -> "RawProducer":
+    async def __aenter__(self) -> Self:
         await self._open()
         return self
 
