@@ -164,15 +164,20 @@ class ChannelAnswer(Part):
 
 
 class Suggestion(Part):
-    """A value that screening proposes, how sure it is (0 to 1), and why."""
+    """A value that screening proposes, how sure it is (0 to 1), and why.
+
+    `reasons` are kinds, for rules: `claimed`, `phrase`, `word`, `name`, `place`. The words that
+    they stand for are the text's: `why` has them, sealed as the field `screening.<name>`.
+    """
 
     value: str
     confidence: float = Field(ge=0, le=1)
     reasons: tuple[str, ...] = ()
+    why: Sealed | None = None
 
 
 class Similar(Part):
-    """An earlier report that reads like this one."""
+    """An earlier report that reads like this one; no same sender where either is anonymous."""
 
     report_id: ReportId
     same_sender: bool
@@ -189,7 +194,11 @@ class Screening(Part):
 
 
 class ReportReceived(Event):
-    """A report entered the system; the clocks count from `submitted_at`."""
+    """A report entered the system; the clocks count from `submitted_at`.
+
+    Here and in all events of this stream `message_id` is a keyed hash of the channel's own id, and
+    `sender` one of who writes, said only where the reporter is not anonymous.
+    """
 
     tracking_number: str
     channel: ChannelName

@@ -96,7 +96,7 @@ def show(
         said = letter_pages.as_dict(letter, found, now)
         headers = {
             name: value.decode("utf-8", "replace")
-            for name, value in letter_bytes.original_headers(record)
+            for name, value in letter_bytes.original_headers(letter, record)
         }
         in_hex = None if original is None else original.hex()
         _print_json({**said, "headers": headers, "bytes_hex": in_hex})

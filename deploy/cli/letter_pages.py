@@ -114,7 +114,7 @@ def page(letter: Letter, record: Record, now: datetime) -> Iterator[str]:
             ("key", plain(text(record.key)) or "-"),
         ]
     )
-    for name, value in original_headers(record):
+    for name, value in original_headers(letter, record):
         yield f"{plain(name)}: {plain(text(value))}"
     for asked in letter.asked:
         why = f": {plain(asked.why)}" if asked.why else ""

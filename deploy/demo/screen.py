@@ -23,6 +23,7 @@ from deploy.local.errors import LocalStackError
 from deploy.local.home import Home, default_cache
 from deploy.local.report import look
 from deploy.local.state import Phase, State
+from shared.vault import Vault
 
 LINE_SECONDS: Final = 5.0
 PLAIN_COLUMNS: Final = 132  # of a log, where no terminal says how wide it is
@@ -82,6 +83,7 @@ def _run(home: Home, options: Options) -> bool:
         prepared = cast(options)
         step = _steps(status.update)
         clock = start(home, default_cache(), step, options, mail.port)
+        prepared = prepared.on(Vault.from_text(home.read_secrets().master_key))
         wait = (clock.real_origin - datetime.now(clock.real_origin.tzinfo)).total_seconds()
     out.print(
         f"Kafka, PostgreSQL and {len(stack.DEFAULT_PLAN.services)} services are ready after "

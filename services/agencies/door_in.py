@@ -69,7 +69,7 @@ def identify(event: BaseModel, cause: Cause) -> str:
     """Return the report that a command names; an id of its own for what cannot be read."""
     if isinstance(event, e.Command):
         return event.report_id
-    return tracking.report_id("", cause.first_id)
+    return tracking.record_id(cause.first_id)
 
 
 def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> Decision[Door]:

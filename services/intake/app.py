@@ -1,12 +1,14 @@
 """Composition root of intake."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from faststream.asgi import AsgiFastStream
 
 from services.intake.classifier import Model
+from services.intake.hiding import Names
 from services.intake.rules import decide, identify
 from services.intake.screening import (
     MODEL_PATH,
@@ -54,7 +56,7 @@ def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
         store=STORE,
         schema=SCHEMA,
         decide=decide,
-        identify=identify,
+        identify=partial(identify, names=Names.of(vault)),
         gather=knowledge.gather,
         more_schemas=vault_store.SCHEMAS,
     )

@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from services.intake.duplicates import Fingerprint
+from services.intake.hiding import Names, sealed, unnamed
 from services.intake.reporter import identity_of
 from services.intake.validation import Named, submission_fault
 from shared import events as e
@@ -41,8 +42,14 @@ class Submission(BaseModel):
     channel: str = ""
     message_id: str = ""
     senders: tuple[str, ...] = ()
+    anonymous: bool = False
     fingerprint: Fingerprint | None = None
     refused: tuple[str, ...] = ()
+
+    @property
+    def sender(self) -> str | None:
+        """By whom later reports may be told to be of the same person; none of the anonymous."""
+        return self.senders[0] if self.senders and not self.anonymous else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Known:
     A report without key in `keys` is unknown, or was erased.
     """
 
+    names: Names
     keys: Mapping[str, ReportKey] = field(default_factory=dict)
     named: Named = field(default_factory=Named)
     senders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -82,19 +90,18 @@ _TOLD_AS: Final[Mapping[type[e.ReporterMessage], _Words]] = {
 }
 
 
-def identify(event: BaseModel, cause: Cause) -> str:
+def identify(event: BaseModel, cause: Cause, names: Names) -> str:
     """Return the report that a record is about; of its own where it names none that can be read.
 
-    A report's id is of (channel, message id): sent twice, it is the same report. No channel has
-    an empty name, so a record's own id is never a report's.
+    A report's id is of (channel, message id): sent twice, it is the same report.
     """
     if isinstance(event, e.SubmitReport) and cause.message_id:
-        return tracking.report_id(cause.speaker, cause.message_id)
+        return names.report_id(cause.speaker, cause.message_id)
     if isinstance(event, e.ReporterMessage):
         named = _named_report(event)
         if named is not None:
             return named
-    return tracking.report_id("", cause.first_id)
+    return tracking.record_id(cause.first_id)
 
 
 def is_sound(event: BaseModel, cause: Cause, named: Named) -> bool:
@@ -110,13 +117,19 @@ def decide(
     case: Submission | None, event: BaseModel, cause: Cause, known: Known
 ) -> Decision[Submission]:
     """Take a report or a reporter's word in, or say why not; one answer to each message."""
+    return unnamed(_decide(case, event, cause, known), cause, known.names)
+
+
+def _decide(
+    case: Submission | None, event: BaseModel, cause: Cause, known: Known
+) -> Decision[Submission]:
     match event:
         case e.SubmitReport():
             return _submission(case, event, cause, known)
         case e.ReporterMessage():
             return _message(case, event, cause, known)
         case Unreadable():
-            return _unreadable(case, event, cause)
+            return _unreadable(case, event, cause, known)
     return decided(case)
 
 
@@ -126,11 +139,12 @@ def decide(
 def _submission(
     case: Submission | None, event: e.SubmitReport, cause: Cause, known: Known
 ) -> Decision[Submission]:
-    report_id = identify(event, cause)
+    report_id = identify(event, cause, known.names)
     key = known.keys.get(report_id)
     fault = _fault_of_message(cause)
     if fault is None and case is not None and case.received:
-        if (case.channel, case.message_id) == (cause.speaker, cause.message_id):
+        mine = known.names.digest(cause.speaker, cause.message_id)
+        if (case.channel, case.message_id) == (cause.speaker, mine):
             return _repeated(case, cause, report_id, key)
         fault = Fault("try_another_message_id")
     fault = fault or submission_fault(event, cause, known.named)
@@ -168,16 +182,17 @@ def _receive(
         anonymous=event.anonymous,
         confidential=event.confidential,
         language=event.reporter.language,
-        sender=who[0] if who else None,
+        sender=who[0] if who and not event.anonymous else None,
         identity=None if identity is None else key.seal("identity", identity),
         content=key.seal("content", _content(event)),
-        screening=screened.screening,
+        screening=sealed(screened.screening, key),
     )
     case = Submission(
         received=True,
         channel=cause.speaker,
-        message_id=cause.message_id,
+        message_id=known.names.digest(cause.speaker, cause.message_id),
         senders=who,
+        anonymous=event.anonymous,
         fingerprint=screened.fingerprint,
     )
     return decided(case, received, _yes(cause, "received", report_id, key))
@@ -227,7 +242,9 @@ def _message(
     fault = _message_fault(case, event, cause, known)
     if fault is not None or report_id is None or case is None:
         fault = fault or Fault("unknown_tracking_number")
-        return _refuse(case, cause, identify(event, cause), fault, event.reporter.language)
+        return _refuse(
+            case, cause, identify(event, cause, known.names), fault, event.reporter.language
+        )
     if cause.is_repeat and cause.first_id not in case.refused:
         return decided(case, _yes(cause, "repeated", report_id))
     told = _TOLD_AS[type(event)]
@@ -305,10 +322,12 @@ def _fault_of_message(cause: Cause) -> Fault | None:
     return None if _CHANNEL.fullmatch(cause.speaker) else Fault("unknown_channel")
 
 
-def _unreadable(case: Submission | None, event: Unreadable, cause: Cause) -> Decision[Submission]:
+def _unreadable(
+    case: Submission | None, event: Unreadable, cause: Cause, known: Known
+) -> Decision[Submission]:
     fault = Fault(event.reason, event.detail)
     turn_away = _refuse if cause.type in _MESSAGE_TYPES else _reject
-    return turn_away(case, cause, identify(event, cause), fault, "id")
+    return turn_away(case, cause, identify(event, cause, known.names), fault, "id")
 
 
 def _reject(

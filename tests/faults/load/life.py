@@ -1,7 +1,9 @@
 """One report's life as its seed has it: who will do what, once it is their turn."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Literal, TypeVar
 
 from shared.tracking import report_id
@@ -16,6 +18,8 @@ Clerk = Literal["auto", "officer", "block", "archive", "forgotten"]
 Holder = Literal["accept", "ask", "return", "archive", "forgotten"]
 Unit = Literal["follow_up", "respond", "return", "forgotten"]
 Ending = Literal["reporter", "admin", "reply", "reopen", "silence"]
+
+_unnamed: Final = partial(report_id, b"no installation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Life:
     is_meddled_with: bool  # another institution gives a command about it
     days_late: int  # how long ago it was submitted: a backfilled report, past its deadline
     delay_seconds: float
+    named_by: Callable[[str, str], str] = field(default=_unnamed, compare=False, repr=False)
 
     @property
     def message_id(self) -> str:
@@ -46,7 +51,7 @@ class Life:
     @property
     def report_id(self) -> str:
         """Return the report's id."""
-        return report_id(self.channel, self.message_id)
+        return self.named_by(self.channel, self.message_id)
 
     @property
     def email(self) -> str:
@@ -66,8 +71,11 @@ class Life:
         return place + " ".join(words)
 
 
-def life(seed: int, number: int) -> Life:
-    """Draw the `number`-th life of a seed; most run through, each turn is taken now and then."""
+def life(seed: int, number: int, named_by: Callable[[str, str], str] = _unnamed) -> Life:
+    """Draw the `number`-th life of a seed; most run through, each turn is taken now and then.
+
+    `named_by` is how the installation that it goes to names a channel's message.
+    """
     draw = random.Random(f"{seed}:{number}")
 
     def chosen(options: dict[S, int]) -> S:
@@ -89,4 +97,5 @@ def life(seed: int, number: int) -> Life:
         is_meddled_with=draw.random() < 0.03,
         days_late=draw.choice((5, 20, 60)) if draw.random() < 0.1 else 0,
         delay_seconds=draw.uniform(0.05, 2.0),
+        named_by=named_by,
     )
