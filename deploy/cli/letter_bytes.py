@@ -9,7 +9,7 @@ from typing import Final
 
 from deploy.cli.letters import Letter
 from deploy.cli.reaching import Trouble
-from deploy.cli.words import plain
+from deploy.cli.terminal import plain
 from shared.clock import Clock
 from shared.decision import Unreadable
 from shared.envelope import Record

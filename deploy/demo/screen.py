@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from deploy.cli.monitored import Place
+from deploy.cli.terminal import Terminal, write_line
 from deploy.demo import export
 from deploy.demo.board import Board
 from deploy.demo.mail import MailServer
@@ -35,12 +36,12 @@ Show = Callable[[Board, datetime], None]
 
 def console() -> Console:
     """Return where results are printed."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=PLAIN_COLUMNS)
+    found = Terminal(highlight=False)
+    return found if found.is_terminal else Terminal(highlight=False, width=PLAIN_COLUMNS)
 
 
 out = console()
-err = Console(highlight=False, stderr=True)
+err = Terminal(highlight=False, stderr=True)
 
 
 def demonstrate(home: Home, options: Options, *, keep: bool) -> int:
@@ -131,7 +132,7 @@ def _showing() -> Iterator[Show]:
         nonlocal last
         if time.monotonic() - last >= LINE_SECONDS - BOARD_SECONDS / 2:
             last = time.monotonic()
-            print(board.line(now), flush=True)
+            write_line(board.line(now))
 
     yield line
 

@@ -12,8 +12,9 @@ from deploy.cli.facts import facts, who
 from deploy.cli.names import Names
 from deploy.cli.reaching import Trouble
 from deploy.cli.standing import last_promised, standing
+from deploy.cli.terminal import plain
 from deploy.cli.timeline import STREAMS, Entry, sealed_fields, timeline, unsealed
-from deploy.cli.words import deadline, moment, plain, why
+from deploy.cli.words import deadline, moment, why
 from shared import events as e
 from shared.envelope import encode, event_headers
 from shared.topics import kebab
@@ -237,7 +238,7 @@ def test_a_deadline_at_midnight_is_the_end_of_the_day_before() -> None:
 
 def test_nothing_that_a_terminal_would_obey_is_printed() -> None:
     """Neither escapes nor a turned direction of writing."""
-    assert plain("a\x1b[31mb\x00\x9b\u202ec\ud800d\ne") == "a�[31mb���c�d\ne"
+    assert plain("a\x1b[31mb\x00\x9b\u202ec\ud800d\ne") == "a�[31mb���c�d⏎e"
 
 
 def test_advice_keeps_the_fields_that_the_sender_was_told_of() -> None:
