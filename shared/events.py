@@ -64,7 +64,7 @@ DayKind = Literal["national", "joint_leave", "regional", "provisional"]
 class Part(BaseModel):
     """A piece of an event: frozen, and deaf to fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Event(Part):

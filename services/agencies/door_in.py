@@ -48,7 +48,7 @@ WORDS: Final[Mapping[type[BaseModel], str]] = {
 class Door(BaseModel):
     """What the door in remembers of a report: the commands it turned away."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     rejected: tuple[str, ...] = ()
 

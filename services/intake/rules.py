@@ -36,7 +36,7 @@ class Submission(BaseModel):
     A case that received nothing stands for a report id under which something was turned away.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     received: bool = False
     channel: str = ""
