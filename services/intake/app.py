@@ -49,6 +49,7 @@ def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
         institutions=registry.institutions,
         categories=registry.categories,
         places=registry.places,
+        backdating_days={name: c.backdating_days for name, c in registry.channels.items()},
     )
     knowledge = Knowledge(vault, named, suggester(registry, model))
     return Stage(

@@ -1,10 +1,12 @@
 """What of a message leaves the door, and in which form. Pure: keys are arguments."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple, Self
 
 from shared import events as e
+from shared import texts
 from shared.decision import C, Cause, Decision
 from shared.vault import ReportKey, Vault
 
@@ -56,3 +58,17 @@ def sealed(screening: e.Screening, key: ReportKey) -> e.Screening:
         if (suggested := getattr(screening, name)) is not None and suggested.reasons
     }
     return screening.model_copy(update=found)
+
+
+def sealed_words(key: ReportKey, field: str, words: str | None) -> str | None:
+    """Seal a field that may be empty."""
+    return None if words is None else key.seal(field, words)
+
+
+def content_of(event: e.SubmitReport) -> str:
+    """Write what a report says, in one text to be sealed."""
+    fields = event.model_dump(
+        include={"title", "body", "place", "incident_on", "attachments"}, exclude_none=True
+    )
+    clean = {n: texts.unix_lines(v) if isinstance(v, str) else v for n, v in fields.items()}
+    return json.dumps(clean, ensure_ascii=False, separators=(",", ":"))

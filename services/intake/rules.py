@@ -6,7 +6,6 @@ by asking which tracking numbers exist. Only a number that cannot exist (its che
 wrong) is `unknown_tracking_number`, which anybody can compute.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from services.intake.backdating import counted, reason_of
 from services.intake.duplicates import Fingerprint
-from services.intake.hiding import Names, sealed, unnamed
+from services.intake.hiding import Names, content_of, sealed, sealed_words, unnamed
 from services.intake.reporter import identity_of
 from services.intake.validation import Named, submission_fault
 from shared import events as e
@@ -166,15 +166,15 @@ def _receive(
     report_id: str,
 ) -> Decision[Submission]:
     who = known.senders.get(cause.first_id, ())
-    identity = identity_of(event.reporter)
-    # A sender's clock may run a little ahead; no time counts from before it began.
-    submitted_at = min(event.submitted_at or cause.now, cause.now)
+    counts = counted(event, cause, known.named.backdating_days)
     received = e.ReportReceived(
         report_id=report_id,
         tracking_number=tracking.tracking_number(report_id),
         channel=cause.speaker,
         message_id=cause.message_id,
-        submitted_at=submitted_at,
+        submitted_at=counts.submitted_at,
+        claimed_submitted_at=counts.claimed,
+        backdating_reason=sealed_words(key, "backdating_reason", reason_of(event)),
         report_class=event.report_class,
         category_id=event.category_id,
         institution=event.institution,
@@ -183,19 +183,25 @@ def _receive(
         confidential=event.confidential,
         language=event.reporter.language,
         sender=who[0] if who and not event.anonymous else None,
-        identity=None if identity is None else key.seal("identity", identity),
-        content=key.seal("content", _content(event)),
+        identity=sealed_words(key, "identity", identity_of(event.reporter)),
+        content=key.seal("content", content_of(event)),
         screening=sealed(screened.screening, key),
     )
-    case = Submission(
+    from_then = None if counts.claimed is None else counts.submitted_at
+    answer = _yes(cause, "received", report_id, key)
+    answer = answer.model_copy(update={"counted_from": from_then})
+    return decided(_kept(event, cause, screened, known), received, answer)
+
+
+def _kept(event: e.SubmitReport, cause: Cause, screened: Screened, known: Known) -> Submission:
+    return Submission(
         received=True,
         channel=cause.speaker,
         message_id=known.names.digest(cause.speaker, cause.message_id),
-        senders=who,
+        senders=known.senders.get(cause.first_id, ()),
         anonymous=event.anonymous,
         fingerprint=screened.fingerprint,
     )
-    return decided(case, received, _yes(cause, "received", report_id, key))
 
 
 def _repeated(
@@ -224,14 +230,6 @@ def _yes(
     )
 
 
-def _content(event: e.SubmitReport) -> str:
-    fields = event.model_dump(
-        include={"title", "body", "place", "incident_on", "attachments"}, exclude_none=True
-    )
-    clean = {n: texts.unix_lines(v) if isinstance(v, str) else v for n, v in fields.items()}
-    return json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
-
-
 # ---- a reporter's word about a report
 
 
@@ -253,7 +251,7 @@ def _message(
         report_id=report_id,
         channel=cause.speaker,
         message_id=cause.message_id,
-        text=None if text is None else key.seal("text", text),
+        text=sealed_words(key, "text", text),
         **{name: getattr(event, name) for name in told.also},
     )
     return decided(_taken(case, cause), said, _yes(cause, "accepted", report_id))

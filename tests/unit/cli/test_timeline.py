@@ -209,7 +209,7 @@ def test_what_is_sealed_is_named_and_not_shown() -> None:
     assert b.SEALED not in document
     assert b.SEALED not in " ".join(facts(entry, NAMES) for entry in entries)
     assert unsealed(b.a_report())["sealed"] == ["content"]
-    assert sealed_fields(e.ReportReceived) == ("identity", "content")
+    assert sealed_fields(e.ReportReceived) == ("backdating_reason", "identity", "content")
 
 
 @each(
