@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeVar
 from shared.tracking import report_id
 
 CHANNELS: Final = ("api", "website", "android")
+COUNTER: Final = "counter"  # it may date a report back for a week
 INSTITUTIONS: Final = {"3204": "Kabupaten Bandung", "6308": "Kabupaten Hulu Sungai Utara"}
 UNITS: Final = {"3204": "3204-002", "6308": "6308-009"}  # where routing holds a report
 CATEGORIES: Final = ("1397", "942", "928")
@@ -81,10 +82,11 @@ def life(seed: int, number: int, named_by: Callable[[str, str], str] = _unnamed)
     def chosen(options: dict[S, int]) -> S:
         return draw.choices(list(options), list(options.values()))[0]
 
+    days_late = draw.choice((4, 5, 6)) if draw.random() < 0.1 else 0
     return Life(
         seed=seed,
         number=number,
-        channel=draw.choice(CHANNELS),
+        channel=COUNTER if days_late else draw.choice(CHANNELS),
         owner=draw.choice(list(INSTITUTIONS)),
         category=draw.choice(CATEGORIES),
         clerk=chosen({"auto": 80, "officer": 12, "block": 2, "archive": 2, "forgotten": 4}),
@@ -95,7 +97,7 @@ def life(seed: int, number: int, named_by: Callable[[str, str], str] = _unnamed)
         is_withdrawn=draw.random() < 0.03,
         is_sent_twice=draw.random() < 0.05,
         is_meddled_with=draw.random() < 0.03,
-        days_late=draw.choice((5, 20, 60)) if draw.random() < 0.1 else 0,
+        days_late=days_late,
         delay_seconds=draw.uniform(0.05, 2.0),
         named_by=named_by,
     )

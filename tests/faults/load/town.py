@@ -80,6 +80,7 @@ class Town:
         if each.days_late:
             at = self._clock.now() - timedelta(days=each.days_late)
             body["submitted_at"] = at.isoformat()
+            body["backdating_reason"] = "typed in from paper"
         topic = f"lapor.channel.{each.channel}.submissions.v1"
         await self._mouth.say(topic, each.message_id, _SUBMIT, body)
         if each.is_sent_twice:
