@@ -24,6 +24,7 @@ SUBMIT = b"id.go.lapor.channel.submit-report.v1"
 PHONE, SESSION, TRACE = "6281255501234", "session-of-akun-17@10.1.2.3", "c0ffeec0ffeec0ff"
 FORGED = "2025-03-03 12:00:00  accepted"
 TITLE = f"Pungli\u202e uji kir\u2066\u200e\u061c\u2028\U000e0041\n{FORGED}"
+ANOTHER = "Lampu jalan di depan pasar padam sejak Senin, warga Pemkab Hulu Sungai Utara takut pulang malam."
 PWNED = "\x1b]0;PWNED\x07"
 REPORT: dict[str, Any] = {
     "title": TITLE,
@@ -118,13 +119,24 @@ def wait_for(pipeline: Pipeline, report: str, event: str) -> dict[str, Any]:
     return shown[0]
 
 
+def wait_for_inbox(pipeline: Pipeline, report: str) -> list[ConsumerRecord]:
+    """Wait until the institution is told of a report; return its inbox."""
+    inbox: list[ConsumerRecord] = []
+
+    def is_told() -> bool:
+        inbox[:] = records(pipeline, [topics.INBOX], HSU)
+        return any(record.key == report.encode() for record in inbox)
+
+    wait_until(is_told, f"{report} is in the inbox")
+    return inbox
+
+
 def test_an_outsider_cannot_read_who_is_anonymous_in_any_stream_inbox_or_log(
     pipeline: Pipeline,
 ) -> None:
     """Ids, keys and headers of gateways, sessions and traces; what screening found in the text."""
     report = hand_in(pipeline, f"WA-{PHONE}-3EB0F1")
-    wait_for(pipeline, report, "ReportDispatched")
-    inbox = records(pipeline, [topics.INBOX], HSU)
+    inbox = wait_for_inbox(pipeline, report)
     headers = [dict(record.headers) for record in inbox if record.key == report.encode()]
     assert {each["correlationid"] for each in headers} == {report.encode()}
     assert headers
@@ -184,8 +196,8 @@ def data(told: dict[str, Any], event: str) -> dict[str, Any]:
 def test_an_outsider_cannot_speak_to_a_terminal_by_any_command(pipeline: Pipeline) -> None:
     """Escapes in types, ids and headers, turned directions and forged lines in titles."""
     own = "ticket-\u202e9\u2066"
-    report = hand_in(pipeline, own)
-    wait_for(pipeline, report, "ReportDispatched")
+    report = hand_in(pipeline, own, body=ANOTHER)
+    wait_for_inbox(pipeline, report)
     key, hostile = report.encode(), PWNED.encode()
     put(
         pipeline, topics.ROUTING.topic(), b"{}", ("ce_id", hostile), ("ce_type", hostile),
