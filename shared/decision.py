@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from shared.envelope import derive_id
 from shared.topics import writes
@@ -102,6 +102,8 @@ class Decide(Protocol[C, P_contra]):
 
 class Unreadable(BaseModel):
     """Stands for a record that a door could not read, so that its sender still gets an answer."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     reason: str
     detail: str | None = None

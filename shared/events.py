@@ -64,7 +64,7 @@ DayKind = Literal["national", "joint_leave", "regional", "provisional"]
 class Part(BaseModel):
     """A piece of an event: frozen, and deaf to fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Event(Part):
@@ -105,6 +105,7 @@ class SubmitReport(Part):
     anonymous: bool = False
     confidential: bool = False
     submitted_at: Utc | None = None
+    backdating_reason: str | None = Field(default=None, max_length=300)
 
 
 class ReporterMessage(Part):
@@ -146,7 +147,10 @@ class ReopenReport(ReporterMessage):
 
 
 class ChannelAnswer(Part):
-    """The one answer to each message of a channel, on that channel's own topic."""
+    """The one answer to each message of a channel, on that channel's own topic.
+
+    `counted_from` is said where the clocks do not go by the `submitted_at` that was given.
+    """
 
     message_id: str
     outcome: Literal["received", "repeated", "rejected", "accepted", "refused"]
@@ -155,6 +159,7 @@ class ChannelAnswer(Part):
     secret: str | None = None
     reason: str | None = None
     detail: str | None = None
+    counted_from: Utc | None = None
     topic: str | None = None
     partition: int | None = None
     offset: int | None = None
@@ -164,15 +169,20 @@ class ChannelAnswer(Part):
 
 
 class Suggestion(Part):
-    """A value that screening proposes, how sure it is (0 to 1), and why."""
+    """A value that screening proposes, how sure it is (0 to 1), and why.
+
+    `reasons` are kinds, for rules: `claimed`, `phrase`, `word`, `name`, `place`. The words that
+    they stand for are the text's: `why` has them, sealed as the field `screening.<name>`.
+    """
 
     value: str
     confidence: float = Field(ge=0, le=1)
     reasons: tuple[str, ...] = ()
+    why: Sealed | None = None
 
 
 class Similar(Part):
-    """An earlier report that reads like this one."""
+    """An earlier report that reads like this one; no same sender where either is anonymous."""
 
     report_id: ReportId
     same_sender: bool
@@ -189,12 +199,19 @@ class Screening(Part):
 
 
 class ReportReceived(Event):
-    """A report entered the system; the clocks count from `submitted_at`."""
+    """A report entered the system; the clocks count from `submitted_at`.
+
+    `claimed_submitted_at` is what its channel says instead, where it may not decide that.
+    Here and in all events of this stream `message_id` is a keyed hash of the channel's own id, and
+    `sender` one of who writes, said only where the reporter is not anonymous.
+    """
 
     tracking_number: str
     channel: ChannelName
     message_id: str
     submitted_at: Utc
+    claimed_submitted_at: Utc | None = None
+    backdating_reason: Sealed | None = None
     report_class: ReportClass | None = None
     category_id: CategoryId | None = None
     institution: InstitutionCode | None = None
@@ -724,6 +741,8 @@ class ReportView(Part):
     tracking_number: str
     channel: ChannelName
     submitted_at: Utc
+    claimed_submitted_at: Utc | None = None
+    backdating_reason: str | None = None
     title: str | None = None
     body: str | None = None
     place: str | None = None

@@ -10,13 +10,21 @@ from pydantic import BaseModel
 
 from shared.clock import Clock
 from shared.decision import Cause, Unreadable
-from shared.envelope import Poison, Record, id_hash, outside_id, parse, text, type_table
+from shared.envelope import (
+    Poison,
+    Record,
+    id_hash,
+    outside_id,
+    parse,
+    text,
+    type_table,
+)
 from shared.events import RegistryChange
 from shared.fetching import Span, UnreadBatch
 from shared.lanes import lane_case
-from shared.parking import Parking, Replay, replay_of
+from shared.parking import Parking, Replay, replay_of, sealed_correlation
 from shared.texts import message_id_fault
-from shared.topics import READS, RECORD_BYTES_MAX, REPLAYS, Stream
+from shared.topics import OUTBOX, READS, RECORD_BYTES_MAX, REPLAYS, Stream
 from shared.vault import SealBroken
 
 _REPLAYS: Final = REPLAYS.topic()
@@ -183,7 +191,7 @@ class Reader:
         cause = self._cause(
             record,
             outside_id(record.topic, own, record.value or b""),
-            {**headers, **_travelling(headers)},
+            self._travelling(headers, stream, speaker),
             message_id=message_id,
             speaker=speaker,
         )
@@ -219,20 +227,26 @@ class Reader:
                     known = self._speakers[topic] = stream, match.group(1)
         return known
 
+    def _travelling(
+        self, headers: Mapping[str, bytes], stream: Stream, speaker: str
+    ) -> dict[str, bytes]:
+        """Return a sender's headers as far as they go behind the door: its type, and hardly more.
+
+        Every later event carries what passes here, to other institutions too. A session, a trace or
+        an address in it would name who wants to be unknown, so a channel's stay at the door, and
+        the report's id joins its events. An institution is told by its own correlation id which
+        entries come of its commands: it goes sealed to the way out, which shows it to nobody
+        else.
+        """
+        passed = {"ce_type": headers.get("ce_type", b"")}
+        own = text(headers.get("correlationid"))
+        if stream is OUTBOX and message_id_fault(own) is None:
+            sealed = sealed_correlation(speaker, own, self.parking.seal)
+            passed["correlationid"] = sealed.encode()
+        return passed
+
 
 def _bytes_of(record: Record) -> int:
     """Return a record's size; compressed, it may be larger than what the broker takes."""
     headers = sum(len(name) + len(value or b"") for name, value in record.headers)
     return len(record.key or b"") + len(record.value or b"") + headers
-
-
-def _travelling(headers: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the sender's headers that every later event of its message carries, if they may.
-
-    They are the sender's own words and are copied without end, so they are held to what an id may
-    be; one that may not is left out, since it takes nothing from what the message says.
-    """
-    return {
-        name: b"" if message_id_fault(text(headers.get(name))) else headers[name]
-        for name in ("correlationid", "traceparent")
-    }

@@ -1,6 +1,5 @@
 """From decisions to records: the stream, the partition, the id, the headers, and the size."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -9,9 +8,15 @@ from pydantic import BaseModel
 
 from shared import topics
 from shared.decision import Decision
-from shared.envelope import Outbound, Record, derive_id, encode, event_headers
+from shared.envelope import (
+    Outbound,
+    Record,
+    derive_id,
+    encode,
+    event_headers,
+)
 from shared.events import ChannelAnswer, InboxEntry
-from shared.parking import ORIGINAL
+from shared.parking import ORIGINAL, SEALED_HEADERS, Seal, correlation_for, sealed_headers
 
 if TYPE_CHECKING:
     from shared.inbound import Inbound
@@ -37,7 +42,7 @@ class Writer:
     """Writes what one stage says."""
 
     def __init__(
-        self, stage: str, *, is_door: bool, seal: Callable[[bytes, str, int, int], bytes]
+        self, stage: str, *, is_door: bool, seal: Seal, unseal: Seal | None = None
     ) -> None:
         self._stage = stage
         self._is_door = is_door
@@ -46,6 +51,7 @@ class Writer:
         self._topic = self._stream.topic()
         self._source = f"/lapor/{stage}"
         self._seal = seal
+        self._unseal = unseal
 
     def write(
         self, decision: Decision[object], inbound: "Inbound", sequence: int
@@ -66,6 +72,9 @@ class Writer:
             if len(value) > EVENT_BYTES_MAX:
                 raise TooLarge(f"{event_type}: {len(value)} bytes of at most {EVENT_BYTES_MAX}")
             sequence += 1
+            correlation_id = cause.correlation_id
+            if isinstance(outgoing.event, InboxEntry):
+                correlation_id = self._own_correlation(outgoing.event, correlation_id)
             headers = event_headers(
                 event_id=derive_id(self._stage, cause.id, cause.now, event_type, number),
                 event_type=event_type,
@@ -73,19 +82,25 @@ class Writer:
                 subject=inbound.report_id,
                 time=inbound.cause.now,
                 causation_id=cause.id,
-                correlation_id=cause.correlation_id or inbound.report_id,
+                correlation_id=correlation_id or inbound.report_id,
                 sequence=sequence,
                 traceparent=cause.traceparent,
             )
             written.append(Outbound(topic, partition, key or b"", value, headers))
         return written
 
+    def _own_correlation(self, entry: InboxEntry, correlation_id: str) -> str:
+        if self._unseal is None:
+            return ""
+        return correlation_for(entry.institution, correlation_id, self._unseal)
+
     def dead_letter(
         self, record: Record, reason: str, detail: str, report_id: str = ""
     ) -> Outbound:
         """Return a record as a dead letter: its bytes sealed, its place and the reason beside.
 
-        `report_id` is the case that it was decided for, if it came so far.
+        `report_id` is the case that it was decided for, if it came so far. What a sender at a door
+        wrote into its key and headers may name a person: those headers are sealed as the value is.
         """
         place = f"{record.topic}/{record.partition}/{record.offset}"
         when = datetime.fromtimestamp(record.timestamp / 1000, UTC)
@@ -104,12 +119,17 @@ class Writer:
             "offset": b"%d" % record.offset,
             "time": when.isoformat().encode(),
         }
-        kept = [(f"{ORIGINAL}{n}", v or b"") for n, v in record.headers if n in _KEPT][:10]
+        place_of = record.topic, record.partition, record.offset
+        kept = [(n, v or b"") for n, v in record.headers if n in _KEPT][:10]
+        if self._is_door:
+            kept = [(SEALED_HEADERS, sealed_headers(kept, place_of, self._seal))]
+        else:
+            kept = [(f"{ORIGINAL}{n}", v) for n, v in kept]
         return Outbound(
             stream.topic(),
             record.partition % stream.partitions,
-            (record.key or b"")[:256],
-            self._seal(record.value or b"", record.topic, record.partition, record.offset),
+            report_id.encode() if self._is_door else (record.key or b"")[:256],
+            self._seal(record.value or b"", *place_of),
             [*said.items(), *kept],
         )
 

@@ -5,6 +5,7 @@ report is parked in the case, sealed, in order (law 4). A replay is the dead let
 stage in `lapor.replays.v1`, to be decided again as it was, edited, or let go.
 """
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +15,17 @@ import msgpack
 
 from shared import topics
 from shared.envelope import Headers, Outbound, Poison, Record, derive_id, text
+from shared.vault import SealBroken
 
 Action = Literal["retry", "edit", "discard", "accept"]
 """`accept`: decide, though after a restore the world has read otherwise; that stays said."""
 Seal = Callable[[bytes, str, int, int], bytes]
 ORIGINAL = "original."
 """Begins the name of a header that the original record had."""
+SEALED_HEADERS = "original"
+"""A header with all of those of a record at a door, where they are the sender's own words."""
+_CORRELATION = "#correlation/"
+_HEADERS = "#headers"  # they are bound to a place of their own: no topic has such a name
 
 
 class Kept(NamedTuple):
@@ -86,6 +92,45 @@ class Replay(NamedTuple):
     report_id: str
 
 
+def sealed_headers(headers: Headers, place: tuple[str, int, int], seal: Seal) -> bytes:
+    """Seal headers for the place of their record, apart from its value."""
+    topic, partition, offset = place
+    return seal(msgpack.packb([list(h) for h in headers]), topic + _HEADERS, partition, offset)
+
+
+def headers_of_original(headers: Headers, place: tuple[str, int, int], unseal: Seal) -> Headers:
+    """Return what a letter or replay kept of its record's headers.
+
+    Raises:
+        SealBroken: they belong to another place or key.
+    """
+    kept = [(n.removeprefix(ORIGINAL), v) for n, v in headers if n.startswith(ORIGINAL)]
+    sealed = dict(headers).get(SEALED_HEADERS)
+    if sealed:
+        topic, partition, offset = place
+        packed = unseal(sealed, topic + _HEADERS, partition, offset)
+        kept += [(name, bytes(value)) for name, value in msgpack.unpackb(packed)]
+    return kept
+
+
+def sealed_correlation(institution: str, own: str, seal: Seal) -> str:
+    """Write an institution's own correlation id for the streams behind the doors."""
+    sealed = seal(own.encode(), _CORRELATION + institution, 0, 0)
+    return f"{institution}/{base64.urlsafe_b64encode(sealed).decode()}"
+
+
+def correlation_for(institution: str, correlation_id: str, unseal: Seal) -> str:
+    """Return a correlation id as this institution may see it: its own, or none."""
+    whose, _, sealed = correlation_id.partition("/")
+    if whose != institution or not sealed:
+        return ""
+    try:
+        opened = unseal(base64.urlsafe_b64decode(sealed), _CORRELATION + institution, 0, 0)
+    except (SealBroken, ValueError):  # of another key, or from before it was sealed
+        return ""
+    return opened.decode("utf-8", "replace")
+
+
 def replay_of(headers: Headers, key: bytes | None, sealed: bytes, unseal: Seal) -> Replay:
     """Read a replay: the headers of a dead letter with `action` beside them.
 
@@ -103,7 +148,7 @@ def replay_of(headers: Headers, key: bytes | None, sealed: bytes, unseal: Seal) 
         raise Poison("invalid_replay", "topic, partition, offset or time") from wrong
     original = Kept(
         *place, round(at.timestamp() * 1000), key, unseal(sealed, *place),
-        [(name.removeprefix(ORIGINAL), v) for name, v in headers if name.startswith(ORIGINAL)],
+        list(headers_of_original(headers, place, unseal)),
     )  # fmt: skip
     return Replay(action, original, text(said.get("report")))  # type: ignore[arg-type]
 

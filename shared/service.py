@@ -190,7 +190,12 @@ class Service:
                 Parking(key.seal_bytes, key.open_bytes),
                 self.stage.identify,
             ),
-            writer=Writer(self.stage.name, is_door=self.stage.is_door, seal=key.seal_bytes),
+            writer=Writer(
+                self.stage.name,
+                is_door=self.stage.is_door,
+                seal=key.seal_bytes,
+                unseal=key.open_bytes,
+            ),
             meters=self.meters,
             logger=self.logger,
             limits=Limits(

@@ -7,7 +7,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """The settings every stage has; each default works for the local stack."""
 
-    model_config = SettingsConfigDict(env_prefix="LAPOR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LAPOR_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     kafka: str = "127.0.0.1:9092"
     """host:port of a broker; of a cluster several, by comma."""

@@ -1,8 +1,8 @@
 """Report ids and the tracking numbers people read, type and dictate.
 
-A report id is 60 bits of a hash written in 12 characters of Crockford's base32; a tracking number
-is that id with Crockford's check character (modulo 37), which finds every wrong single character
-and every swap of two neighbours (37 is prime and larger than 32).
+A report id is 60 bits of a keyed hash in 12 characters of Crockford's base32; a tracking number is
+that id with Crockford's check character (modulo 37), which finds every wrong single character and
+every swap of two neighbours (37 is prime and larger than 32).
 """
 
 import re
@@ -32,13 +32,23 @@ class TrackingNumberInvalid(ValueError):  # noqa: N818 - named for what is true,
         self.fault: Final = fault
 
 
-def report_id(channel: str, message_id: str) -> str:
+def report_id(key: bytes, channel: str, message_id: str) -> str:
     """Derive the one report id of a channel's message: sent twice, it is the same report.
 
-    The parts are hashed with their lengths, so ("a", "bc") and ("ab", "c") differ.
+    `key` is the installation's (`Vault.report_id`): channels count their tickets, and whoever could
+    compute ids from ticket numbers would know every tracking number. The parts are hashed with
+    their lengths, so ("a", "bc") and ("ab", "c") differ.
     """
-    digest = blake2b(digest_size=8, person=b"lapor/report-id")
-    for part in (channel, message_id):
+    return _id_of(blake2b(digest_size=8, person=b"lapor/report-id", key=key), channel, message_id)
+
+
+def record_id(cause_id: str) -> str:
+    """Return the id of a record at a door that names no report; no secret, and no report's."""
+    return _id_of(blake2b(digest_size=8, person=b"lapor/record-id"), cause_id)
+
+
+def _id_of(digest: blake2b, *parts: str) -> str:
+    for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(4, "big"))
         digest.update(encoded)

@@ -27,7 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.phones import international
-from shared.tracking import encode, normalised
+from shared.tracking import encode, normalised, report_id
 
 MASTER_KEY_VARIABLE: Final = "LAPOR_MASTER_KEY"
 DEAD_LETTER_KEY_VARIABLE: Final = "LAPOR_DEAD_LETTER_KEY"
@@ -107,7 +107,7 @@ class Vault:
     names its master key, so rotation is: put the new key first, rewrap, drop the old one.
     """
 
-    __slots__ = ("_current", "_masters", "_sender_key")
+    __slots__ = ("_current", "_id_key", "_masters", "_message_key", "_sender_key")
 
     def __init__(self, master_key: bytes, *retired: bytes) -> None:
         for key in (master_key, *retired):
@@ -117,9 +117,14 @@ class Vault:
             master_id(key): AESGCM(_derived(key, b"wrap")) for key in (master_key, *retired)
         }
         self._current = master_id(master_key)
-        # The oldest key hashes senders, so a rotation does not make known senders unknown; an
-        # installation that drops it accepts that earlier reports are then matched by secret only.
-        self._sender_key = _derived((master_key, *retired)[-1], b"sender")
+        # The oldest key hashes senders and names reports, so a rotation makes neither known senders
+        # unknown nor one submission two reports. An installation that drops it accepts that earlier
+        # reports are then matched by secret only, and that a submission sent again across that
+        # moment is another report.
+        oldest = (master_key, *retired)[-1]
+        self._sender_key = _derived(oldest, b"sender")
+        self._id_key = _derived(oldest, b"report-id")
+        self._message_key = _derived(oldest, b"message-id")
 
     def __repr__(self) -> str:
         return f"Vault(master_id={self._current.hex()!r}, keys={len(self._masters)})"
@@ -181,6 +186,21 @@ class Vault:
         """Hash any text under a key of this installation; 32 hexadecimal characters."""
         plain = text.encode("utf-8", "surrogatepass")
         return hmac.new(self._sender_key, plain, "sha256").hexdigest()[:32]
+
+    def report_id(self, channel: str, message_id: str) -> str:
+        """Derive the report id of a channel's message, which nobody without this key can foretell.
+
+        It never changes: rotation keeps the oldest master key, from which it is derived.
+        """
+        return report_id(self._id_key, channel, message_id)
+
+    def message_digest(self, channel: str, message_id: str) -> str:
+        """Hash a channel's own message id, for all who need to know it again and not to read it.
+
+        32 hexadecimal characters. Gateways write phone numbers into their ids.
+        """
+        bound_to = _joined(b"message", channel, message_id)
+        return hmac.new(self._message_key, bound_to, "sha256").hexdigest()[:32]
 
     def _wrap(self, key: bytes, report_id: str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)

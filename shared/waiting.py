@@ -18,7 +18,7 @@ COMMANDS_MAX: Final = 20  # of one report, and as many words; a guess far above 
 W = TypeVar("W", bound=BaseModel)
 
 
-class Waiting(BaseModel, frozen=True):
+class Waiting(BaseModel, frozen=True, hide_input_in_errors=True):
     """An event that came before what it is about: kept in the case, decided when that arrives.
 
     Stored with its cause, so that its answer names it and not the record that released it.
@@ -79,7 +79,7 @@ class Waiting(BaseModel, frozen=True):
 class WaitingCase(BaseModel):
     """A case that can keep what came early; `alarm_at` (UTC) ends the longest wait of a command."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     waiting: tuple[Waiting, ...] = ()
     alarm_at: datetime | None = None

@@ -19,7 +19,8 @@ from deploy.cli.orders import command_named, options, order, usage
 from deploy.cli.reaching import Trouble, kafka_address, run
 from deploy.cli.saying import err, troubles_told
 from deploy.cli.showing import Screen, size_of
-from deploy.cli.words import plain, why, why_not_sent
+from deploy.cli.terminal import plain
+from deploy.cli.words import why, why_not_sent
 from shared import tracking
 from shared.envelope import text
 from shared.events import InboxEntry

@@ -1,6 +1,5 @@
 """What `publish` of a calendar and of a policy do alike: check, show what would move, or do it."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +22,7 @@ from deploy.cli.publishing import (
 from deploy.cli.reaching import kafka_address, run
 from deploy.cli.saying import err, out, troubles_told
 from deploy.cli.showing import Screen
+from deploy.cli.terminal import write_json
 from deploy.cli.words import columns, deadline
 from shared.events import CalendarAmended, PolicyChanged
 from shared.registry import Change, Registry, load
@@ -72,7 +72,7 @@ async def _amend(read: Callable[[Registry], Event], wanted: Wanted, kafka: str, 
                 found = await preview(pool, files, Change(event=event, seen_at=now), advance)
     if wanted.as_json:
         said: dict[str, Any] = {"version": event.version, "published": is_repeated}
-        print(json.dumps(said | found.as_dict(), ensure_ascii=False, indent=2))
+        write_json(said | found.as_dict(), indent=2)
         return
     for line in [*about(event), *verdict(found, moves_open=moves_open)]:
         out.print(Text(line), soft_wrap=True)
@@ -94,7 +94,7 @@ async def _follow(
                 done = await follow(pool, event.version, screen)
     if wanted.as_json:
         asked = done.asked if done else 0
-        print(json.dumps({"version": event.version, "published": True, "recomputed": asked}))
+        write_json({"version": event.version, "published": True, "recomputed": asked})
     elif done:
         out.print(Text(f"Reports asked to reckon again: {done.asked:,}."), soft_wrap=True)
     else:

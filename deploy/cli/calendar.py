@@ -1,6 +1,5 @@
 """`lapor calendar show`, `diff`, `import` and `publish`: decrees as versions of a calendar."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from deploy.cli.provisional import Expected, as_toml, expected, refuse_decided
 from deploy.cli.publishing import published
 from deploy.cli.reaching import Trouble, kafka_address, run
 from deploy.cli.saying import err, out, troubles_told
+from deploy.cli.terminal import write_json, write_text
 from deploy.local.errors import LocalStackError
 from shared.calendar import YEARS
 from shared.registry import NATIONAL, Registry, load
@@ -57,7 +57,7 @@ def show(
         shown = _shown(_registry(files_only=files), what, at)
     chosen = year or (at.astimezone(shown.calendar.zone) if isinstance(at, datetime) else at).year
     if as_json:
-        print(json.dumps(as_dict(shown, chosen), ensure_ascii=False, indent=2))
+        write_json(as_dict(shown, chosen), indent=2)
     else:
         _print(show_lines(shown, chosen))
 
@@ -125,7 +125,7 @@ def diff(
         chain, counts = _versions(_registry(files_only=files), (before, after))
     difference = Difference.of(chain, *counts)
     if as_json:
-        print(json.dumps(difference.as_dict(), ensure_ascii=False, indent=2))
+        write_json(difference.as_dict(), indent=2)
     else:
         _print(difference.lines())
 
@@ -178,7 +178,7 @@ def import_(
         if into is not None:
             _write(into, text)
     if into is None:
-        print(text, end="")
+        write_text(text)
     _tell_made(found, chain, into)
 
 

@@ -1,6 +1,5 @@
 """`lapor case show`: one report's timeline across all streams."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from deploy.cli.saying import out, troubles_told
 from deploy.cli.scanning import bounds_of, scan
 from deploy.cli.showing import Screen
 from deploy.cli.standing import Standing, last_promised, standing
+from deploy.cli.terminal import write_json
 from deploy.cli.timeline import STREAMS, Entry, timeline, unsealed
 from deploy.cli.words import columns, deadline, moment
 from shared import tracking
@@ -69,7 +69,7 @@ def show(
     names = Names()
     now = standing(entries, names)
     if as_json:
-        print(json.dumps(as_dict(report_id, entries, now), ensure_ascii=False, indent=2))
+        write_json(as_dict(report_id, entries, now), indent=2)
         return
     _print_standing(report_id, now, names)
     _print_timeline(entries, now, names, verbose=verbose)

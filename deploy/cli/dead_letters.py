@@ -1,6 +1,5 @@
 """`lapor dead-letters list`, `show`, `edit`, `replay` and `discard`: what no stage could decide."""
 
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from deploy.cli.reaching import Trouble, kafka_address, run
 from deploy.cli.replaying import Word
 from deploy.cli.saying import err, out, troubles_told
 from deploy.cli.showing import Screen
-from deploy.cli.words import plain
+from deploy.cli.terminal import plain, write_json
 from shared.topics import READS, RECORD_BYTES_MAX
 
 SHOWN_MAX: Final = 20  # letters that a dry run names
@@ -91,12 +90,12 @@ def show(
     record, original, last = run(_opened(letter, is_needed=raw))
     now = datetime.now(UTC)
     if raw:
-        sys.stdout.buffer.write(original or b"")
+        _write_raw(original or b"")
     elif as_json:
         said = letter_pages.as_dict(letter, found, now)
         headers = {
             name: value.decode("utf-8", "replace")
-            for name, value in letter_bytes.original_headers(record)
+            for name, value in letter_bytes.original_headers(letter, record)
         }
         in_hex = None if original is None else original.hex()
         _print_json({**said, "headers": headers, "bytes_hex": in_hex})
@@ -108,6 +107,16 @@ def show(
             _print(letter_pages.byte_lines(original, "The record as it came"))
         if last is not None and last != original:
             _print(letter_pages.byte_lines(last, "As edited, and failed again"))
+
+
+def _write_raw(value: bytes) -> None:
+    with troubles_told():
+        if sys.stdout.isatty():
+            raise Trouble(
+                "A terminal would obey what is in these bytes.",
+                "Write them to a file: lapor dead-letters show ID --raw > FILE",
+            )
+    sys.stdout.buffer.write(value)
 
 
 async def _opened(letter: Letter, *, is_needed: bool) -> tuple[Any, bytes | None, bytes | None]:
@@ -362,4 +371,4 @@ def _print(lines: Any) -> None:
 
 
 def _print_json(said: dict[str, Any]) -> None:
-    print(json.dumps(said, ensure_ascii=False, indent=2))
+    write_json(said, indent=2)

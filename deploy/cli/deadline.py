@@ -11,6 +11,7 @@ from uuid import uuid4
 import typer
 
 from deploy.cli.lines import CHUNK_BYTES, LINE_BYTES_MAX, parse
+from deploy.cli.terminal import write_written
 from shared.compute import Reader, Timetables
 from shared.registry import load
 
@@ -51,7 +52,7 @@ def compute(
     for lines in _chunks(file.fileno()):
         answers = [answering.answer(number, raw) for number, raw in lines]
         errors += sum("error" in answer for answer in answers)
-        sys.stdout.write(written(answers))
+        write_written(written(answers))
         sys.stdout.flush()  # whoever sent a few lines and waits gets their answers
     raise typer.Exit(1 if errors else 0)
 

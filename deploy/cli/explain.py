@@ -1,6 +1,5 @@
 """`lapor deadline explain` and `verify`: why a date is the date it is, and whether that holds."""
 
-import json
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +14,7 @@ from deploy.cli.names import Names
 from deploy.cli.reaching import Trouble, run
 from deploy.cli.saying import out, troubles_told
 from deploy.cli.showing import Screen
+from deploy.cli.terminal import write_json
 from deploy.cli.verifying import Looked, Progress, look, verify_all
 from services.sla_monitor.explain import Published, explain
 from services.sla_monitor.explanation import Explanation
@@ -65,7 +65,7 @@ def explained(
             )
     told = _explanation(looked, where, clock)
     if as_json:
-        print(json.dumps(_document(report_id, told, looked, verify=verify), ensure_ascii=False))
+        write_json(_document(report_id, told, looked, verify=verify))
     else:
         _print(report_id, told, looked, verify=verify)
     raise typer.Exit(1 if looked.differences else 0)
@@ -93,7 +93,7 @@ def verified(
     )
     if as_json:
         document = {"reports": count, "differences": [each.model_dump() for each in found]}
-        print(json.dumps(document, ensure_ascii=False))
+        write_json(document)
     else:
         _print_found(count, found)
     raise typer.Exit(1 if found else 0)

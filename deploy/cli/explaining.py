@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from deploy.cli.names import Names
-from deploy.cli.words import columns, plain
+from deploy.cli.terminal import plain
+from deploy.cli.words import columns
 from services.sla_monitor.explanation import (
     Day,
     Explanation,

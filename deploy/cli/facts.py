@@ -6,8 +6,9 @@ Codes have their names beside them; what is sealed stays sealed.
 from collections.abc import Iterator
 
 from deploy.cli.names import Names
+from deploy.cli.terminal import plain
 from deploy.cli.timeline import Entry
-from deploy.cli.words import deadline, plain, why
+from deploy.cli.words import deadline, why
 from shared import events as e
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.cli.terminal import write_line
 from deploy.local.processes import last_lines
 
 POLL_SECONDS = 0.2
@@ -46,4 +47,4 @@ def _show_new(name: str, path: Path, position: int, count: int) -> int:
 
 
 def _show(name: str, line: str, count: int) -> None:
-    print(f"{name:<24}| {line}" if count > 1 else line, flush=True)
+    write_line(f"{name:<24}| {line}" if count > 1 else line)

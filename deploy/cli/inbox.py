@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from deploy.cli.names import Names
-from deploy.cli.words import deadline, plain, why
+from deploy.cli.terminal import plain
+from deploy.cli.words import deadline, why
 from shared import events as e
 from shared import tracking
 from shared.registry import NATIONAL
@@ -78,7 +79,7 @@ def lines(entry: e.InboxEntry, names: Names) -> Iterator[str]:
     if entry.entry in REFUSALS and entry.reason:
         yield f"{entry.reason}: {why(entry.reason, entry.text)}"
     elif entry.text:
-        yield plain(entry.text).replace("\n", " ")
+        yield plain(entry.text.replace("\n", " "))
     commands = next_commands(entry)
     if commands:
         yield f"→ answer with {' or '.join(command.__name__ for command in commands)}"
@@ -106,7 +107,7 @@ def _report(report: e.ReportView, names: Names) -> Iterator[str]:
     if report.title:
         yield plain(report.title)
     if report.body:
-        yield plain(report.body).replace("\n", " ")
+        yield plain(report.body.replace("\n", " "))
     flags = ("anonim" if report.anonymous else "", "rahasia" if report.confidential else "")
     yield ", ".join(
         filter(

@@ -9,12 +9,12 @@ from typing import Final
 
 from deploy.cli.letters import Letter
 from deploy.cli.reaching import Trouble
-from deploy.cli.words import plain
+from deploy.cli.terminal import plain
 from shared.clock import Clock
 from shared.decision import Unreadable
 from shared.envelope import Record
 from shared.inbound import DeadLetter, Inbound, Reader
-from shared.parking import ORIGINAL, Kept, Parking
+from shared.parking import SEALED_HEADERS, Kept, Parking, headers_of_original
 from shared.topics import READS
 from shared.vault import DEAD_LETTER_KEY_VARIABLE, DeadLetterKey, KeyUnusable, SealBroken
 
@@ -66,9 +66,14 @@ def opened(letter: Letter, record: Record, key: DeadLetterKey) -> bytes:
         ) from None
 
 
-def original_headers(record: Record) -> list[tuple[str, bytes]]:
-    """Return what a letter kept of its record's headers."""
-    return [(n.removeprefix(ORIGINAL), v) for n, v in record.headers if n.startswith(ORIGINAL)]
+def original_headers(letter: Letter, record: Record) -> list[tuple[str, bytes]]:
+    """Return what a letter kept of its record's headers; those of a door only with the key."""
+    place = letter.topic, letter.partition, letter.offset
+    try:
+        return list(headers_of_original(record.headers, place, dead_letter_key().open_bytes))
+    except (Trouble, SealBroken):
+        clear = [(n, v) for n, v in record.headers if n != SEALED_HEADERS]
+        return list(headers_of_original(clear, place, lambda sealed, *_: sealed))
 
 
 def fault(letter: Letter, record: Record, value: bytes) -> str:
@@ -85,7 +90,7 @@ def fault(letter: Letter, record: Record, value: bytes) -> str:
     )
     when = round(letter.time.timestamp() * 1000)
     place = letter.topic, letter.partition, letter.offset
-    tried = Kept(*place, when, record.key, value, original_headers(record))
+    tried = Kept(*place, when, record.key, value, original_headers(letter, record))
     match reader.read([tried]):
         case [DeadLetter(reason=reason, detail=detail)]:
             return f"{reason}: {detail}" if detail else reason

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from deploy.cli.letter_bytes import SHOWN_BYTES_MAX, hexadecimal, original_headers
 from deploy.cli.letters import Letter, Letters, State, counts
-from deploy.cli.words import columns, plain
+from deploy.cli.terminal import plain
+from deploy.cli.words import columns
 from shared.envelope import Record, text
 from shared.topics import DEAD_LETTERS
 from shared.tracking import is_report_id, tracking_number
@@ -49,7 +50,7 @@ def letter_lines(
             plain(x.reason),
             plain(x.place),
             plain(x.report) or "-",
-            plain(x.detail).replace("\n", " ") or "-",
+            plain(x.detail.replace("\n", " ")) or "-",
         )
         for x in letters
     ]
@@ -114,7 +115,7 @@ def page(letter: Letter, record: Record, now: datetime) -> Iterator[str]:
             ("key", plain(text(record.key)) or "-"),
         ]
     )
-    for name, value in original_headers(record):
+    for name, value in original_headers(letter, record):
         yield f"{plain(name)}: {plain(text(value))}"
     for asked in letter.asked:
         why = f": {plain(asked.why)}" if asked.why else ""
@@ -126,7 +127,7 @@ def byte_lines(value: bytes, called: str) -> Iterator[str]:
     shown = value[:SHOWN_BYTES_MAX]
     more = len(value) - len(shown)
     yield f"{called}, {len(value):,} bytes:"
-    yield plain(shown.decode("utf-8", "backslashreplace"))
+    yield from map(plain, shown.decode("utf-8", "backslashreplace").split("\n"))
     yield from hexadecimal(shown)
     if more:
         yield f"… and {more:,} bytes more: show --raw writes all of them"

@@ -61,7 +61,7 @@ async def _some(consumer: AIOKafkaConsumer, left: int | None) -> list[ConsumerRe
     return [record for records in found for record in records]
 
 
-def _said(record: ConsumerRecord, names: Names) -> tuple[dict[str, Any], str, str]:
+def _said(record: ConsumerRecord, names: Names) -> tuple[dict[str, Any], str | list[str], str]:
     """Return an entry for programs, for people, and its colour."""
     place = place_of(record)
     entry = entry_of(record)
@@ -69,7 +69,7 @@ def _said(record: ConsumerRecord, names: Names) -> tuple[dict[str, Any], str, st
         return place, f"an entry that this version cannot read, at offset {record.offset}", "red"
     head, *below = lines(entry, names)
     at = moment(_time(place["time"], record), names.zone(entry.institution))
-    shown = "\n".join([f"{at}  {head}", *(f"    {line}" for line in below)])
+    shown = [f"{at}  {head}", *(f"    {line}" for line in below)]
     return entry.model_dump(mode="json", exclude_none=True) | place, shown, _colour(entry)
 
 

@@ -1,6 +1,5 @@
 """`lapor restored STAGE`: after its database was restored or lost, decide again and compare."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -14,6 +13,7 @@ from deploy.cli.database import postgres_address, stage_pool
 from deploy.cli.reaching import Trouble, kafka_address, run
 from deploy.cli.saying import err, out, troubles_told
 from deploy.cli.showing import Screen
+from deploy.cli.terminal import write_json
 from deploy.cli.words import columns
 from shared.lanes import Kind
 from shared.topics import READS
@@ -56,7 +56,7 @@ def restored(
     with Screen("Reading what it said", None, as_json=as_json) as screen:
         found, compared = run(_work(kafka, postgres, stage, screen, yes=yes, loss=accept_loss))
     if as_json:
-        print(json.dumps(as_dict(found, compared), indent=2))
+        write_json(as_dict(found, compared), indent=2)
         return
     for line in page(found):
         out.print(Text(line), soft_wrap=True)

@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterator
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from deploy.cli.terminal import Terminal
 from deploy.local.errors import LocalStackError
 
-out = Console(highlight=False)
-err = Console(highlight=False, stderr=True)
+out = Terminal(highlight=False)
+err = Terminal(highlight=False, stderr=True)
 
 
 @contextlib.contextmanager

@@ -1,15 +1,16 @@
 """Results on standard output, progress on standard error; each may be a terminal or not."""
 
-import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Final, Self
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from deploy.cli.saying import err, out
+from deploy.cli.terminal import write_json
 
 BAR_AFTER_SECONDS: Final = 1.0  # what is done sooner needs no bar
 
@@ -33,14 +34,15 @@ class Screen:
             self._bar = None
         sys.stdout.flush()
 
-    def show(self, said: dict[str, Any], text: str, style: str = "") -> None:
-        """Show one result: `said` for programs, `text` for people."""
+    def show(self, said: dict[str, Any], text: str | Sequence[str], style: str = "") -> None:
+        """Show one result: `said` for programs, the line or lines of `text` for people."""
         if self._as_json:
-            print(json.dumps(said, ensure_ascii=False))
-        elif self._bar is not None and out.is_terminal:
-            self._bar.console.print(Text(text, style=style), soft_wrap=True)  # above the bar
-        else:
-            out.print(Text(text, style=style), soft_wrap=True)
+            write_json(said)
+            return
+        is_barred = self._bar is not None and out.is_terminal
+        console = self._bar.console if self._bar is not None and is_barred else out
+        for line in [text] if isinstance(text, str) else text:
+            console.print(Text(line, style=style), soft_wrap=True)  # above the bar, if there is one
 
     def remark(self, text: str) -> None:
         """Tell people something beside the results; programs did not ask."""

@@ -1,6 +1,5 @@
 """`lapor sla replay`: other people's requests, judged by our rules, beside their own verdict."""
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,6 +12,7 @@ from rich.text import Text
 from deploy.cli.reaching import Trouble
 from deploy.cli.saying import err, out, troubles_told
 from deploy.cli.showing import Screen
+from deploy.cli.terminal import write_json
 from deploy.oracle.clock import replay as run
 from deploy.oracle.promises import city
 from deploy.oracle.requests import NotRequests, Request, read
@@ -56,7 +56,7 @@ def replay(
         compared = compare(run(requests, city(_zone(zone)), bar.advance))
     seconds = time.process_time() - began
     if as_json:
-        print(json.dumps(compared.as_dict() | {"cpu_seconds": round(seconds, 2)}, indent=2))
+        write_json(compared.as_dict() | {"cpu_seconds": round(seconds, 2)}, indent=2)
     else:
         _print(compared, seconds)
     raise typer.Exit(0 if compared.is_agreed else 1)

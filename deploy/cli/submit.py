@@ -12,7 +12,8 @@ from deploy.cli.lines import Line, Splitter, lines_of
 from deploy.cli.reaching import Trouble, kafka_address, run
 from deploy.cli.saying import err, troubles_told
 from deploy.cli.showing import Screen, size_of
-from deploy.cli.words import plain, why, why_not_sent
+from deploy.cli.terminal import plain
+from deploy.cli.words import why, why_not_sent
 from shared.envelope import outside_id, text
 from shared.events import ChannelAnswer, SubmitReport
 from shared.speakers import channels

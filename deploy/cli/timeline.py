@@ -71,6 +71,8 @@ def timeline(records: Iterable[Record]) -> list[Entry]:
     for event_id in order:
         headers = {name: text(value) for name, value in first[event_id].headers}
         cause = numbers.get(headers.get("causationid", ""))
+        if cause is not None and cause > len(entries):  # forged: it names itself, or what follows
+            cause = None
         depth = 0 if cause is None else min(entries[cause - 1].depth + 1, DEPTH_MAX)
         entries.append(_entry(len(entries) + 1, first[event_id], headers, cause, depth))
     return entries

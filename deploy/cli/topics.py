@@ -1,6 +1,5 @@
 """`lapor topics list`, `diff` and `apply`: the table of streams, and the cluster beside it."""
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from deploy.cli import provision
 from deploy.cli.provision import Drift
 from deploy.cli.reaching import kafka_address, run
 from deploy.cli.saying import err, out, troubles_told
+from deploy.cli.terminal import write_json
 from deploy.cli.words import columns
 from shared.topics import ANSWERS, DEAD_LETTERS, FOREVER, INBOX, READS, STREAMS, Stream
 
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def list_streams(*, as_json: JSON = False) -> None:
     """Show every stream: who speaks, who reads, what is said, for how long it is kept."""
     if as_json:
-        print(json.dumps([row(stream) for stream in STREAMS], indent=2))
+        write_json([row(stream) for stream in STREAMS], indent=2)
         return
     for stream in STREAMS:
         said = row(stream)
@@ -90,7 +90,7 @@ def diff(*, as_json: JSON = False) -> None:
         bootstrap = kafka_address()
     drifts = run(provision.diff(bootstrap))
     if as_json:
-        print(json.dumps([_as_dict(drift) for drift in drifts], indent=2))
+        write_json([_as_dict(drift) for drift in drifts], indent=2)
     elif drifts:
         _print(drifts)
         if any(drift.can_be_mended for drift in drifts):
@@ -125,7 +125,7 @@ def apply(
     done = [drift for drift in found if drift not in left]
     if as_json:
         said = {"done": [*map(_as_dict, done)], "left": [*map(_as_dict, left)]}
-        print(json.dumps(said, indent=2))
+        write_json(said, indent=2)
     else:
         _tell(done, left)
     raise typer.Exit(1 if left else 0)

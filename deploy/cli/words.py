@@ -1,15 +1,14 @@
-"""How the ways in say things: reasons, times in a zone, and nothing a terminal would obey."""
+"""How the ways in say things: reasons, and times in a zone."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from deploy.cli.lines import LINE_BYTES_MAX
+from deploy.cli.terminal import plain
 from shared.reasons import REASONS
 
-_OBEYED: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _OURS: Final = {  # what the command line itself turns away
     "not_json": "This line is not JSON; correct it and send the file again.",
     "not_an_object": "This line is no JSON object; write one report or command per line.",
@@ -17,11 +16,6 @@ _OURS: Final = {  # what the command line itself turns away
     "no_type": 'Name the command, for example "type": "Accept".',
     "too_large": f"A record holds {LINE_BYTES_MAX:,} bytes; send attachments as links.",
 }
-
-
-def plain(text: str) -> str:
-    """Replace what a terminal would obey or cannot show: control characters, turned directions."""
-    return _OBEYED.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def why_not_sent(reason: str, detail: str) -> str:

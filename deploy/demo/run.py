@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from deploy.cli.monitored import Place
 from deploy.cli.publishing import publish
@@ -35,6 +35,7 @@ from deploy.local.state import Plan
 from shared.clock import Clock
 from shared.events import CalendarAmended
 from shared.registry import NATIONAL, Registry, load
+from shared.vault import Vault
 
 DAY_SECONDS: Final = 86_400
 AFTER_SHARE: Final = 0.15  # of the year that the clock runs on, so that deadlines come to their end
@@ -73,6 +74,16 @@ class Cast:
         """Return the reason that each bad input must be told."""
         every = (*self.bad, *self.bad_commands)
         return {(bad.letter.topic, bad.letter.message_id): bad.reason for bad in every}
+
+    def on(self, vault: Vault) -> Self:
+        """Return it with the report ids of the installation that it plays on."""
+        named = tuple(replace(life, named_by=vault.report_id) for life in self.lives)
+        return replace(
+            self,
+            lives=named,
+            by_report={life.report_id: life for life in named},
+            bad_commands=bad_commands([life for life in named if not life.is_extra]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

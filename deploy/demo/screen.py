@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from deploy.cli.monitored import Place
+from deploy.cli.terminal import Terminal, write_line
 from deploy.demo import export
 from deploy.demo.board import Board
 from deploy.demo.mail import MailServer
@@ -23,6 +24,7 @@ from deploy.local.errors import LocalStackError
 from deploy.local.home import Home, default_cache
 from deploy.local.report import look
 from deploy.local.state import Phase, State
+from shared.vault import Vault
 
 LINE_SECONDS: Final = 5.0
 PLAIN_COLUMNS: Final = 132  # of a log, where no terminal says how wide it is
@@ -34,12 +36,12 @@ Show = Callable[[Board, datetime], None]
 
 def console() -> Console:
     """Return where results are printed."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=PLAIN_COLUMNS)
+    found = Terminal(highlight=False)
+    return found if found.is_terminal else Terminal(highlight=False, width=PLAIN_COLUMNS)
 
 
 out = console()
-err = Console(highlight=False, stderr=True)
+err = Terminal(highlight=False, stderr=True)
 
 
 def demonstrate(home: Home, options: Options, *, keep: bool) -> int:
@@ -82,6 +84,7 @@ def _run(home: Home, options: Options) -> bool:
         prepared = cast(options)
         step = _steps(status.update)
         clock = start(home, default_cache(), step, options, mail.port)
+        prepared = prepared.on(Vault.from_text(home.read_secrets().master_key))
         wait = (clock.real_origin - datetime.now(clock.real_origin.tzinfo)).total_seconds()
     out.print(
         f"Kafka, PostgreSQL and {len(stack.DEFAULT_PLAN.services)} services are ready after "
@@ -129,7 +132,7 @@ def _showing() -> Iterator[Show]:
         nonlocal last
         if time.monotonic() - last >= LINE_SECONDS - BOARD_SECONDS / 2:
             last = time.monotonic()
-            print(board.line(now), flush=True)
+            write_line(board.line(now))
 
     yield line
 

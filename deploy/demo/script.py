@@ -5,10 +5,11 @@ of the institution unless their name says otherwise.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from shared import tracking
@@ -67,6 +68,9 @@ class Pace:
     hour: float  # local time of day at which officers act
 
 
+_unnamed: Final = partial(tracking.report_id, b"no installation")
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
     """One report from its submission to its end, as its parties will act it out."""
@@ -94,11 +98,12 @@ class Life:
     text_seed: str = ""
     duplicate_of: str | None = None  # message id of the report that this one repeats
     is_extra: bool = False  # ours, beside the export
+    named_by: Callable[[str, str], str] = field(default=_unnamed, compare=False, repr=False)
     report_id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Derive the report's id: of channel and message id alone."""
-        object.__setattr__(self, "report_id", tracking.report_id(self.channel, self.message_id))
+        """Derive the report's id as the installation does that the demo plays on."""
+        object.__setattr__(self, "report_id", self.named_by(self.channel, self.message_id))
 
     @property
     def author(self) -> str:

@@ -48,7 +48,7 @@ WORDS: Final[Mapping[type[BaseModel], str]] = {
 class Door(BaseModel):
     """What the door in remembers of a report: the commands it turned away."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     rejected: tuple[str, ...] = ()
 
@@ -69,7 +69,7 @@ def identify(event: BaseModel, cause: Cause) -> str:
     """Return the report that a command names; an id of its own for what cannot be read."""
     if isinstance(event, e.Command):
         return event.report_id
-    return tracking.report_id("", cause.first_id)
+    return tracking.record_id(cause.first_id)
 
 
 def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> Decision[Door]:

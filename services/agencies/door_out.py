@@ -48,7 +48,7 @@ _READ: Final = tuple({event for events in READS["agencies.out"].values() for eve
 class Told(BaseModel):
     """Who has to do with a report, and what whoever gets it next has to be told."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     report: Received | None = None
     holder: str = ""  # whose holding is open

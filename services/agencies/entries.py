@@ -59,11 +59,13 @@ ENTRIES: Final[Mapping[type[BaseModel], Told]] = {
 class Received(BaseModel):
     """What the door keeps of a ReportReceived, words still sealed."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     tracking_number: str
     channel: str
     submitted_at: datetime
+    claimed_submitted_at: datetime | None = None
+    backdating_reason: str | None = None
     report_class: e.ReportClass | None = None
     category_id: str | None = None
     place_code: str | None = None
@@ -88,7 +90,8 @@ class Received(BaseModel):
 
     def without_words(self) -> Self:
         """Return it for a report that nobody will be shown again."""
-        return self.model_copy(update={"content": None, "identity": None})
+        gone = dict.fromkeys(("content", "identity", "backdating_reason"))
+        return self.model_copy(update=gone)
 
 
 def view(report: Received, institution: str, key: ReportKey | None) -> e.ReportView:
@@ -100,6 +103,8 @@ def view(report: Received, institution: str, key: ReportKey | None) -> e.ReportV
         tracking_number=report.tracking_number,
         channel=report.channel,
         submitted_at=report.submitted_at,
+        claimed_submitted_at=report.claimed_submitted_at,
+        backdating_reason=opened(key, "backdating_reason", report.backdating_reason).get("text"),
         title=content.get("title"),
         body=content.get("body"),
         place=content.get("place"),

@@ -1,12 +1,14 @@
 """Composition root of intake."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from faststream.asgi import AsgiFastStream
 
 from services.intake.classifier import Model
+from services.intake.hiding import Names
 from services.intake.rules import decide, identify
 from services.intake.screening import (
     MODEL_PATH,
@@ -47,6 +49,7 @@ def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
         institutions=registry.institutions,
         categories=registry.categories,
         places=registry.places,
+        backdating_days={name: c.backdating_days for name, c in registry.channels.items()},
     )
     knowledge = Knowledge(vault, named, suggester(registry, model))
     return Stage(
@@ -54,7 +57,7 @@ def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
         store=STORE,
         schema=SCHEMA,
         decide=decide,
-        identify=identify,
+        identify=partial(identify, names=Names.of(vault)),
         gather=knowledge.gather,
         more_schemas=vault_store.SCHEMAS,
     )

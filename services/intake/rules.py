@@ -6,7 +6,6 @@ by asking which tracking numbers exist. Only a number that cannot exist (its che
 wrong) is `unknown_tracking_number`, which anybody can compute.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,9 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from services.intake.backdating import counted, reason_of
 from services.intake.duplicates import Fingerprint
+from services.intake.hiding import Names, content_of, sealed, sealed_words, unnamed
 from services.intake.reporter import identity_of
 from services.intake.validation import Named, submission_fault
 from shared import events as e
@@ -35,14 +36,20 @@ class Submission(BaseModel):
     A case that received nothing stands for a report id under which something was turned away.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     received: bool = False
     channel: str = ""
     message_id: str = ""
     senders: tuple[str, ...] = ()
+    anonymous: bool = False
     fingerprint: Fingerprint | None = None
     refused: tuple[str, ...] = ()
+
+    @property
+    def sender(self) -> str | None:
+        """By whom later reports may be told to be of the same person; none of the anonymous."""
+        return self.senders[0] if self.senders and not self.anonymous else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Known:
     A report without key in `keys` is unknown, or was erased.
     """
 
+    names: Names
     keys: Mapping[str, ReportKey] = field(default_factory=dict)
     named: Named = field(default_factory=Named)
     senders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -82,19 +90,18 @@ _TOLD_AS: Final[Mapping[type[e.ReporterMessage], _Words]] = {
 }
 
 
-def identify(event: BaseModel, cause: Cause) -> str:
+def identify(event: BaseModel, cause: Cause, names: Names) -> str:
     """Return the report that a record is about; of its own where it names none that can be read.
 
-    A report's id is of (channel, message id): sent twice, it is the same report. No channel has
-    an empty name, so a record's own id is never a report's.
+    A report's id is of (channel, message id): sent twice, it is the same report.
     """
     if isinstance(event, e.SubmitReport) and cause.message_id:
-        return tracking.report_id(cause.speaker, cause.message_id)
+        return names.report_id(cause.speaker, cause.message_id)
     if isinstance(event, e.ReporterMessage):
         named = _named_report(event)
         if named is not None:
             return named
-    return tracking.report_id("", cause.first_id)
+    return tracking.record_id(cause.first_id)
 
 
 def is_sound(event: BaseModel, cause: Cause, named: Named) -> bool:
@@ -110,13 +117,19 @@ def decide(
     case: Submission | None, event: BaseModel, cause: Cause, known: Known
 ) -> Decision[Submission]:
     """Take a report or a reporter's word in, or say why not; one answer to each message."""
+    return unnamed(_decide(case, event, cause, known), cause, known.names)
+
+
+def _decide(
+    case: Submission | None, event: BaseModel, cause: Cause, known: Known
+) -> Decision[Submission]:
     match event:
         case e.SubmitReport():
             return _submission(case, event, cause, known)
         case e.ReporterMessage():
             return _message(case, event, cause, known)
         case Unreadable():
-            return _unreadable(case, event, cause)
+            return _unreadable(case, event, cause, known)
     return decided(case)
 
 
@@ -126,11 +139,12 @@ def decide(
 def _submission(
     case: Submission | None, event: e.SubmitReport, cause: Cause, known: Known
 ) -> Decision[Submission]:
-    report_id = identify(event, cause)
+    report_id = identify(event, cause, known.names)
     key = known.keys.get(report_id)
     fault = _fault_of_message(cause)
     if fault is None and case is not None and case.received:
-        if (case.channel, case.message_id) == (cause.speaker, cause.message_id):
+        mine = known.names.digest(cause.speaker, cause.message_id)
+        if (case.channel, case.message_id) == (cause.speaker, mine):
             return _repeated(case, cause, report_id, key)
         fault = Fault("try_another_message_id")
     fault = fault or submission_fault(event, cause, known.named)
@@ -152,15 +166,15 @@ def _receive(
     report_id: str,
 ) -> Decision[Submission]:
     who = known.senders.get(cause.first_id, ())
-    identity = identity_of(event.reporter)
-    # A sender's clock may run a little ahead; no time counts from before it began.
-    submitted_at = min(event.submitted_at or cause.now, cause.now)
+    counts = counted(event, cause, known.named.backdating_days)
     received = e.ReportReceived(
         report_id=report_id,
         tracking_number=tracking.tracking_number(report_id),
         channel=cause.speaker,
         message_id=cause.message_id,
-        submitted_at=submitted_at,
+        submitted_at=counts.submitted_at,
+        claimed_submitted_at=counts.claimed,
+        backdating_reason=sealed_words(key, "backdating_reason", reason_of(event)),
         report_class=event.report_class,
         category_id=event.category_id,
         institution=event.institution,
@@ -168,19 +182,26 @@ def _receive(
         anonymous=event.anonymous,
         confidential=event.confidential,
         language=event.reporter.language,
-        sender=who[0] if who else None,
-        identity=None if identity is None else key.seal("identity", identity),
-        content=key.seal("content", _content(event)),
-        screening=screened.screening,
+        sender=who[0] if who and not event.anonymous else None,
+        identity=sealed_words(key, "identity", identity_of(event.reporter)),
+        content=key.seal("content", content_of(event)),
+        screening=sealed(screened.screening, key),
     )
-    case = Submission(
+    from_then = None if counts.claimed is None else counts.submitted_at
+    answer = _yes(cause, "received", report_id, key)
+    answer = answer.model_copy(update={"counted_from": from_then})
+    return decided(_kept(event, cause, screened, known), received, answer)
+
+
+def _kept(event: e.SubmitReport, cause: Cause, screened: Screened, known: Known) -> Submission:
+    return Submission(
         received=True,
         channel=cause.speaker,
-        message_id=cause.message_id,
-        senders=who,
+        message_id=known.names.digest(cause.speaker, cause.message_id),
+        senders=known.senders.get(cause.first_id, ()),
+        anonymous=event.anonymous,
         fingerprint=screened.fingerprint,
     )
-    return decided(case, received, _yes(cause, "received", report_id, key))
 
 
 def _repeated(
@@ -209,14 +230,6 @@ def _yes(
     )
 
 
-def _content(event: e.SubmitReport) -> str:
-    fields = event.model_dump(
-        include={"title", "body", "place", "incident_on", "attachments"}, exclude_none=True
-    )
-    clean = {n: texts.unix_lines(v) if isinstance(v, str) else v for n, v in fields.items()}
-    return json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
-
-
 # ---- a reporter's word about a report
 
 
@@ -227,7 +240,9 @@ def _message(
     fault = _message_fault(case, event, cause, known)
     if fault is not None or report_id is None or case is None:
         fault = fault or Fault("unknown_tracking_number")
-        return _refuse(case, cause, identify(event, cause), fault, event.reporter.language)
+        return _refuse(
+            case, cause, identify(event, cause, known.names), fault, event.reporter.language
+        )
     if cause.is_repeat and cause.first_id not in case.refused:
         return decided(case, _yes(cause, "repeated", report_id))
     told = _TOLD_AS[type(event)]
@@ -236,7 +251,7 @@ def _message(
         report_id=report_id,
         channel=cause.speaker,
         message_id=cause.message_id,
-        text=None if text is None else key.seal("text", text),
+        text=sealed_words(key, "text", text),
         **{name: getattr(event, name) for name in told.also},
     )
     return decided(_taken(case, cause), said, _yes(cause, "accepted", report_id))
@@ -305,10 +320,12 @@ def _fault_of_message(cause: Cause) -> Fault | None:
     return None if _CHANNEL.fullmatch(cause.speaker) else Fault("unknown_channel")
 
 
-def _unreadable(case: Submission | None, event: Unreadable, cause: Cause) -> Decision[Submission]:
+def _unreadable(
+    case: Submission | None, event: Unreadable, cause: Cause, known: Known
+) -> Decision[Submission]:
     fault = Fault(event.reason, event.detail)
     turn_away = _refuse if cause.type in _MESSAGE_TYPES else _reject
-    return turn_away(case, cause, identify(event, cause), fault, "id")
+    return turn_away(case, cause, identify(event, cause, known.names), fault, "id")
 
 
 def _reject(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from services.intake.duplicates import Candidate, Fingerprint, fingerprint_of, similar
+from services.intake.hiding import Names
 from services.intake.reporter import senders
 from services.intake.rules import Known, Screened, Submission, is_sound
 from services.intake.screening import Suggestions
@@ -33,7 +34,7 @@ STORE: Final = CaseStore(
     case=Submission,
     is_open=lambda _case: False,  # nobody owes intake anything: it answers at once
     columns={
-        "sender": ("text", lambda case: case.senders[0] if case.senders else None),
+        "sender": ("text", lambda case: case.sender),
         "exact": ("bigint", lambda case: case.fingerprint and case.fingerprint.exact),
         "simhash": ("bigint", lambda case: case.fingerprint and case.fingerprint.simhash),
         "words": ("int", lambda case: case.fingerprint and case.fingerprint.words),
@@ -57,7 +58,11 @@ _CANDIDATES: Final = f"""
 
 
 class New(NamedTuple):
-    """A sound submission of a batch: its message's first id, what it is like, who sends it."""
+    """A sound submission of a batch: its message's first id, what it is like, who sends it.
+
+    Who wants to be unknown is nobody's same sender, in either direction: a hint at it would name
+    them to whoever knows their other reports.
+    """
 
     id: str
     report_id: str
@@ -68,8 +73,8 @@ class New(NamedTuple):
 
     @property
     def sender(self) -> str | None:
-        """The surest hash of who sends it."""
-        return self.senders[0] if self.senders else None
+        """The surest hash of who sends it; none of who wants to be unknown."""
+        return self.senders[0] if self.senders and not self.event.anonymous else None
 
     def as_candidate(self) -> Candidate:
         """Return it as later submissions meet it."""
@@ -123,7 +128,13 @@ class Knowledge:
             for i in batch
             if isinstance(i.event, ReporterMessage)
         }
-        return Known(keys=keys, named=self.named, senders=who, screened=self._screen(news, stored))
+        return Known(
+            names=Names.of(self.vault),
+            keys=keys,
+            named=self.named,
+            senders=who,
+            screened=self._screen(news, stored),
+        )
 
     def _screen(
         self, news: Sequence[New], stored: Mapping[int, Sequence[Candidate]]

@@ -1,6 +1,6 @@
 """What a submission must be beyond its fields' forms. Pure: registry and time are arguments."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
@@ -22,6 +22,7 @@ class Named:
     institutions: Container[str] = field(default_factory=frozenset)
     categories: Container[str] = field(default_factory=frozenset)
     places: Container[str] = field(default_factory=frozenset)
+    backdating_days: Mapping[str, int] = field(default_factory=dict)  # by channel
 
 
 def submission_fault(event: SubmitReport, cause: Cause, named: Named) -> Fault | None:

@@ -9,7 +9,7 @@ from shared.waiting import Waiting
 
 
 class _Kept(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Told(_Kept):

@@ -18,7 +18,7 @@ PauseCause = Literal["asked", "elsewhere"]
 State = Literal["running", "paused", "awaited", "done", "ended"]
 
 
-class Day(BaseModel, frozen=True):
+class Day(BaseModel, frozen=True, hide_input_in_errors=True):
     """One local day of a count, from day 0 (the start's) to the deadline's.
 
     `number` is the day of the limit that it is, or belongs to where pauses cut days; past a limit
@@ -38,7 +38,7 @@ class Day(BaseModel, frozen=True):
     pauses: tuple[int, ...] = ()
 
 
-class Rest(BaseModel, frozen=True):
+class Rest(BaseModel, frozen=True, hide_input_in_errors=True):
     """A pause of a clock; `left_seconds` of working time were left of the limit when it began.
 
     `asked`: the reporter owed an answer. `elsewhere`: the returned report was with others, `by`
@@ -54,7 +54,7 @@ class Rest(BaseModel, frozen=True):
     counts: bool = True
 
 
-class Step(BaseModel, frozen=True):
+class Step(BaseModel, frozen=True, hide_input_in_errors=True):
     """A warning (level 0 and below), an escalation, or the end of a reporter's window.
 
     `due_at` is None for what was told of a date that no longer counts. `told_at` is when it was
@@ -71,7 +71,7 @@ class Step(BaseModel, frozen=True):
     withdrawn: str | None = None
 
 
-class Move(BaseModel, frozen=True):
+class Move(BaseModel, frozen=True, hide_input_in_errors=True):
     """A date that changed after it was published: before, after, and why."""
 
     at: datetime | None
@@ -84,7 +84,7 @@ class Move(BaseModel, frozen=True):
     policy_version: str
 
 
-class RunExplained(BaseModel, frozen=True):
+class RunExplained(BaseModel, frozen=True, hide_input_in_errors=True):
     """One run of a clock: who owes the step, from what, how much, by when, and what became of it.
 
     The limit counts from `started_at`; the run itself began with `opened_at`, later where a report
@@ -127,7 +127,7 @@ class RunExplained(BaseModel, frozen=True):
     initial_response_working_days: float | None = None
 
 
-class SpanExplained(BaseModel, frozen=True):
+class SpanExplained(BaseModel, frozen=True, hide_input_in_errors=True):
     """Who had the report, from when to when; `cause` says why no officer's clock ran.
 
     `working_seconds` is by the calendar of the institution that had it. A span that lasts is
@@ -145,7 +145,7 @@ class SpanExplained(BaseModel, frozen=True):
     working_seconds: float
 
 
-class Explanation(BaseModel, frozen=True):
+class Explanation(BaseModel, frozen=True, hide_input_in_errors=True):
     """A report's deadlines and its whole life, derived from its facts alone."""
 
     report_id: str

@@ -44,7 +44,7 @@ THREAD: Final = frozenset({
 """The facts of the follow-up stream: their offsets tell their order, also within a millisecond."""
 
 
-class Fact(BaseModel, frozen=True):
+class Fact(BaseModel, frozen=True, hide_input_in_errors=True):
     """One event about a report: `id` its record's, `at` when it happened, `n` its offset (UTC).
 
     `n` orders facts of one stream only. `seen_at` is the record's time where `at` is another.

@@ -41,7 +41,7 @@ from shared.lanes import lane_case
 from shared.registry import Change
 
 
-class Monitored(BaseModel, frozen=True):
+class Monitored(BaseModel, frozen=True, hide_input_in_errors=True):
     """One report's facts, what was said of its deadlines by run, and when it wants to be woken.
 
     `holder`, `next_deadline` and `next_clock` are for people who look at the table. A recompute

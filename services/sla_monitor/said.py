@@ -16,14 +16,14 @@ TOLD_MAX: Final = 100
 """Levels remembered of one run: a whole ladder with its repeats, and the warnings of old dates."""
 
 
-class Told(BaseModel, frozen=True):
+class Told(BaseModel, frozen=True, hide_input_in_errors=True):
     """A level that was published for a date; while it is true it never is again."""
 
     level: int
     deadline: datetime
 
 
-class Said(BaseModel, frozen=True):
+class Said(BaseModel, frozen=True, hide_input_in_errors=True):
     """What is known to the world of one run of a clock, and by what it was reckoned.
 
     `limit` is in `limit_unit`; `rest_seconds` is how long pauses held the clock so far. `told` are

@@ -56,7 +56,7 @@ class Kept(NamedTuple):
     columns: dict[str, object]
 
 
-class Difference(BaseModel, frozen=True):
+class Difference(BaseModel, frozen=True, hide_input_in_errors=True):
     """Something that is kept or was said, and does not follow from the facts."""
 
     report_id: str

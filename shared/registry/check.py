@@ -31,6 +31,7 @@ def problems_in(contents: Contents) -> list[str]:
         *_units(contents),
         *_categories(contents),
         *_rules(contents),
+        *_twice((channel.name for channel in contents.channels), "channels.toml", "channel"),
         *_twice((chain.prefix for chain in contents.calendars), "calendars/", "prefix"),
         *(problem for chain in contents.calendars for problem in _calendar(chain)),
     ]

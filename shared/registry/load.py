@@ -12,6 +12,7 @@ from shared.registry.limit import Entry
 from shared.registry.models import (
     CalendarChain,
     Category,
+    Channel,
     Contents,
     Institution,
     NationalPolicy,
@@ -68,6 +69,7 @@ def read(path: Path) -> Contents:
             )
             for file in _all(path / "calendars", "*.toml")
         ),
+        channels=_channels(path / "channels.toml"),
     )
 
 
@@ -107,6 +109,17 @@ def _policies(file: Path) -> tuple[NationalPolicy, ...]:
     return tuple(
         parse(NationalPolicy, version, f"{file.name}: version {number}")
         for number, version in enumerate(versions, start=1)
+    )
+
+
+def _channels(file: Path) -> tuple[Channel, ...]:
+    """Read the channels; a registry without the file has none."""
+    if not file.exists():
+        return ()
+    entries = _entries(read_toml(file), "channel", file.name)
+    return tuple(
+        parse(Channel, entry, f"{file.name} channel {number}")
+        for number, entry in enumerate(entries, start=1)
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from shared.calendar import WEEKDAYS
 from shared.events import (
     CategoryId,
+    ChannelName,
     Clock,
     DayKind,
     InstitutionCode,
@@ -68,6 +69,14 @@ class Unit(Entry):
     def institution(self) -> str:
         """The code of the institution it belongs to."""
         return self.code.split("-", maxsplit=1)[0]
+
+
+class Channel(Entry):
+    """A channel that may hand in reports; `backdating_days` is its right to date them back."""
+
+    name: ChannelName
+    about: str
+    backdating_days: int = Field(default=0, ge=0, le=31)
 
 
 class Topic(Entry):
@@ -361,3 +370,4 @@ class Contents:
     places: tuple[Place, ...]
     rules: tuple[tuple[str, Rule], ...]
     calendars: tuple[CalendarChain, ...]
+    channels: tuple[Channel, ...] = ()

@@ -60,6 +60,7 @@ class Registry:
     def __init__(self, contents: Contents) -> None:
         self.institutions = MappingProxyType({i.code: i for i in contents.institutions})
         self.units = MappingProxyType({unit.code: unit for unit in contents.units})
+        self.channels = MappingProxyType({c.name: c for c in contents.channels})
         self.topics = MappingProxyType({topic.code: topic for topic in contents.topics})
         self.categories = MappingProxyType({c.id: c for c in contents.categories})
         self.places = MappingProxyType({place.code: place for place in contents.places})

@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from rich.console import Console
 
 from shared.registry_watch import EX_TEMPFAIL
+from shared.vault import Vault
 from tests.faults.account import Account, last_words, show
 from tests.faults.aftermath import Aftermath
 from tests.faults.checker.reading import lanes, places, reader
@@ -108,7 +109,10 @@ class Run:
     ) -> None:
         self._pipeline, self._options, self._planned, self._out = pipeline, options, planned, out
         self._mouth = Mouth(pipeline.kafka, pipeline.home.root / "intended.sent")
-        self._town = Town(pipeline.kafka, self._mouth, options.seed, pipeline.clock)
+        vault = Vault.from_text(pipeline.home.read_secrets().master_key)
+        self._town = Town(
+            pipeline.kafka, self._mouth, options.seed, pipeline.clock, vault.report_id
+        )
         self._noise = Noise(pipeline.kafka, self._mouth, options.seed)
         self._progress = Progress(pipeline.kafka)
         aftermath = Aftermath(self._progress)

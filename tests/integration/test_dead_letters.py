@@ -31,7 +31,7 @@ from tests.integration.workers import (
 pytestmark = pytest.mark.integration
 MENDED = {"LAPOR_TEST_MENDED": "1"}
 UNLIMITED = {"LAPOR_DEAD_LETTER_COUNT_MAX": "100000"}
-BUG, OTHER = report_id("test", "9"), report_id("test", "1")
+BUG, OTHER = report_id(b"tests", "test", "9"), report_id(b"tests", "test", "1")
 
 
 def lapor(

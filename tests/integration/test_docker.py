@@ -133,7 +133,7 @@ def containers() -> Iterator[Stack]:
 
 def an_accepted(number: int) -> tuple[str, str, ReportAccepted]:
     """Build what routing reads: event id, report id, event."""
-    report = report_id("docker", str(number))
+    report = report_id(b"tests", "docker", str(number))
     event = ReportAccepted(
         report_id=report,
         institution="6308",

@@ -22,7 +22,9 @@ from tests.integration.workers import KEYS, Worker, fresh, header, read, send, w
 pytestmark = pytest.mark.integration
 FACTORY = "services.notifier.app:build"
 VAULT = Vault.from_text(KEYS["LAPOR_MASTER_KEY"])
-MAILED, REFUSED, CALLED = (report_id("test", name) for name in ("mailed", "refused", "called"))
+MAILED, REFUSED, CALLED = (
+    report_id(b"tests", "test", name) for name in ("mailed", "refused", "called")
+)
 _AT = datetime(2023, 6, 14, 4, tzinfo=UTC)
 FORWARDED = e.DeadlineSet(
     report_id=MAILED, clock="institution_verification", owner="institution", institution="6308",

@@ -37,7 +37,7 @@ Event = tuple[str, str, ReportAccepted]
 
 def accepted(number: int, of_report: int, by: str = "officer") -> Event:
     """Build the `number`-th event; it belongs to report `of_report`."""
-    report = report_id("test", str(of_report))
+    report = report_id(b"tests", "test", str(of_report))
     event = ReportAccepted(
         report_id=report, institution="6308", holding=1, by=by,
         report_class=ReportClass.INFORMATION,

@@ -45,7 +45,7 @@ class Day:
 
 async def day(journey: Journey, rate: int, seconds: int, salt: str) -> Day:
     """Submit at a rate and wait until all is closed; the first seconds are not counted."""
-    reports = list(submissions(salt, range(rate * (seconds + WARM_SECONDS))))
+    reports = list(submissions(salt, range(rate * (seconds + WARM_SECONDS)), journey.report_id))
     async with Crowd(journey.kafka) as crowd:
         await crowd.submit(reports[: rate * WARM_SECONDS], rate)
         since, began = time.time(), time.perf_counter()
@@ -89,7 +89,7 @@ def to_dispatch(journey: Journey, scale: float) -> Iterator[Result]:
 async def _dispatched(journey: Journey, seconds: int) -> list[float]:
     """Return how long each took, in seconds; those of the first moments are not counted."""
     warm, count = DISPATCH_RATE * WARM_SECONDS, DISPATCH_RATE * (seconds + WARM_SECONDS)
-    reports = list(submissions("to-dispatch", range(count)))
+    reports = list(submissions("to-dispatch", range(count), journey.report_id))
     async with Crowd(journey.kafka, units_answer=False) as crowd:
         await crowd.submit(reports[:warm], DISPATCH_RATE)
         since = time.time()
@@ -171,7 +171,7 @@ async def _spikes(journey: Journey, scale: float) -> tuple[list[float], int, int
     before = await _dead_letters(journey.kafka) + journey.restarts()
     async with Crowd(journey.kafka) as crowd:
         for turn, rate in enumerate(SPIKES * 2):
-            reports = list(submissions(f"spike-{turn}", range(rate * seconds)))
+            reports = list(submissions(f"spike-{turn}", range(rate * seconds), journey.report_id))
             await crowd.submit(reports, rate)
             ended = time.perf_counter()
             if rate == max(SPIKES):

@@ -69,7 +69,7 @@ async def backlog(journey: Journey, count: int, salt: str) -> Run:
     Raises:
         RuntimeError: not all of them were closed.
     """
-    reports = list(submissions(salt, range(count)))
+    reports = list(submissions(salt, range(count), journey.report_id))
     _, bytes_before, wal_before = await stored(journey.postgres)
     streams_before, cpu_before = journey.stream_bytes(), journey.cpu_seconds()
     driver_before, began = time.process_time(), time.perf_counter()

@@ -124,7 +124,7 @@ def rows(templates: Sequence[Monitored], count: int, salt: str) -> Iterator[tupl
     """Return that many rows of reports of their own, the templates in turns."""
     made = [row(case, NAME) for case in templates]
     for number, first in zip(range(count), itertools.cycle(made)):
-        report = report_id(salt, str(number))
+        report = report_id(b"tests", salt, str(number))
         state = first[4].replace(NAME.encode(), report.encode())
         yield (report, *first[1:4], state, *first[5:])
 

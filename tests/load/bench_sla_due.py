@@ -104,7 +104,7 @@ def due_at_once(scale: float) -> Iterator[Result]:
 
 async def dispatched(journey: Journey, seconds: int, salt: str) -> list[float]:
     """Return how long each of a day's reports took from submission to dispatch, in seconds."""
-    reports = list(submissions(salt, range(RATE * seconds)))
+    reports = list(submissions(salt, range(RATE * seconds), journey.report_id))
     async with Crowd(journey.kafka) as crowd:
         await crowd.submit(reports, RATE)
         await crowd.until(closed=len(reports))

@@ -29,7 +29,7 @@ def accepted(count: int, first: int = 0) -> dict[int, list[Fields]]:
     event_type = INSTITUTION.type_of(ReportAccepted)
     found: dict[int, list[Fields]] = defaultdict(list)
     for number in range(first, first + count):
-        report = report_id("bench", str(number))
+        report = report_id(b"tests", "bench", str(number))
         event = ReportAccepted(
             report_id=report, institution="3204", holding=1, by="officer-1",
             report_class=CLASSES[number % 4], category_id=CATEGORIES[number % 4],

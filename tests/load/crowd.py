@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -16,7 +16,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
 from shared.events import ReportClosed, ReportDispatched
 from shared.topics import FOLLOW_UP, INBOX, OUTBOX, ROUTING, SUBMISSIONS
-from shared.tracking import report_id
 from tests.load.clients import BATCH, BATCH_BYTES, Fields, send
 
 CHANNEL: Final = "api"
@@ -56,7 +55,9 @@ def vocabulary() -> tuple[str, ...]:
     )
 
 
-def submissions(salt: str, numbers: Iterable[int]) -> Iterator[Submission]:
+def submissions(
+    salt: str, numbers: Iterable[int], named_by: Callable[[str, str], str]
+) -> Iterator[Submission]:
     """Write reports, the institutions in turns; another salt gives other reports."""
     words = vocabulary()
     for number in numbers:
@@ -72,7 +73,7 @@ def submissions(salt: str, numbers: Iterable[int]) -> Iterator[Submission]:
             ("ce_id", message_id.encode()), ("ce_type", b"id.go.lapor.channel.submit-report.v1"),
         ]  # fmt: skip
         fields = (None, json.dumps(value).encode(), headers)
-        yield Submission(report_id(CHANNEL, message_id), fields)
+        yield Submission(named_by(CHANNEL, message_id), fields)
 
 
 class Crowd:

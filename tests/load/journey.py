@@ -14,6 +14,7 @@ from deploy.local import stack
 from deploy.local.home import Home
 from deploy.local.postgres import remove_folder
 from deploy.local.services import Profile
+from shared.vault import Vault
 from tests.integration.stack import up_silently
 
 DAY_AND_NIGHT: Final = {
@@ -54,6 +55,7 @@ class Journey:
         state = up_silently(self._home, plan, self._profile)
         self.kafka = state.kafka
         self.postgres = stack.connection(self._home).postgres
+        self.report_id = Vault.from_text(self._home.read_secrets().master_key).report_id
 
     # ---- what it uses
 

@@ -4,7 +4,7 @@ Nothing here decides: it puts records where people and institutions put theirs, 
 run, and moves the one clock, which is the broker's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -105,6 +105,8 @@ class City:
         self.lookups.intake = self.processes["intake"].state
         self.letters: list[Message] = []
         self.outcomes: list[Outcome] = []  # of the next deliveries; then all are sent
+        self.headers: Mapping[str, bytes] = {}  # what senders add to their records
+        self.key = b""
         self._numbers = count(1)
 
     def _state(self, store: Any) -> MemoryState:
@@ -196,13 +198,18 @@ class City:
             event_id=message_id, event_type=event_type, source=f"/{speaker}", subject="",
             time=self.now, causation_id="", correlation_id="", sequence=0,
         )  # fmt: skip
-        self.broker.append(Outbound(stream.topic(speaker), 0, b"", value or b"", headers))
+        kept = [(name, value) for name, value in headers if name not in self.headers]
+        self.broker.append(
+            Outbound(
+                stream.topic(speaker), 0, self.key, value or b"", [*kept, *self.headers.items()]
+            )
+        )
 
     def submit(self, *, channel: str = "website", message_id: str = "", **fields: Any) -> str:
         """Hand in a report, the street light's unless told otherwise; return its report id."""
         event = e.SubmitReport(**({**STREET_LIGHT, "reporter": REPORTER} | fields))
         sent = self.put(SUBMISSIONS, channel, event, message_id or self.new_id(channel))
-        return tracking.report_id(channel, sent)
+        return VAULT.report_id(channel, sent)
 
     def write(
         self, message: type[e.ReporterMessage], report_id: str, *, channel: str = "website",

@@ -26,16 +26,18 @@ from shared.inbound import Reader
 from shared.lanes import Partition
 from shared.metrics import Meters
 from shared.outbound import Writer
+from shared.parking import Parking
 from shared.settings import Settings
 from shared.shell import Shell
 from shared.stage import Stage
 from shared.topics import OUTBOX, READS, SUBMISSIONS, Stream
-from shared.vault import KEY_BYTES, Vault
-from tests.simulation.memory import CLEAR, Broker, Crash, MemoryLog, MemoryState
+from shared.vault import KEY_BYTES, DeadLetterKey, Vault
+from tests.simulation.memory import Broker, Crash, MemoryLog, MemoryState
 
 CHANNELS: Final = ("website", "sms-1708", "counter")
 KEY: Final = base64.b64encode(b"k" * KEY_BYTES).decode()
 VAULT: Final = Vault.from_text(KEY)
+LETTERS: Final = DeadLetterKey.from_text(KEY)
 T = TypeVar("T")
 
 
@@ -113,8 +115,12 @@ class Process:
             self.stage,
             log=self.log,
             state=self.state,
-            reader=Reader(name, Clock(), CLEAR, self.stage.identify),
-            writer=Writer(name, is_door=self.stage.is_door, seal=lambda value, *_place: value),
+            reader=Reader(
+                name, Clock(), Parking(LETTERS.seal_bytes, LETTERS.open_bytes), self.stage.identify
+            ),
+            writer=Writer(
+                name, is_door=self.stage.is_door, seal=LETTERS.seal_bytes, unseal=LETTERS.open_bytes
+            ),
             meters=meters(name),
             logger=structlog.get_logger(),
             checkpoint=self._checkpoint,

@@ -7,6 +7,7 @@ import pytest
 
 from shared import events as e
 from shared.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS
+from tests.pipeline import reading
 from tests.pipeline.city import City
 from tests.pipeline.stories import ADMIN, BANDUNG, HSU, followed_up, forwarded, held, send, write
 
@@ -17,17 +18,33 @@ WHO = e.Reporter(
 SECRETS = (
     "Maryam", "Dullah", "81255501234", "maryam.d", "akun-maryam", "maryam.example", "Sakurata",
     "takut lewat", "toko Makmur", "tetangga", "ganti lampunya", "provinsi", "kabelnya", "Gelap",
+    "session-of", "10.1.2.3", "c0ffee", "vendor=17", "amuntai", "kunci-warga",
 )  # fmt: skip
-"""Screening's reasons name words of its own model and gazetteer in the clear, and no others."""
+SENDERS_OWN = {
+    "correlationid": b"session-of-akun-maryam@10.1.2.3",
+    "traceparent": b"00-c0ffeec0ffeec0ffeec0ffeec0ffeec0-c0ffeec0ffeec0ff-01",
+    "tracestate": b"vendor=17", "ce_subject": b"Maryam", "ce_source": b"/akun-maryam",
+    "causationid": b"session-of-x",
+}  # fmt: skip
+GATEWAYS = "WA-6281255501234-3EB0F1"
+"""A message id as gateways make them: with the phone number."""
 BODY = "Lampu penerangan jalan umum di depan rumah Bu Sakurata di Amuntai padam, kami takut lewat."
 DOORS = tuple(re.compile(stream.pattern) for stream in (SUBMISSIONS, ANSWERS, OUTBOX, INBOX))
 
 
-def test_no_record_behind_the_doors_holds_a_word_of_anybody(city: City) -> None:
-    """Every topic but the doors' own, headers and keys too, over a whole life with all words."""
-    report = forwarded(city, reporter=WHO, body=BODY, place="Gelap sekali di sini")
+def a_whole_life(city: City) -> str:
+    """Let everybody write all the words they can, and more into ids, keys and headers."""
+    city.headers, city.key = SENDERS_OWN, b"kunci-warga"
+    report = forwarded(
+        city, reporter=WHO, body=BODY, place="Gelap sekali di sini", message_id=GATEWAYS,
+        anonymous=True, confidential=True,
+    )  # fmt: skip
+    write(city, e.WithdrawReport, report, message_id=f"{GATEWAYS}-x", secret="salah")
+    city.put_raw(SUBMISSIONS, "website", b"", f"{GATEWAYS}-y", "unreadable")
     send(city, HSU, e.AskForInformation, report, question="Dekat toko Makmur?")
-    write(city, e.CompleteInformation, report, text="Ya, kata tetangga.")
+    write(
+        city, e.CompleteInformation, report, text="Ya, kata tetangga.", message_id=f"{GATEWAYS}-2"
+    )
     send(city, HSU, e.ReturnReport, report, reason="Jalan provinsi.")
     send(city, ADMIN, e.Forward, report, to=HSU, note="Tetap tetangga.")
     send(city, HSU, e.Accept, report, report_class=e.ReportClass.SUPERVISED, note="Sakurata.")
@@ -42,7 +59,12 @@ def test_no_record_behind_the_doors_holds_a_word_of_anybody(city: City) -> None:
     send(city, ADMIN, e.Block, report, reason="Menyebut Maryam.")
     city.put_raw(SUBMISSIONS, "website", b'{"title": "Maryam"', "m-x", "unreadable")
     city.wait(days=60)
+    return report
 
+
+def test_no_record_behind_the_doors_holds_a_word_of_anybody(city: City) -> None:
+    """Every topic but the doors' own, headers and keys too, over a whole life with all words."""
+    report = a_whole_life(city)
     assert city.status(report).national == "blocked"
     assert {x.text for x in city.inbox(HSU)} >= {"Ya, kata tetangga.", "Gelap lagi."}
     wanted = re.compile("|".join(SECRETS).encode(), re.IGNORECASE)
@@ -52,9 +74,53 @@ def test_no_record_behind_the_doors_holds_a_word_of_anybody(city: City) -> None:
             continue
         for record in log:
             looked += 1
-            everything = (record.value or b"", record.key or b"", *(v for _, v in record.headers))
+            headers = (part for name, value in record.headers for part in (name.encode(), value))
+            everything = (record.value or b"", record.key or b"", *headers)
             assert not [x for x in everything if wanted.search(x)], record
     assert looked > 60
+
+
+def test_an_outsider_cannot_read_a_session_of_an_anonymous_reporter_in_an_inbox(city: City) -> None:
+    """The accused institution may share a portal or a tracing system with the channel."""
+    city.headers, city.key = SENDERS_OWN, b"kunci-warga"
+    report = forwarded(city, reporter=WHO, message_id=GATEWAYS, anonymous=True)
+    assert city.answers()[0].message_id == GATEWAYS
+    for record in city.broker.read(INBOX.topic(HSU)):
+        headers = dict(record.headers)
+        assert headers["correlationid"] == report.encode()
+        assert "traceparent" not in headers
+        everything = b" ".join((record.key or b"", record.value or b"", *headers.values()))
+        assert not re.search(b"maryam|81255501234|session|c0ffee|kunci", everything.lower())
+
+
+def test_a_correlation_id_of_an_institution_comes_back_to_it_alone(city: City) -> None:
+    """What an officer's program notes is not the next holder's to read."""
+    report = held(city)
+    city.headers = {"correlationid": b"officer-7"}
+    send(city, ADMIN, e.Forward, report, to=HSU)
+    city.headers = {"correlationid": b"clerk-12"}
+    send(city, HSU, e.Accept, report, report_class=e.ReportClass.ASPIRATION)
+    seen = {
+        code: {dict(record.headers)["correlationid"] for record in city.broker.read(topic)}
+        for code in (ADMIN, HSU)
+        if (topic := INBOX.topic(code))
+    }
+    assert seen == {ADMIN: {b"officer-7", report.encode()}, HSU: {b"clerk-12", report.encode()}}
+
+
+def test_nothing_that_is_left_of_an_erased_report_tells_what_it_said(city: City) -> None:
+    """Of a *rahasia* report that named its subject: the words of screening are sealed too."""
+    report = city.submit(
+        title="Pungli uji kir", body="Petugas minta uang, pungutan liar saat uji kir di Amuntai.",
+        confidential=True, reporter=WHO,
+    )  # fmt: skip
+    city.run()
+    (received,) = city.of(e.ReportReceived, report)
+    assert received.screening.category is not None
+    assert received.screening.category.why
+    for stream in reading.CORE:
+        for record in city.broker.read(stream.topic()):
+            assert not re.search(b"pungutan|pungli|uang|amuntai|kir", (record.value or b"").lower())
 
 
 def test_no_case_holds_a_word_of_anybody(city: City) -> None:

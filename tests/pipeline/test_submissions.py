@@ -1,6 +1,7 @@
 """What people hand in twice, wrongly, or for somebody else: one answer each, with the reason."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from shared import events as e
 from shared.topics import INTAKE, SUBMISSIONS
 from tests.pipeline.city import STREET_LIGHT, City
-from tests.pipeline.stories import followed_up, forwarded, held, outcome, write
+from tests.pipeline.stories import ADMIN, HSU, followed_up, forwarded, held, outcome, write
+from tests.tables import each
 
 SUBMIT = SUBMISSIONS.type_of(e.SubmitReport)
 
@@ -135,14 +137,64 @@ def test_a_backfilled_report_counts_from_when_it_was_made(city: City) -> None:
     """A counter types in what was said on Friday, 14 April: its third working day is the 27th."""
     report = city.submit(
         channel="counter", submitted_at="2023-04-14T03:00:00Z",
-        title="Tolong", body="Sudah lama begini terus.", institution=None, category_id=None,
+        backdating_reason="Formulir kertas dari kecamatan", title="Tolong",
+        body="Sudah lama begini terus.", institution=None, category_id=None,
     )  # fmt: skip
     city.run()
     (received,) = city.of(e.ReportReceived, report)
     assert received.submitted_at.isoformat() == "2023-04-14T03:00:00+00:00"
     (due,) = city.of(e.DeadlineSet, report)
     assert due.started_at == received.submitted_at
+    assert received.claimed_submitted_at is None
+    assert "kecamatan" not in received.model_dump_json()
+    (view,) = (x.report for x in city.inbox(ADMIN) if x.report is not None)
+    assert view.backdating_reason == "Formulir kertas dari kecamatan"
     assert due.deadline.isoformat() == "2023-04-26T17:00:00+00:00"
+
+
+WRITTEN_BACK: list[dict[str, object]] = [
+    {"channel": "website"},
+    {"channel": "website", "backdating_reason": "Kami baru sempat."},
+    {"channel": "counter"},
+    {"channel": "counter", "backdating_reason": "Kami baru sempat.", "days": 360},
+    {"channel": "counter", "backdating_reason": "  ", "days": 6},
+]
+
+
+@each(WRITTEN_BACK)
+def test_an_outsider_cannot_write_the_past(by: dict[str, Any]) -> None:
+    """Nobody is late, warned or escalated because of a date that a channel made up."""
+    city, fields = City(), {"days": 360, **by}
+    came, claimed = city.now, city.now - timedelta(days=fields.pop("days"))
+    report = city.submit(submitted_at=claimed.isoformat(), **fields)
+    city.run()
+    (received,) = city.of(e.ReportReceived, report)
+    assert received.claimed_submitted_at == claimed
+    assert received.submitted_at >= came
+    (answer,) = city.answers(by["channel"])
+    assert answer.counted_from == received.submitted_at
+    city.wait(hours=1)
+    assert not city.of(e.DeadlineBreached, report)
+    assert not city.of(e.DeadlineApproaching, report)
+    views = [x.report for x in city.inbox(HSU) if x.report is not None]
+    assert [view.claimed_submitted_at for view in views] == [claimed]
+
+
+def test_a_channel_that_was_offline_for_a_day_is_believed_and_nobody_is_late(city: City) -> None:
+    """On arrival nothing is breached, and nobody is warned."""
+    at = city.now - timedelta(hours=23, minutes=59)
+    report = city.submit(
+        submitted_at=at.isoformat(), title="Tolong", body="Sudah lama begini terus.",
+        institution=None, category_id=None,
+    )  # fmt: skip
+    city.run()
+    (received,) = city.of(e.ReportReceived, report)
+    assert (received.submitted_at, received.claimed_submitted_at) == (at, None)
+    assert [answer.counted_from for answer in city.answers()] == [None]
+    assert not city.of(e.DeadlineBreached, report)
+    assert not city.of(e.DeadlineApproaching, report)
+    (due,) = city.of(e.DeadlineSet, report)
+    assert due.deadline - city.now > timedelta(days=2)
 
 
 def test_a_report_in_english_is_answered_in_english(city: City) -> None:

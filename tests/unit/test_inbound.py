@@ -3,37 +3,42 @@
 import tracemalloc
 from itertools import product
 
-import pytest
-
-from services.agencies.door_in import identify
 from shared.clock import Clock
-from shared.decision import Unreadable
+from shared.decision import Cause, Unreadable
 from shared.inbound import Inbound, Reader
-from shared.topics import OUTBOX, RECORD_BYTES_MAX, SUBMISSIONS
+from shared.parking import Parking, correlation_for
+from shared.topics import OUTBOX, RECORD_BYTES_MAX, SUBMISSIONS, Stream
+from shared.vault import DeadLetterKey
 from tests.simulation.memory import CLEAR, MemoryRecord
 from tests.tables import each
 
+KEY = DeadLetterKey(b"d" * 32)
+TRAVELLING = ("correlationid", "traceparent", "tracestate", "causationid", "ce_subject")
 
-def heard(name: str, value: bytes) -> str:
+
+def heard(stream: Stream, speaker: str, name: str, value: bytes) -> Cause:
     """Return what a door takes over of one header, as the cause says it."""
-    headers = (
-        ("ce_id", b"1"),
-        ("ce_type", b"id.go.lapor.agency.block.v1"),
-        (name, value),
-    )
-    record = MemoryRecord(OUTBOX.topic("00"), 0, 0, 0, None, b"{}", headers)
-    (inbound,) = Reader("agencies.in", Clock(), CLEAR, identify).read([record])
+    headers = (("ce_id", b"1"), ("ce_type", b"id.go.lapor.agency.block.v1"), (name, value))
+    record = MemoryRecord(stream.topic(speaker), 0, 0, 0, None, b"{}", headers)
+    stage = "agencies.in" if stream is OUTBOX else "intake"
+    (inbound,) = Reader(
+        stage, Clock(), Parking(KEY.seal_bytes, KEY.open_bytes), lambda _event, _cause: ""
+    ).read([record])
     assert isinstance(inbound, Inbound)
-    return {
-        "correlationid": inbound.cause.correlation_id,
-        "traceparent": inbound.cause.traceparent,
-    }[name]
+    return inbound.cause
 
 
-@pytest.mark.parametrize("name", ["correlationid", "traceparent"])
-def test_a_sender_hears_its_own_header_again(name: str) -> None:
+def test_an_institution_hears_its_own_correlation_id_again_and_nobody_else_does() -> None:
     """So it can tell which of its commands an inbox entry comes from."""
-    assert heard(name, b"officer-7/command-12") == "officer-7/command-12"
+    cause = heard(OUTBOX, "6308", "correlationid", b"officer-7/command-12")
+    assert "officer" not in cause.correlation_id
+    seen = {
+        code: correlation_for(code, cause.correlation_id, KEY.open_bytes)
+        for code in ("6308", "63", "00", "")
+    }
+    assert seen == {"6308": "officer-7/command-12", "63": "", "00": "", "": ""}
+    other = cause.correlation_id.replace("6308", "00")
+    assert correlation_for("00", other, KEY.open_bytes) == ""
 
 
 def opened(value: bytes, *headers: tuple[str, bytes]) -> Unreadable:
@@ -69,7 +74,19 @@ def test_half_a_million_wrong_items_cost_no_more_than_one(item: bytes) -> None:
     assert most < 16 * len(many)
 
 
-@each(product(["correlationid", "traceparent"], [b"x" * 129, b"a\x00b", b"\xff", b" "]))
-def test_a_header_that_no_event_should_carry_is_left_out(name: str, value: bytes) -> None:
+@each(product([(OUTBOX, "6308"), (SUBMISSIONS, "website")], TRAVELLING))
+def test_an_outsider_cannot_write_a_header_of_later_events(
+    door: tuple[Stream, str], name: str
+) -> None:
+    """A session or a trace names who wants to be unknown, to whoever reads an event or an inbox."""
+    cause = heard(*door, name, b"session-of-akun-17@10.1.2.3")
+    if (door[0], name) == (OUTBOX, "correlationid"):
+        return
+    said = (cause.correlation_id, cause.traceparent, cause.causation_id)
+    assert said == ("", "", "")
+
+
+@each([b"x" * 129, b"a\x00b", b"\xff", b" "])
+def test_a_header_that_no_event_should_carry_is_left_out(value: bytes) -> None:
     """A megabyte would be copied into every later event of the report, and into waiting cases."""
-    assert heard(name, value) == ""
+    assert heard(OUTBOX, "00", "correlationid", value).correlation_id == ""

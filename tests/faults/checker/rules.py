@@ -76,13 +76,14 @@ def submissions_are_answered_once(look: Look, found: Findings) -> None:
     found.counts["sent"] = world.asked.total()
     found.counts["answered"] = sum(min(n, world.answered[key]) for key, n in world.asked.items())
     _same_count("submission", world.asked, world.answered, found)
+    said = world.said
     for key, n in world.asked.items():
         topic, _, own = key.partition(" ")
         if key in world.messages or own.startswith("@"):
             continue
-        if world.said[key] != n:
-            kind = "submission_unanswered" if world.said[key] < n else "submission_answered_twice"
-            found.add(kind, "", f"{own} on {topic}: {world.said[key]} of {n} facts of intake")
+        if said[key] != n:
+            kind = "submission_unanswered" if said[key] < n else "submission_answered_twice"
+            found.add(kind, "", f"{own} on {topic}: {said[key]} of {n} facts of intake")
     for key in world.turned_away.keys() & world.asked.keys() - world.intended.unsound:
         if not key.partition(" ")[2].startswith("@"):
             found.add("turned_away", "", f"{key}: {world.turned_away[key]}")

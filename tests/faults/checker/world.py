@@ -85,7 +85,8 @@ class World:
     asked: Counter[str] = field(default_factory=Counter)  # "topic id" -> records
     messages: set[str] = field(default_factory=set)  # of those asked, reporters' words
     answered: Counter[str] = field(default_factory=Counter)
-    said: Counter[str] = field(default_factory=Counter)
+    answer_of: dict[str, str] = field(default_factory=dict)  # cause -> "topic id" of its message
+    facts_of: Counter[str] = field(default_factory=Counter)  # cause -> what intake said of it
     turned_away: dict[str, str] = field(default_factory=dict)
     ordered: Counter[str] = field(default_factory=Counter)  # commands sent, "topic id"
     heard: Counter[str] = field(default_factory=Counter)  # by the door
@@ -158,6 +159,14 @@ class World:
             self.found.add("two_payloads", "", at)
         return True
 
+    @property
+    def said(self) -> Counter[str]:
+        """Count intake's facts by the message: behind the door only their cause joins the two."""
+        counted: Counter[str] = Counter()
+        for cause, n in self.facts_of.items():
+            counted[self.answer_of.get(cause, "")] += n
+        return counted
+
     def knows(self, event_id: str, value: bytes, event_type: str) -> bool:
         """Say whether exactly this event is in the log."""
         return self.ids.get(_hash(event_id.encode())) == _hash(value + event_type.encode())
@@ -178,7 +187,7 @@ class World:
         self._number(record, topic, report, body)
         match topic.kind:
             case "answers":
-                self._answer(topic, body)
+                self._answer(record, topic, body)
             case "inbox":
                 cause = record.header("causationid")
                 self.entries[topic.speaker, cause] += 1
@@ -207,10 +216,11 @@ class World:
             self.found.add("out_of_order", report, f"{what} after {self._last[key]}")
         self._last[key] = max(number, self._last.get(key, 0))
 
-    def _answer(self, topic: Topic, body: Mapping[str, Any]) -> None:
+    def _answer(self, record: Record, topic: Topic, body: Mapping[str, Any]) -> None:
         own = body.get("message_id") or f"@{body.get('partition')}/{body.get('offset')}"
         key = f"lapor.channel.{topic.speaker}.submissions.v1 {own}"
         self.answered[key] += 1
+        self.answer_of[record.header("causationid")] = key
         if body["outcome"] in ("rejected", "refused"):
             self.turned_away[key] = str(body.get("reason"))
 
@@ -218,8 +228,7 @@ class World:
         name, event_id = event_of(record.header("ce_type")), record.header("ce_id")
         match stage:
             case "intake" if name in OF_SUBMISSION:
-                own = body["message_id"] or "@"
-                self.said[f"lapor.channel.{body['channel']}.submissions.v1 {own}"] += 1
+                self.facts_of[record.header("causationid")] += 1
             case "agencies.in":
                 self._command(name, event_id, report, body)
             case "sla-monitor":

@@ -1,12 +1,15 @@
 """One report's life as its seed has it: who will do what, once it is their turn."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Literal, TypeVar
 
 from shared.tracking import report_id
 
 CHANNELS: Final = ("api", "website", "android")
+COUNTER: Final = "counter"  # it may date a report back for a week
 INSTITUTIONS: Final = {"3204": "Kabupaten Bandung", "6308": "Kabupaten Hulu Sungai Utara"}
 UNITS: Final = {"3204": "3204-002", "6308": "6308-009"}  # where routing holds a report
 CATEGORIES: Final = ("1397", "942", "928")
@@ -16,6 +19,8 @@ Clerk = Literal["auto", "officer", "block", "archive", "forgotten"]
 Holder = Literal["accept", "ask", "return", "archive", "forgotten"]
 Unit = Literal["follow_up", "respond", "return", "forgotten"]
 Ending = Literal["reporter", "admin", "reply", "reopen", "silence"]
+
+_unnamed: Final = partial(report_id, b"no installation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Life:
     is_meddled_with: bool  # another institution gives a command about it
     days_late: int  # how long ago it was submitted: a backfilled report, past its deadline
     delay_seconds: float
+    named_by: Callable[[str, str], str] = field(default=_unnamed, compare=False, repr=False)
 
     @property
     def message_id(self) -> str:
@@ -46,7 +52,7 @@ class Life:
     @property
     def report_id(self) -> str:
         """Return the report's id."""
-        return report_id(self.channel, self.message_id)
+        return self.named_by(self.channel, self.message_id)
 
     @property
     def email(self) -> str:
@@ -66,17 +72,21 @@ class Life:
         return place + " ".join(words)
 
 
-def life(seed: int, number: int) -> Life:
-    """Draw the `number`-th life of a seed; most run through, each turn is taken now and then."""
+def life(seed: int, number: int, named_by: Callable[[str, str], str] = _unnamed) -> Life:
+    """Draw the `number`-th life of a seed; most run through, each turn is taken now and then.
+
+    `named_by` is how the installation that it goes to names a channel's message.
+    """
     draw = random.Random(f"{seed}:{number}")
 
     def chosen(options: dict[S, int]) -> S:
         return draw.choices(list(options), list(options.values()))[0]
 
+    days_late = draw.choice((4, 5, 6)) if draw.random() < 0.1 else 0
     return Life(
         seed=seed,
         number=number,
-        channel=draw.choice(CHANNELS),
+        channel=COUNTER if days_late else draw.choice(CHANNELS),
         owner=draw.choice(list(INSTITUTIONS)),
         category=draw.choice(CATEGORIES),
         clerk=chosen({"auto": 80, "officer": 12, "block": 2, "archive": 2, "forgotten": 4}),
@@ -87,6 +97,7 @@ def life(seed: int, number: int) -> Life:
         is_withdrawn=draw.random() < 0.03,
         is_sent_twice=draw.random() < 0.05,
         is_meddled_with=draw.random() < 0.03,
-        days_late=draw.choice((5, 20, 60)) if draw.random() < 0.1 else 0,
+        days_late=days_late,
         delay_seconds=draw.uniform(0.05, 2.0),
+        named_by=named_by,
     )

@@ -7,8 +7,9 @@ as the pages for agencies and channels ask them to.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -31,10 +32,13 @@ _SUBMIT: Final = "id.go.lapor.channel.submit-report.v1"
 class Town:
     """Submits lives at a rate and acts out what becomes of them."""
 
-    def __init__(self, kafka: str, mouth: Mouth, seed: int, clock: Clock) -> None:
+    def __init__(
+        self, kafka: str, mouth: Mouth, seed: int, clock: Clock, named_by: Callable[[str, str], str]
+    ) -> None:
         self.submitted = 0
         self.heard: Counter[str] = Counter()  # inbox entries by name
         self._kafka, self._mouth, self._seed, self._clock = kafka, mouth, seed, clock
+        self._life = partial(life, seed, named_by=named_by)
         self._lives: dict[str, Life] = {}
         self._seen: set[str] = set()
         self._rounds: Counter[str] = Counter()
@@ -49,7 +53,7 @@ class Town:
         loop = asyncio.get_running_loop()
         began = loop.time()
         while not until.is_set() or self.submitted < at_least:
-            each = life(self._seed, self.submitted)
+            each = self._life(self.submitted)
             self._lives[each.report_id] = each
             self._do(self._hand_in(each))
             if self.submitted % 50 == 49:
@@ -61,7 +65,7 @@ class Town:
         """Return the next life that will pass every stage and that nobody cuts short."""
         return next(
             each
-            for each in (life(self._seed, number) for number in count(self.submitted + 1))
+            for each in map(self._life, count(self.submitted + 1))
             if each.clerk == "auto" and each.holder == "accept" and each.unit != "forgotten"
             and not each.is_withdrawn and not each.days_late
         )  # fmt: skip
@@ -76,6 +80,7 @@ class Town:
         if each.days_late:
             at = self._clock.now() - timedelta(days=each.days_late)
             body["submitted_at"] = at.isoformat()
+            body["backdating_reason"] = "typed in from paper"
         topic = f"lapor.channel.{each.channel}.submissions.v1"
         await self._mouth.say(topic, each.message_id, _SUBMIT, body)
         if each.is_sent_twice:

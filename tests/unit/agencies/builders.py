@@ -13,8 +13,8 @@ from shared.vault import Vault
 
 NOON = datetime(2023, 5, 2, 5, 0, tzinfo=UTC)
 VAULT = Vault(b"m" * 32)
-REPORT = report_id("web", "m-1")
-OTHER = report_id("web", "m-2")
+REPORT = report_id(b"tests", "web", "m-1")
+OTHER = report_id(b"tests", "web", "m-2")
 KEY = VAULT.unwrap(VAULT.new_key(REPORT), REPORT)
 INSTITUTIONS = frozenset({"00", "6308", "3204"})
 HSU, BANDUNG, NATIONAL = "6308", "3204", "00"

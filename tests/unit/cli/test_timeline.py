@@ -12,8 +12,9 @@ from deploy.cli.facts import facts, who
 from deploy.cli.names import Names
 from deploy.cli.reaching import Trouble
 from deploy.cli.standing import last_promised, standing
+from deploy.cli.terminal import plain
 from deploy.cli.timeline import STREAMS, Entry, sealed_fields, timeline, unsealed
-from deploy.cli.words import deadline, moment, plain, why
+from deploy.cli.words import deadline, moment, why
 from shared import events as e
 from shared.envelope import encode, event_headers
 from shared.topics import kebab
@@ -68,6 +69,17 @@ def test_an_effect_hangs_below_its_cause_even_if_a_brokers_clock_was_behind() ->
         ("Accept", None, 0),
         ("ReportAccepted", 3, 1),
     ]
+
+
+@each([("one", "two"), ("two", "one"), ("one", "one")])
+def test_an_outsider_cannot_forge_a_cause_that_nothing_is_shown_of(first: str, second: str) -> None:
+    """An event that names itself, or two that name each other: both are shown, under nothing."""
+    entries = timeline([
+        a_record(b.a_report(), "one", cause=first),
+        a_record(b.a_forwarding(), "two", cause=second, minute=1),
+    ])  # fmt: skip
+    assert {x.id for x in entries} == {"one", "two"}
+    assert all(x.cause is None or x.cause < x.number for x in entries)
 
 
 def test_an_event_published_twice_is_shown_once() -> None:
@@ -208,7 +220,7 @@ def test_what_is_sealed_is_named_and_not_shown() -> None:
     assert b.SEALED not in document
     assert b.SEALED not in " ".join(facts(entry, NAMES) for entry in entries)
     assert unsealed(b.a_report())["sealed"] == ["content"]
-    assert sealed_fields(e.ReportReceived) == ("identity", "content")
+    assert sealed_fields(e.ReportReceived) == ("backdating_reason", "identity", "content")
 
 
 @each(
@@ -237,7 +249,7 @@ def test_a_deadline_at_midnight_is_the_end_of_the_day_before() -> None:
 
 def test_nothing_that_a_terminal_would_obey_is_printed() -> None:
     """Neither escapes nor a turned direction of writing."""
-    assert plain("a\x1b[31mb\x00\x9b\u202ec\ud800d\ne") == "a�[31mb���c�d\ne"
+    assert plain("a\x1b[31mb\x00\x9b\u202ec\ud800d\ne") == "a�[31mb���c�d⏎e"
 
 
 def test_advice_keeps_the_fields_that_the_sender_was_told_of() -> None:

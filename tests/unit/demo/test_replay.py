@@ -1,5 +1,6 @@
 """What the demo's channel adapter sends: sound reports of our own, and bad ones by name."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from deploy.demo.script import Life
 from services.intake.validation import Named, submission_fault
 from shared.decision import Cause
 from shared.events import SubmitReport
+from shared.vault import Vault
 from tests.tables import each
 
 
@@ -30,6 +32,17 @@ def test_every_report_of_the_demo_is_one_that_intake_takes(some: tuple[Life, ...
         cause = Cause("i", "t", life.submitted_at + timedelta(minutes=1), "topic", 0, 0)
         sent = SubmitReport.model_validate_json(letter_of(life).value)
         assert submission_fault(sent, cause, named) is None
+
+
+def test_the_demo_knows_its_reports_by_the_ids_of_the_stack_that_it_plays_on() -> None:
+    """Without the stack's key nobody can tell them; what is sent stays as it is."""
+    prepared, vault = cast(Options(reports=40)), Vault(b"m" * 32)
+    named = prepared.on(vault)
+    assert named.letters == prepared.letters
+    assert set(named.by_report) == {vault.report_id(x.channel, x.message_id) for x in named.lives}
+    assert not set(named.by_report) & set(prepared.by_report)
+    foreign = next(b for b in named.bad_commands if b.reason == "not_the_holder")
+    assert json.loads(foreign.letter.value)["report_id"] in named.by_report
 
 
 def test_reporters_are_fictitious_and_reached_at_an_example_domain(some: tuple[Life, ...]) -> None:

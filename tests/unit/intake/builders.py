@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from services.intake.classifier import Model
 from services.intake.duplicates import fingerprint
+from services.intake.hiding import Names
 from services.intake.reporter import senders
 from services.intake.rules import (
     Known,
@@ -23,14 +24,16 @@ from services.intake.validation import Named
 from shared import events as e
 from shared.decision import Cause, Decision
 from shared.topics import SUBMISSIONS
-from shared.tracking import report_id, tracking_number
+from shared.tracking import tracking_number
 from shared.vault import Vault
 
 NOON = datetime(2023, 5, 2, 5, 0, tzinfo=UTC)
 VAULT = Vault(b"m" * 32)
 NAMED = Named(frozenset({"6308"}), frozenset({"110"}), frozenset({"63.08"}))
 CHANNEL = "web"
-REPORT = report_id(CHANNEL, "m-1")
+NAMES = Names.of(VAULT)
+M_1 = VAULT.message_digest(CHANNEL, "m-1")
+REPORT = VAULT.report_id(CHANNEL, "m-1")
 KEY = VAULT.unwrap(VAULT.new_key(REPORT), REPORT)
 SITI = e.Reporter(name="Siti Contoh", phone="0812-3456-7890", email="siti@contoh.example")
 NUMBER = tracking_number(REPORT)
@@ -76,7 +79,7 @@ def a_message(event: type[e.ReporterMessage], **changes: Any) -> e.ReporterMessa
 def known(event: BaseModel, cause: Cause, keys: Mapping[str, Any] | None = None) -> Known:
     """Look up what `gather` would."""
     id_ = cause.first_id
-    found = Known(keys={REPORT: KEY} if keys is None else keys, named=NAMED)
+    found = Known(names=NAMES, keys={REPORT: KEY} if keys is None else keys, named=NAMED)
     if isinstance(event, e.SubmitReport):
         screened = Screened(fingerprint(event.title, event.body), SCREENING)
         found = replace(found, screened={id_: screened} if is_sound(event, cause, NAMED) else {})

@@ -1,6 +1,7 @@
 """What intake puts together for a batch: fingerprints, reports that read alike, suggestions."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from services.intake import app
@@ -12,9 +13,11 @@ from services.intake.words import words
 from shared import events as e
 from shared.inbound import Inbound
 from shared.registry import load
+from tests.tables import each
 from tests.unit.intake.builders import (
     KEY,
     NAMED,
+    NAMES,
     REPORT,
     VAULT,
     a_cause,
@@ -33,7 +36,7 @@ def an_inbound(number: int, event: e.SubmitReport | e.ReporterMessage) -> Inboun
     """Build a record of a batch as the shell reads it."""
     cause = a_cause(type(event), id=f"door-{number}", message_id=f"m-{number}", offset=number)
     record: Any = None
-    return Inbound(record, event, cause, identify(event, cause), b"")
+    return Inbound(record, event, cause, identify(event, cause, NAMES), b"")
 
 
 def look_up(
@@ -54,6 +57,21 @@ def test_reports_of_one_batch_are_found_alike_by_those_after_them() -> None:
     batch = [an_inbound(n, a_submission(body=text)) for n, text in enumerate(texts)]
     known = look_up(batch)
     assert [similar(known, n) for n in range(3)] == [[], [], [batch[0].report_id]]
+
+
+@each(product((False, True), (False, True)))
+def test_an_outsider_cannot_tie_an_anonymous_report_to_a_named_one(
+    first: bool,  # noqa: FBT001  a row of a table
+    second: bool,  # noqa: FBT001
+) -> None:
+    """No same sender where either is anonymous, nor a likeness that only one sender's may have."""
+    batch = [
+        an_inbound(n, a_submission(body=LONG, anonymous=anonymous))
+        for n, anonymous in enumerate((first, second))
+    ]
+    found = look_up(batch).screened["door-1"].screening.similar
+    assert [similar.same_sender for similar in found] == [not (first or second)]
+    assert {new.sender is None for new in KNOWLEDGE.news(batch)} == {first, second}
 
 
 def test_a_faulty_submission_is_nobodys_likeness() -> None:
