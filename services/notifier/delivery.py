@@ -52,7 +52,8 @@ def senders_for(settings: NotifierSettings) -> Senders:
 class Reports:
     """What became of attempts, on its way to the rule; memory is bounded by whoever adds."""
 
-    def __init__(self) -> None:
+    def __init__(self, away_seconds: float = 1.0) -> None:
+        self._away_seconds = away_seconds
         self._unpublished: list[Outbound] = []
         self._some = asyncio.Event()
         self._tries: OrderedDict[str, int] = OrderedDict()
@@ -81,7 +82,7 @@ class Reports:
                 await self.flush(context)
             except KafkaError as away:
                 context.logger.warning("loop_waits", error=type(away).__name__)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(self._away_seconds)
 
     async def flush(self, context: Context) -> None:
         """Publish what there is; what is not acknowledged is published again, under its id.

@@ -81,9 +81,13 @@ def test_whatever_happens_it_opens_for_a_bounded_time_only(
     for end, later, jitter in history:
         now += later
         if breaker.enter(now):
-            {"ok": breaker.succeeded, "cut": breaker.released}.get(
-                end, lambda: breaker.failed(now, jitter)
-            )()
+            match end:
+                case "ok":
+                    breaker.succeeded()
+                case "cut":
+                    breaker.released()
+                case _:
+                    breaker.failed(now, jitter)
         assert not breaker.is_probing
         assert breaker.enter(now + PAUSE_SECONDS_MAX * 1.25)
         breaker.released()
