@@ -15,6 +15,7 @@ from deploy.cli import (
     sla,
     submit,
     topics,
+    webhook,
 )
 
 app = typer.Typer(
@@ -41,4 +42,5 @@ sla.register(app)
 topics.register(app)
 dead_letters.register(app)
 restored.register(app)
+webhook.register(app)
 calendar.register(app)

@@ -127,7 +127,7 @@ class Courier:
             if put_off:
                 until = now + self._rest(clock)
                 await connection.execute(_RING, list(put_off), list(put_off.values()), until)
-        context.meters.deliveries(self._gates.open_circuits(), len(put_off))
+        context.meters.deliveries(self._gates.open_circuits(monotonic()), len(put_off))
         return len(cases)
 
     def _rest(self, clock: Clock) -> timedelta:

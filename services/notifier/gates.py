@@ -116,11 +116,12 @@ class Gates:
         self._forget()
         return gate, self._ways["webhook"] if gate.is_proven else self._unproven
 
-    def open_circuits(self) -> dict[str, int]:
-        """Count, per way, what is closed to messages."""
+    def open_circuits(self, now: float) -> dict[str, int]:
+        """Count, per channel, what is closed; not what nobody has tried since its pause ended."""
         counts: dict[str, int] = dict.fromkeys(self._ways, 0)
         for gate in (*self._ways.values(), *self._hosts.values()):
-            if gate.breaker and gate.breaker.open_until is not None:
+            until = gate.breaker.open_until if gate.breaker else None
+            if until is not None and now < until + PAUSE_SECONDS_MAX:
                 counts[gate.channel] += 1
         return counts
 

@@ -18,7 +18,9 @@ WEBHOOK_SECRET_MIN: Final = 32
 class NotifierSettings(BaseSettings):
     """The ways out: without a mail server and a webhook secret everything goes to the outbox."""
 
-    model_config = SettingsConfigDict(env_prefix="LAPOR_NOTIFIER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LAPOR_NOTIFIER_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     smtp_host: str = ""
     """No host: no e-mail channel."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ from tests.integration.notifier_servers import HOST
 
 STUCK = ".macet.example"
 """Names that end so are looked up for ever, where `build` made the process."""
+STUCK_LINE = "a look-up that never ends"
+"""What such a process says of each."""
 
 
 @dataclass
@@ -45,6 +48,8 @@ async def holder(byte: bytes = b"", every_seconds: float = 3.0) -> AsyncIterator
                 await asyncio.wait(
                     (gone, over), timeout=every_seconds, return_when="FIRST_COMPLETED"
                 )
+        except asyncio.CancelledError:
+            pass  # the test has ended
         finally:
             made.open_now -= 1
             gone.cancel()
@@ -67,6 +72,8 @@ def build() -> AsgiFastStream:
 
     def look_up(host: Any, *args: Any, **more: Any) -> Any:
         if str(host).endswith(STUCK):
+            sys.stderr.write(f"{STUCK_LINE}\n")
+            sys.stderr.flush()
             threading.Event().wait()
         return real(host, *args, **more)
 

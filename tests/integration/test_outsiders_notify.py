@@ -15,7 +15,7 @@ import pytest
 
 from shared import events as e
 from shared.tracking import report_id
-from tests.integration.mischief import STUCK, Holder, holder
+from tests.integration.mischief import STUCK, STUCK_LINE, Holder, holder
 from tests.integration.notifier_servers import (
     HOST,
     Mailbox,
@@ -128,9 +128,9 @@ async def test_an_outsider_cannot_silence_others_by_a_slow_webhook(
             await ready(process)
             await attack(stack, hooks(held, 40), lambda: held.served > 0)
             seconds = await told_soon(stack, those, "mail web file")
+            assert seconds < OTHERS_SECONDS_MAX
             assert held.open_most <= 2
             assert_nobody_is_named(process)
-    assert seconds < OTHERS_SECONDS_MAX
 
 
 @pytest.mark.parametrize("server", ["dead", "silent", "a byte every 3 s"])
@@ -150,8 +150,8 @@ async def test_a_mail_server_that_is_slow_or_dead_holds_up_mail_alone(
                 line = 'lapor_notifier_circuit_open{channel="email",stage="notifier"}'
                 await until(lambda: process.metric(line) == 1, "the way of mail is closed")
             seconds = await told_soon(stack, those, "web file")
+            assert seconds < OTHERS_SECONDS_MAX
             assert_nobody_is_named(process)
-    assert seconds < OTHERS_SECONDS_MAX
 
 
 async def test_an_outsider_cannot_silence_others_by_names_that_nobody_resolves(
@@ -169,13 +169,13 @@ async def test_an_outsider_cannot_silence_others_by_names_that_nobody_resolves(
             await ready(process)
             await told_soon(stack, those, "web", "before")
             Receiver.got.clear()
-            await attack(stack, names, lambda: b"delivery_failed" in process.log.read_bytes())
+            await attack(stack, names, lambda: STUCK_LINE in process.log.read_text())
             seconds = await told_soon(stack, those, "mail web file")
+            assert seconds < OTHERS_SECONDS_MAX
             assert_nobody_is_named(process)
             ending = time.monotonic()
             process.stop()
             assert time.monotonic() - ending < OTHERS_SECONDS_MAX
-    assert seconds < OTHERS_SECONDS_MAX
 
 
 async def test_a_thousand_messages_for_a_dead_host_hold_up_nobody_and_use_up_no_tries(

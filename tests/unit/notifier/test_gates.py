@@ -140,4 +140,5 @@ def test_open_ways_are_counted_by_channel() -> None:
         (gate, _) = all_gates.of("webhook", host)
         for _ in range(FAILURES_MAX if host != "c.example" else 1):
             gate.left(AWAY, 0.0, 1.0, 0.0)
-    assert all_gates.open_circuits() == {"email": 0, "file": 0, "webhook": 2}
+    assert all_gates.open_circuits(2.0) == {"email": 0, "file": 0, "webhook": 2}
+    assert all_gates.open_circuits(2_000.0)["webhook"] == 0  # nothing waits for them any more

@@ -2,6 +2,8 @@
 
 import json
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from tests.tables import each
 
 MASTER, BEFORE = "rahasia instalasi " * 2, "rahasia instalasi lama " * 2
 SECRET = receiver_secret(MASTER, "api", "kanal.example")
+DOCS = Path(__file__).parents[3] / "docs"
 ID = "n-0123456789abcdef"
 
 
@@ -60,6 +63,28 @@ def test_while_the_secret_is_changed_both_are_signed_with() -> None:
     headers = dict(signed_headers(secrets, ID, int(time.time()), b"{}"))
     for secret in secrets:
         assert Webhook(secret).verify("{}", headers) == {}
+
+
+def test_the_example_of_the_docs_takes_what_is_ours_and_nothing_else() -> None:
+    """As it stands on the page; it knows only the standard library."""
+    text = (DOCS / "examples" / "webhook_receiver.py").read_text("utf-8")
+    assert f"```python\n{text}```" in (DOCS / "channel-adapter.md").read_text("utf-8")
+    example: dict[str, Any] = {}
+    exec(compile(text, "webhook_receiver.py", "exec"), example)  # noqa: S102 - ours
+    read = example["read"]
+    now = int(time.time())
+    sent = payload(Message(ID, "", "Halo – “ya”", "Isi.\n", {"channel": "api"}))
+    both = [receiver_secret(BEFORE, "api", "kanal.example"), SECRET]
+    assert read(SECRET, signed_headers(both, ID, now, sent), sent)["id"] == ID
+    for headers, body in (
+        (signed_headers([SECRET], ID, now - 3_600, sent), sent),
+        (signed_headers(both[:1], ID, now, sent), sent),
+        (signed_headers([SECRET], ID, now, sent), sent + b" "),
+        ({**signed_headers([SECRET], ID, now, sent), "webhook-id": "n-1"}, sent),
+        ({}, sent),
+    ):
+        with pytest.raises(ValueError, match=r"old|signed"):
+            read(SECRET, headers, body)
 
 
 def test_a_secret_has_the_formats_form_and_never_changes() -> None:
