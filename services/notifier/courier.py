@@ -78,6 +78,7 @@ class Courier:
         self._gates = Gates(settings)
         self._reports = Reports()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bugs: list[BaseException] = []
         self._is_ending = False
         self._in_hand: set[str] = set()
         # Id -> the host of its webhook: no key is opened again for what has to wait.
@@ -93,14 +94,21 @@ class Courier:
         try:
             while not context.stopping.is_set():
                 claimed = await self.round(context) if self._reports.has_room else 0
-                if publishing.done():
-                    publishing.result()
+                for bug in (*self._bugs, publishing.exception() if publishing.done() else None):
+                    if bug is not None:
+                        raise bug
                 if claimed < self._settings.deliveries_at_once_max:
                     await asyncio.sleep(self._settings.tick_seconds)
         finally:
             publishing.cancel()
             if context.stopping.is_set():
                 await self._end(context)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """Forget a delivery that is over; a bug in it ends the loop, not that message alone."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (bug := task.exception()):
+            self._bugs.append(bug)
 
     async def _end(self, context: Context) -> None:
         """Let what has begun end, within a little time, and say what became of it."""
@@ -122,7 +130,7 @@ class Courier:
             for job in await self._taken(connection, wanted, waits):
                 task = asyncio.create_task(self._deliver(job, context))
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(self._ended)
             put_off = self._put_off(cases, waits, now, clock)
             if put_off:
                 until = now + self._rest(clock)
