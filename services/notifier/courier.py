@@ -46,8 +46,9 @@ from shared.vault_store import open_keys
 PUT_OFF: Final = put_off("no_room")
 END_SECONDS_MAX: Final = 4.0
 _RING: Final = """
-    UPDATE cases SET ring_at = x.at FROM unnest($1::text[], $2::timestamptz[]) AS x(id, at)
-    WHERE cases.report_id = x.id AND cases.ring_at = $3
+    UPDATE cases SET ring_at = x.at
+    FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS x(id, at, claimed_until)
+    WHERE cases.report_id = x.id AND cases.ring_at = x.claimed_until
 """
 
 
@@ -81,6 +82,9 @@ class Courier:
         self._bugs: list[BaseException] = []
         self._is_ending = False
         self._in_hand: set[str] = set()
+        # Report -> when to ring, and until when it was claimed: of a row that changed since (what
+        # was decided rings by itself) nothing is changed.
+        self._rings: dict[str, tuple[datetime, datetime]] = {}
         # Id -> the host of its webhook: no key is opened again for what has to wait.
         self._hosts: OrderedDict[str, str] = OrderedDict()
 
@@ -131,11 +135,12 @@ class Courier:
                 task = asyncio.create_task(self._deliver(job, context))
                 self._tasks.add(task)
                 task.add_done_callback(self._ended)
-            put_off = self._put_off(cases, waits, now, clock)
-            if put_off:
-                until = now + self._rest(clock)
-                await connection.execute(_RING, list(put_off), list(put_off.values()), until)
-        context.meters.deliveries(self._gates.open_circuits(monotonic()), len(put_off))
+            self._put_off(cases, waits, now, clock)
+            rings, self._rings = self._rings, {}
+            if rings:
+                times, claims = zip(*rings.values(), strict=True)
+                await connection.execute(_RING, list(rings), list(times), list(claims))
+        context.meters.deliveries(self._gates.open_circuits(monotonic()), len(rings))
         return len(cases)
 
     def _rest(self, clock: Clock) -> timedelta:
@@ -238,20 +243,22 @@ class Courier:
 
     def _put_off(
         self, cases: Iterable[Notifying], waits: Mapping[str, float], now: datetime, clock: Clock
-    ) -> dict[str, datetime]:
-        """Return when reports should ring again: when there is room, or with what is due next.
-
-        Only rows that are still as claimed are changed: what was decided since rings by itself.
-        """
-        times = {}
+    ) -> None:
+        """Have reports ring again when there should be room, or with what is due next."""
         for case in (each for each in cases if each.report_id in waits):
             seconds = waits[case.report_id]
             if any(p.notification_id in self._in_hand for p in case.pending):
                 # Should this process die with it, it rings as soon as any other.
                 seconds = min(seconds, self._settings.again_after_seconds)
             at = now + timedelta(seconds=seconds * clock.scale)
-            times[case.report_id] = min([at, *(p.due_at for p in case.pending if p.due_at > now)])
-        return times
+            at = min([at, *(p.due_at for p in case.pending if p.due_at > now)])
+            self._rings[case.report_id] = at, now + self._rest(clock)
+
+    def _return(self, job: Job, clock: Clock) -> None:
+        """Put off what was in hand and could not be tried: its way closed, or it waited long."""
+        seconds = max((gate.put_off(monotonic()) for gate in job.gates), default=0.0)
+        at = clock.now() + timedelta(seconds=seconds * clock.scale)
+        self._rings[job.report_id] = at, job.now + self._rest(clock)
 
     async def _deliver(self, job: Job, context: Context) -> None:
         """Attempt what is due of a report over a channel, one after the other."""
@@ -264,7 +271,8 @@ class Courier:
                     else await self._through(job, pending, until, context)
                 )
                 if outcome.outcome == "put_off":
-                    continue
+                    self._return(job, context.clock)
+                    break
                 self._reports.add(pending, report(job.report_id, pending, outcome, job.now))
                 if outcome.outcome != "sent":
                     _tell_failure(job, pending, outcome, context)

@@ -99,12 +99,13 @@ def test_the_age_of_a_message_is_real_time() -> None:
     assert not courier._is_stale(PENDING, NOON + timedelta(days=30), clock)
 
 
-async def test_what_had_to_wait_too_long_rests_until_it_rings_again() -> None:
+async def test_what_had_to_wait_too_long_rings_again_when_there_is_room() -> None:
     """It was no attempt: nothing is reported, no try is used up."""
     box = Box()
     courier = Courier(box.senders, VAULT, NotifierSettings(again_after_seconds=1e-9))
     assert await delivered(courier, a_job(courier), a_context()) == []
     assert box.got == []
+    assert set(courier._rings) == {REPORT}
 
 
 async def test_a_sender_that_never_ends_is_ended() -> None:
@@ -133,6 +134,17 @@ async def test_while_a_way_is_closed_nothing_in_hand_is_tried() -> None:
 
 
 _TEXT = '{"to": "a@b.example", "subject": "s", "body": "b"}'
+
+
+async def test_a_bug_in_a_delivery_ends_the_loop() -> None:
+    """Not that message alone, silently and again every two minutes: the process starts anew."""
+    courier = Courier(Box().senders, VAULT, NotifierSettings())
+    broken = Job(REPORT, "email", cast("Any", (None,)), NOON, is_stale=True)
+    task = asyncio.create_task(courier._deliver(broken, a_context()))
+    task.add_done_callback(courier._ended)
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert [type(bug) for bug in courier._bugs] == [AttributeError]
 
 
 async def test_while_the_broker_is_away_nothing_is_delivered_twice() -> None:
