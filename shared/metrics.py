@@ -1,6 +1,7 @@
 """Every metric of ours, in one place; labels are bounded, never a report, person or agency."""
 
 from collections import Counter as Count
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,9 @@ class Meters:
         self.conflicts = counter(
             "lapor_conflicts_total", "Batches done again because another was first", ["stage"]
         ).labels(self._stage)
+        self._put_off = counter(
+            "lapor_notifier_put_off_total", "Reports whose messages found no room", ["stage"]
+        )
 
     def _observe(self) -> None:
         seconds = partial(Histogram, registry=self.registry, labelnames=["stage"], buckets=SECONDS)
@@ -134,6 +138,11 @@ class Meters:
             "Reports past their earliest deadline, by its clock",
             ["stage", "clock"],
         )
+        self._circuits_open = gauge(
+            "lapor_notifier_circuit_open",
+            "Ways out that are closed for a while after failures in a row, by channel",
+            ["stage", "channel"],
+        )
 
     def decided(self, event: BaseModel, decision: Decision[object]) -> None:
         """Count a decision."""
@@ -150,6 +159,12 @@ class Meters:
     def overdue(self, clock: str, count: int) -> None:
         """Say how many reports are past a deadline of this clock."""
         self._overdue.labels(self._stage, clock).set(count)
+
+    def deliveries(self, circuits_open: Mapping[str, int], put_off: int) -> None:
+        """Say how many ways out are closed, by channel, and count what a claim put off."""
+        for channel, count in circuits_open.items():
+            self._circuits_open.labels(self._stage, channel).set(count)
+        self._put_off.labels(self._stage).inc(put_off)
 
     def skipped(self, outcome: str) -> None:
         """Count a record that no rule saw."""

@@ -16,6 +16,7 @@ from deploy.cli import (
     sla,
     submit,
     topics,
+    webhook,
 )
 
 app = typer.Typer(
@@ -43,4 +44,5 @@ topics.register(app)
 dead_letters.register(app)
 restored.register(app)
 lanes.register(app)
+webhook.register(app)
 calendar.register(app)

@@ -151,7 +151,7 @@ def plan_for(clock: Clock, mail_port: int, outbox: Path) -> Plan:
         "LAPOR_ALARM_TICK_SECONDS": "0.05",
         "LAPOR_ALARM_RING_AGAIN_SECONDS": "3",
         "LAPOR_NOTIFIER_TICK_SECONDS": "0.05",
-        "LAPOR_NOTIFIER_DELIVERIES_AT_ONCE_MAX": "200",  # a day's mail comes in a quarter second
+        "LAPOR_NOTIFIER_EMAIL_AT_ONCE_MAX": "100",  # a day's mail comes in a quarter second
         "LAPOR_NOTIFIER_SMTP_HOST": "127.0.0.1",
         "LAPOR_NOTIFIER_SMTP_PORT": str(mail_port),
         "LAPOR_NOTIFIER_SMTP_TLS": "none",

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from faststream.asgi import AsgiFastStream
 
-from services.notifier.delivery import Courier, senders_for
+from services.notifier.courier import Courier
+from services.notifier.delivery import senders_for
 from services.notifier.facts import AWAITED_BY_REPORTER, REFUSED, Windows
 from services.notifier.promises import NAMED_ELSEWHERE
 from services.notifier.quiet_hours import QuietHours

@@ -16,6 +16,7 @@ class Told(_Kept):
     """What ReportReceived said of the reporter."""
 
     tracking_number: str
+    channel: str = ""
     language: e.Language
     institution: str | None = None
     identity: str | None = None

@@ -1,4 +1,4 @@
-"""Deliver what is due, beside the consumer, and report each attempt to the notifier's own rule.
+"""One attempt to deliver a message, its outcome, and the report of it to the notifier's own rule.
 
 Decides nothing: what an outcome means (sent, again later, given up) is the rule's. An attempt whose
 report is lost by a crash is made again; its `notification_id` lets the receiver see the repeat.
@@ -7,131 +7,103 @@ report is lost by a crash is made again; its `notification_id` lets the receiver
 import asyncio
 import json
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
-from time import monotonic
-from typing import Final
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final, TypeVar
 
-import structlog
+from aiokafka.errors import KafkaError
 
 from services.notifier.case import Notifying, Pending
+from services.notifier.resolving import Resolver
 from services.notifier.rules import Key, field_of
 from services.notifier.senders import Message, Outcome, Send, file, permanent, smtp, temporary
 from services.notifier.senders import webhook as web
 from services.notifier.settings import NotifierSettings
 from shared import topics
-from shared.alarms import claim
-from shared.clock import Clock
 from shared.envelope import Outbound, derive_id, encode, event_headers
 from shared.events import DeliveryReported, NotificationChannel
 from shared.outbound import partition_of
-from shared.postgres import Connection
 from shared.stage import Context
-from shared.vault import Vault
-from shared.vault_store import open_keys
 
 _STREAM: Final = topics.alarms_of("notifier")
 _TYPE: Final = _STREAM.type_of(DeliveryReported)
+MAIL_THREADS_MAX: Final = 4
+REMEMBERED_MAX: Final = 20_000
+UNPUBLISHED_MAX: Final = 1_000
+"""So many deliveries may wait for the broker; then nothing more is claimed."""
+LINGER_SECONDS: Final = 0.02
+"""What ends within so short a time is published together."""
+V = TypeVar("V")
 Senders = Mapping[NotificationChannel, Send]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is due of one report, the oldest first; without a key nothing can be opened."""
-
-    report_id: str
-    due: tuple[Pending, ...]
-    key: Key | None
 
 
 def senders_for(settings: NotifierSettings) -> Senders:
     """Return the sender of each channel that is set up."""
-    tls = ssl.create_default_context()
     every: Senders = {
-        "email": partial(smtp.send, settings=settings),
-        "webhook": partial(web.send, settings=settings, tls=tls),
+        # A name that hangs for a webhook takes no thread from the mail server's.
+        "email": smtp.Mail(settings, Resolver(MAIL_THREADS_MAX)).send,
+        "webhook": web.Webhooks(settings, ssl.create_default_context(), Resolver()).send,
         "file": file.Outbox(settings.outbox).send,
     }
     return {name: send for name, send in every.items() if name in settings.channels}
 
 
-class Courier:
-    """The delivery loop of one process; several may run, each claims other reports."""
+class Reports:
+    """What became of attempts, on its way to the rule; memory is bounded by whoever adds."""
 
-    def __init__(self, senders: Senders, vault: Vault, settings: NotifierSettings) -> None:
-        self._senders = senders
-        self._vault = vault
-        self._settings = settings
+    def __init__(self, away_seconds: float = 1.0) -> None:
+        self._away_seconds = away_seconds
+        self._unpublished: list[Outbound] = []
+        self._some = asyncio.Event()
+        self._tries: OrderedDict[str, int] = OrderedDict()
 
-    async def run(self, context: Context) -> None:
-        """Deliver until the process stops; goes on at once while there is more."""
-        while not context.stopping.is_set():
-            if await self.round(context) < self._settings.deliveries_at_once_max:
-                await asyncio.sleep(self._settings.tick_seconds)
+    @property
+    def has_room(self) -> bool:
+        """Say whether the broker takes them as fast as they come."""
+        return len(self._unpublished) < UNPUBLISHED_MAX
 
-    async def round(self, context: Context) -> int:
-        """Claim, deliver and report once; return how many reports were claimed.
+    def add(self, pending: Pending, outbound: Outbound) -> None:
+        """Take one, to be published with those that come at the same time."""
+        remember(self._tries, pending.notification_id, pending.attempts)
+        self._unpublished.append(outbound)
+        self._some.set()
+
+    def hold(self, pending: Pending) -> bool:
+        """Say whether this very try was reported: until the rule decided it, there is no other."""
+        return self._tries.get(pending.notification_id) == pending.attempts
+
+    async def publish(self, context: Context) -> None:
+        """Publish until cancelled. While the broker is away they wait: nothing is sent twice."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(LINGER_SECONDS)
+            try:
+                await self.flush(context)
+            except KafkaError as away:
+                context.logger.warning("loop_waits", error=type(away).__name__)
+                await asyncio.sleep(self._away_seconds)
+
+    async def flush(self, context: Context) -> None:
+        """Publish what there is; what is not acknowledged is published again, under its id.
 
         Raises:
-            KafkaError, asyncpg.PostgresError: nothing is lost; what was claimed rings again.
+            KafkaError: not all of it was.
         """
-        now = context.clock.now()
-        async with context.pool.acquire() as connection:
-            jobs = await self._claim(connection, now, context.clock)
-        reported = await asyncio.gather(
-            *(self._deliver(job, now, context.clock, context.logger) for job in jobs)
-        )
-        outbounds = [outbound for each in reported for outbound in each]
-        if outbounds:
-            await context.log.publish(outbounds)
-        return len(jobs)
+        now = list(self._unpublished)
+        if now:
+            await context.log.publish(now)
+        del self._unpublished[: len(now)]
+        if not self._unpublished:
+            self._some.clear()
 
-    async def _claim(self, connection: Connection, now: datetime, clock: Clock) -> list[Job]:
-        again_after = timedelta(seconds=self._settings.again_after_seconds * clock.scale)
-        due = await claim(connection, now, self._settings.deliveries_at_once_max, again_after)
-        if not due:
-            return []
-        ids = [each.report_id for each in due]
-        rows = await connection.fetch(
-            "SELECT report_id, state FROM cases WHERE report_id = ANY($1)", ids
-        )
-        keys = await open_keys(connection, self._vault, ids, stage="notifier", purpose="delivery")
-        return [
-            Job(
-                row["report_id"],
-                due_of(Notifying.model_validate_json(row["state"]), now),
-                keys.get(row["report_id"]),
-            )
-            for row in rows
-        ]
 
-    async def _deliver(
-        self, job: Job, now: datetime, clock: Clock, logger: structlog.stdlib.BoundLogger
-    ) -> list[Outbound]:
-        """Attempt what is due of a report, one after the other, within a quarter of the pause."""
-        until = monotonic() + self._settings.again_after_seconds / 4
-        reported: list[Outbound] = []
-        for pending in job.due:
-            if reported and monotonic() > until:
-                break
-            late = (now - pending.due_at) / clock.scale
-            if late > timedelta(days=self._settings.stale_days_max):
-                outcome = permanent("stale")
-            else:
-                outcome = await attempt(pending, job.key, self._senders)
-            reported.append(report(job.report_id, pending, outcome, now))
-            if outcome.outcome != "sent":
-                logger.warning(
-                    "delivery_failed",
-                    report=job.report_id,
-                    notification=pending.notification_id,
-                    channel=pending.channel,
-                    outcome=outcome.outcome,
-                    reason=outcome.reason,
-                )
-        return reported
+def by_channel(due: Iterable[Pending]) -> dict[NotificationChannel, tuple[Pending, ...]]:
+    """Group messages by the way that they go, in their order."""
+    groups: dict[NotificationChannel, tuple[Pending, ...]] = {}
+    for pending in due:
+        groups[pending.channel] = (*groups.get(pending.channel, ()), pending)
+    return groups
 
 
 def due_of(case: Notifying, now: datetime) -> tuple[Pending, ...]:
@@ -139,18 +111,33 @@ def due_of(case: Notifying, now: datetime) -> tuple[Pending, ...]:
     return tuple(sorted((p for p in case.pending if p.due_at <= now), key=lambda p: p.due_at))
 
 
+def remember(kept: "OrderedDict[str, V]", name: str, value: V) -> None:
+    """Keep a value, and past the bound forget the one kept longest."""
+    kept[name] = value
+    kept.move_to_end(name)
+    if len(kept) > REMEMBERED_MAX:
+        kept.popitem(last=False)
+
+
+def opened(pending: Pending, key: Key | None) -> Message | Outcome:
+    """Open a message; why it cannot be is an outcome."""
+    if key is None:
+        return permanent("no_key")
+    try:
+        fields = json.loads(key.open(field_of(pending.notification_id), pending.message))
+        return Message(pending.notification_id, **fields)
+    except (ValueError, TypeError):
+        return permanent("message_unreadable")
+
+
 async def attempt(pending: Pending, key: Key | None, senders: Senders) -> Outcome:
     """Open a message and send it over its channel once; a failure is an outcome, never a raise."""
     send = senders.get(pending.channel)
-    if key is None:
-        return permanent("no_key")
+    message = opened(pending, key)
+    if not isinstance(message, Message):
+        return message
     if send is None:
         return temporary("channel_not_set_up")
-    try:
-        opened = json.loads(key.open(field_of(pending.notification_id), pending.message))
-        message = Message(pending.notification_id, **opened)
-    except (ValueError, TypeError):
-        return permanent("message_unreadable")
     try:
         return await send(message)
     except Exception as bug:  # noqa: BLE001 - a sender's bug holds up this message, not the others
@@ -161,7 +148,12 @@ def report(report_id: str, pending: Pending, outcome: Outcome, rung_at: datetime
     """Return the record that tells the rule of an attempt.
 
     Its id includes the time of ringing: each attempt counts, and none silences a later one.
+
+    Raises:
+        ValueError: nothing was attempted.
     """
+    if outcome.outcome == "put_off":
+        raise ValueError("put off: there is no attempt to tell of")
     event = DeliveryReported(
         report_id=report_id,
         notification_id=pending.notification_id,

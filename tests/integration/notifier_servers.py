@@ -101,10 +101,10 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def receiver(tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Run a real HTTP server on a free port and yield the port."""
+def receiver(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[int]:
+    """Run a real HTTP server on a port, else on a free one, and yield the port."""
     Receiver.got.clear()
-    with ThreadingHTTPServer((HOST, 0), Receiver) as server:
+    with ThreadingHTTPServer((HOST, port), Receiver) as server:
         if tls is not None:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.notifier.senders.signing import receiver_secret
 from tests.integration.all_stages import LAPOR, looked, ran
 from tests.integration.lines import UNADDRESSED, jsonl
 
@@ -60,3 +61,23 @@ def test_a_program_gets_each_answer_before_it_asks_again() -> None:
             assert json.loads(program.stdout.readline())["id"] == number
         program.stdin.close()
         assert program.wait(timeout=30) == 0
+
+
+def test_the_secret_of_a_webhooks_receiver_is_printed_and_no_other(tmp_path: Path) -> None:
+    """One for each channel and host, however the host is written; troubles show no secret."""
+    env = {**os.environ, "LAPOR_HOME": str(tmp_path)}
+    variable = "LAPOR_NOTIFIER_WEBHOOK_SECRET"
+    with_secret = {**env, variable: "rahasia-" * 4}
+    pairs = (("api", "kanal.example"), ("api", "Kanal.Example"), ("sms", "kanal.example"))
+    said = [ran("webhook", "secret", *pair, env=with_secret) for pair in pairs]
+    secrets = [each.out.strip() for each in said]
+    assert secrets[0] == secrets[1] == receiver_secret("rahasia-" * 4, "api", "kanal.example")
+    assert secrets[2] not in secrets[:2]
+    for arguments, given, told in (
+        (("api", "kanal.example"), "", variable),
+        (("api", "kanal.example"), "terlalu-pendek", "32 characters"),
+        (("api", "https://kanal.example/x"), "rahasia-" * 4, "no host"),
+        (("Bukan Kanal", "kanal.example"), "rahasia-" * 4, "no channel"),
+    ):
+        wrong = ran("webhook", "secret", *arguments, env={**env, variable: given})
+        assert (wrong.code, told in wrong.err, "terlalu-pendek" in wrong.err) == (1, True, False)

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from standardwebhooks import Webhook
 
+from services.notifier.resolving import Resolver
 from services.notifier.senders import SENT, Message, Outcome, file, smtp, webhook
+from services.notifier.senders.signing import receiver_secret
 from services.notifier.settings import NotifierSettings
 from tests.integration.notifier_servers import (
     HOST,
@@ -28,6 +31,8 @@ MESSAGE = Message(
     "Tindak lanjut atas laporan Anda – selesai",
     "Yth. Pelapor,\n\nLampu sudah diganti. Terima kasih – “Dinas”.\n" + "x" * 2_000 + "\n",
 )
+NOTICE = {"channel": "api", "tracking_number": "K7QF2M9XTD3AR", "time": "2023-06-14T04:00:00+00:00"}
+MASTER = "rahasia-" * 4
 TRUST = ssl.create_default_context()
 
 
@@ -37,11 +42,21 @@ def settings(**values: Any) -> NotifierSettings:
         "smtp_host": HOST,
         "smtp_tls": "none",
         "smtp_timeout_seconds": 5.0,
-        "webhook_secret": "rahasia",
+        "webhook_secret": MASTER,
         "webhook_local": True,
         "webhook_timeout_seconds": 5.0,
     }
     return NotifierSettings.model_validate(given | values)
+
+
+async def mail(message: Message, own: NotifierSettings) -> Outcome:
+    """Send a message over SMTP once."""
+    return await smtp.Mail(own, Resolver()).send(message)
+
+
+async def post(message: Message, own: NotifierSettings, trust: ssl.SSLContext = TRUST) -> Outcome:
+    """Post a message once."""
+    return await webhook.Webhooks(own, trust, Resolver()).send(message)
 
 
 # ---- a mail server
@@ -50,7 +65,7 @@ def settings(**values: Any) -> NotifierSettings:
 async def mailed(mailbox: Mailbox, message: Message = MESSAGE) -> Outcome:
     """Send a message to a mailbox over SMTP."""
     async with mail_server(mailbox) as port:
-        return await smtp.send(message, settings(smtp_port=port))
+        return await mail(message, settings(smtp_port=port))
 
 
 async def test_an_email_arrives_as_it_was_written() -> None:
@@ -114,7 +129,7 @@ async def test_an_address_that_the_server_cannot_take_is_permanent(address: str)
 
 async def test_a_mail_server_that_is_away_is_temporary() -> None:
     """Nobody listens on the port."""
-    outcome = await smtp.send(MESSAGE, settings(smtp_port=free_port()))
+    outcome = await mail(MESSAGE, settings(smtp_port=free_port()))
     assert outcome == Outcome("temporary", "smtp_unreachable")
 
 
@@ -128,7 +143,7 @@ async def test_a_mail_server_that_says_nothing_is_temporary() -> None:
 
     server = await asyncio.start_server(silent, HOST, 0)
     port = server.sockets[0].getsockname()[1]
-    outcome = await smtp.send(MESSAGE, settings(smtp_port=port, smtp_timeout_seconds=0.2))
+    outcome = await mail(MESSAGE, settings(smtp_port=port, smtp_timeout_seconds=0.2))
     done.set()
     server.close()
     await server.wait_closed()
@@ -154,7 +169,7 @@ async def test_a_password_travels_only_under_tls_and_a_wrong_one_is_ours_to_mend
     }
     async with mail_server(mailbox, **options) as port:
         values = {"smtp_user": "lapor", "smtp_password": password}
-        sent = await smtp.send(MESSAGE, settings(smtp_port=port, smtp_tls="starttls", **values))
+        sent = await mail(MESSAGE, settings(smtp_port=port, smtp_tls="starttls", **values))
     assert sent == outcome
     assert mailbox.logins[-1] == (b"lapor", password.encode())
 
@@ -163,7 +178,7 @@ async def test_a_mail_server_without_tls_is_not_talked_to_when_tls_is_set() -> N
     """Nothing is said in the clear by mistake."""
     mailbox = Mailbox()
     async with mail_server(mailbox) as port:
-        outcome = await smtp.send(MESSAGE, settings(smtp_port=port, smtp_tls="starttls"))
+        outcome = await mail(MESSAGE, settings(smtp_port=port, smtp_tls="starttls"))
     assert (outcome.outcome, mailbox.taken) == ("temporary", [])
 
 
@@ -173,26 +188,31 @@ async def test_a_mail_server_without_tls_is_not_talked_to_when_tls_is_set() -> N
 async def test_a_webhook_is_posted_signed_with_its_key() -> None:
     """The body tells the message, the headers its id and who signed it."""
     with receiver() as port:
-        message = MESSAGE._replace(to=f"http://{HOST}:{port}/kabar/204")
-        outcomes = [await webhook.send(message, settings(), TRUST) for _ in range(2)]
+        message = MESSAGE._replace(to=f"http://{HOST}:{port}/kabar/204", notice=NOTICE)
+        outcomes = [await post(message, settings()) for _ in range(2)]
     assert outcomes == [SENT, SENT]
     (first, second) = Receiver.got
     _, headers, body = first
-    assert second == first
-    assert json.loads(body) == {
-        "notification_id": MESSAGE.notification_id,
-        "subject": MESSAGE.subject,
-        "body": MESSAGE.body,
-    }
-    assert headers["Idempotency-Key"] == MESSAGE.notification_id
-    assert headers["X-Lapor-Signature"] == webhook.signature(body, "rahasia")
+    assert (second[2], second[1]["webhook-id"]) == (body, headers["webhook-id"])
+    secret = receiver_secret(MASTER, "api", HOST)
+    for _, sent, posted in (first, second):
+        assert Webhook(secret).verify(posted.decode(), sent) == {
+            "specversion": "1.0",
+            "id": MESSAGE.notification_id,
+            "source": "/lapor/notifier",
+            "type": "id.go.lapor.notifier.message.v1",
+            "subject": NOTICE["tracking_number"],
+            "time": NOTICE["time"],
+            "datacontenttype": "application/json",
+            "data": {
+                "channel": "api",
+                "tracking_number": NOTICE["tracking_number"],
+                "subject": MESSAGE.subject,
+                "body": MESSAGE.body,
+            },
+        }
+    assert headers["Content-Type"] == "application/cloudevents+json"
     assert headers["Host"] == f"{HOST}:{port}"
-
-
-def test_a_signature_is_hmac_sha256() -> None:
-    """RFC 4231, test case 2."""
-    digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    assert webhook.signature(b"what do ya want for nothing?", "Jefe") == f"sha256={digest}"
 
 
 @pytest.mark.parametrize(
@@ -207,18 +227,16 @@ async def test_the_status_says_whether_to_come_again(status: int, outcome: str) 
     """A redirect is not followed: it could lead inside."""
     with receiver() as port:
         message = MESSAGE._replace(to=f"http://{HOST}:{port}/{status}")
-        assert (await webhook.send(message, settings(), TRUST)).outcome == outcome
+        assert (await post(message, settings())).outcome == outcome
         assert len(Receiver.got) == 1
 
 
 async def test_a_receiver_that_is_away_is_temporary() -> None:
     """Nobody listens; or the name is not known."""
     gone = MESSAGE._replace(to=f"http://{HOST}:{free_port()}/200")
-    assert await webhook.send(gone, settings(), TRUST) == Outcome(
-        "temporary", "webhook_unreachable"
-    )
+    assert await post(gone, settings()) == Outcome("temporary", "webhook_unreachable")
     nameless = MESSAGE._replace(to="http://tidak-ada.invalid/200")
-    outcome = await webhook.send(nameless, settings(), TRUST)
+    outcome = await post(nameless, settings())
     assert outcome == Outcome("temporary", "webhook_unresolved")
 
 
@@ -229,7 +247,7 @@ async def test_https_checks_the_name_although_it_connects_to_the_address(tmp_pat
         trust = ssl.create_default_context(cafile=str(identity))
         with receiver(server_tls(identity)) as port:
             message = MESSAGE._replace(to=f"https://localhost:{port}/200")
-            assert (await webhook.send(message, settings(), trust)).outcome == outcome
+            assert (await post(message, settings(), trust)).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -241,7 +259,7 @@ async def test_https_checks_the_name_although_it_connects_to_the_address(tmp_pat
 )  # fmt: skip
 async def test_only_https_urls_are_taken(url: str) -> None:
     """An address that is none will not become one by waiting."""
-    outcome = await webhook.send(MESSAGE._replace(to=url), settings(webhook_local=False), TRUST)
+    outcome = await post(MESSAGE._replace(to=url), settings(webhook_local=False))
     assert outcome == Outcome("permanent", "webhook_address")
 
 
@@ -256,7 +274,7 @@ async def test_only_https_urls_are_taken(url: str) -> None:
 async def test_a_webhook_cannot_reach_the_inside(host: str) -> None:
     """However the address is written."""
     message = MESSAGE._replace(to=f"https://{host}/kabar")
-    outcome = await webhook.send(message, settings(webhook_local=False), TRUST)
+    outcome = await post(message, settings(webhook_local=False))
     assert outcome == Outcome("permanent", "webhook_private_address")
 
 

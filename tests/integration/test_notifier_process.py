@@ -106,10 +106,10 @@ async def promised(stack: Stack) -> list[tuple[str, ...]]:
         await connection.close()
 
 
-async def until(condition: Callable[[], bool], what: str) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
     """Wait for a condition while this process's mail server goes on."""
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.05)
     except TimeoutError:

@@ -50,7 +50,7 @@ def known() -> registry.Registry:
 @cache
 def stages() -> tuple[Stage[Any, Any], ...]:
     """Compose all nine stages; they hold no state, so every city has the same."""
-    own = NotifierSettings(smtp_host="mail.example", webhook_secret=SecretStr("s"))
+    own = NotifierSettings(smtp_host="mail.example", webhook_secret=SecretStr("s" * 32))
     return (
         intake.stage(VAULT, known(), Model.load(MODEL_PATH)),
         agencies.way_in(VAULT, known()),

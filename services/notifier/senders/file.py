@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -36,6 +37,8 @@ class Outbox:
         self._folder = folder
         self._open = _Batch()
         self._writing = asyncio.Lock()
+        # Of its own: what else waits in threads (a name that nobody resolves) holds up no file.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
 
     async def send(self, message: Message) -> Outcome:
         """Write a message, with all that are sent in the same turn or while others are written.
@@ -48,7 +51,10 @@ class Outbox:
         async with self._writing:
             if batch is self._open:  # the first to come here writes for all
                 self._open = _Batch()
-                batch.outcome = await asyncio.to_thread(_written, batch.messages, self._folder)
+                loop = asyncio.get_running_loop()
+                batch.outcome = await loop.run_in_executor(
+                    self._thread, _written, batch.messages, self._folder
+                )
         return batch.outcome
 
 
@@ -60,13 +66,22 @@ def _written(messages: list[Message], folder: Path) -> Outcome:
     return SENT
 
 
+def _line(message: Message) -> dict[str, str]:
+    return {
+        "notification_id": message.notification_id,
+        "to": message.to,
+        "subject": message.subject,
+        "body": message.body,
+    }
+
+
 def _write(messages: list[Message], folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ids = "\n".join(message.notification_id for message in messages)
     name = hashlib.blake2b(ids.encode(), digest_size=16).hexdigest()
     # Two processes may deliver the same messages; their numbers keep the halves apart.
     partial = folder / f".{name}.{os.getpid()}"
-    text = "".join(json.dumps(m._asdict(), ensure_ascii=False) + "\n" for m in messages)
+    text = "".join(json.dumps(_line(m), ensure_ascii=False) + "\n" for m in messages)
     # Readable by the owner only: it names people.
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(text.encode("utf-8", "replace"))

@@ -4,22 +4,19 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-import structlog
 
 from services.notifier.case import Notifying, Pending
-from services.notifier.delivery import Courier, Job, attempt, due_of, report, senders_for
+from services.notifier.delivery import attempt, due_of, report, senders_for
 from services.notifier.rules import decide, field_of
-from services.notifier.senders import SENT, Message, Outcome, Send, temporary
+from services.notifier.senders import SENT, Message, Outcome, Send, put_off, temporary
 from services.notifier.settings import NotifierSettings
-from shared.clock import Clock
 from shared.events import DeliveryReported, NotificationChannel
-from shared.vault import ReportKey, Vault
+from shared.vault import ReportKey
 from tests.tables import each
 from tests.unit.notifier.builders import EMAIL, KEY, NOON, REPORT, a_cause, a_report, known
 
+SECRET = "rahasia-" * 4
 STRANGER = ReportKey(b"s" * 32, REPORT)
-VAULT = Vault(bytes(32))
-LOGGER: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def a_case() -> Notifying:
@@ -113,40 +110,18 @@ def test_each_attempt_is_reported_under_an_id_of_its_own() -> None:
     assert (first.topic, first.key) == ("lapor.notifier.alarms.v1", REPORT.encode())
 
 
-@pytest.mark.parametrize(("days", "sent"), [(6, 1), (8, 0)])
-async def test_what_is_long_past_is_not_sent_any_more(days: int, sent: int) -> None:
-    """A replayed year must not write to a year of reporters."""
-    box = Box()
-    courier = Courier(box.senders, VAULT, NotifierSettings())
-    job = Job(REPORT, (PENDING,), KEY)
-    (outbound,) = await courier._deliver(job, NOON + timedelta(days=days), Clock(), LOGGER)
-    assert len(box.got) == sent
-    assert DeliveryReported.model_validate_json(outbound.value).reason == ("" if sent else "stale")
-
-
-async def test_the_age_of_a_message_is_real_time() -> None:
-    """On a clock that runs a year in a minute a week is a second."""
-    box = Box()
-    courier = Courier(box.senders, VAULT, NotifierSettings())
-    clock = Clock(scale=300_000.0, real_origin=NOON, business_origin=NOON)
-    await courier._deliver(Job(REPORT, (PENDING,), KEY), NOON + timedelta(days=30), clock, LOGGER)
-    assert len(box.got) == 1
-
-
-async def test_a_slow_way_out_does_not_outlast_the_claim() -> None:
-    """The rest of a report's messages is left for the next round."""
-    box = Box()
-    courier = Courier(box.senders, VAULT, NotifierSettings(again_after_seconds=1e-9))
-    job = Job(REPORT, (PENDING, PENDING), KEY)
-    assert len(await courier._deliver(job, NOON, Clock(), LOGGER)) == 1
+def test_what_was_put_off_is_no_attempt_to_tell_of() -> None:
+    """A report of it would use up a try."""
+    with pytest.raises(ValueError, match="put off"):
+        report(REPORT, PENDING, put_off("no_room"), NOON)
 
 
 @each(
     [
         ({}, {"file"}),
         ({"smtp_host": "mail.example"}, {"file", "email"}),
-        ({"webhook_secret": "s"}, {"file", "webhook"}),
-        ({"smtp_host": "mail.example", "webhook_secret": "s"}, {"file", "email", "webhook"}),
+        ({"webhook_secret": SECRET}, {"file", "webhook"}),
+        ({"smtp_host": "mail.example", "webhook_secret": SECRET}, {"file", "email", "webhook"}),
     ]
 )
 def test_only_channels_that_are_set_up_have_senders(
@@ -155,6 +130,13 @@ def test_only_channels_that_are_set_up_have_senders(
     """Without any setting everything goes to the outbox."""
     own = NotifierSettings.model_validate(values)
     assert set(senders_for(own)) == own.channels == channels
+
+
+@each(["s", "x" * 31, "x" * 32 + ",", "x" * 32 + ",y"])
+def test_a_webhook_secret_that_could_be_guessed_is_refused_at_start(secret: str) -> None:
+    """Who has one signature could try short ones at home."""
+    with pytest.raises(ValueError, match="at least 32"):
+        NotifierSettings.model_validate({"webhook_secret": secret})
 
 
 def test_a_password_is_not_set_without_tls() -> None:
