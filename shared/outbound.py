@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared import topics
 from shared.decision import Decision
-from shared.envelope import Outbound, Record, derive_id, encode, event_headers
+from shared.envelope import Outbound, Record, derive_id, encode, event_headers, source_of
 from shared.events import ChannelAnswer, InboxEntry
 from shared.parking import ORIGINAL
 
@@ -44,13 +44,15 @@ class Writer:
         self._stream = topics.writes(stage)
         self._types = {event: self._stream.type_of(event) for event in self._stream.events}
         self._topic = self._stream.topic()
-        self._source = f"/lapor/{stage}"
+        self._source = source_of(stage)
         self._seal = seal
 
     def write(
-        self, decision: Decision[object], inbound: "Inbound", sequence: int
+        self, decision: Decision[object], inbound: "Inbound", sequence: int | None
     ) -> list[Outbound]:
         """Return the decision's events as records, in order.
+
+        They are numbered on from the case's `sequence`; None is for what no case counts: 0.
 
         Raises:
             TooLarge: one of them would not fit. KeyError: an event is not this stage's to say.
@@ -65,7 +67,7 @@ class Writer:
             value = encode(outgoing.event)
             if len(value) > EVENT_BYTES_MAX:
                 raise TooLarge(f"{event_type}: {len(value)} bytes of at most {EVENT_BYTES_MAX}")
-            sequence += 1
+            sequence = None if sequence is None else sequence + 1
             headers = event_headers(
                 event_id=derive_id(self._stage, cause.id, cause.now, event_type, number),
                 event_type=event_type,
@@ -74,18 +76,16 @@ class Writer:
                 time=inbound.cause.now,
                 causation_id=cause.id,
                 correlation_id=cause.correlation_id or inbound.report_id,
-                sequence=sequence,
+                sequence=sequence or 0,
                 traceparent=cause.traceparent,
             )
             written.append(Outbound(topic, partition, key or b"", value, headers))
         return written
 
-    def dead_letter(
-        self, record: Record, reason: str, detail: str, report_id: str = ""
-    ) -> Outbound:
+    def dead_letter(self, record: Record, reason: str, detail: str, case_id: str = "") -> Outbound:
         """Return a record as a dead letter: its bytes sealed, its place and the reason beside.
 
-        `report_id` is the case that it was decided for, if it came so far.
+        `case_id` is the case that it was decided for, if it came so far.
         """
         place = f"{record.topic}/{record.partition}/{record.offset}"
         when = datetime.fromtimestamp(record.timestamp / 1000, UTC)
@@ -98,7 +98,7 @@ class Writer:
             "stage": self._stage.encode(),
             "reason": reason.encode(),
             "detail": detail[:500].encode(),
-            "report": report_id.encode(),
+            "report": case_id.encode(),
             "topic": record.topic.encode(),
             "partition": b"%d" % record.partition,
             "offset": b"%d" % record.offset,
