@@ -73,55 +73,65 @@ def is_told(entry: str) -> Any:
     return lambda records: any(x["entry"] == entry for x in entries(records))
 
 
-async def test_an_outsider_cannot_freeze_somebody_elses_report(stack: Stack) -> None:
+def test_an_outsider_cannot_freeze_somebody_elses_report(stack: Stack) -> None:
     """d6 and d14: past any bound it alone is refused; holder, 00 and reporter go on to the end."""
     with whole_pipeline(stack, {"LAPOR_CASE_MESSAGES_MAX": str(MOST)}):
-        await say(stack, SUBMISSIONS, CHANNEL, {"m-1": STREET_LIGHT})
-        await read(stack, INBOX.topic(HOLDER), is_told("report_to_verify"))
-        accept = e.Accept(report_id=REPORT, holding=1, by="x", report_class=CLASS)
-        early = e.FollowUp(report_id=REPORT, holding=1, by="x", unit="3204-001", text="Sudah.")
-        flood = {f"early-{n}": early for n in range(25)} | {f"f-{n}": accept for n in range(60)}
-        await say(stack, OUTBOX, STRANGER, flood)
-        wrong = {
-            f"w-{n}": e.WithdrawReport(
-                tracking_number=tracking.tracking_number(REPORT), secret="0000000000"
-            )
-            for n in range(2 * MOST)
-        }
-        await say(stack, SUBMISSIONS, "counter", wrong)
-        assert await told(stack, STRANGER, "f-59") == "command_rejected:too_many_messages"
+        asyncio.run(flooded(stack))
 
-        mine = early.model_copy(update={"unit": "6308-004"})
-        await say(stack, OUTBOX, HOLDER, {"follow-up": mine, "accept": accept})
-        await read(stack, INBOX.topic(HOLDER), is_told("follow_up"))
-        block = e.Block(report_id=REPORT, holding=0, by="x", reason="Tidak pantas.")
-        await say(stack, OUTBOX, NATIONAL, {"block": block})
-        await read(stack, INBOX.topic(NATIONAL), is_told("blocked"))
 
-        answers = Counter(
-            (x["entry"], x["reason"])
-            for x in entries(await read(stack, INBOX.topic(STRANGER), lambda r: len(r) >= 70))
+async def flooded(stack: Stack) -> None:
+    """Let a stranger and a guesser flood a report, then its holder and 00 go on with it."""
+    await say(stack, SUBMISSIONS, CHANNEL, {"m-1": STREET_LIGHT})
+    await read(stack, INBOX.topic(HOLDER), is_told("report_to_verify"))
+    accept = e.Accept(report_id=REPORT, holding=1, by="x", report_class=CLASS)
+    early = e.FollowUp(report_id=REPORT, holding=1, by="x", unit="3204-001", text="Sudah.")
+    flood = {f"early-{n}": early for n in range(25)} | {f"f-{n}": accept for n in range(60)}
+    await say(stack, OUTBOX, STRANGER, flood)
+    wrong = {
+        f"w-{n}": e.WithdrawReport(
+            tracking_number=tracking.tracking_number(REPORT), secret="0000000000"
         )
-        assert answers["command_rejected", "too_many_messages"] == len(flood) - MOST
-        assert set(answers) == {
-            ("command_rejected", "too_many_messages"), ("command_refused", "not_the_holder"),
-        }  # fmt: skip
+        for n in range(2 * MOST)
+    }
+    await say(stack, SUBMISSIONS, "counter", wrong)
+    assert await told(stack, STRANGER, "f-59") == "command_rejected:too_many_messages"
+
+    mine = early.model_copy(update={"unit": "6308-004"})
+    await say(stack, OUTBOX, HOLDER, {"follow-up": mine, "accept": accept})
+    await read(stack, INBOX.topic(HOLDER), is_told("follow_up"))
+    block = e.Block(report_id=REPORT, holding=0, by="x", reason="Tidak pantas.")
+    await say(stack, OUTBOX, NATIONAL, {"block": block})
+    await read(stack, INBOX.topic(NATIONAL), is_told("blocked"))
+
+    answers = Counter(
+        (x["entry"], x["reason"])
+        for x in entries(await read(stack, INBOX.topic(STRANGER), lambda r: len(r) >= 70))
+    )
+    assert answers["command_rejected", "too_many_messages"] == len(flood) - MOST
+    assert set(answers) == {
+        ("command_rejected", "too_many_messages"), ("command_refused", "not_the_holder"),
+    }  # fmt: skip
 
 
-async def test_an_outsider_cannot_leave_rejections_behind(stack: Stack) -> None:
+def test_an_outsider_cannot_leave_rejections_behind(stack: Stack) -> None:
     """A command that cannot be read is answered in its sender's inbox and said nowhere else."""
     with whole_pipeline(stack):
-        async with producer(stack) as made:
-            for n in range(20):
-                await made.send_and_wait(OUTBOX.topic(HOLDER), b"{", headers=[("ce_id", b"%d" % n)])
-        await say(
-            stack,
-            OUTBOX,
-            HOLDER,
-            {"last": e.Block(report_id=REPORT, holding=0, by="x", reason="x")},
-        )
-        assert await told(stack, HOLDER, "last") == "command_rejected:not_yours_to_give"
-        assert await read(stack, AGENCIES.topic(), lambda _found: True) == []
+        asyncio.run(rejected(stack))
+
+
+async def rejected(stack: Stack) -> None:
+    """Send what cannot be read, and look where it is told."""
+    async with producer(stack) as made:
+        for n in range(20):
+            await made.send_and_wait(OUTBOX.topic(HOLDER), b"{", headers=[("ce_id", b"%d" % n)])
+    await say(
+        stack,
+        OUTBOX,
+        HOLDER,
+        {"last": e.Block(report_id=REPORT, holding=0, by="x", reason="x")},
+    )
+    assert await told(stack, HOLDER, "last") == "command_rejected:not_yours_to_give"
+    assert await read(stack, AGENCIES.topic(), lambda _found: True) == []
 
 
 async def test_an_outsider_cannot_stop_a_stage_by_replays(stack: Stack) -> None:
