@@ -21,7 +21,9 @@ def streams() -> str:
         kept = "for ever" if stream.retention_days == FOREVER else f"{stream.retention_days} days"
         name = stream.name.replace("{speaker}", f"<{_speaker(stream.name)}>")
         who = ", ".join(readers) or "outside"
-        lines.append(f"| `{name}` | {stream.producer} | {who} | {kept} |")
+        lines.append(
+            f"| `{name}` | {', '.join((stream.producer, *stream.also))} | {who} | {kept} |"
+        )
     return "\n".join(lines)
 
 

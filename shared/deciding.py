@@ -6,74 +6,38 @@ Reads cases and look-ups through `State`, writes nothing: the shell saves what i
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, TypeVar
 
 import structlog
 from pydantic import BaseModel
 
-from shared import lanes
+from shared import dead_letter_limit, lanes, pace
 from shared.cases import Stored
+from shared.decision import Decision
 from shared.envelope import Outbound, Record, text
 from shared.inbound import DeadLetter, Inbound, Reader, Replayed
 from shared.lanes import Partition, Refusal, Refused, lane_case
 from shared.metrics import Meters
 from shared.outbound import TooLarge, Writer
-from shared.parking import Action, Kept
-from shared.ports import Memory, State
-from shared.restoring import Order, Past, Place, Told, compare, letter_key, place_of, sequence_of
+from shared.parking import Kept
+from shared.ports import State
+from shared.refusing import Refusing
+from shared.restoring import Past, Place, Told, compare, letter_key, place_of, sequence_of
 from shared.stage import Limits, Stage
+from shared.topics import REPLAYS
 from shared.vault import SealBroken
+from shared.work import Before, Work, remembers
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
-NOTHING: Final = Stored(0, 0, b"", None)
 OTHERWISE: Final = "decided_otherwise"
 """Why a case is parked: a record decided again says something else than the world has read."""
 LEFT_OVER: Final = "not_decided_again"
 """Why a case is parked: what the world has read of it, no record that is left says."""
+_REPLAYS: Final = REPLAYS.topic()
 _NOTHING_TOLD: Final[Mapping[str, Told]] = MappingProxyType({})
 CASE_FULL: Final = "case_full"
-
-
-@dataclass(slots=True)
-class Work:
-    """One batch while it is decided; `lane` is that of the record in hand."""
-
-    cases: dict[str, Stored]
-    known: object = None
-    past: Past = field(default_factory=dict)  # what was said before the database was restored
-    lane: str = ""
-    releasing: Action | None = None  # how a replay lets what was parked be decided
-    policies: dict[str, object] = field(default_factory=dict)
-    changed: dict[str, Stored] = field(default_factory=dict)
-    outbounds: list[Outbound] = field(default_factory=list)
-    by_lane: dict[str, list[Outbound]] = field(default_factory=dict)
-    dead: int = 0
-    recent: deque[int] = field(default_factory=deque)  # 1 for a dead letter, 0 for a decision
-
-    def case(self, report_id: str) -> Stored:
-        """Return a case as it is by now."""
-        return self.cases.get(report_id, NOTHING)
-
-    def change(self, report_id: str, stored: Stored) -> None:
-        """Note a case to save; its version is one above the loaded."""
-        if report_id not in self.changed:
-            stored = Stored(stored.version + 1, *stored[1:])
-        self.cases[report_id] = self.changed[report_id] = stored
-
-    def say(self, outbounds: Sequence[Outbound]) -> None:
-        """Note events to publish."""
-        self.outbounds.extend(outbounds)
-        self.by_lane.setdefault(self.lane, []).extend(outbounds)
-
-
-class Before(NamedTuple):
-    """What was said before the database was restored, and the order to decide it again."""
-
-    order: Order
-    memory: Memory
 
 
 class Decider(Generic[C, P]):
@@ -97,7 +61,8 @@ class Decider(Generic[C, P]):
         self._logger = logger
         self._limits = limits
         self._lane_of = lanes.door_lane if stage.is_door else lanes.core_lane
-        self._recent: deque[int] = deque(maxlen=limits.dead_letter_window)
+        self._refusing = Refusing(stage, meters=meters, logger=logger, limits=limits)
+        self._recent: deque[str] = deque(maxlen=limits.dead_letter_window)
 
     async def decide(self, records: Sequence[Record], state: State) -> Work:
         """Decide records in order.
@@ -117,7 +82,7 @@ class Decider(Generic[C, P]):
                     self._replay(work, item)
                 case DeadLetter():
                     self._bury(work, item.record, item.reason, item.detail)
-        work.recent = self._within_limit(work.dead, len(records))
+        work.recent = self._within_limit(work.hit, len(records))
         return work
 
     def saved(self, work: Work) -> None:
@@ -131,7 +96,10 @@ class Decider(Generic[C, P]):
         self, found: Sequence[Inbound | Replayed | DeadLetter], state: State
     ) -> Work:
         items = [item for item in found if isinstance(item, Inbound | Replayed)]
-        wanted = {item.report_id for item in items}
+        wanted = {item.case_id for item in items}
+        wanted |= {i.aside_id for i in items if isinstance(i, Inbound) and i.aside_id}
+        if self._stage.is_door:
+            wanted |= {pace.pace_row(self._lane(item.record)) for item in items}
         if self._stage.policy_of is not None:
             wanted |= {lane_case(item.record.partition) for item in items}
         work = Work(await state.cases(sorted(wanted)) if wanted else {})
@@ -154,7 +122,7 @@ class Decider(Generic[C, P]):
             return [item]
         records = [item.replay.original]
         with suppress(SealBroken):
-            records += self._reader.parking.read(work.case(item.report_id).parked)
+            records += self._reader.parking.read(work.case(item.case_id).parked)
         read = self._reader.read(records)
         return [inbound for inbound in read if isinstance(inbound, Inbound)]
 
@@ -170,18 +138,24 @@ class Decider(Generic[C, P]):
     # ---- one record
 
     def _take(self, work: Work, inbound: Inbound) -> None:
-        stored = work.case(inbound.report_id)
-        if remembers(stored.decided, inbound.id_hash):
+        stored = work.case(inbound.case_id)
+        if self._is_known(work, inbound, stored):
             if not self._stage.is_door:
                 self._meters.skipped("repeat")
                 return
             inbound = inbound.as_repeat()
-        if len(stored.decided) >= self._limits.decided_bytes_max:
+        if len(stored.decided) >= self._limits.decided_bytes_max and not inbound.cause.is_repeat:
             self._turn_away(work, inbound, stored)
         elif stored.parked:
             self._park(work, inbound)
         else:
             self._decide(work, inbound, stored)
+
+    def _is_known(self, work: Work, inbound: Inbound, stored: Stored) -> bool:
+        if remembers(stored.decided, inbound.id_hash):
+            return True
+        aside = inbound.aside_id
+        return bool(aside) and remembers(work.case(aside).decided, inbound.id_hash)
 
     def _turn_away(self, work: Work, inbound: Inbound, stored: Stored) -> None:
         """Decide nothing more for a case that has decided so much: no sender may let it grow.
@@ -190,47 +164,85 @@ class Decider(Generic[C, P]):
         it is the senders' doing and no sign of a bad release: it does not count against the limit.
         """
         if not self._stage.is_door:
-            detail = f"its report has decided {len(stored.decided) // 8} records"
-            self._bury(work, inbound.record, CASE_FULL, detail, inbound.report_id)
+            self._bury_full(work, inbound, stored)
             return
-        if not inbound.cause.is_repeat:
-            inbound = inbound.as_repeat()
         self._decide(work, inbound.at_full_case(), stored)
+
+    def _bury_full(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+        detail = f"{len(stored.decided) // 8} records were decided for it"
+        self._bury(work, inbound.record, CASE_FULL, detail, inbound.case_id)
 
     def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
         policy = self._policy(work, inbound.record.partition)
-        told = work.past.get(inbound.report_id)
+        told = work.past.get(inbound.case_id)
         sequence = sequence_of(stored.sequence, told) if told else stored.sequence
+        if self._stage.is_door:
+            inbound = self._refusing.pausing(work, inbound)
         try:
             decision = self._stage.decide(
                 stored.case, inbound.event, inbound.cause, policy  # type: ignore[arg-type]
             )  # fmt: skip
-            outbounds = self._writer.write(decision, inbound, sequence)
+            if decision.refused or inbound.cause.is_repeat:
+                self._answer_only(work, inbound, decision, policy)
+                return
+            aside = inbound.aside_id if _is_aside(decision, stored) else ""
+            outbounds = self._writer.write(decision, inbound, None if aside else sequence)
         except TooLarge as large:
-            self._bury(work, inbound.record, "event_too_large", str(large), inbound.report_id)
+            self._bury(work, inbound.record, "event_too_large", str(large), inbound.case_id)
             return
         except Exception as bug:
             # Deciding is pure: only this record is affected, and what follows it waits (law 4).
-            self._logger.exception("rule_raised", report=inbound.report_id, cause=inbound.cause.id)
+            self._logger.exception("rule_raised", report=inbound.case_id, cause=inbound.cause.id)
             why = type(bug).__name__
-            self._bury(work, inbound.record, "rule_raised", why, inbound.report_id)
+            self._bury(work, inbound.record, "rule_raised", why, inbound.case_id)
             self._park(work, inbound)
             return
         unsaid = self._unsaid(work, inbound, outbounds)
         if unsaid is None:
             self._park(work, inbound)
+        elif aside and len(work.case(aside).decided) >= self._limits.decided_bytes_max:
+            self._bury_full(work, inbound, work.case(aside))
+        else:
+            number = sequence + len(outbounds) if unsaid and not aside else sequence
+            self._remember(
+                work, inbound, aside, stored._replace(case=decision.case, sequence=number)
+            )
+            work.say(unsaid)
+            self._meters.decided(inbound.event, decision)
+
+    def _remember(self, work: Work, inbound: Inbound, aside: str, stored: Stored) -> None:
+        """Note the case as it is now, and the record's id there or under its sender."""
+        own = inbound.case_id
+        if aside:
+            there = work.case(aside)
+            work.change(aside, there._replace(decided=there.decided + inbound.id_hash))
+        else:
+            stored = stored._replace(decided=stored.decided + inbound.id_hash)
+        if stored != work.case(own):
+            work.change(own, stored)
+            work.policies.pop(own, None)
+
+    # ---- what a door refuses
+
+    def _answer_only(
+        self, work: Work, inbound: Inbound, decision: Decision[C], policy: object
+    ) -> None:
+        """Answer a message that is remembered nowhere: refused, or a repeat.
+
+        Its place alone makes it one; the answer's id holds that place, and its number is 0, since
+        no case counts it.
+
+        Raises:
+            TooLarge: the answer would not fit.
+        """
+        placed = inbound.at_its_place()
+        if decision.refused and work.releasing is None:
+            decision = self._refusing.slowed(work, placed, decision, policy)
+        outbounds = self._writer.write(decision, placed, None)
+        unsaid = self._unsaid(work, placed, outbounds)
+        if unsaid is None:
+            self._park(work, inbound)
             return
-        work.change(
-            inbound.report_id,
-            Stored(
-                stored.version,
-                sequence + (len(outbounds) if unsaid else 0),
-                stored.decided + (b"" if inbound.cause.is_full else inbound.id_hash),
-                decision.case,
-                stored.parked,
-            ),
-        )
-        work.policies.pop(inbound.report_id, None)
         work.say(unsaid)
         self._meters.decided(inbound.event, decision)
 
@@ -240,19 +252,26 @@ class Decider(Generic[C, P]):
         """Return what was not said before a restore: usually all; None if the rest is otherwise."""
         if self.before is None:
             return outbounds
-        told = work.past.get(inbound.report_id, _NOTHING_TOLD)
+        told = work.past.get(inbound.case_id, _NOTHING_TOLD)
         is_released = work.releasing is not None
         found = compare(told, inbound, outbounds, self.before.order, is_released=is_released)
         if found.differs and work.releasing != "accept":
-            self._bury(work, inbound.record, OTHERWISE, found.differs, inbound.report_id)
+            self._bury(work, inbound.record, OTHERWISE, found.differs, inbound.case_id)
             return None
         return found.unsaid
 
     def _bury(
-        self, work: Work, record: Record, reason: str, detail: str, report_id: str = ""
+        self, work: Work, record: Record, reason: str, detail: str, case_id: str = ""
     ) -> None:
-        work.dead += reason != CASE_FULL
-        letter = self._writer.dead_letter(record, reason, detail, report_id)
+        """Keep a record as a dead letter.
+
+        It counts for its sender: at a door the lane, in the core the report. A case that is full
+        is its sender's doing, and a replay that does not open was never this stage's to decide:
+        neither counts.
+        """
+        if reason != CASE_FULL and record.topic != _REPLAYS:
+            work.hit.append(self._sender(record, case_id))
+        letter = self._writer.dead_letter(record, reason, detail, case_id)
         key = letter_key(text(dict(letter.headers)["ce_id"]), reason)
         if key not in work.past.get(place_of(record), _NOTHING_TOLD):
             work.say([letter])
@@ -266,26 +285,26 @@ class Decider(Generic[C, P]):
 
     def _park(self, work: Work, inbound: Inbound) -> None:
         """Put a record at the end of its case's queue; past the bounds it is a dead letter."""
-        stored = work.case(inbound.report_id)
+        stored = work.case(inbound.case_id)
         parked = self._reader.parking.add(stored.parked, inbound.record)
         limits = self._limits
         if len(parked) > limits.parked_bytes_max and stored.parked:
             detail = f"its report has {len(stored.parked)} bytes of records parked"
-            self._bury(work, inbound.record, "parked_full", detail, inbound.report_id)
+            self._bury(work, inbound.record, "parked_full", detail, inbound.case_id)
             return
-        work.change(inbound.report_id, stored._replace(parked=parked))
+        work.change(inbound.case_id, stored._replace(parked=parked))
         self._meters.skipped("parked")
 
     def _replay(self, work: Work, item: Replayed) -> None:
         """Decide a dead letter's record, or let it go, and then what waited behind it."""
-        stored = work.case(item.report_id)
+        stored = work.case(item.case_id)
         if remembers(stored.decided, item.id_hash):
             self._meters.skipped("repeat")
             return
         try:
             queue = self._reader.parking.read(stored.parked)
         except SealBroken as broken:
-            self._bury(work, item.record, "seal_broken", str(broken), item.report_id)
+            self._bury(work, item.record, "seal_broken", str(broken), item.case_id)
             return
         is_head = bool(queue) and queue[0].place == item.replay.original.place
         todo = [] if item.replay.action == "discard" else [item.replay.original]
@@ -293,7 +312,7 @@ class Decider(Generic[C, P]):
         if is_head:
             todo += queue[1:]
             stored = stored._replace(parked=b"")
-        work.change(item.report_id, stored)
+        work.change(item.case_id, stored)
         work.releasing = item.replay.action
         self._read_and_take(work, todo)
         work.releasing = None
@@ -329,12 +348,11 @@ class Decider(Generic[C, P]):
 
     # ---- bounds
 
-    def _within_limit(self, dead: int, records: int) -> deque[int]:
-        recent = deque(self._recent, maxlen=self._recent.maxlen)
-        recent.extend([1] * dead + [0] * (records - dead))
-        count, share = sum(recent), sum(recent) / max(1, len(recent))
-        limits = self._limits
-        if count >= limits.dead_letter_count_max and share > limits.dead_letter_share_max:
+    def _within_limit(self, hit: Sequence[str], records: int) -> deque[str]:
+        recent = dead_letter_limit.extended(self._recent, hit, records)
+        is_door, limits = self._stage.is_door, self._limits
+        if dead_letter_limit.is_past(recent, limits, is_door=is_door):
+            count = dead_letter_limit.counted(recent, limits, is_door=is_door)
             raise Refused([
                 Refusal(
                     Partition(self._stage.name, 0),
@@ -343,15 +361,23 @@ class Decider(Generic[C, P]):
                     "Nothing of this batch was saved. Mend the rule or the sender, start again",
                 )
             ])  # fmt: skip
+        each = dead_letter_limit.of_each(recent)
+        for sender in set(hit):
+            if each[sender] > limits.dead_letter_own_max:
+                self._meters.skipped("sender_held")
+                self._logger.error("sender_held", sender=sender, dead_letters=each[sender])
         return recent
+
+    def _sender(self, record: Record, case_id: str) -> str:
+        """Name whose dead letter it is: a door's lane, a report, or nobody else's place."""
+        if self._stage.is_door:
+            return self._lane(record)
+        return case_id or text(record.key) or place_of(record)
 
     def _lane(self, record: Record) -> str:
         return self._lane_of(Partition(record.topic, record.partition))
 
 
-def remembers(decided: bytes, id_hash: bytes) -> bool:
-    """Say whether a case decided an id: its 8 bytes stand there, aligned."""
-    at = decided.find(id_hash)
-    while at >= 0 and at % 8:
-        at = decided.find(id_hash, at + 1)
-    return at >= 0
+def _is_aside(decision: Decision[C], stored: Stored) -> bool:
+    """Say whether a command is remembered under its sender: it did nothing to the case."""
+    return decision.aside or decision.case == stored.case

@@ -27,6 +27,8 @@ class Cause(NamedTuple):
     `is_repeat` tells that this very message was decided before (its `id` then differs, so that its
     answer is an answer of its own); in the core a repeat never reaches a rule. At a door `is_full`
     tells that the case has decided as many messages as it may: the answer is no, whatever is said.
+    `paused_until` (UTC) tells that whoever speaks has guessed wrong about this report too often:
+    until then a wrong proof is not looked at, a right one counts as ever.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Cause(NamedTuple):
     traceparent: str = ""
     is_repeat: bool = False
     is_full: bool = False
+    paused_until: datetime | None = None
 
     @property
     def first_id(self) -> str:
@@ -63,10 +66,18 @@ class Decision(Generic[C_co]):
 
     An event whose class belongs to the stage's own stream goes there; at the doors a
     `ChannelAnswer` or `InboxEntry` goes to the topic of the channel or institution it names.
+
+    `refused`: at a door, no to a message. It is remembered nowhere and changes no case, and a
+    repeat of it is looked at afresh; `is_wrong_proof` says that it guessed. `aside`: in the core,
+    it is remembered under (report, institution), not among what the report's own case decided; so
+    is every command, and every answer to one, that leaves the case as it was.
     """
 
     case: C_co | None
     events: tuple[Outgoing, ...] = ()
+    refused: bool = False
+    is_wrong_proof: bool = False
+    aside: bool = False
 
     def because_of(self, cause: Cause) -> "Decision[C_co]":
         """Name the cause of every event that names none yet."""
@@ -76,6 +87,12 @@ class Decision(Generic[C_co]):
 def decided(case: C | None, *events: BaseModel) -> Decision[C]:
     """Build a decision whose events were caused by the record being decided."""
     return Decision(case, tuple(Outgoing(event) for event in events))
+
+
+def refused(case: C | None, *events: BaseModel, is_wrong_proof: bool = False) -> Decision[C]:
+    """Say no at a door, leaving the case as it is and no memory of the message."""
+    said = tuple(Outgoing(event) for event in events)
+    return Decision(case, said, refused=True, is_wrong_proof=is_wrong_proof)
 
 
 def event_id(cause: Cause, stage: str, event: type[BaseModel], number: int = 1) -> str:
@@ -110,10 +127,13 @@ class Unreadable(BaseModel):
 
 
 def then(first: Decision[C], *rules: Callable[[C | None], Decision[C]]) -> Decision[C]:
-    """Decide on in order, each from the case the one before left; events add up."""
+    """Decide on in order, each from the case the one before left; events add up.
+
+    Where the record is remembered is for the first to say.
+    """
     case, events = first.case, list(first.events)
     for rule in rules:
         more = rule(case)
         case = more.case
         events.extend(more.events)
-    return Decision(case, tuple(events))
+    return replace(first, case=case, events=tuple(events))

@@ -81,6 +81,11 @@ def id_hash(event_id: str) -> bytes:
     return hashlib.blake2b(event_id.encode(), digest_size=8).digest()
 
 
+def source_of(stage: str) -> str:
+    """Return the `ce_source` of what a stage says."""
+    return f"/lapor/{stage}"
+
+
 def text(header: bytes | None) -> str:
     """Return a header or key as text, empty when absent; bad UTF-8 is replaced."""
     return header.decode("utf-8", "replace") if header else ""

@@ -232,14 +232,6 @@ class SubmissionRepeated(Event):
     message_id: str
 
 
-class SubmissionRejected(Event):
-    """A submission could not be taken; the sender was told why."""
-
-    channel: ChannelName
-    message_id: str
-    reason: str
-
-
 class FromReporter(Event):
     """A reporter's word that the door has checked."""
 
@@ -269,14 +261,6 @@ class ReporterWithdrew(FromReporter):
 
 class ReopenRequested(FromReporter):
     """The reporter asks for another round."""
-
-
-class MessageRefused(Event):
-    """A reporter's message could not be taken; the sender was told why."""
-
-    channel: ChannelName
-    message_id: str
-    reason: str
 
 
 # ---- institutions' commands: words clear in lapor.agency.<code>.outbox.v1, sealed behind it
@@ -382,16 +366,6 @@ class CloseCase(Command):
 
     solved: bool
     note: Words | None = None
-
-
-class CommandRejected(Event):
-    """A command that is malformed or not its sender's to give; said at the door."""
-
-    institution: InstitutionCode
-    message_id: str
-    command: str | None = None
-    reason: str
-    detail: str | None = None
 
 
 class CommandRefused(Event):

@@ -10,16 +10,8 @@ from pydantic import BaseModel
 
 from shared.clock import Clock
 from shared.decision import Cause, Unreadable
-from shared.envelope import (
-    Poison,
-    Record,
-    id_hash,
-    outside_id,
-    parse,
-    text,
-    type_table,
-)
-from shared.events import RegistryChange
+from shared.envelope import Poison, Record, id_hash, outside_id, parse, text, type_table
+from shared.events import Command, CommandRefused, RegistryChange
 from shared.fetching import Span, UnreadBatch
 from shared.lanes import lane_case
 from shared.parking import Parking, Replay, replay_of, sealed_correlation
@@ -32,19 +24,43 @@ _NOTHING: Final[Mapping[bytes, type[BaseModel]]] = MappingProxyType({})
 
 
 class Inbound(NamedTuple):
-    """A record that a rule will decide."""
+    """A record that a rule will decide.
+
+    `own_case` names the case that remembers it where that is not the report's: at the
+    institutions' door each sender has a memory of its own, which nobody else can fill.
+    """
 
     record: Record
     event: BaseModel
     cause: Cause
     report_id: str
     id_hash: bytes
+    own_case: str = ""
+
+    @property
+    def case_id(self) -> str:
+        """Return the name of the case that it is decided for."""
+        return self.own_case or self.report_id
+
+    @property
+    def aside_id(self) -> str:
+        """Name the row that remembers a command, or an answer to one, that changed no case."""
+        if self.cause.speaker or not isinstance(self.event, Command | CommandRefused):
+            return ""
+        return memory_of(self.report_id, self.event.institution)
+
+    def at_its_place(self) -> "Inbound":
+        """Return the record under an id of its own, since its message is remembered nowhere."""
+        cause = self.cause
+        if cause.is_repeat:
+            return self
+        own = cause._replace(id=f"{cause.id}@{cause.partition}.{cause.offset}")
+        return self._replace(cause=own, id_hash=id_hash(own.id))
 
     def as_repeat(self) -> "Inbound":
         """Return the record as a repeat at a door: its answer is one of its own."""
-        cause = self.cause
-        again = cause._replace(id=f"{cause.id}@{cause.partition}.{cause.offset}", is_repeat=True)
-        return self._replace(cause=again, id_hash=id_hash(again.id))
+        placed = self.at_its_place()
+        return placed._replace(cause=placed.cause._replace(is_repeat=True))
 
     def at_full_case(self) -> "Inbound":
         """Return the record as one that its case, at a door, can take no more."""
@@ -56,7 +72,7 @@ class Replayed(NamedTuple):
 
     record: Record
     replay: Replay
-    report_id: str
+    case_id: str
     id_hash: bytes
 
 
@@ -126,11 +142,28 @@ class Reader:
             replay = replay_of(record.headers, record.key, record.value or b"", unseal)
         except SealBroken as broken:
             raise Poison("seal_broken", str(broken)) from broken
-        report_id = replay.report_id
-        if not report_id:
-            read = self._read(replay.original)
-            report_id = read.report_id if isinstance(read, Inbound) else text(record.key)
-        return Replayed(record, replay, report_id, id_hash(text(headers.get("ce_id"))))
+        if replay.original.timestamp > record.timestamp:
+            raise Poison("invalid_replay", "time: a letter is older than what is asked about it")
+        case_id = self._case_of(replay) or text(record.key)
+        return Replayed(record, replay, case_id, id_hash(text(headers.get("ce_id"))))
+
+    def _case_of(self, replay: Replay) -> str:
+        """Name the case that a replay is about; empty where its record never had one.
+
+        Raises:
+            Poison: the letter names no record of this stage's, or another case than its record.
+        """
+        if not replay.case_id and not self._reads(replay.original.topic):
+            raise Poison("invalid_replay", "this stage reads nothing from there")
+        read = self._read(replay.original)
+        own = read.case_id if isinstance(read, Inbound) else ""
+        if own and replay.case_id not in ("", own) and replay.action != "edit":
+            raise Poison("invalid_replay", "report: its record is about another")
+        return replay.case_id or own
+
+    def _reads(self, topic: str) -> bool:
+        is_ours = topic in self._types or self._speaker(topic) is not None
+        return is_ours and topic != _REPLAYS
 
     def _core(self, record: Record) -> Inbound | None:
         headers = dict(record.headers)
@@ -198,7 +231,9 @@ class Reader:
         event = self._event(stream, record, headers.get("ce_type"))
         if self._identify is None:
             raise TypeError("a door says which report a record is about")
-        return Inbound(record, event, cause, self._identify(event, cause), id_hash(cause.id))
+        report_id = self._identify(event, cause)
+        own = memory_of(report_id, speaker) if stream == OUTBOX else ""
+        return Inbound(record, event, cause, report_id, id_hash(cause.id), own)
 
     def _event(self, stream: Stream, record: Record, event_type: bytes | None) -> BaseModel:
         """Return what a record at a door says, or why that cannot be read."""
@@ -250,3 +285,8 @@ def _bytes_of(record: Record) -> int:
     """Return a record's size; compressed, it may be larger than what the broker takes."""
     headers = sum(len(name) + len(value or b"") for name, value in record.headers)
     return len(record.key or b"") + len(record.value or b"") + headers
+
+
+def memory_of(report_id: str, institution: str) -> str:
+    """Name what is remembered of one institution's messages about a report."""
+    return f"{report_id}@{institution}"

@@ -8,13 +8,7 @@ from pydantic import BaseModel
 
 from shared import topics
 from shared.decision import Decision
-from shared.envelope import (
-    Outbound,
-    Record,
-    derive_id,
-    encode,
-    event_headers,
-)
+from shared.envelope import Outbound, Record, derive_id, encode, event_headers, source_of
 from shared.events import ChannelAnswer, InboxEntry
 from shared.parking import ORIGINAL, SEALED_HEADERS, Seal, correlation_for, sealed_headers
 
@@ -49,14 +43,16 @@ class Writer:
         self._stream = topics.writes(stage)
         self._types = {event: self._stream.type_of(event) for event in self._stream.events}
         self._topic = self._stream.topic()
-        self._source = f"/lapor/{stage}"
+        self._source = source_of(stage)
         self._seal = seal
         self._unseal = unseal
 
     def write(
-        self, decision: Decision[object], inbound: "Inbound", sequence: int
+        self, decision: Decision[object], inbound: "Inbound", sequence: int | None
     ) -> list[Outbound]:
         """Return the decision's events as records, in order.
+
+        They are numbered on from the case's `sequence`; None is for what no case counts: 0.
 
         Raises:
             TooLarge: one of them would not fit. KeyError: an event is not this stage's to say.
@@ -71,7 +67,7 @@ class Writer:
             value = encode(outgoing.event)
             if len(value) > EVENT_BYTES_MAX:
                 raise TooLarge(f"{event_type}: {len(value)} bytes of at most {EVENT_BYTES_MAX}")
-            sequence += 1
+            sequence = None if sequence is None else sequence + 1
             correlation_id = cause.correlation_id
             if isinstance(outgoing.event, InboxEntry):
                 correlation_id = self._own_correlation(outgoing.event, correlation_id)
@@ -83,7 +79,7 @@ class Writer:
                 time=inbound.cause.now,
                 causation_id=cause.id,
                 correlation_id=correlation_id or inbound.report_id,
-                sequence=sequence,
+                sequence=sequence or 0,
                 traceparent=cause.traceparent,
             )
             written.append(Outbound(topic, partition, key or b"", value, headers))
@@ -94,12 +90,10 @@ class Writer:
             return ""
         return correlation_for(entry.institution, correlation_id, self._unseal)
 
-    def dead_letter(
-        self, record: Record, reason: str, detail: str, report_id: str = ""
-    ) -> Outbound:
+    def dead_letter(self, record: Record, reason: str, detail: str, case_id: str = "") -> Outbound:
         """Return a record as a dead letter: its bytes sealed, its place and the reason beside.
 
-        `report_id` is the case that it was decided for, if it came so far. What a sender at a door
+        `case_id` is the case that it was decided for, if it came so far. What a sender at a door
         wrote into its key and headers may name a person: those headers are sealed as the value is.
         """
         place = f"{record.topic}/{record.partition}/{record.offset}"
@@ -113,7 +107,7 @@ class Writer:
             "stage": self._stage.encode(),
             "reason": reason.encode(),
             "detail": detail[:500].encode(),
-            "report": report_id.encode(),
+            "report": case_id.encode(),
             "topic": record.topic.encode(),
             "partition": b"%d" % record.partition,
             "offset": b"%d" % record.offset,
@@ -128,7 +122,7 @@ class Writer:
         return Outbound(
             stream.topic(),
             record.partition % stream.partitions,
-            report_id.encode() if self._is_door else (record.key or b"")[:256],
+            case_id.partition("@")[0].encode() if self._is_door else (record.key or b"")[:256],
             self._seal(record.value or b"", *place_of),
             [*said.items(), *kept],
         )

@@ -20,6 +20,7 @@ from shared.vault import SealBroken
 Action = Literal["retry", "edit", "discard", "accept"]
 """`accept`: decide, though after a restore the world has read otherwise; that stays said."""
 Seal = Callable[[bytes, str, int, int], bytes]
+NUMBER_MAX = 2**63  # of a partition or an offset, as Kafka counts them
 ORIGINAL = "original."
 """Begins the name of a header that the original record had."""
 SEALED_HEADERS = "original"
@@ -85,11 +86,11 @@ class Parking:
 
 
 class Replay(NamedTuple):
-    """What an operator asks: decide `original` for its report, or let it go."""
+    """What an operator asks: decide `original` for its case, or let it go."""
 
     action: Action
     original: Kept
-    report_id: str
+    case_id: str
 
 
 def sealed_headers(headers: Headers, place: tuple[str, int, int], seal: Seal) -> bytes:
@@ -143,11 +144,13 @@ def replay_of(headers: Headers, key: bytes | None, sealed: bytes, unseal: Seal) 
         raise Poison("invalid_replay", "action")
     try:
         place = text(said["topic"]), int(said["partition"]), int(said["offset"])
-        at = datetime.fromisoformat(text(said["time"]))
-    except (KeyError, ValueError) as wrong:
+        at = datetime.fromisoformat(text(said["time"])).timestamp()
+    except (KeyError, ValueError, OverflowError) as wrong:
         raise Poison("invalid_replay", "topic, partition, offset or time") from wrong
+    if not all(0 <= number < NUMBER_MAX for number in (*place[1:], at)):
+        raise Poison("invalid_replay", "no record lies there")
     original = Kept(
-        *place, round(at.timestamp() * 1000), key, unseal(sealed, *place),
+        *place, round(at * 1000), key, unseal(sealed, *place),
         list(headers_of_original(headers, place, unseal)),
     )  # fmt: skip
     return Replay(action, original, text(said.get("report")))  # type: ignore[arg-type]

@@ -85,6 +85,12 @@ _RECORDS: Final = {  # the record could not be read at a door
         "Teks lebih dari 10.000 karakter; persingkat.",
         "The text has more than 10,000 characters; shorten it.",
     ),
+    "slow_down": Advice(
+        "Terlalu banyak pesan yang ditolak atau bukti yang salah; perbaiki pengirim dan tunggu. "
+        "Jawaban ini dapat mewakili banyak pesan.",
+        "Too many messages refused or proofs wrong; mend the sender and wait. This one answer may "
+        "stand for many messages.",
+    ),
     "too_many_messages": Advice(
         "Laporan ini sudah menerima terlalu banyak pesan; hubungi pengelola.",
         "This report has had too many messages; ask the operator.",
@@ -198,8 +204,8 @@ _COMMANDS: Final = {  # a command that is not its sender's to give, or is about 
 
 _STATES: Final = {  # a well-formed command that does not fit the report as it stands
     "not_the_holder": Advice(
-        "Laporan ini tidak sedang dipegang instansi Anda.",
-        "Your institution does not hold this report.",
+        "Laporan ini tidak sedang dipegang instansi Anda, atau tidak ada; periksa report_id.",
+        "Your institution does not hold this report, or there is none; check report_id.",
     ),
     "stale_holding": Advice(
         "Perintah ini untuk penerusan terdahulu; pakai nomor holding pada kotak masuk terakhir.",

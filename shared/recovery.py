@@ -1,16 +1,18 @@
 """What the shell asks of the past after its database was restored: in what order, what is left."""
 
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
 from shared.cases import Stored
-from shared.deciding import NOTHING, remembers
 from shared.envelope import Record, id_hash, text
-from shared.inbound import Reader
+from shared.inbound import Reader, memory_of
 from shared.lanes import Partition
 from shared.ports import Log, Memory, State
+from shared.registry import NATIONAL
 from shared.restoring import Order, Past, Place, Told, When, decided_when
+from shared.work import NOTHING, remembers
 
 
 class LeftOver(NamedTuple):
@@ -62,7 +64,10 @@ class Recovery:
                 lane = own if own in lanes else min(lanes)
                 by_lane.setdefault(lane, {})[report_id] = told
             for lane, mine in by_lane.items():
-                yield LeftOver(lane, mine, await self._events(mine), cases)
+                events = await self._events(mine)
+                left = await self._not_aside(mine, events, state)
+                if left:
+                    yield LeftOver(lane, left, events, cases)
             await self._memory.forget(
                 [
                     t
@@ -75,7 +80,8 @@ class Recovery:
     def _unsaid(self, past: Past, cases: Mapping[str, Stored]) -> dict[str, dict[str, Told]]:
         """Return what was said because of a record that the case has not decided.
 
-        A case that has decided as much as it may remembers no more of what it answered.
+        A case that has decided as much as it may remembers no more of what it answered. What has
+        no number (a dead letter, the answer to a message refused) no case remembers.
         """
         found: dict[str, dict[str, Told]] = {}
         for subject, told in past.items():
@@ -85,15 +91,36 @@ class Recovery:
             left = {
                 t.event_id: t
                 for t in told.values()
-                if not t.is_letter and not remembers(case.decided, id_hash(t.cause_id))
+                if t.sequence and not remembers(case.decided, id_hash(t.cause_id))
             }
             if left:
                 found[subject] = left
         return found
 
+    async def _not_aside(
+        self, past: dict[str, dict[str, Told]], events: Mapping[Place, Record], state: State
+    ) -> dict[str, dict[str, Told]]:
+        """Leave out what answers a command that is remembered under its institution.
+
+        An answer names that institution; only what 00 did may name another, or none.
+        """
+        asides = {
+            t: [memory_of(subject, code) for code in _institutions(events[_place(t)])]
+            for subject, told in past.items()
+            for t in told.values()
+        }
+        rows = await state.cases(sorted({row for rows in asides.values() for row in rows}))
+        found: dict[str, dict[str, Told]] = {}
+        for subject, told in past.items():
+            for event_id, t in told.items():
+                decided = [rows.get(row, NOTHING).decided for row in asides[t]]
+                if not any(remembers(ids, id_hash(t.cause_id)) for ids in decided):
+                    found.setdefault(subject, {})[event_id] = t
+        return found
+
     async def _events(self, past: Past) -> dict[Place, Record]:
         """Read the stage's own events where they lie."""
-        wanted = {(t.topic, t.partition, t.offset) for told in past.values() for t in told.values()}
+        wanted = {_place(t) for told in past.values() for t in told.values()}
         spans: dict[Partition, tuple[int, int]] = {}
         for topic, number, offset in wanted:
             p = Partition(topic, number)
@@ -104,3 +131,11 @@ class Recovery:
             async for records in batches:
                 found |= {(r.topic, r.partition, r.offset): r for r in records}
         return {place: found[place] for place in wanted}
+
+
+def _place(told: Told) -> Place:
+    return told.topic, told.partition, told.offset
+
+
+def _institutions(event: Record) -> set[str]:
+    return {str(json.loads(event.value or b"{}").get("institution", NATIONAL)), NATIONAL}

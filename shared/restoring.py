@@ -6,6 +6,7 @@ else under what the world has read, the case is parked for an operator (protocol
 """
 
 import heapq
+import json
 import re
 from collections import deque
 from collections.abc import (
@@ -21,10 +22,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from shared.envelope import Outbound, Record, text
-from shared.inbound import Inbound
+from shared.envelope import Outbound, Record, source_of, text
+from shared.inbound import Inbound, memory_of
 from shared.lanes import Partition
-from shared.topics import FOREVER, STREAMS, Stream
+from shared.topics import AGENCIES, FOREVER, STREAMS, Stream
 
 BATCH_RECORDS: Final = 500
 DAY_MS: Final = 86_400_000
@@ -46,8 +47,9 @@ class Order:
 class Told(NamedTuple):
     """An event that the stage published; of a dead letter `cause_id` is the reason.
 
-    `subject` is the report, of a dead letter also the place of its record. `decided_at` is the
-    time of the record at which it was said, empty for a dead letter.
+    `subject` is the case, of a dead letter also the place of its record. `decided_at` is the
+    time of the record at which it was said, empty for a dead letter. `sequence` is 0 for the answer
+    to a message that no case remembers.
     """
 
     subject: str
@@ -83,7 +85,7 @@ def letter_key(letter_id: str, reason: str) -> str:
 
 
 def told_by(stage: str, record: Record) -> list[Told]:
-    """Read a record of a stage's own streams; a dead letter of another stage is nothing."""
+    """Read a record of a stage's own streams; what another stage said there is nothing."""
     said = dict(record.headers)
     event_id, where = text(said.get("ce_id")), (record.topic, record.partition, record.offset)
     digest = _digest(record.value or b"")
@@ -99,13 +101,23 @@ def told_by(stage: str, record: Record) -> list[Told]:
             )
             for subject in {place, text(said.get("report"))} - {""}
         ]  # fmt: skip
+    if text(said.get("ce_source")) != source_of(stage):
+        return []
     return [
         Told(
-            text(said.get("ce_subject")), event_id, text(said.get("causationid")),
+            _case_of(stage, record), event_id, text(said.get("causationid")),
             text(said.get("ce_time")), digest, int(text(said.get("sequence")) or 0),
             record.timestamp, *where,
         )
     ]  # fmt: skip
+
+
+def _case_of(stage: str, record: Record) -> str:
+    """Name the case that an event was decided for: at the institutions' door its sender's own."""
+    report = text(dict(record.headers).get("ce_subject"))
+    if stage != AGENCIES.producer:
+        return report
+    return memory_of(report, str(json.loads(record.value or b"{}").get("institution", "")))
 
 
 def sequence_of(stored: int, told: Mapping[str, Told]) -> int:

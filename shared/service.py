@@ -202,6 +202,8 @@ class Service:
                 backoff_seconds_max=self.settings.backoff_seconds_max,
                 dead_letter_count_max=self.settings.dead_letter_count_max,
                 dead_letter_share_max=self.settings.dead_letter_share_max,
+                decided_bytes_max=8 * self.settings.case_messages_max,
+                refused_per_minute_max=self.settings.refused_per_minute_max,
             ),
             checkpoint=checkpoint(self.stage.name),
             memory=PostgresMemory(pool),

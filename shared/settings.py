@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     dead_letter_count_max: int = Field(default=50, ge=1)
     dead_letter_share_max: float = Field(default=0.1, gt=0, le=1)
     """The stage stops when both are passed among its last 1,000 decided records."""
+    case_messages_max: int = Field(default=16_384, ge=1)
+    """As many messages are decided for one case; at the institutions' door for each sender."""
+    refused_per_minute_max: int = Field(default=600, ge=1)
+    """As many messages of one topic are refused one by one, then one answer stands for many."""
     watchdog_seconds: float = Field(default=60.0, gt=0)
 
     clock_scale: float = Field(default=1.0, gt=0)

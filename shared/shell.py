@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from shared import lanes as lane_rules
 from shared.cases import Conflict, LaneSave
-from shared.deciding import Before, Decider, Work
+from shared.deciding import Decider
 from shared.destinations import Destinations
 from shared.envelope import Outbound, Record
 from shared.fetching import first_offset
@@ -31,6 +31,7 @@ from shared.postgres import PASSING
 from shared.recovery import Recovery
 from shared.restoring import Gone, Order, Timing, When
 from shared.stage import Limits, Stage
+from shared.work import Before, Work
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")

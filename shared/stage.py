@@ -56,7 +56,9 @@ class Limits:
     """Bounds of the shell; counts, shares, bytes, and seconds.
 
     A case remembers every id that it decided, 8 bytes each: 16,384 of them, where a life has about
-    thirty (a guess far above any other).
+    thirty (a guess far above any other). At a door one lane has `refused_per_minute_max` messages
+    refused one by one, then one answer stands for `refused_per_answer` (guesses far above what a
+    sender that works has refused).
     """
 
     backoff_seconds_max: float = 5.0
@@ -65,6 +67,13 @@ class Limits:
     dead_letter_window: int = 1_000
     parked_bytes_max: int = 4_194_304
     decided_bytes_max: int = 131_072
+    refused_per_minute_max: int = 600
+    refused_per_answer: int = 1_000
+
+    @property
+    def dead_letter_own_max(self) -> int:
+        """Return how many dead letters of one sender or report count: a tenth of the limit."""
+        return max(1, self.dead_letter_count_max // 10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class Stream:
     partitions: int = PARTITIONS
     retention_days: int = FOREVER
     bytes_max: int = STREAM_BYTES_MAX
+    also: tuple[str, ...] = ()  # stages beside the producer that say some of it
 
     @property
     def is_family(self) -> bool:
@@ -81,9 +82,8 @@ ANSWERS = Stream(
 INTAKE = Stream(
     "lapor.intake.v1", "intake", "intake",
     (
-        e.ReportReceived, e.SubmissionRepeated, e.SubmissionRejected, e.InformationCompleted,
-        e.ReporterReplied, e.ReporterClosed, e.ReporterWithdrew, e.ReopenRequested,
-        e.MessageRefused,
+        e.ReportReceived, e.SubmissionRepeated, e.InformationCompleted, e.ReporterReplied,
+        e.ReporterClosed, e.ReporterWithdrew, e.ReopenRequested,
     ),
     "what people said, checked and sealed",
 )  # fmt: skip
@@ -94,10 +94,10 @@ OUTBOX = Stream(
 )  # fmt: skip
 INBOX = Stream(
     "lapor.agency.{speaker}.inbox.v1", "agency", "agencies.out", (e.InboxEntry,),
-    "what an institution may see", partitions=1, retention_days=30,
+    "what an institution may see", partitions=1, retention_days=30, also=("agencies.in",),
 )  # fmt: skip
 AGENCIES = Stream(
-    "lapor.agencies.v1", "agencies", "agencies.in", (*COMMANDS, e.CommandRejected),
+    "lapor.agencies.v1", "agencies", "agencies.in", COMMANDS,
     "institutions' commands, checked, sealed, stamped",
 )  # fmt: skip
 NATIONAL = Stream(
@@ -257,7 +257,6 @@ _READS: Final[Mapping[str, Reads]] = {
             e.ReportReceived, e.InformationCompleted, e.ReporterReplied, e.ReporterClosed,
             e.ReopenRequested,
         ),
-        AGENCIES: (e.CommandRejected,),
         NATIONAL: NATIONAL.events,
         INSTITUTION: INSTITUTION.events,
         ROUTING: ROUTING.events,
@@ -307,7 +306,7 @@ def writes(stage: str) -> Stream:
 
 def said_by(stage: str) -> tuple[Stream, ...]:
     """Return every stream that tells others what a stage decided, dead letters included."""
-    own = (s for s in STREAMS if s.producer == stage and s.domain != "alarms")
+    own = (s for s in STREAMS if stage in (s.producer, *s.also) and s.domain != "alarms")
     return (*own, DEAD_LETTERS)
 
 

@@ -13,8 +13,15 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.decision import Cause, Decision, Outgoing, decided, then
 from shared.events import Command, CommandRefused, Event
+from shared.registry import NATIONAL
 
-COMMANDS_MAX: Final = 20  # of one report, and as many words; a guess far above what comes early
+NOT_THE_HOLDER: Final = "not_the_holder"
+"""The one reason for whoever does not hold the report, whatever its state: it tells nothing."""
+COMMANDS_MAX: Final = 20
+"""Of one institution about one report, and as many words; a guess far above what comes early."""
+HOLDINGS_MAX: Final = 3  # two returns, then the forward is final (domain.md section 1)
+OTHERS_MAX: Final = 5 * COMMANDS_MAX
+"""Of all who are neither the holder nor 00 together; with these two seven institutions' worth."""
 W = TypeVar("W", bound=BaseModel)
 
 
@@ -93,6 +100,15 @@ C = TypeVar("C", bound=WaitingCase)
 H = TypeVar("H", bound=Event)
 
 
+def is_possible(ahead: int) -> bool:
+    """Say whether a holding that lies `ahead` of the last one seen may be on its way here.
+
+    A stage may read commands long before the facts of other streams, but a report is held no more
+    than `HOLDINGS_MAX` times.
+    """
+    return 0 < ahead <= HOLDINGS_MAX
+
+
 class TooEarly(NamedTuple):
     """What would make it fit may still come; `reason` is said if that does not come in time."""
 
@@ -104,24 +120,41 @@ class WaitingRoom(Generic[C, H]):
     """How a stage hears commands, and a reporter's words: `kinds` are those it answers.
 
     `answer` decides one, or says that it is too early; `refuse` says no. A command waits for
-    `wait` and is then refused; words have no answer to give, and wait on.
+    `wait` and is then refused; words have no answer to give, and wait on. `holder` names who holds
+    the report as far as the case knows: nobody else's commands take its room.
     """
 
     kinds: tuple[type[H], ...]
     answer: Callable[[C, H, Cause], Decision[C] | TooEarly]
     refuse: Callable[[C, H, Cause, str], Decision[C]]
     wait: timedelta
+    holder: Callable[[C], str]
 
     def hear(self, case: C, event: H, cause: Cause) -> Decision[C]:
-        """Answer now, or keep it until the case can; beyond COMMANDS_MAX it is refused."""
+        """Answer now, or keep it until the case can; beyond the bounds it is refused.
+
+        A command that waits is remembered under its sender: it may turn out to be a stranger's.
+        """
         answer = self.answer(case, event, cause)
         if not isinstance(answer, TooEarly):
             return answer
-        kept = Waiting.of(event, cause)
-        alike = [one for one in case.waiting if self._is_command(one) == self._is_command(kept)]
-        if len(alike) >= COMMANDS_MAX:
-            return self.refuse(case, event, cause, "too_many_waiting")
-        return decided(self._keeping(case, (*case.waiting, kept)))
+        if self._is_full(case, event):
+            is_strange = answer.reason == NOT_THE_HOLDER
+            reason = answer.reason if is_strange else "too_many_waiting"
+            return self.refuse(case, event, cause, reason)
+        kept = (*case.waiting, Waiting.of(event, cause))
+        return Decision(self._keeping(case, kept), aside=isinstance(event, Command))
+
+    def _is_full(self, case: C, event: H) -> bool:
+        if not isinstance(event, Command):
+            return sum(not self._is_command(kept) for kept in case.waiting) >= COMMANDS_MAX
+        waiting = [kept for kept in case.waiting if self._is_command(kept)]
+        senders = [str(kept.event.get("institution", NATIONAL)) for kept in waiting]
+        reserved = {self.holder(case), NATIONAL}
+        others = sum(sender not in reserved for sender in senders)
+        if event.institution not in reserved and others >= OTHERS_MAX:
+            return True
+        return senders.count(event.institution) >= COMMANDS_MAX
 
     def release(self, case: C, cause: Cause) -> Decision[C]:
         """Answer what waits and now can be, the oldest first, until nothing more can be.

@@ -22,8 +22,8 @@ from shared.outbound import partition_of
 
 COLOURS = {
     "DeadlineBreached": "red", "DeadlineApproaching": "yellow", "DeadLetter": "bold red",
-    "CommandRefused": "yellow", "CommandRejected": "yellow", "SubmissionRejected": "red",
-    "MessageRefused": "yellow", "NotificationFailed": "red", "ReportClosed": "green",
+    "CommandRefused": "yellow",
+    "NotificationFailed": "red", "ReportClosed": "green",
 }  # fmt: skip
 
 group = typer.Typer(no_args_is_help=True, help="Look into one report.")

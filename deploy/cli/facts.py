@@ -18,7 +18,7 @@ def who(entry: Entry, names: Names) -> str:
     match event:
         case e.ReportReceived() | e.FromReporter():
             return f"reporter, {event.channel}"
-        case e.SubmissionRejected() | e.SubmissionRepeated() | e.MessageRefused():
+        case e.SubmissionRepeated():
             return f"channel {event.channel}"
         case e.ReportArchived() if event.officer:
             return f"{event.officer}, {names.institution(event.institution)}"
@@ -26,8 +26,6 @@ def who(entry: Entry, names: Names) -> str:
             return event.by
         case e.Command() | e.ReportAccepted() | e.ReportReturned() | e.InformationRequested():
             return f"{event.by}, {names.institution(event.institution)}"
-        case e.CommandRejected():
-            return "door"
     by = getattr(event, "by", None)
     return str(by) if by else entry.stage
 
@@ -55,9 +53,7 @@ def _facts(event: object, names: Names) -> Iterator[str]:
             if isinstance(event, e.ReporterClosed):
                 yield f"rating {event.rating}, {_solved(event.solved)}"
             yield f"message {event.message_id}"
-        case e.SubmissionRejected() | e.MessageRefused():
-            yield f"{event.reason}: {why(event.reason)}"
-        case e.CommandRejected() | e.CommandRefused():
+        case e.CommandRefused():
             yield f"{event.command or 'a message'} of {names.institution(event.institution)}"
             yield f"{event.reason}: {why(event.reason)}"
         case e.Command():

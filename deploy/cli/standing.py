@@ -20,7 +20,6 @@ VERIFIED: Final = "Terverifikasi"
 IN_PROGRESS: Final = "Ditindaklanjuti oleh Instansi"
 REPLIED: Final = "Ditanggapi oleh Pelapor"
 BLOCKED: Final = "Konten Terblokir"
-REJECTED: Final = "Ditolak di pintu masuk"  # not the real system's: it never became a report
 BY: Final = {"system": "Sistem", "admin": "Admin", "reporter": "Pelapor"}
 
 
@@ -79,8 +78,6 @@ def standing(entries: Iterable[Entry], names: Names) -> Standing:
 
 def _status(now: Standing, event: object, names: Names) -> None:
     match event:
-        case e.SubmissionRejected() if not now.status:
-            now.status = f"{REJECTED} ({event.reason})"
         case e.ReportReceived():
             now.status, now.holder = UNVERIFIED, NATIONAL
         case e.ReportForwarded():

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from deploy.demo.watch import Seen
 from shared import topics
+from shared.envelope import source_of
 from shared.topics import COMMANDS
 
 Sent = Mapping[tuple[str, str], int]  # (topic, message id) -> how many records were sent
@@ -24,6 +25,8 @@ ENDS: Final = {
     "ReportBlocked": "blocked",
     "ReportWithdrawn": "withdrawn",
 }
+REJECTS: Final = source_of(topics.AGENCIES.producer)
+"""Who turns commands away at the door, in the sender's inbox: no stream has an event of it."""
 _CAUSED_BY_NOBODY: Final = frozenset(
     {topics.SUBMISSIONS.name, topics.OUTBOX.name, topics.DEAD_LETTERS.name}
 )
@@ -86,11 +89,16 @@ def _commands(records: Sequence[Seen], sent: Sent) -> Iterator[str]:
     """Compare what was sent to the institutions' doors with what the door said of it."""
     passed: Counter[tuple[str, str]] = Counter()
     for seen in records:
-        if seen.stream == topics.AGENCIES.name:
+        if seen.stream == topics.AGENCIES.name or is_rejection(seen):
             topic = topics.OUTBOX.topic(str(seen.body.get("institution")))
             passed[topic, str(seen.body.get("message_id"))] += 1
     door = {key: n for key, n in sent.items() if key[0].endswith("outbox.v1")}
     yield from _differences(door, passed, "command")
+
+
+def is_rejection(seen: Seen) -> bool:
+    """Say whether the institutions' door itself turned a command away."""
+    return seen.stream == topics.INBOX.name and seen.source == REJECTS
 
 
 def _differences(sent: Sent, answered: Counter[tuple[str, str]], what: str) -> Iterator[str]:
@@ -117,7 +125,7 @@ def reasons(records: Iterable[Seen]) -> dict[tuple[str, str], str]:
         body = seen.body
         if seen.stream == topics.ANSWERS.name and body.get("reason"):
             told[topics.SUBMISSIONS.topic(seen.speaker), body["message_id"]] = body["reason"]
-        elif seen.type in ("CommandRejected", "CommandRefused"):
+        elif seen.type == "CommandRefused" or is_rejection(seen):
             told[topics.OUTBOX.topic(body["institution"]), body["message_id"]] = body["reason"]
     return told
 
@@ -136,7 +144,7 @@ def _turned_away(records: Sequence[Seen], expected: Mapping[tuple[str, str], str
         body = seen.body
         if seen.stream == topics.ANSWERS.name and body.get("outcome") in ("rejected", "refused"):
             key = (topics.SUBMISSIONS.topic(seen.speaker), body["message_id"])
-        elif seen.type == "CommandRejected":
+        elif is_rejection(seen):
             key = (topics.OUTBOX.topic(body["institution"]), body["message_id"])
         else:
             continue

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from deploy.demo.account import Account, grid, titled
 from deploy.demo.board import CLOCKS
-from deploy.demo.check import Standing, reasons
+from deploy.demo.check import Standing, is_rejection, reasons
 from deploy.demo.moves import moved_by_decree
 from deploy.demo.run import Cast, Options, Played
 from deploy.demo.script import BANDUNG, HSU, Ending, Life
@@ -235,9 +235,10 @@ def _doors(account: Account) -> RenderableType:
     answers = ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items()))
     sent = sum(n for (topic, _), n in account.played.sent.items() if topic.endswith("outbox.v1"))
     refused = Counter(
-        f"{seen.body.get('command')}: {seen.body['reason']}"
-        for kind in ("CommandRejected", "CommandRefused") for seen in account.of(kind)
-    )  # fmt: skip
+        f"{seen.body.get('command') or 'at the door'}: {seen.body['reason']}"
+        for seen in account.records
+        if seen.type == "CommandRefused" or is_rejection(seen)
+    )
     table = grid("BAD INPUT", "TOLD")
     for bad in (*account.cast.bad, *account.cast.bad_commands):
         key = (bad.letter.topic, bad.letter.message_id)

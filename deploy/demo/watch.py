@@ -33,6 +33,7 @@ class Seen(NamedTuple):
     place: str  # topic/partition/offset
     body: dict[str, Any]
     digest: int  # of the value, to see whether an id was said twice with other words
+    source: str = ""  # who said it
 
 
 class Watch:
@@ -75,6 +76,7 @@ class Watch:
             place=f"{record.topic}/{record.partition}/{record.offset}",
             body=_body(record, stream),
             digest=hash(record.value),
+            source=header(record, "ce_source"),
         )
 
 

@@ -4,7 +4,6 @@ Whether it fits the report as it stands is for the stage that answers it; here i
 stamped with who sent it, and sealed word by word under the name of the field the words stand in.
 """
 
-import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,21 +12,19 @@ from pydantic import BaseModel, ConfigDict
 
 from shared import events as e
 from shared import texts, tracking
-from shared.decision import Cause, Decision, Unreadable, decided
+from shared.decision import Cause, Decision, Unreadable, decided, refused
 from shared.reasons import Fault, advice
 from shared.registry import NATIONAL
-from shared.topics import COMMANDS, OUTBOX
 from shared.vault import ReportKey
 
 TEXT_MAX: Final = 10_000  # characters: 40,000 bytes at most, which sealed still fit a `Sealed`
-REJECTED_MAX: Final = 20  # rejected ids a case keeps, so that a repeat of one is looked at afresh
 
-_INSTITUTION: Final = re.compile(r"[0-9]{2,10}")
+UNKNOWN: Final = ("unknown_report", "erased")
+NOT_THE_HOLDER: Final = "not_the_holder"
 _ONLY_NATIONAL: Final = (e.Forward, e.Block)
 _NEVER_NATIONAL: Final = (
     e.Accept, e.ReturnReport, e.Reclassify, e.Dispatch, e.UnitCommand, e.CloseCase,
 )  # fmt: skip
-_TYPES: Final = {OUTBOX.type_of(command): command.__name__ for command in COMMANDS}
 
 WORDS: Final[Mapping[type[BaseModel], str]] = {
     e.Forward: "note",
@@ -46,11 +43,9 @@ WORDS: Final[Mapping[type[BaseModel], str]] = {
 
 
 class Door(BaseModel):
-    """What the door in remembers of a report: the commands it turned away."""
+    """What the door in remembers of an institution and a report: nothing but the ids it took."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    rejected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +68,15 @@ def identify(event: BaseModel, cause: Cause) -> str:
 
 
 def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> Decision[Door]:
-    """Pass a command on, stamped and sealed, or reject it; one answer to each record."""
-    door = case or Door()
+    """Pass a command on, stamped and sealed, or reject it; one answer to each record.
+
+    Who holds a report only the core knows. So a report that nobody knows is answered as the core
+    answers whoever does not hold it: nobody finds out by asking which reports exist. 00 has to do
+    with every report and is told.
+    """
     match event:
         case Unreadable():
-            return _reject(door, event, cause, Fault(event.reason, event.detail))
+            return _reject(case, event, cause, known, Fault(event.reason, event.detail))
         case e.Command():
             fault = (
                 _fault_of_count(cause)
@@ -86,11 +85,13 @@ def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> D
                 or _fault_of_codes(event, cause, known)
                 or _fault_of_report(event, known)
             )
-            if fault is None and cause.is_repeat and cause.first_id not in door.rejected:
+            if fault is None and cause.is_repeat:
                 fault = Fault("repeated")
-            if fault is not None:
-                return _reject(door, event, cause, fault)
-            return decided(_taken(door, cause), _stamped(event, cause, known))
+            if fault is None:
+                return decided(case or Door(), _stamped(event, cause, known))
+            if fault.reason in UNKNOWN and cause.speaker != NATIONAL:
+                return refused(case, _not_the_holder(event, cause))
+            return _reject(case, event, cause, known, fault)
     return decided(case)
 
 
@@ -188,22 +189,35 @@ def _fault_of_report(command: e.Command, known: Known) -> Fault | None:
     return Fault("erased" if command.report_id in known.erased else "unknown_report", "report_id")
 
 
-def _reject(door: Door, event: BaseModel, cause: Cause, fault: Fault) -> Decision[Door]:
-    """Say why not, to the sender; to the national admin where no institution has such a code."""
-    is_code = _INSTITUTION.fullmatch(cause.speaker) is not None
-    said = e.CommandRejected(
+def _reject(
+    case: Door | None, event: BaseModel, cause: Cause, known: Known, fault: Fault
+) -> Decision[Door]:
+    """Say why not, to the sender; to the national admin where the sender has no inbox.
+
+    A repeat is the sender's right and no sign that something is wrong with it.
+    """
+    said = e.InboxEntry(
         report_id=identify(event, cause),
-        institution=cause.speaker if is_code else NATIONAL,
-        message_id=cause.message_id[: texts.MESSAGE_ID_MAX],
-        command=_TYPES.get(cause.type),
+        institution=cause.speaker if cause.speaker in known.institutions else NATIONAL,
+        entry="command_rejected",
+        message_id=cause.message_id[: texts.MESSAGE_ID_MAX] or None,
         reason=fault.reason,
-        detail=f"{advice(fault.reason, 'id', fault.fields)}{_place(cause)}",
+        text=f"{advice(fault.reason, 'id', fault.fields)}{_place(cause)}",
     )
-    mine = cause.first_id
-    if fault.reason == "repeated":
-        return decided(door, said)
-    others = tuple(rejected for rejected in door.rejected if rejected != mine)
-    return decided(Door(rejected=(*others, mine)[-REJECTED_MAX:]), said)
+    return decided(case, said) if fault.reason == "repeated" else refused(case, said)
+
+
+def _not_the_holder(command: e.Command, cause: Cause) -> e.InboxEntry:
+    """Answer as the core does, through the door out, for a report that is another's."""
+    return e.InboxEntry(
+        report_id=command.report_id,
+        institution=cause.speaker,
+        entry="command_refused",
+        holding=command.holding,
+        message_id=cause.message_id,
+        reason=NOT_THE_HOLDER,
+        text=advice(NOT_THE_HOLDER),
+    )
 
 
 def _place(cause: Cause) -> str:
@@ -211,8 +225,3 @@ def _place(cause: Cause) -> str:
     if texts.message_id_fault(cause.message_id) is None:
         return ""
     return f" ({cause.topic}/{cause.partition}/{cause.offset})"
-
-
-def _taken(door: Door, cause: Cause) -> Door:
-    mine = cause.first_id
-    return Door(rejected=tuple(rejected for rejected in door.rejected if rejected != mine))

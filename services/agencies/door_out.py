@@ -74,7 +74,7 @@ def decide(case: Told | None, event: BaseModel, cause: Cause, known: Known) -> D
     """Tell each institution concerned of a fact, now or when the report is theirs to see."""
     told = case or Told()
     match event:
-        case e.CommandRefused() | e.CommandRejected():
+        case e.CommandRefused():
             return _tell(told, refusal_of(event), known)
         case e.ReportReceived() if told.report is None:
             return _received(told, event, cause, known)

@@ -175,18 +175,17 @@ def _reason(event: e.Event) -> str | None:
     return None
 
 
-def refusal_of(event: e.CommandRefused | e.CommandRejected) -> e.InboxEntry | None:
+def refusal_of(event: e.CommandRefused) -> e.InboxEntry | None:
     """Answer a command's sender; None for what a stage refused to a reporter."""
-    is_refused = isinstance(event, e.CommandRefused)
-    if is_refused and event.command not in _COMMAND_NAMES:
+    if event.command not in _COMMAND_NAMES:
         return None
     return e.InboxEntry(
         report_id=event.report_id,
         institution=event.institution,
-        entry="command_refused" if is_refused else "command_rejected",
-        holding=event.holding if isinstance(event, e.CommandRefused) else 0,
+        entry="command_refused",
+        holding=event.holding,
         reason=event.reason,
-        text=advice(event.reason) if isinstance(event, e.CommandRefused) else event.detail,
+        text=advice(event.reason),
         message_id=event.message_id or None,
     )
 

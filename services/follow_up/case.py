@@ -17,7 +17,7 @@ from shared.events import (
     ReporterReplied,
     ReturnToInstitution,
 )
-from shared.waiting import WaitingCase
+from shared.waiting import WaitingCase, is_possible
 
 COMMANDS: Final[tuple[type[Command], ...]] = (
     InitialResponse,
@@ -89,9 +89,11 @@ def is_early(case: FollowUpCase, event: Command | FromReporter) -> bool:
     if case.status in ENDS:
         return False
     if isinstance(event, Command):
-        between = case.status is Status.NOTHING and event.holding == case.holding
-        is_ahead = event.holding > case.holding or between
-        return is_ahead and event.holding > case.returned_holding
+        is_holder = event.institution == case.institution
+        between = case.status is Status.NOTHING and event.holding == case.holding and is_holder
+        last = max(case.holding, case.returned_holding)
+        is_ahead = is_possible(event.holding - last) or (is_holder and event.holding > last)
+        return is_ahead or (between and event.holding > case.returned_holding)
     if case.status is not Status.NOTHING:
         return False
     before = {kept.event_type for kept in case.waiting}

@@ -20,6 +20,8 @@ a wish to reopen refused. (4) Between a reply and the end of its window the brok
 whichever is read first; the reporter's own closing, with its rating, stands above the system's
 while the report may be reopened. (5) Within the policy's days, else `window_over`.
 
+Whoever does not hold the report is told `not_the_holder`, whatever the state.
+
 The reporter may close from any state: who says it is solved is not made to wait for a word of the
 unit. Each `FollowUp` opens a new round and a new window. A newer dispatch, of a later holding too,
 begins again; a closing counts for its dispatch, the three ends for ever.
@@ -69,7 +71,7 @@ from shared.events import (
     UnitReturned,
 )
 from shared.registry import NATIONAL
-from shared.waiting import TooEarly, WaitingRoom, refusal
+from shared.waiting import NOT_THE_HOLDER, TooEarly, WaitingRoom, refusal
 
 STAGE: Final = "follow-up"
 _Decision = Decision[FollowUpCase]
@@ -163,15 +165,19 @@ def _end(case: FollowUpCase, end: Status, cause: Cause, policy: Policy) -> _Deci
 def _room(policy: Policy) -> WaitingRoom[FollowUpCase, Command | FromReporter]:
     """Let commands and the reporter's words wait until the dispatch they are about has come."""
     return WaitingRoom(
-        (*COMMANDS, *WORDS), partial(_answer, policy=policy), _refuse, policy.command_wait
-    )
+        (*COMMANDS, *WORDS), partial(_answer, policy=policy), _refuse, policy.command_wait,
+        holder=lambda case: case.institution,
+    )  # fmt: skip
 
 
 def _answer(
     case: FollowUpCase, event: Command | FromReporter, cause: Cause, *, policy: Policy
 ) -> _Decision | TooEarly:
+    is_strange = isinstance(event, Command) and event.institution != case.institution
     if is_early(case, event):
-        return TooEarly()
+        return TooEarly(NOT_THE_HOLDER) if is_strange else TooEarly()
+    if is_strange:
+        return _refuse(case, event, cause, NOT_THE_HOLDER)
     if isinstance(event, Command):
         return _obey(case, event, cause)
     return _take_word(case, event, cause, policy)
@@ -209,8 +215,6 @@ def _misfit(case: FollowUpCase, command: Command) -> str | None:
         return "stale_holding"
     if command.holding != case.holding or case.status is Status.NOTHING:
         return "already_returned"
-    if command.institution != case.institution:
-        return "not_the_holder"
     if isinstance(command, UnitCommand) and command.unit != case.unit:
         return "wrong_unit"
     if case.status is Status.CLOSED:

@@ -20,12 +20,11 @@ from services.intake.reporter import identity_of
 from services.intake.validation import Named, submission_fault
 from shared import events as e
 from shared import texts, tracking
-from shared.decision import Cause, Decision, Unreadable, decided
+from shared.decision import Cause, Decision, Unreadable, decided, refused
 from shared.reasons import Fault, advice
 from shared.topics import REPORTER_MESSAGES, SUBMISSIONS
 from shared.vault import ReportKey
 
-REFUSED_MAX: Final = 20  # refused ids a case keeps, so that a repeat of one is looked at afresh
 _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _MESSAGE_TYPES: Final = frozenset(SUBMISSIONS.type_of(message) for message in REPORTER_MESSAGES)
 
@@ -33,7 +32,7 @@ _MESSAGE_TYPES: Final = frozenset(SUBMISSIONS.type_of(message) for message in RE
 class Submission(BaseModel):
     """What intake remembers of a report: who handed it in and what it is like, never what it says.
 
-    A case that received nothing stands for a report id under which something was turned away.
+    What is turned away is remembered nowhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -44,7 +43,6 @@ class Submission(BaseModel):
     senders: tuple[str, ...] = ()
     anonymous: bool = False
     fingerprint: Fingerprint | None = None
-    refused: tuple[str, ...] = ()
 
     @property
     def sender(self) -> str | None:
@@ -129,7 +127,7 @@ def _decide(
         case e.ReporterMessage():
             return _message(case, event, cause, known)
         case Unreadable():
-            return _unreadable(case, event, cause, known)
+            return _unreadable(case, event, cause)
     return decided(case)
 
 
@@ -149,10 +147,10 @@ def _submission(
         fault = Fault("try_another_message_id")
     fault = fault or submission_fault(event, cause, known.named)
     if fault is not None:
-        return _reject(case, cause, report_id, fault, event.reporter.language)
+        return _reject(case, cause, fault, event.reporter.language)
     screened = known.screened.get(cause.first_id)
     if key is None or screened is None:  # looked up for every sound one: the key was destroyed
-        return _reject(case, cause, report_id, Fault("erased"), event.reporter.language)
+        return _reject(case, cause, Fault("erased"), event.reporter.language)
     return _receive(event, cause, key, screened, known, report_id=report_id)
 
 
@@ -240,10 +238,8 @@ def _message(
     fault = _message_fault(case, event, cause, known)
     if fault is not None or report_id is None or case is None:
         fault = fault or Fault("unknown_tracking_number")
-        return _refuse(
-            case, cause, identify(event, cause, known.names), fault, event.reporter.language
-        )
-    if cause.is_repeat and cause.first_id not in case.refused:
+        return _refuse(case, cause, fault, event.reporter.language)
+    if cause.is_repeat:
         return decided(case, _yes(cause, "repeated", report_id))
     told = _TOLD_AS[type(event)]
     key, text = known.keys[report_id], _text(event)
@@ -254,7 +250,7 @@ def _message(
         text=sealed_words(key, "text", text),
         **{name: getattr(event, name) for name in told.also},
     )
-    return decided(_taken(case, cause), said, _yes(cause, "accepted", report_id))
+    return decided(case, said, _yes(cause, "accepted", report_id))
 
 
 def _message_fault(
@@ -273,8 +269,19 @@ def _message_fault(
         return Fault("unknown_tracking_number", "tracking_number")
     key = known.keys.get(report_id)
     if case is None or not case.received or not _is_proved(case, event, cause, known, key):
-        return Fault("not_proved")
+        return _not_proved(cause)
     return Fault("erased") if key is None else None
+
+
+def _not_proved(cause: Cause) -> Fault:
+    """Say that it is not proved, or until when no other guess of this channel is looked at.
+
+    A right proof is taken at any time: a secret has 50 bits, so pauses need not hold up its owner
+    to make guessing hopeless. They are counted for unknown numbers as well, so they tell nothing.
+    """
+    if cause.paused_until is None:
+        return Fault("not_proved")
+    return Fault("slow_down", f"{cause.paused_until:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _is_proved(
@@ -320,47 +327,31 @@ def _fault_of_message(cause: Cause) -> Fault | None:
     return None if _CHANNEL.fullmatch(cause.speaker) else Fault("unknown_channel")
 
 
-def _unreadable(
-    case: Submission | None, event: Unreadable, cause: Cause, known: Known
-) -> Decision[Submission]:
+def _unreadable(case: Submission | None, event: Unreadable, cause: Cause) -> Decision[Submission]:
     fault = Fault(event.reason, event.detail)
     turn_away = _refuse if cause.type in _MESSAGE_TYPES else _reject
-    return turn_away(case, cause, identify(event, cause, known.names), fault, "id")
+    return turn_away(case, cause, fault, "id")
 
 
 def _reject(
-    case: Submission | None, cause: Cause, report_id: str, fault: Fault, language: e.Language
+    case: Submission | None, cause: Cause, fault: Fault, language: e.Language
 ) -> Decision[Submission]:
-    answer = _no(cause, "rejected", fault, language)
-    if not _CHANNEL.fullmatch(cause.speaker):
-        return decided(_turned_away(case, cause), answer)  # no stream can name such a channel
-    said = e.SubmissionRejected(
-        report_id=report_id,
-        channel=cause.speaker,
-        message_id=answer.message_id,
-        reason=fault.reason,
-    )
-    return decided(_turned_away(case, cause), said, answer)
+    """Turn a submission away; only the channel is told."""
+    return refused(case, _no(cause, "rejected", fault, language))
 
 
 def _refuse(
-    case: Submission | None, cause: Cause, report_id: str, fault: Fault, language: e.Language
+    case: Submission | None, cause: Cause, fault: Fault, language: e.Language
 ) -> Decision[Submission]:
+    """Turn a reporter's message away; only the channel is told."""
     answer = _no(cause, "refused", fault, language)
-    if not _CHANNEL.fullmatch(cause.speaker):
-        return decided(_turned_away(case, cause), answer)
-    said = e.MessageRefused(
-        report_id=report_id,
-        channel=cause.speaker,
-        message_id=answer.message_id,
-        reason=fault.reason,
-    )
-    return decided(_turned_away(case, cause), said, answer)
+    return refused(case, answer, is_wrong_proof=fault.reason == "not_proved")
 
 
 def _no(cause: Cause, outcome: str, fault: Fault, language: e.Language) -> e.ChannelAnswer:
     """Answer with the reason and what to do; the record's place where its id cannot name it."""
-    is_named = texts.message_id_fault(cause.message_id) is None
+    is_slow = fault.reason == "slow_down"  # stands for more messages than the one it names
+    is_named = texts.message_id_fault(cause.message_id) is None and not is_slow
     return e.ChannelAnswer.model_validate(
         {
             "message_id": cause.message_id[: texts.MESSAGE_ID_MAX],
@@ -372,18 +363,3 @@ def _no(cause: Cause, outcome: str, fault: Fault, language: e.Language) -> e.Cha
             "offset": None if is_named else cause.offset,
         }
     )
-
-
-def _turned_away(case: Submission | None, cause: Cause) -> Submission:
-    """Remember what was refused, so that its repeat may still be taken once it can be."""
-    kept = case or Submission()
-    mine = cause.first_id
-    others = tuple(refused for refused in kept.refused if refused != mine)
-    return kept.model_copy(update={"refused": (*others, mine)[-REFUSED_MAX:]})
-
-
-def _taken(case: Submission, cause: Cause) -> Submission:
-    mine = cause.first_id
-    if mine not in case.refused:
-        return case
-    return case.model_copy(update={"refused": tuple(r for r in case.refused if r != mine)})

@@ -10,12 +10,12 @@
 | archived, withdrawn, blocked  | ended   | ended         | ended    | ended         | ended    |
 | `Dispatch`, same holding      | refused | refused       | dispatch | refused       | refused  |
 
-A holding is over when it was returned or a higher one came: its facts change nothing more. A
-`Dispatch` of a holding not seen yet waits, and is answered after the directory has named a unit,
-as it would be had it come later. A closed report is `already_dispatched` for the admin, as only
-follow-up knows whether it was reopened; a unit may return it then, if it never followed up. A
-`Dispatch` that overtakes the `UnitReturned` it reacts to is refused: the admin's turn comes with
-`RoutingHeld`.
+Whoever does not hold the report is told `not_the_holder`, whatever the status. A holding is over
+when it was returned or a higher one came: its facts change nothing more. A `Dispatch` of a holding
+not seen yet waits, and is answered after the directory has named a unit, as it would be had it come
+later. A closed report is `already_dispatched` for the admin, as only follow-up knows whether it was
+reopened; a unit may return it then, if it never followed up. A `Dispatch` that overtakes the
+`UnitReturned` it reacts to is refused: the admin's turn comes with `RoutingHeld`.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,14 @@ from shared.events import (
     RoutingHeld,
     UnitReturned,
 )
-from shared.waiting import TooEarly, WaitingCase, WaitingRoom, refusal
+from shared.waiting import (
+    NOT_THE_HOLDER,
+    TooEarly,
+    WaitingCase,
+    WaitingRoom,
+    is_possible,
+    refusal,
+)
 
 Held = Literal["nothing_fits", "returned_twice", "unit_unknown"]
 
@@ -239,21 +246,27 @@ def _end(case: Routing, end: Status, cause: Cause, policy: Policy) -> Decision[R
 
 def _room(policy: Policy) -> WaitingRoom[Routing, Dispatch]:
     """Let a command wait until the holding it is about has come."""
-    return WaitingRoom((Dispatch,), partial(_answer, policy=policy), _refuse, policy.command_wait)
+    return WaitingRoom(
+        (Dispatch,), partial(_answer, policy=policy), _refuse, policy.command_wait,
+        holder=lambda case: case.institution,
+    )  # fmt: skip
 
 
 def _answer(
     case: Routing, command: Dispatch, cause: Cause, *, policy: Policy
 ) -> Decision[Routing] | TooEarly:
     """Dispatch to the unit named while the report is held; a unit tried before may be named."""
+    if command.institution != case.institution:
+        is_ended, ahead = case.status in ENDS, command.holding - case.holding
+        if is_possible(ahead) and not is_ended:
+            return TooEarly(NOT_THE_HOLDER)
+        return _refuse(case, command, cause, NOT_THE_HOLDER)
     if case.status in ENDS:
         return _refuse(case, command, cause, case.status.value)
     if command.holding > case.holding:
         return TooEarly()
     if command.holding < case.holding:
         return _refuse(case, command, cause, "stale_holding")
-    if command.institution != case.institution:
-        return _refuse(case, command, cause, "not_the_holder")
     if case.status is Status.RETURNED:
         return _refuse(case, command, cause, "already_returned")
     if case.status is not Status.HELD:

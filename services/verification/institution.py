@@ -15,6 +15,9 @@ Completed: asked to waiting. Time ran out: asked to archived. Of the open holdin
 to closed; reopened: closed to accepted. Ended nationally: any to that end, also an archiving of the
 institution's own.
 
+A command of who does not hold the report is `not_the_holder` in every status; it waits where it
+names the very next holding, which may be on its way here.
+
 (1) Refused where the forward was final. (2) Returned while routing holds the report; else it waits
 for that, because the command and `RoutingHeld` come on different streams, in either order.
 """
@@ -58,7 +61,7 @@ from shared.events import (
     TimeRanOut,
 )
 from shared.registry import NATIONAL
-from shared.waiting import TooEarly
+from shared.waiting import NOT_THE_HOLDER, TooEarly
 
 
 class Institution(Case):
@@ -148,12 +151,10 @@ def _elsewhere(
 
 def judge(case: Institution, command: Command, cause: Cause) -> Verdict[Institution]:
     """Say whether an institution's command fits: first whose holding it is, then what it asks."""
-    if command.institution == NATIONAL:
-        return Refusal("not_the_holder")
+    if command.institution != case.holder:
+        return _of_a_stranger(case, command)
     if command.holding < case.holding:
         return Refusal("stale_holding")
-    if case.holder and command.holding == case.holding and command.institution != case.holder:
-        return Refusal("not_the_holder")
     if case.status in ENDED:
         return Refusal(case.status.value)
     if case.status is Status.UNKNOWN or command.holding > case.holding:
@@ -165,6 +166,17 @@ def judge(case: Institution, command: Command, cause: Cause) -> Verdict[Institut
     if isinstance(command, ReturnReport) and case.is_final:
         return Refusal("return_limit")
     return _act(case, command, cause)
+
+
+def _of_a_stranger(case: Institution, command: Command) -> Verdict[Institution]:
+    """Answer who does not hold the report: alike, whatever became of it.
+
+    Only the very next holding may be on its way here: it takes a return of ours before it.
+    """
+    is_next = command.holding == case.holding + 1 and command.institution != NATIONAL
+    if is_next and case.status not in ENDED:
+        return TooEarly(NOT_THE_HOLDER)
+    return Refusal(NOT_THE_HOLDER)
 
 
 def _act(case: Institution, command: Command, cause: Cause) -> Verdict[Institution]:

@@ -112,7 +112,10 @@ def run(
 ) -> Decision[C]:  # fmt: skip
     """Decide one record, then whatever waited for it; what concerns nothing makes no case."""
     known = case or fresh
-    room = WaitingRoom(_COMMANDS, partial(_answer, judge=judge), _refuse, policy.command_wait)
+    room = WaitingRoom(
+        _COMMANDS, partial(_answer, judge=judge), _refuse, policy.command_wait,
+        holder=lambda now: now.holder,
+    )  # fmt: skip
     match event:
         case Command():
             decision = room.hear(known, event, cause)

@@ -76,7 +76,7 @@ def test_every_event_that_is_said_is_read_by_a_stage_or_is_for_the_outside() -> 
     """An event nobody reads is either an answer to somebody outside or a mistake."""
     outside = {topics.ANSWERS, topics.INBOX, topics.NOTIFICATIONS, topics.DEAD_LETTERS}
     facts_for_the_record = {
-        "SubmissionRepeated", "SubmissionRejected", "MessageRefused", "DeadlineMet",
+        "SubmissionRepeated", "DeadlineMet",
     }  # fmt: skip
     read = {(s.name, e) for reads in READS.values() for s, events in reads.items() for e in events}
     unread = {

@@ -16,7 +16,7 @@ from faststream.asgi import AsgiFastStream
 
 from services.intake import app as intake
 from shared.clock import Clock
-from shared.deciding import Decider, Work
+from shared.deciding import Decider
 from shared.envelope import Outbound
 from shared.fetching import GuardedRecords, RawBatches, Span, UnreadBatch, first_offset
 from shared.inbound import Reader
@@ -26,6 +26,7 @@ from shared.parking import Parking
 from shared.stage import Limits
 from shared.topics import AGENCIES, DEAD_LETTERS, REPLAYS
 from shared.vault import DeadLetterKey
+from shared.work import Work
 from tests.fuzz.grammar import Batch, Input, Page
 from tests.pipeline.city import City
 from tests.pipeline.processes import KEY, finish

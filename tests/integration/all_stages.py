@@ -79,7 +79,7 @@ def looked(*arguments: str, env: Mapping[str, str]) -> Ran:
 
 
 @contextlib.contextmanager
-def whole_pipeline(stack: Stack) -> Iterator[Pipeline]:
+def whole_pipeline(stack: Stack, settings: Mapping[str, str] | None = None) -> Iterator[Pipeline]:
     """Start every stage but the notifier; they have ended afterwards."""
     asyncio.run(fresh(stack))
     services = [service for service in SERVICES if service.name not in SILENT]
@@ -90,6 +90,7 @@ def whole_pipeline(stack: Stack) -> Iterator[Pipeline]:
         log = Path(folder) / "log"
         env = {
             **os.environ, **KEYS, "LAPOR_KAFKA": stack.kafka, "LAPOR_POSTGRES": stack.postgres,
+            **(settings or {}),
         }  # fmt: skip
         with log.open("wb") as output:
             process = subprocess.Popen(

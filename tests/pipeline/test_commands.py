@@ -6,6 +6,7 @@ import pytest
 
 from shared import events as e
 from shared.events import ReportClass
+from shared.inbound import memory_of
 from shared.stage import Limits
 from tests.pipeline.city import City
 from tests.pipeline.stories import (
@@ -63,7 +64,8 @@ def test_what_waits_in_vain_is_refused_after_a_day(city: City) -> None:
     assert [city.agency(c).answers_to(m) for c, m in zip(codes, sent, strict=True)] == [[]] * 4
     city.wait(hours=2)
     answers = [city.agency(c).answers_to(m) for c, m in zip(codes, sent, strict=True)]
-    assert answers == [["command_refused:nothing_to_decide"]] * 4
+    strange, own = ["command_refused:not_the_holder"], ["command_refused:nothing_to_decide"]
+    assert answers == [strange, strange, strange, own]
     city.wait(days=3)
     assert len(city.of(e.CommandRefused, report)) == 4
     late = send(city, ADMIN, e.Forward, report, to=HSU)
@@ -209,17 +211,20 @@ def test_a_command_that_is_wrong_in_itself_is_rejected_at_the_door(
 
 
 def test_a_command_about_a_report_that_never_was_is_rejected(city: City) -> None:
-    """No key, no report."""
+    """No key, no report; only 00, which has to do with every report, is told that there is none."""
     message = send(city, HSU, e.Accept, "K7QF2M9XTD3A", report_class=CLASS)
-    assert city.agency(HSU).answers_to(message) == ["command_rejected:unknown_report"]
+    assert city.agency(HSU).answers_to(message) == ["command_refused:not_the_holder"]
+    message = send(city, ADMIN, e.Block, "K7QF2M9XTD3A", reason="Tidak pantas.")
+    assert city.agency(ADMIN).answers_to(message) == ["command_rejected:unknown_report"]
 
 
 def test_a_report_that_had_too_many_messages_takes_no_more(city: City) -> None:
     """Nobody can make a case grow without end; each message is answered, other reports go on."""
     report, other = followed_up(city), held(city)
-    for door in ("intake", "agencies.in"):
+    rows = {"intake": report, "agencies.in": memory_of(report, HSU)}
+    for door, row in rows.items():
         kept = city.processes[door].state.kept
-        kept[report] = kept[report]._replace(decided=bytes(Limits().decided_bytes_max))
+        kept[row] = kept[row]._replace(decided=bytes(Limits().decided_bytes_max))
 
     words = [write(city, e.ReplyToFollowUp, report, text="Belum menyala.") for _ in range(2)]
     commands = [send(city, HSU, e.FollowUp, report, text="Sudah.") for _ in range(2)]
@@ -227,8 +232,8 @@ def test_a_report_that_had_too_many_messages_takes_no_more(city: City) -> None:
     assert [outcome(city, word) for word in words] == ["refused:too_many_messages"] * 2
     hsu = city.agency(HSU)
     assert [hsu.answers_to(c) for c in commands] == [["command_rejected:too_many_messages"]] * 2
-    for door in ("intake", "agencies.in"):
+    for door, row in rows.items():
         kept = city.processes[door].state.kept
-        assert len(kept[report].decided) == Limits().decided_bytes_max
+        assert len(kept[row].decided) == Limits().decided_bytes_max
     assert outcome(city, write(city, e.ReplyToFollowUp, other, text="Terima kasih.")) == "accepted"
     assert city.dead() == []

@@ -187,7 +187,7 @@ def test_an_erased_report_goes_on_without_its_words(city: City) -> None:
     city.wait(days=15)
     assert city.status(report) == ("closed", "closed", "closed", "closed")
     message = send(city, HSU, e.FollowUp, report, text="Lagi.")
-    assert city.agency(HSU).answers_to(message) == ["command_rejected:erased"]
+    assert city.agency(HSU).answers_to(message) == ["command_refused:not_the_holder"]
     told = [n for n in city.of(e.NotificationFailed, report) if n.template == "closed"]
     assert [n.reason for n in told] == ["no_key"]
     assert city.dead() == []

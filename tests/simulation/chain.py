@@ -16,12 +16,12 @@ from pydantic import BaseModel
 
 from shared.cases import CaseStore
 from shared.clock import Clock
-from shared.decision import Cause, Decision, decided
+from shared.decision import Cause, Decision, decided, refused
 from shared.envelope import encode
 from shared.events import (
     Accept,
-    CommandRejected,
     Dispatch,
+    InboxEntry,
     ReportAccepted,
     ReportClass,
     ReportDispatched,
@@ -33,6 +33,7 @@ from shared.outbound import Writer, partition_of
 from shared.stage import Stage
 from shared.topics import (
     AGENCIES,
+    INBOX,
     INSTITUTION,
     NATIONAL,
     OUTBOX,
@@ -56,6 +57,9 @@ class Fold(BaseModel, frozen=True):
     digest: int = 0
 
 
+INBOXES: Final = tuple(INBOX.topic(speaker) for speaker in SPEAKERS)
+
+
 @dataclass
 class Release:
     """The version of a stage's rule that runs; a broken one raises at what names the stage."""
@@ -74,15 +78,13 @@ def at_the_door(
     case: Fold | None, event: BaseModel, cause: Cause, release: Release
 ) -> Decision[Fold]:
     """Answer everything: a command once or twice as it is, the rest with a rejection."""
-    new = after(case, event, cause)
     if cause.is_repeat or not isinstance(event, Accept | Dispatch):
-        return decided(
-            new,
-            CommandRejected(
-                report_id=report_of(event, cause), institution=cause.speaker,
-                message_id=cause.message_id, reason=f"{new.digest}",
-            ),
+        said = InboxEntry(
+            report_id=report_of(event, cause), institution=cause.speaker,
+            entry="command_rejected", message_id=cause.message_id or None,
         )  # fmt: skip
+        return decided(case, said) if cause.is_repeat else refused(case, said)
+    new = after(case, event, cause)
     mark = marked("agencies.in", event.by, release)
     command = event.model_copy(update={"by": f"{mark} {new.digest}"})
     return decided(new, *[command] * (1 + new.digest % 2))

@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.cases import Stored
+from shared.dead_letter_limit import of_each
+from shared.decision import Unreadable
 from shared.envelope import Record
 from shared.inbound import DeadLetter, Inbound, Replayed
 from shared.lanes import Partition, unpack
+from shared.pace import is_pace_row
+from shared.restoring import told_by
 from shared.topics import DEAD_LETTERS
 from tests.simulation import chain
 from tests.simulation.fleet import Fleet, Place
@@ -30,8 +34,9 @@ def check(fleet: Fleet) -> list[str]:
         stage = Seen(fleet.broker, group, let_go)
         stage.check_progress()
         stage.check_input()
-        for report_id in sorted({*group.state.kept, *stage.by_report}):
-            stage.check_report(report_id)
+        for name in sorted({*group.state.kept, *stage.by_case}):
+            if not is_pace_row(name):
+                stage.check_case(name)
         stage.check_limit([p for p in fleet.actors if p.group is group])
         wrong += [f"{group.link.name}: {fault}" for fault in stage.wrong]
     return wrong
@@ -61,7 +66,7 @@ class Seen:
     group: Group
     let_go: set[Place]
     wrong: list[str] = field(default_factory=list)
-    by_report: dict[str, dict[bytes, list[Inbound]]] = field(
+    by_case: dict[str, dict[bytes, list[Inbound]]] = field(
         default_factory=lambda: defaultdict(dict)
     )
 
@@ -104,12 +109,12 @@ class Seen:
                 at = _place(item.record)
                 match item:
                     case Inbound():
-                        mine = self.by_report[item.report_id]
+                        mine = self.by_case[item.case_id]
                         mine.setdefault(item.id_hash, []).append(item)
                         if raises(self.group.link.name, item):
                             explained.add((at, "rule_raised"))
                     case Replayed():
-                        self.replays[item.report_id].add(item.id_hash)
+                        self.replays[item.case_id].add(item.id_hash)
                     case DeadLetter():
                         explained.add((at, item.reason))
                         if self.dead.get(at) != item.reason:
@@ -119,23 +124,23 @@ class Seen:
 
     # ---- output
 
-    def check_report(self, report_id: str) -> None:
+    def check_case(self, name: str) -> None:
         """Find ids not decided once, in their partition's order, and said as that order gives."""
-        stored = self.group.state.kept.get(report_id, EMPTY)
+        stored = self.group.state.kept.get(name, EMPTY)
         decided = [stored.decided[i : i + 8] for i in range(0, len(stored.decided), 8)]
         if len(set(decided)) != len(decided):
-            self.wrong.append(f"decided twice: {report_id}")
+            self.wrong.append(f"decided twice: {name}")
             return
         if stored.parked:
-            self.wrong.append(f"parked for ever: {report_id}")
-        if self.replays[report_id] - set(decided):
-            self.wrong.append(f"a replay was not decided: {report_id}")
-        decided = [id_hash for id_hash in decided if id_hash not in self.replays[report_id]]
-        due = self._due(report_id)
+            self.wrong.append(f"parked for ever: {name}")
+        if self.replays[name] - set(decided):
+            self.wrong.append(f"a replay was not decided: {name}")
+        decided = [id_hash for id_hash in decided if id_hash not in self.replays[name]]
+        due, answered = self._due(name)
         for id_hash in due.keys() - set(decided):
             self.wrong.append(f"never decided: {due[id_hash].cause.id}")
         if set(decided) - due.keys():
-            self.wrong.append(f"decided, though nobody said it: {report_id}")
+            self.wrong.append(f"decided, though nobody said it: {name}")
             return
         order = [due[id_hash] for id_hash in decided]
         offsets: dict[Partition, int] = {}
@@ -144,25 +149,28 @@ class Seen:
             if inbound.record.offset < offsets.get(place, -1):
                 self.wrong.append(f"decided out of order: {inbound.cause.id}")
             offsets[place] = inbound.record.offset
-        self._check_said(report_id, stored, order)
+        self._check_said(name, stored, order, answered)
 
-    def _due(self, report_id: str) -> dict[bytes, Inbound]:
+    def _due(self, name: str) -> tuple[dict[bytes, Inbound], list[Inbound]]:
         """Return what had to be decided: of each id the first that no operator has let go.
 
-        At a door every further one as well, as a repeat.
+        At a door also what is answered and remembered nowhere: every further one, as a repeat,
+        and what is refused.
         """
-        due = {}
-        for id_hash, same in self.by_report[report_id].items():
+        due: dict[bytes, Inbound] = {}
+        answered: list[Inbound] = []
+        for id_hash, same in self.by_case[name].items():
             good = [i for i in same if _place(i.record) not in self.let_go]
-            if not good:
-                continue
-            due[id_hash] = good[0]
-            if self.group.link.is_door:
-                again = [i.as_repeat() for i in good[1:]]
-                due |= {i.id_hash: i for i in again}
-        return due
+            if self.group.link.is_door and isinstance(same[0].event, Unreadable):
+                answered += [i.at_its_place() for i in good]
+            elif good:
+                due[id_hash] = good[0]
+                answered += [i.as_repeat() for i in good[1:]] if self.group.link.is_door else []
+        return due, answered
 
-    def _check_said(self, report_id: str, stored: Stored, order: Sequence[Inbound]) -> None:
+    def _check_said(
+        self, name: str, stored: Stored, order: Sequence[Inbound], answered: Sequence[Inbound]
+    ) -> None:
         case, sequence = None, 0
         expected: list[tuple[Bytes, str]] = []
         link, mended = self.group.link, chain.Release(is_broken=False)
@@ -173,16 +181,23 @@ class Seen:
                 expected.append(((said.value, tuple(said.headers)), inbound.record.topic))
             case = decision.case
         if (stored.case, stored.sequence) != (case, sequence):
-            self.wrong.append(f"the case is not the fold of what was decided: {report_id}")
-        seen = self._said(report_id)
-        lost = [content for content, _ in expected if content not in seen]
+            self.wrong.append(f"the case is not the fold of what was decided: {name}")
+        answers = [
+            (said.value, tuple(said.headers))
+            for inbound in answered
+            for said in chain.writer(link.name).write(
+                link.rule(None, inbound.event, inbound.cause, mended), inbound, None
+            )
+        ]
+        seen = self._said(name)
+        lost = [content for content in [*(c for c, _ in expected), *answers] if content not in seen]
         if lost:
-            self.wrong.append(f"decided, but never published: {report_id} ({len(lost)})")
-        elif len(seen) != len(expected):
-            self.wrong.append(f"published, but not decided: {report_id}")
+            self.wrong.append(f"decided, but never published: {name} ({len(lost)})")
+        elif len(seen) != len(expected) + len(answers):
+            self.wrong.append(f"published, but not decided: {name}")
         elif not link.is_door and seen != [content for content, _ in expected]:
-            self.wrong.append(f"published out of order: {report_id}")
-        elif link.is_door and not self.replays[report_id]:
+            self.wrong.append(f"published out of order: {name}")
+        elif link.is_door and not self.replays[name]:
             self._check_door(seen, expected)
 
     def _check_door(self, seen: Sequence[Bytes], expected: Sequence[tuple[Bytes, str]]) -> None:
@@ -195,23 +210,23 @@ class Seen:
             if [content for content in seen if content in wanted] != wanted:
                 self.wrong.append(f"published out of order: of {topic}")
 
-    def _said(self, report_id: str) -> list[Bytes]:
-        """Return what the stage said about a report, each once, where it stands first."""
-        subject = report_id.encode()
+    def _said(self, name: str) -> list[Bytes]:
+        """Return what the stage said for a case, each once, where it stands first."""
         first: dict[bytes, Bytes] = {}
         for place in self.broker.logs:
-            if place.topic == self.group.link.says.name:
+            if place.topic in (self.group.link.says.name, *chain.INBOXES):
                 for record in self.broker.records(place):
-                    headers = dict(record.headers)
-                    if headers["ce_subject"] == subject:
-                        first.setdefault(headers["ce_id"], _bytes(record))
+                    for told in told_by(self.group.link.name, record):
+                        if told.subject == name:
+                            first.setdefault(told.event_id.encode(), _bytes(record))
         return list(first.values())
 
     # ---- the limit of dead letters
 
     def check_limit(self, processes: Sequence[Process]) -> None:
         """Count each dead letter once against the limit, however often its batch was tried."""
-        if sum(sum(p.shell._decider._recent) for p in processes) > len(self.letters):
+        counted = sum(of_each(p.shell._decider._recent).total() for p in processes)
+        if counted > len(self.letters):
             self.wrong.append("a dead letter counted more than once against the limit")
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from shared import lanes as lane_rules
 from shared.cases import Conflict, Stored
 from shared.clock import EPOCH, Clock
-from shared.deciding import Decider, Work, remembers
+from shared.deciding import Decider
 from shared.envelope import Outbound
 from shared.inbound import Inbound, Reader, Replayed
 from shared.lanes import Lane, Partition
 from shared.shell import Shell
+from shared.work import Work, remembers
 from tests.simulation import chain
 from tests.simulation.memory import CLEAR
 
@@ -69,19 +70,19 @@ class RaisedIsDecided(AnyDecider):
     """A record whose rule raised is among the decided ones."""
 
     def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
-        dead = work.dead
+        dead = len(work.hit)
         super()._decide(work, inbound, stored)
-        if work.dead > dead:
-            old = work.case(inbound.report_id)
+        if len(work.hit) > dead:
+            old = work.case(inbound.case_id)
             decided = old.decided + inbound.id_hash
-            work.change(inbound.report_id, old._replace(decided=decided))
+            work.change(inbound.case_id, old._replace(decided=decided))
 
 
 class NothingWaits(AnyDecider):
     """What follows a record whose rule raised is decided before it."""
 
     def _take(self, work: Work, inbound: Inbound) -> None:
-        stored = work.case(inbound.report_id)
+        stored = work.case(inbound.case_id)
         if not remembers(stored.decided, inbound.id_hash):
             self._decide(work, inbound, stored)
 
@@ -98,16 +99,16 @@ class ReplaysLeaveNoTrace(AnyDecider):
 
     def _replay(self, work: Work, item: Replayed) -> None:
         super()._replay(work, item)
-        old = work.case(item.report_id)
+        old = work.case(item.case_id)
         decided = old.decided.replace(item.id_hash, b"")
-        work.change(item.report_id, old._replace(decided=decided))
+        work.change(item.case_id, old._replace(decided=decided))
 
 
 class CountsEachTry(AnyDecider):
     """A dead letter counts against the limit each time that its batch is tried."""
 
-    def _within_limit(self, dead: int, records: int) -> Any:
-        self._recent = super()._within_limit(dead, records)
+    def _within_limit(self, hit: Sequence[str], records: int) -> Any:
+        self._recent = super()._within_limit(hit, records)
         return self._recent
 
 

@@ -56,9 +56,11 @@ def refuse(case: Door, event: Heard, cause: Cause, reason: str) -> Decision[Door
 
 def a_room(wait: timedelta = DAY) -> WaitingRoom[Door, Heard]:
     """Return the room before the door."""
-    return WaitingRoom((FollowUp, CloseCase, ReporterReplied), answer, refuse, wait)
+    kinds = (FollowUp, CloseCase, ReporterReplied)
+    return WaitingRoom(kinds, answer, refuse, wait, holder=lambda _case: HOLDER)
 
 
+HOLDER: Final = "6308"
 ROOM: Final = a_room()
 
 
@@ -126,7 +128,7 @@ def test_what_is_early_is_kept_with_its_cause_and_an_alarm() -> None:
     decision = ROOM.hear(Door(), a_follow_up(), cause)
 
     kept = Waiting.of(a_follow_up(), cause)
-    assert decision == decided(Door(waiting=(kept,), alarm_at=at(5) + DAY))
+    assert decision == Decision(Door(waiting=(kept,), alarm_at=at(5) + DAY), aside=True)
     assert kept.cause(at(9)) == cause._replace(now=at(9))
     assert kept.restore((CloseCase, FollowUp)) == a_follow_up()
 

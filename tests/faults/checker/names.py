@@ -42,7 +42,7 @@ ANSWERING: Final = (
     "verification.national", "verification.institution", "routing", "follow-up",
 )  # fmt: skip
 """The stages that answer commands."""
-OF_SUBMISSION: Final = ("ReportReceived", "SubmissionRepeated", "SubmissionRejected")
+OF_SUBMISSION: Final = ("ReportReceived", "SubmissionRepeated")
 ENDS: Final[Mapping[str, str]] = {
     "ReportArchived": "archived",
     "ReportWithdrawn": "withdrawn",

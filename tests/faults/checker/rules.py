@@ -121,10 +121,6 @@ def commands_are_answered_once(look: Look, found: Findings) -> None:
     found.counts["commands"] = world.ordered.total()
     _same_count("command", world.ordered, world.heard, found)
     for event_id, (name, institution, report) in world.passed.items():
-        if name == "CommandRejected":
-            found.counts["commands_answered"] += 1
-            _entry(world, institution, event_id, report, found)
-            continue
         effects = world.effects.get(event_id, [])
         if not effects and event_id in waiting:
             found.counts["waiting"] += 1

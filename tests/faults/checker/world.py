@@ -190,6 +190,8 @@ class World:
                 self._answer(record, topic, body)
             case "inbox":
                 cause = record.header("causationid")
+                if record.header("ce_source") == "/lapor/agencies.in":
+                    self._reject(topic, body)
                 self.entries[topic.speaker, cause] += 1
                 if body["entry"] in _TOLD_ONCE:
                     self.told[topic.speaker, cause, body["entry"]] += 1
@@ -202,6 +204,10 @@ class World:
         At the doors the messages of different speakers come through lanes of their own.
         """
         number = int(record.header("sequence"))
+        if number == 0:  # the answer to a message that no case remembers
+            return
+        if topic.stage == "agencies.in":  # which has a case of each report for each sender
+            report = f"{report}@{body.get('institution')}"
         bit, seen = 1 << number, self.numbers[topic.stage].get(report, 0)
         if seen & bit:
             at = f"{topic.stage} said number {number} twice: {record.header('ce_id')}"
@@ -223,6 +229,13 @@ class World:
         self.answer_of[record.header("causationid")] = key
         if body["outcome"] in ("rejected", "refused"):
             self.turned_away[key] = str(body.get("reason"))
+            self.said[key] += 1  # intake says nothing of it but this
+
+    def _reject(self, topic: Topic, body: Mapping[str, Any]) -> None:
+        """Take up the door's own answer to a command."""
+        key = f"lapor.agency.{topic.speaker}.outbox.v1 {body.get('message_id') or '@'}"
+        self.heard[key] += 1
+        self.turned_away[key] = str(body.get("reason"))
 
     def _fact(self, record: Record, stage: str, report: str, body: Mapping[str, Any]) -> None:
         name, event_id = event_of(record.header("ce_type")), record.header("ce_id")
@@ -257,8 +270,6 @@ class World:
         key = f"lapor.agency.{body['institution']}.outbox.v1 {own}"
         self.heard[key] += 1
         self.passed[event_id] = Passed(name, body["institution"], report)
-        if name == "CommandRejected":
-            self.turned_away[key] = str(body.get("reason"))
 
     def _notification(self, name: str, report: str, body: Mapping[str, Any]) -> None:
         key, own = (body["about"], body["person"], body["channel"]), body["notification_id"]

@@ -128,7 +128,6 @@ _OWN: dict[type[BaseModel], dict[str, Any]] = {
     e.CommandRefused: {
         "message_id": "c-1", "refused": "x", "command": "FollowUp", "reason": "archived",
     },
-    e.CommandRejected: {"message_id": "c-1", "reason": "not_json", "detail": "perbaiki"},
 }  # fmt: skip
 
 

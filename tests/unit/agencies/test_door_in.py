@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from services.agencies.door_in import TEXT_MAX, WORDS, Door, Known, decide, identify
+from services.agencies.entries import refusal_of
 from shared import events as e
 from shared.decision import Cause, Decision, Unreadable
 from shared.reasons import REASONS
@@ -54,11 +55,13 @@ def give(command: e.Command, door: Door | None = None, **cause: Any) -> BaseMode
     return only(decide(door, command, a_cause(type(command), **fields), KNOWN))
 
 
-def rejected(event: BaseModel) -> str:
+def rejected(event: BaseModel, entry: str = "command_rejected") -> str:
     """Return the reason of a rejection that says what to do."""
-    assert isinstance(event, e.CommandRejected)
-    assert event.detail is not None
-    assert event.detail.startswith(REASONS[event.reason].id)
+    assert isinstance(event, e.InboxEntry)
+    assert event.entry == entry
+    assert event.text is not None
+    assert event.reason is not None
+    assert event.text.startswith(REASONS[event.reason].id)
     return event.reason
 
 
@@ -133,8 +136,8 @@ def test_both_may_ask_and_archive(command: type[e.Command], speaker: str) -> Non
         (e.FollowUp, {"unit": "3204-001"}, "not_your_unit"),
         (e.ReturnToInstitution, {"proposed_unit": "6308-999"}, "unknown_unit"),
         (e.ReturnToInstitution, {"proposed_unit": "3204-001"}, "not_your_unit"),
-        (e.FollowUp, {"report_id": "000000000000"}, "unknown_report"),
-        (e.FollowUp, {"report_id": OTHER}, "erased"),
+        (e.Forward, {"report_id": "000000000000"}, "unknown_report"),
+        (e.Block, {"report_id": OTHER}, "erased"),
     ]
 )
 def test_a_faulty_command_is_rejected_with_its_reason(
@@ -143,9 +146,8 @@ def test_a_faulty_command_is_rejected_with_its_reason(
     """To its sender, who finds it by the message id."""
     event = give(a_command(command, **changes))
     assert rejected(event) == reason
-    assert isinstance(event, e.CommandRejected)
+    assert isinstance(event, e.InboxEntry)
     assert (event.institution, event.message_id) == (sender_of(command), "c-1")
-    assert event.command == command.__name__
 
 
 @pytest.mark.parametrize("text", ["x" * TEXT_MAX, "\U0001f600" * TEXT_MAX, "satu\r\ndua\tx"])
@@ -169,26 +171,26 @@ def test_a_command_without_usable_id_is_told_where_it_lies(
     """Its place in the topic stands in for its id."""
     event = give(a_command(e.FollowUp), **cause)
     assert rejected(event) == reason
-    assert isinstance(event, e.CommandRejected)
-    assert "lapor.agency.6308.outbox.v1/0/7" in (event.detail or "")
+    assert isinstance(event, e.InboxEntry)
+    assert "lapor.agency.6308.outbox.v1/0/7" in (event.text or "")
 
 
-@pytest.mark.parametrize(("speaker", "told"), [("9999", "9999"), ("no-code", NATIONAL)])
-def test_an_unregistered_sender_is_rejected(speaker: str, told: str) -> None:
-    """To the national admin where the topic's name holds no code."""
+@pytest.mark.parametrize("speaker", ["9999", "no-code"])
+def test_an_unregistered_sender_is_rejected(speaker: str) -> None:
+    """To the national admin: no inbox of its own may exist."""
     event = give(a_command(e.FollowUp), speaker=speaker)
     assert rejected(event) == "unknown_sender"
-    assert isinstance(event, e.CommandRejected)
-    assert event.institution == told
+    assert isinstance(event, e.InboxEntry)
+    assert event.institution == NATIONAL
 
 
 def test_what_cannot_be_read_is_rejected() -> None:
     """Under a report id of its own."""
     unreadable = Unreadable(reason="invalid_fields", detail="report_id: Field required")
     event = only(decide(None, unreadable, a_cause(), KNOWN))
-    assert isinstance(event, e.CommandRejected)
+    assert isinstance(event, e.InboxEntry)
     assert rejected(event) == "invalid_fields"
-    assert "report_id: Field required" in (event.detail or "")
+    assert "report_id: Field required" in (event.text or "")
     assert event.report_id == identify(unreadable, a_cause())
     assert is_report_id(event.report_id)
 
@@ -200,17 +202,31 @@ def test_the_same_command_twice_is_passed_on_once() -> None:
     assert rejected(only(decide(taken.case, a_command(e.FollowUp), again, KNOWN))) == "repeated"
 
 
-def test_a_rejected_command_is_looked_at_afresh_when_it_comes_again() -> None:
+def test_a_rejected_command_is_remembered_nowhere_and_taken_when_it_comes_again() -> None:
     """The operator may have registered the unit in between."""
     poor = Known(keys={REPORT: KEY}, institutions=INSTITUTIONS)
     first = decide(None, a_command(e.FollowUp), a_cause(), poor)
     assert rejected(only(first)) == "unknown_unit"
-    second = decide(
-        first.case, a_command(e.FollowUp), a_cause(id="door-1@0.9", is_repeat=True), KNOWN
-    )
+    assert (first.refused, first.case) == (True, None)
+    second = decide(first.case, a_command(e.FollowUp), a_cause(), KNOWN)
     assert isinstance(only(second), e.FollowUp)
-    third = a_cause(id="door-1@0.10", is_repeat=True)
-    assert rejected(only(decide(second.case, a_command(e.FollowUp), third, KNOWN))) == "repeated"
+    assert not second.refused
+
+
+@pytest.mark.parametrize("report", ["000000000000", OTHER])
+@pytest.mark.parametrize("speaker", [HSU, BANDUNG])
+def test_an_outsider_cannot_learn_at_the_door_which_reports_exist(
+    report: str, speaker: str
+) -> None:
+    """Unknown or erased, the answer is what the core gives to who does not hold a report."""
+    command = a_command(e.Archive, report_id=report, holding=3)
+    event = give(command, speaker=speaker)
+    assert rejected(event, "command_refused") == "not_the_holder"
+    refusal = e.CommandRefused(
+        report_id=report, institution=speaker, message_id="c-1", refused="x", command="Archive",
+        holding=3, reason="not_the_holder",
+    )  # fmt: skip
+    assert event == refusal_of(refusal)
 
 
 # ---- for any record
@@ -261,8 +277,9 @@ def test_every_record_gets_exactly_one_answer(
     assert type(said).model_validate_json(said.model_dump_json(exclude_none=True)) == said
     if isinstance(said, e.Command):
         assert said.institution == cause.speaker
-    assert isinstance(decision.case, Door)
-    assert Door.model_validate_json(decision.case.model_dump_json()) == decision.case
+    assert isinstance(decision.case, Door) or not isinstance(said, e.Command)
+    assert decision.refused or isinstance(said, e.Command) or cause.is_repeat
+    assert not decision.refused or decision.case is door
 
 
 @given(

@@ -280,8 +280,8 @@ def test_a_refusal_is_told_to_its_sender_at_any_time(before: list[BaseModel]) ->
     """Also to one that holds nothing, with what to do."""
     run = Run(*before)
     run.entries.clear()
-    run.tell([a_fact(e.CommandRefused), a_fact(e.CommandRejected, institution=BANDUNG)])
-    refused, rejected = run.entries
+    run.tell([a_fact(e.CommandRefused)])
+    (refused,) = run.entries
     assert (refused.institution, refused.entry, refused.message_id) == (
         HSU,
         "command_refused",
@@ -289,8 +289,6 @@ def test_a_refusal_is_told_to_its_sender_at_any_time(before: list[BaseModel]) ->
     )
     assert refused.reason == "archived"
     assert refused.text
-    assert (rejected.institution, rejected.entry) == (BANDUNG, "command_rejected")
-    assert (rejected.reason, rejected.text) == ("not_json", "perbaiki")
 
 
 def test_what_is_refused_to_a_reporter_is_no_institutions_refusal() -> None:
@@ -300,8 +298,8 @@ def test_what_is_refused_to_a_reporter_is_no_institutions_refusal() -> None:
 
 def test_who_has_no_inbox_is_told_through_00() -> None:
     """A topic that does not exist would stop the stage."""
-    run = Run(a_fact(e.CommandRejected, institution="9999"))
-    assert run.lines == [(NATIONAL, "command_rejected")]
+    run = Run(a_fact(e.CommandRefused, institution="9999"))
+    assert run.lines == [(NATIONAL, "command_refused")]
 
 
 def test_an_erased_report_is_told_without_words() -> None:
@@ -352,8 +350,7 @@ def test_any_facts_in_any_order_keep_every_promise(
         for entry in run.entries[before:]:
             assert entry.institution in INSTITUTIONS
             if entry.institution != NATIONAL:
-                is_refusal = entry.entry in ("command_refused", "command_rejected")
-                assert is_refusal or entry.institution in forwarded
+                assert entry.entry == "command_refused" or entry.institution in forwarded
                 written = entry.model_dump_json() + repr(entry)
                 assert all(personal not in written for personal in (NAME, PHONE, EMAIL))
         assert run.case is not None
@@ -365,5 +362,5 @@ def test_any_facts_in_any_order_keep_every_promise(
 def test_each_command_that_fails_is_answered_exactly_once(events: list[BaseModel]) -> None:
     """Whatever else the case knows."""
     run = Run(*events)
-    failed = sum(isinstance(event, e.CommandRefused | e.CommandRejected) for event in events)
-    assert sum(entry.startswith("command_re") for _, entry in run.lines) == failed
+    failed = sum(isinstance(event, e.CommandRefused) for event in events)
+    assert sum(entry == "command_refused" for _, entry in run.lines) == failed

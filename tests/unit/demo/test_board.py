@@ -48,7 +48,7 @@ def test_a_stage_is_counted_by_what_it_reads_and_says() -> None:
 
     assert counted["intake"] == (1, 2)
     assert counted["routing"] == (2, 1)
-    assert counted["agencies.in"] == (0, 2)
+    assert counted["agencies.in"] == (0, 1)
 
 
 def test_the_board_shows_stages_escalations_and_the_date() -> None:

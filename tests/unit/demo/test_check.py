@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from deploy.demo.check import Standing, problems, standings
+from deploy.demo.check import REJECTS, Standing, problems, standings
 from deploy.demo.watch import Seen
 from shared import topics
 from shared.topics import Stream
@@ -50,6 +50,11 @@ def a_deadline(number: int, **body: Any) -> Seen:
     return seen(number, topics.SLA, "DeadlineBreached", **{**told, **body})
 
 
+def a_rejection(number: int, **body: Any) -> Seen:
+    """Build what the institutions' door answers to a command that it turns away."""
+    return seen(number, topics.INBOX, "InboxEntry", **body)._replace(source=REJECTS)
+
+
 def a_sound_demo() -> list[Seen]:
     """One report from its submission to its closing; one command taken, one turned away."""
     return [
@@ -59,7 +64,7 @@ def a_sound_demo() -> list[Seen]:
         seen(4, topics.NATIONAL, "ReportForwarded", causation="e-2"),
         seen(5, topics.AGENCIES, "Accept", message_id="c-1"),
         seen(6, topics.INSTITUTION, "ReportAccepted", causation="e-5"),
-        seen(7, topics.AGENCIES, "CommandRejected", message_id="c-2", reason="not_json"),
+        a_rejection(7, message_id="c-2", reason="not_json"),
         seen(8, topics.ROUTING, "ReportDispatched", causation="e-6"),
         seen(9, topics.FOLLOW_UP, "FollowUpGiven", causation="e-x"),
         a_deadline(10),
@@ -94,8 +99,8 @@ def test_a_record_that_a_stage_sent_twice_is_one_event() -> None:
         (without(a_sound_demo(), 7), "command c-2"),
         ([s._replace(body={**s.body, "outcome": "rejected", "reason": "blank_text"})
           if s.id == "e-3" else s for s in a_sound_demo()], "turned away though sound, blank_text"),
-        ([*a_sound_demo(), seen(20, topics.AGENCIES, "CommandRejected", message_id="c-1",
-                                reason="erased")], "turned away though sound, erased"),
+        ([*a_sound_demo(), a_rejection(20, message_id="c-1", reason="erased")],
+         "turned away though sound, erased"),
         (without(a_sound_demo(), 6), "Accept c-1: 0 effects or refusals"),
         ([*a_sound_demo(), seen(20, topics.ROUTING, "CommandRefused", causation="e-5",
                                 message_id="c-1", reason="x")], "Accept c-1: 2 effects"),

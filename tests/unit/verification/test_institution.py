@@ -197,7 +197,7 @@ def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, 
         (
             [a_forwarding(), a_forwarding(holding=2, institution=BANDUNG)],
             an_accept(),
-            "stale_holding",
+            "not_the_holder",
         ),
         ([a_forwarding()], a_forward(institution=HSU, holding=1), "not_for_this_stage"),
         ([a_forwarding(final=True)], a_return(), "return_limit"),

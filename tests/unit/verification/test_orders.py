@@ -86,10 +86,6 @@ INSTITUTION_SAME: list[tuple[list[BaseModel], Streams, str]] = [
     ([], [[a_forwarding()], [an_accept(), a_return(by="officer-2")]], "accepted"),
     ([], [[a_forwarding()], [an_accept(institution=BANDUNG), an_accept()]], "accepted"),
     ([], [[a_forwarding(final=True)], [a_return()]], "waiting"),
-    ([], [[a_forwarding(), AT_BANDUNG], [BANDUNG_ACCEPTS]], "accepted"),
-    ([], [[NATIONAL_ARCHIVES, a_forwarding()], [an_accept()]], "archived"),
-    ([], [[a_blocking(), a_forwarding()], [an_accept()]], "blocked"),
-    ([], [[a_withdrawing(), a_forwarding()], [a_return(), an_archive()]], "withdrawn"),
     ([a_forwarding(), a_return()], [[AT_BANDUNG], [BANDUNG_ACCEPTS]], "accepted"),
     ([a_forwarding(), an_ask()], [[a_completion()], [an_accept()]], "accepted"),
     ([a_forwarding(), an_ask()], [[a_completion()], [an_accept(), a_reclassify()]], "accepted"),
@@ -119,6 +115,9 @@ NATIONAL_ENDS: list[tuple[list[BaseModel], Streams, str]] = [
     ([a_report(), a_forward()], [[a_closing()], [a_returning()], [a_block()]], "blocked"),
 ]
 INSTITUTION_ENDS: list[tuple[list[BaseModel], Streams, str]] = [
+    ([], [[NATIONAL_ARCHIVES, a_forwarding()], [an_accept()]], "archived"),
+    ([], [[a_blocking(), a_forwarding()], [an_accept()]], "blocked"),
+    ([], [[a_withdrawing(), a_forwarding()], [a_return(), an_archive()]], "withdrawn"),
     ([], [[a_forwarding(), a_blocking()], [an_accept(), a_reclassify()]], "blocked"),
     ([], [[a_forwarding(), a_withdrawing()], [a_return()]], "withdrawn"),
     ([], [[a_forwarding(), NATIONAL_ARCHIVES], [an_ask()], [a_completion()]], "archived"),

@@ -93,7 +93,7 @@ def test_after_a_day_it_is_refused_once() -> None:
                 refused="early",
                 command="Accept",
                 holding=1,
-                reason="nothing_to_decide",
+                reason="not_the_holder",
             ),
         )
     ]
@@ -120,7 +120,7 @@ def test_an_alarm_of_another_time_changes_nothing() -> None:
         (national, [a_report()], a_forward(holding=1), "nothing_to_decide"),
         (national, [a_report(), ASK], a_forward(), "awaiting_information"),
         (national, [a_report(), a_forward()], a_forward(holding=1), "already_forwarded"),
-        (institution, [], an_accept(), "nothing_to_decide"),
+        (institution, [], an_accept(), "not_the_holder"),
         (institution, [a_forwarding()], an_accept(holding=2), "nothing_to_decide"),
         (institution, [a_forwarding(), an_ask()], an_accept(), "awaiting_information"),
         (institution, [a_forwarding(), an_accept()], a_return(), "already_accepted"),
@@ -142,8 +142,8 @@ def test_several_are_answered_in_the_order_they_came() -> None:
     history.feed(an_accept(by="officer-1"), "first")
     history.feed(an_accept(by="officer-2"), "second")
     history.feed(an_accept(institution=BANDUNG), "foreign")
-    history.feed(an_accept(institution=BANDUNG, holding=2), "next")
     history.feed(a_forwarding())
+    history.feed(an_accept(institution=BANDUNG, holding=2), "next")
 
     assert [cause for cause, _ in history.said] == ["first", "second", "foreign"]
     assert refusals(history) == [("second", "already_accepted"), ("foreign", "not_the_holder")]
@@ -178,6 +178,6 @@ def test_an_end_answers_whatever_waits() -> None:
     """Nobody waits for a report that is over."""
     history = institution([an_accept(), a_return(holding=2), a_blocking()])
 
-    assert refusals(history) == [("record-1", "blocked"), ("record-2", "blocked")]
+    assert refusals(history) == [("record-2", "not_the_holder"), ("record-1", "not_the_holder")]
     assert history.case is not None
     assert history.case.alarm_at is None
