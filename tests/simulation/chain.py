@@ -86,7 +86,8 @@ def at_the_door(
         return decided(case, said) if cause.is_repeat else refused(case, said)
     new = after(case, event, cause)
     mark = marked("agencies.in", event.by, release)
-    command = event.model_copy(update={"by": f"{mark} {new.digest}"})
+    stamp = {"by": f"{mark} {new.digest}", "institution": cause.speaker}
+    command = event.model_copy(update=stamp)
     return decided(new, *[command] * (1 + new.digest % 2))
 
 
