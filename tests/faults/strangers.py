@@ -27,7 +27,7 @@ from tests.faults.load.mouth import Mouth
 from tests.senders.poisons import MODERATE, Letter, Poison
 from tests.senders.produce import RawProducer
 
-CHANNEL: Final = "counter"
+CHANNEL: Final = "social"
 AGENCY: Final = "3204"
 BYSTANDER: Final = "ios"
 NOWHERE: Final = "lapor.unknown.v1"
@@ -175,7 +175,7 @@ class Strangers:
             "partition": "0", "offset": "0", "time": "2026-01-05T00:00:00+00:00",
             "ce_id": own, "lapor-fault": own, "report": "",
         }  # fmt: skip
-        self.poison[own] = ("seal_broken", [])
+        self.poison[own] = ("seal_broken", [stage])
         headers = [(name, text.encode()) for name, text in said.items()]
         partition = self._draw.randrange(PARTITIONS)
         await self._mouth.send(REPLAYS.topic(), b"garbage", headers, partition=partition)
