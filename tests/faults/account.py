@@ -10,6 +10,7 @@ from rich.table import Table
 from tests.faults.aftermath import Suffered
 from tests.faults.pipeline import Pipeline
 from tests.faults.schedule import OUTAGES
+from tests.faults.strangers import Compared
 
 LINES: Final = 12  # of a log, where a stage is in trouble
 
@@ -24,6 +25,7 @@ class Account:
     noise: dict[str, int] = field(default_factory=dict)
     exits: dict[str, int] = field(default_factory=dict)
     drained_seconds: float | None = None
+    compared: Compared | None = None  # others' answers without and with poison senders
 
     @property
     def worst_recovery_seconds(self) -> float | None:
@@ -51,6 +53,8 @@ def show(account: Account, out: Console) -> None:
         table.add_row(f"records {name}" if name == "repeated" else name, str(count), "")
     out.print(table)
     out.print(f"reports submitted: {account.submitted}; ends: {account.exits}", highlight=False)
+    if account.compared is not None:
+        out.print(str(account.compared), highlight=False, soft_wrap=True)
     if account.drained_seconds is not None:
         out.print(f"drained {account.drained_seconds:.1f} s after the load stopped")
     for problem in account.problems:

@@ -29,6 +29,7 @@ from tests.faults.noise import Noise
 from tests.faults.pipeline import DAY_SECONDS, Pipeline
 from tests.faults.recovery import Progress
 from tests.faults.schedule import STAGES, Fault, Place, schedule
+from tests.faults.strangers import Strangers
 
 DRAIN_SECONDS_MAX: Final = 90.0  # of a short run
 STILL_SECONDS_MAX_LONG: Final = 360.0  # of a long one, without coming nearer to the end
@@ -114,6 +115,7 @@ class Run:
             pipeline.kafka, self._mouth, options.seed, pipeline.clock, vault.report_id
         )
         self._noise = Noise(pipeline.kafka, self._mouth, options.seed)
+        self._strangers = Strangers(pipeline.kafka, self._mouth, options.seed)
         self._progress = Progress(pipeline.kafka)
         aftermath = Aftermath(self._progress)
         self._mistakes = Mistakes(pipeline, self._town, aftermath)
@@ -137,6 +139,7 @@ class Run:
             if self._background:
                 await asyncio.wait(self._background, timeout=CLOSE_SECONDS_MAX)
             await self._town.close()
+            await self._strangers.close()
             await self._mouth.close()
             self._sum_up()
         return self._account
@@ -149,6 +152,10 @@ class Run:
         self._start(self._tend())
         options = self._options
         submitting = self._start(self._town.submit(options.rate, stop, options.reports))
+        strangers = self._start(self._strangers.run())
+        if not options.is_calm:
+            self._account.compared = await self._strangers.compare()
+            self._out.print(str(self._account.compared), highlight=False, soft_wrap=True)
         faults = self._start(self._inflict())
         await asyncio.sleep(self._options.seconds)
         self._act = "a fault is not over"
@@ -156,6 +163,7 @@ class Run:
         stop.set()
         await submitting
         noise.cancel()
+        strangers.cancel()
         self._act = "the stages are not silent"
         await self._silence()
 
@@ -237,7 +245,9 @@ class Run:
     def _sum_up(self) -> None:
         account = self._account
         account.submitted = self._town.submitted
-        account.noise = dict(self._noise.counts)
+        account.noise = {**self._noise.counts, **self._strangers.counts}
+        if account.compared and account.compared.problem:
+            account.problems.append(account.compared.problem)
         exits = self._pipeline.exits()
         account.exits = {f"{name} {code}": n for (name, code), n in sorted(exits.items())}
         for (name, code), n in exits.items():
@@ -250,7 +260,7 @@ class Run:
         clock = self._pipeline.clock
         intended = {
             "seed": self._options.seed,
-            "poison": self._noise.poison,
+            "poison": {**self._noise.poison, **self._strangers.poison},
             "bugs": self._mistakes.planned,
             "unsound": sorted(self._mouth.unsound),
             "clock": [

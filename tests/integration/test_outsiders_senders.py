@@ -140,7 +140,7 @@ def _check(poison: Poison, door: str, answers: list[Answer], offset: int) -> Non
         if poison.reason:
             assert answer.reason == poison.reason
         if answer.reason in OF_BATCHES:
-            assert str(offset) in f"{answer.body.get('offset')} {answer.body.get('detail')}"
+            assert str(offset) in f"{answer.body.get('offset')} {answer.body.get('text')}"
 
 
 async def test_what_kafka_itself_refuses(stack: Stack) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from shared.topics import AGENCIES, ANSWERS, OUTBOX, PARTITIONS, SUBMISSIONS
+from shared.topics import AGENCIES, ANSWERS, INBOX, OUTBOX, PARTITIONS, SUBMISSIONS
 from tests.integration.stack import Stack
 from tests.integration.workers import Worker, fresh, worker
 from tests.senders.poisons import Letter
@@ -56,18 +56,12 @@ def command(institution: str, report_id: str) -> Letter:
 
 
 def answer_of(record: ConsumerRecord) -> Answer:
-    """Read an answer of intake's, or what the door of the institutions said of a command."""
+    """Read an answer on its sender's own topic, or a command that the door let through."""
     body = json.loads(record.value)
-    is_channel = "outcome" in body
-    speaker = record.topic.split(".")[2] if is_channel else body["institution"]
-    return Answer(
-        speaker, body["message_id"], body.get("reason") or "" if is_channel or _is_rejected(record)
-        else "", body, time.monotonic(),
-    )  # fmt: skip
-
-
-def _is_rejected(record: ConsumerRecord) -> bool:
-    return b"command-rejected" in dict(record.headers)["ce_type"]
+    is_through = record.topic == AGENCIES.topic()
+    speaker = body["institution"] if is_through else record.topic.split(".")[2]
+    reason = "" if is_through else body.get("reason") or ""
+    return Answer(speaker, body.get("message_id") or "", reason, body, time.monotonic())
 
 
 @dataclass
@@ -93,6 +87,7 @@ class Doors:
         )  # fmt: skip
         await consumer.start()
         topics = [TopicPartition(ANSWERS.topic(c), 0) for c in SPEAKERS["intake"]]
+        topics += [TopicPartition(INBOX.topic(c), 0) for c in SPEAKERS["agencies.in"]]
         topics += [TopicPartition(AGENCIES.topic(), n) for n in range(PARTITIONS)]
         consumer.assign(topics)
         try:

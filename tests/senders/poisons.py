@@ -41,6 +41,7 @@ UNPACKED_BYTES: Final[Mapping[int, int]] = MappingProxyType(
     {b.GZIP: 400_000_000, b.SNAPPY: 20_000_000, b.LZ4: 240_000_000, b.ZSTD: 400_000_000}
 )
 """What the bombs unpack to: as much as fits below a door's 1 MiB, at most 400 MB."""
+SMALL_BOMB_BYTES: Final = 9_000_000  # just more than a door unpacks
 VALUE_BYTES_MAX: Final = 1_040_040
 TINY: Final = 500_000
 PACKED: Final = {name: codec for name, codec in CODECS.items() if codec}
@@ -99,12 +100,16 @@ def _only(fields: Fields) -> Make:
 
 
 def _bomb(codec: int) -> Make:
-    return lambda _letter, _own: _bomb_batch(codec)
+    return lambda _letter, _own: _bomb_batch(codec, UNPACKED_BYTES[codec])
+
+
+def _small_bomb(codec: int) -> Make:
+    return lambda _letter, _own: _bomb_batch(codec, SMALL_BOMB_BYTES)
 
 
 @cache
-def _bomb_batch(codec: int) -> bytes:
-    return b.sealed(b.bomb(codec, UNPACKED_BYTES[codec]), 1, codec)
+def _bomb_batch(codec: int, unpacked_bytes: int) -> bytes:
+    return b.sealed(b.bomb(codec, unpacked_bytes), 1, codec)
 
 
 def _garbage(codec: int) -> Make:
@@ -365,4 +370,10 @@ _REFUSED: Final = (
 
 TAKEN: Final = tuple(_TAKEN)
 REFUSED: Final = tuple(_REFUSED)
+_LARGE: Final = ("bomb", "tiny", "name_long", "many_headers", "headers_twice")
+MODERATE: Final = (
+    *(poison for poison in TAKEN if not poison.name.startswith(_LARGE)),
+    *(p._replace(reason=TOO_LARGE) for p in _each("small_bomb", _small_bomb, codecs=PACKED)),
+)
+"""What may be sent again and again: small on the wire, each record under an id of its own."""
 FATAL: Final = Poison("claimed_snappy", _claimed_snappy)

@@ -9,6 +9,7 @@ import msgpack
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from shared import fetching
 from tests.faults.checker.names import STAGES, schema_of
 from tests.faults.checker.snapshot import Case, Lanes, Place, Record, Tables, Unconfirmed
 
@@ -17,7 +18,11 @@ _MORE = ("status", "holder", "pending", "next_deadline", "next_clock")
 
 
 def reader(bootstrap: str) -> AIOKafkaConsumer:
-    """Return a consumer to be assigned by hand, from the first record on."""
+    """Return a consumer to be assigned by hand, from the first record on.
+
+    What cannot be unpacked is one record to it, at the last offset, as it is to the stages.
+    """
+    fetching.install()
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest",
         enable_auto_commit=False, fetch_max_wait_ms=100, metadata_max_age_ms=5_000,
@@ -75,7 +80,7 @@ def plain(record: ConsumerRecord) -> Record:
     """Return a record without what belongs to the client."""
     return Record(
         record.topic, record.partition, record.offset, record.timestamp, record.key, record.value,
-        tuple(record.headers),
+        tuple((name, value or b"") for name, value in record.headers),
     )  # fmt: skip
 
 
