@@ -179,7 +179,9 @@ async def test_a_topic_that_is_made_while_its_stage_is_down_is_read(
     with worker(stack, door.factory, door.env) as process:
         await answered(stack, door, door.speaker, process)
         assert "assignment_incomplete" in process.log.read_text()
-        assert process.metric("lapor_unassigned_partitions") == 0
+        await asyncio.to_thread(
+            wait_until, lambda: process.metric("lapor_unassigned_partitions") == 0, "all is read"
+        )
 
 
 async def test_a_stage_whose_registry_names_fewer_starts_and_reads_the_rest(
