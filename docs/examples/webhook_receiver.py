@@ -6,11 +6,12 @@ import hmac
 import json
 import time
 from collections.abc import Mapping
+from typing import Any
 
 TOLERANCE_SECONDS = 300
 
 
-def read(secret: str, headers: Mapping[str, str], body: bytes) -> dict:
+def read(secret: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """Return the message of a POST; raise ValueError if it is not to be believed."""
     given = {name.lower(): value for name, value in headers.items()}
     identity, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "0")
@@ -22,4 +23,5 @@ def read(secret: str, headers: Mapping[str, str], body: bytes) -> dict:
     found = given.get("webhook-signature", "").encode().split(b" ")  # two while a secret is changed
     if not any(hmac.compare_digest(wanted, each) for each in found):
         raise ValueError("not signed with our secret")
-    return json.loads(body)
+    message: dict[str, Any] = json.loads(body)
+    return message
