@@ -12,7 +12,6 @@ SEARCH: Final = range(1, 3_001)
 SEEDS: Final = {
     "a lane's token is not checked": 2,
     "every save writes the same token": 2,
-    "a case's version is not checked": 10,
     "cases are a transaction of their own": 10,
     "each lane is a transaction of its own": 147,
     "events are not saved with the batch": 2,
