@@ -21,6 +21,7 @@ from tests.senders.produce import RawProducer
 CHANNEL, OTHER_CHANNEL = "api", "website"
 AGENCY, OTHER_AGENCY = "3204", "6308"
 PAUSE_SECONDS: Final = 0.05  # between two messages of an honest sender
+UNPACED: Final = {"LAPOR_REFUSED_PER_MINUTE_MAX": "1000000"}  # each message is to have its answer
 LOOK_SECONDS: Final = 0.01
 APPS: Final = {"intake": "services.intake.app:build", "agencies.in": "services.agencies.app:build"}
 SPEAKERS: Final = {"intake": (CHANNEL, OTHER_CHANNEL), "agencies.in": (AGENCY, OTHER_AGENCY)}
@@ -183,7 +184,7 @@ async def open_doors(stack: Stack) -> AsyncIterator[Doors]:
     await fresh(stack)
     async with contextlib.AsyncExitStack() as held:
         workers = {
-            name: held.enter_context(worker(stack, app, {"LAPOR_INSTANCE": name}))
+            name: held.enter_context(worker(stack, app, {**UNPACED, "LAPOR_INSTANCE": name}))
             for name, app in APPS.items()
         }
         for each in workers.values():

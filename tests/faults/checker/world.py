@@ -87,6 +87,7 @@ class World:
     answered: Counter[str] = field(default_factory=Counter)
     answer_of: dict[str, str] = field(default_factory=dict)  # cause -> "topic id" of its message
     facts_of: Counter[str] = field(default_factory=Counter)  # cause -> what intake said of it
+    rejected: Counter[str] = field(default_factory=Counter)  # answers of intake that say no
     turned_away: dict[str, str] = field(default_factory=dict)
     ordered: Counter[str] = field(default_factory=Counter)  # commands sent, "topic id"
     heard: Counter[str] = field(default_factory=Counter)  # by the door
@@ -162,7 +163,7 @@ class World:
     @property
     def said(self) -> Counter[str]:
         """Count intake's facts by the message: behind the door only their cause joins the two."""
-        counted: Counter[str] = Counter()
+        counted = self.rejected.copy()
         for cause, n in self.facts_of.items():
             counted[self.answer_of.get(cause, "")] += n
         return counted
@@ -229,7 +230,7 @@ class World:
         self.answer_of[record.header("causationid")] = key
         if body["outcome"] in ("rejected", "refused"):
             self.turned_away[key] = str(body.get("reason"))
-            self.said[key] += 1  # intake says nothing of it but this
+            self.rejected[key] += 1  # intake says nothing of it but this
 
     def _reject(self, topic: Topic, body: Mapping[str, Any]) -> None:
         """Take up the door's own answer to a command."""
