@@ -19,9 +19,8 @@ from shared.texts import message_id_fault
 from shared.topics import OUTBOX, READS, RECORD_BYTES_MAX, REPLAYS, Stream
 from shared.vault import SealBroken
 
-CLOCKS_APART_MS_MAX: Final = 86_400_000
-"""Between two brokers, or one before and after it was set right (a guess far above any)."""
 _REPLAYS: Final = REPLAYS.topic()
+CLOCK_BACK_MAX_MS: Final = 86_400_000  # a broker's clock may be put back; a day is far above that
 _NOTHING: Final[Mapping[bytes, type[BaseModel]]] = MappingProxyType({})
 
 
@@ -144,8 +143,8 @@ class Reader:
             replay = replay_of(record.headers, record.key, record.value or b"", unseal)
         except SealBroken as broken:
             raise Poison("seal_broken", str(broken)) from broken
-        if replay.original.timestamp > record.timestamp + CLOCKS_APART_MS_MAX:
-            raise Poison("invalid_replay", "time: the record is younger than what is asked of it")
+        if replay.original.timestamp > record.timestamp + CLOCK_BACK_MAX_MS:
+            raise Poison("invalid_replay", "time: its record came long after it")
         case_id = self._case_of(replay) or text(record.key)
         return Replayed(record, replay, case_id, id_hash(text(headers.get("ce_id"))))
 

@@ -258,7 +258,10 @@ def test_an_agency_cannot_decide_on_anothers_report(pipeline: Pipeline) -> None:
     assert pipeline.look("agency", "send", "00", *forward).code == 0
     refused = pipeline.look("agency", "send", "3204", *accept)
     assert refused.code == 1
-    assert "refused: not_the_holder: Your institution does not hold this report, or there is none" in refused.out
+    assert (
+        "refused: not_the_holder: Your institution does not hold this report, or there is none"
+        in refused.out
+    )
     taken = pipeline.look("agency", "send", "6308", *accept)
     assert taken.code == 0
     assert "took effect: accepted" in taken.out
