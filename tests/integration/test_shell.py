@@ -341,7 +341,7 @@ async def test_health_metrics_and_asyncapi_have_their_pages(stack: Stack) -> Non
             await outside.send_and_wait("lapor.channel.cli.submissions.v1", b"not even JSON")
         wait_until(
             lambda: process.metric(
-                'lapor_decisions_total{cause="Unreadable",outcome="SubmissionRejected"'
+                'lapor_decisions_total{cause="Unreadable",outcome="ChannelAnswer"'
             ) == 1,
             "the decision is counted",
         )  # fmt: skip
