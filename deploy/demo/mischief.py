@@ -23,7 +23,7 @@ def bad_commands(of: Sequence[Life]) -> tuple[BadInput, ...]:
     return (
         _bad(HSU, "laporan-orang-lain", "not_the_holder", Accept, accept),
         _bad(BANDUNG, "hanya-nasional", "not_yours_to_give", Forward, {**report, "to": HSU}),
-        _bad(BANDUNG, "laporan-tak-ada", "unknown_report", InitialResponse, nobody),
+        _bad(BANDUNG, "laporan-tak-ada", "not_the_holder", InitialResponse, nobody),
         _bad(HSU, "unit-orang-lain", "not_your_unit", InitialResponse,
              {**first, "unit": f"{BANDUNG}-001"}),
         _bad(BANDUNG, "angka-negatif", "invalid_fields", Accept, {**accept, "holding": -1}),

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.cli.provision import apply
 from shared.registry_watch import EX_TEMPFAIL
-from shared.topics import AGENCIES, ANSWERS, OUTBOX, SUBMISSIONS, Stream
+from shared.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS, Stream
 from tests.integration.registries import a_registry, add_channel, add_institution
 from tests.integration.stack import Stack
 from tests.integration.workers import Worker, fresh, producer, wait_until, worker
@@ -44,7 +44,7 @@ class Door:
 
 
 DOORS = (
-    Door("agencies.in", "services.agencies.app:build", OUTBOX, AGENCIES, add_institution,
+    Door("agencies.in", "services.agencies.app:build", OUTBOX, INBOX, add_institution,
          "3171", "6308"),
     Door("intake", "services.intake.app:build", SUBMISSIONS, ANSWERS, add_channel,
          "telegram", "cli"),
