@@ -145,7 +145,7 @@ def replay_of(headers: Headers, key: bytes | None, sealed: bytes, unseal: Seal) 
     try:
         place = text(said["topic"]), int(said["partition"]), int(said["offset"])
         at = datetime.fromisoformat(text(said["time"])).timestamp()
-    except (KeyError, ValueError, OverflowError) as wrong:
+    except (KeyError, TypeError, ValueError, OverflowError) as wrong:  # a header may be null
         raise Poison("invalid_replay", "topic, partition, offset or time") from wrong
     if not all(0 <= number < NUMBER_MAX for number in (*place[1:], at)):
         raise Poison("invalid_replay", "no record lies there")

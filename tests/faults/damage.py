@@ -227,7 +227,8 @@ def _second_dead_letter(r: Recording) -> Recording:
 
 
 def _sound_but_turned_away(r: Recording) -> Recording:
-    return r.other(r.find("ChannelAnswer", outcome="received"), outcome="rejected")
+    of_a_life = r.find("ChannelAnswer", ".website.", outcome="received")
+    return r.other(of_a_life, outcome="rejected")
 
 
 def _second_notification(r: Recording) -> Recording:

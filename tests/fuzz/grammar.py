@@ -78,11 +78,18 @@ class Batch:
     payload: bytes | None = field(default=None, repr=False)  # instead of records
     count: int | None = None
 
+    def sent(self) -> bytes:
+        """Return its bytes as its sender sends them."""
+        return self._sealed(self.attributes, 0)
+
     def raw(self, base: int = 0) -> bytes:
         """Return its bytes as they lie in a log from an offset on."""
+        return self._sealed(self.attributes | APPEND_TIME, base)
+
+    def _sealed(self, attributes: int, base: int) -> bytes:
         count = self.count or max(1, len(self.fields))
         wish = Wish(
-            attributes=self.attributes | APPEND_TIME, base_offset=base, at_ms=AT_MS,
+            attributes=attributes, base_offset=base, at_ms=AT_MS,
             last_offset_delta=count - 1, records=count,
         )  # fmt: skip
         if self.payload is not None:

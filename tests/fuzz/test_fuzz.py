@@ -18,7 +18,7 @@ from shared.fetching import GuardedRecords
 from shared.inbound import Reader
 from shared.texts import texts_in
 from tests.fuzz.grammar import Batch, drawn
-from tests.fuzz.hunt import hunt
+from tests.fuzz.hunt import fault, hunt
 from tests.fuzz.memory import Target
 from tests.tables import each
 
@@ -56,6 +56,14 @@ def test_a_seed_gives_the_same_bytes_each_time() -> None:
         assert given == again
         if isinstance(given, Batch) and isinstance(again, Batch):
             assert given.raw() == again.raw()
+
+
+@each([(2, 75_504)])
+def test_what_the_fuzzer_found_stays_mended(seed: int, number: int) -> None:
+    """A replay with a null header ended its stage, and again after each start."""
+    doors = target()
+
+    assert fault(doors, drawn(seed, number, doors.reports)) is None
 
 
 # ---- what it must notice

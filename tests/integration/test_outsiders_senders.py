@@ -13,7 +13,15 @@ from tests.integration.stack import Stack
 from tests.integration.workers import fresh
 from tests.senders import batches, golden
 from tests.senders.doors import APPS, CHANNEL, Answer, Doors, open_doors, submission
-from tests.senders.poisons import OF_BATCHES, REFUSED, TAKEN, TRANSACTION_STATE, Poison
+from tests.senders.poisons import (
+    FATAL,
+    OF_BATCHES,
+    REFUSED,
+    TAKEN,
+    TRANSACTION_STATE,
+    UNKNOWN,
+    Poison,
+)
 from tests.senders.produce import RawProducer
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
@@ -141,6 +149,18 @@ def _check(poison: Poison, door: str, answers: list[Answer], offset: int) -> Non
             assert answer.reason == poison.reason
         if answer.reason in OF_BATCHES:
             assert str(offset) in f"{answer.body.get('offset')} {answer.body.get('text')}"
+
+
+async def test_an_outsider_cannot_end_the_broker(stack: Stack) -> None:
+    """A block of snappy that claims 2 GB fails alone, however often; what comes next is taken."""
+    await fresh(stack)
+    letter = submission(CHANNEL)
+    async with RawProducer(stack.kafka) as raw:
+        for _ in range(20):
+            said = await raw.produce(letter.topic, FATAL.make(letter, b"x"))
+            assert said.error == UNKNOWN
+        honest = await raw.produce(letter.topic, batches.batch([letter.fields(b"y")]))
+    assert honest.error == 0
 
 
 async def test_what_kafka_itself_refuses(stack: Stack) -> None:

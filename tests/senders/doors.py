@@ -72,6 +72,7 @@ class Doors:
     stack: Stack
     raw: RawProducer
     workers: dict[str, Worker]
+    report_id: str = ""  # of the first honest report
     letters: dict[str, tuple[Letter, Letter]] = field(default_factory=dict)  # stranger's, honest
     answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
     sent: dict[tuple[str, str], float] = field(default_factory=dict)  # honest, not yet answered
@@ -195,7 +196,7 @@ async def open_doors(stack: Stack) -> AsyncIterator[Doors]:
         doors.letters["intake"] = submission(CHANNEL), submission(OTHER_CHANNEL)
         doors.start(doors.speak("intake"))
         await doors.until(lambda: bool(doors.answers[OTHER_CHANNEL]), "a report is received", 20)
-        report_id = doors.answers[OTHER_CHANNEL][0].body["report_id"]
+        report_id = doors.report_id = doors.answers[OTHER_CHANNEL][0].body["report_id"]
         doors.letters["agencies.in"] = command(AGENCY, report_id), command(OTHER_AGENCY, report_id)
         doors.start(doors.speak("agencies.in"))
         await doors.until(lambda: bool(doors.answers[OTHER_AGENCY]), "a command is answered", 20)

@@ -21,8 +21,8 @@ It takes (`TAKEN`) what unpacks to anything, however much; packed records whose 
 names of headers that are no text; snappy bare, in several streams, or of another version; what
 follows gzip or lz4; attributes and producer ids that mean nothing.
 
-One batch ends the broker itself (`FATAL`, 150 bytes): a snappy block that says it unpacks to 2 GB
-is believed, and out of memory it exits. No consumer can guard against that.
+A snappy block that says it unpacks to 2 GB (`FATAL`, 150 bytes) is believed: out of memory, the
+broker refuses it with -1. One that is told to exit then (ExitOnOutOfMemoryError) exits.
 """
 
 import json
