@@ -23,6 +23,7 @@ pytestmark = pytest.mark.integration
 
 READ_SECONDS_MAX = 30.0
 GREEN_SECONDS_MAX = 15.0
+REST_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,21 @@ async def admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
         yield made
     finally:
         await made.close()
+
+
+@pytest.fixture(autouse=True)
+async def rested(stack: Stack) -> None:
+    """Wait until no member of an earlier test is left: a static one counts for ten seconds more."""
+    groups = [f"lapor.{door.stage}" for door in DOORS]
+    async with admin(stack) as made, asyncio.timeout(REST_SECONDS_MAX):
+        while any([await _members(made, group) for group in groups]):
+            await asyncio.sleep(0.2)
+
+
+async def _members(made: AIOKafkaAdminClient, group: str) -> int:
+    (response,) = await made.describe_consumer_groups([group])
+    (found,) = response.to_object()["groups"]
+    return len(found["members"])
 
 
 async def run_once(stack: Stack, door: Door, **env: str) -> None:
