@@ -5,13 +5,12 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
 from typing import Any
 
 TOLERANCE_SECONDS = 300
 
 
-def read(secret: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+def read(secret: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
     """Return the message of a POST; raise ValueError if it is not to be believed."""
     given = {name.lower(): value for name, value in headers.items()}
     identity, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "0")
