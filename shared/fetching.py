@@ -119,11 +119,6 @@ class Head(NamedTuple):
         """Return how the batch is compressed; 0 is not at all."""
         return self.attributes & _CODEC
 
-    @property
-    def timestamp(self) -> int:
-        """Return the broker's time of the batch, or of its last record, in milliseconds."""
-        return self.max_timestamp
-
 
 class RawBatches:
     """The batches of one answer to a fetch; stands in for aiokafka's `MemoryRecords`."""
@@ -225,7 +220,7 @@ class GuardedRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         kind = int(bool(head.attributes & _APPEND_TIME))
         return {
             "topic": self._tp.topic, "partition": self._tp.partition, "offset": head.last,
-            "timestamp": head.timestamp, "timestamp_type": kind, "key": None, "value": raw,
+            "timestamp": head.max_timestamp, "timestamp_type": kind, "key": None, "value": raw,
             "checksum": None, "serialized_key_size": -1, "serialized_value_size": -1,
             "headers": (), "first": head.base,
         }  # fmt: skip

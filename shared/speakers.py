@@ -1,7 +1,5 @@
 """Who speaks on the families of topics: the registry's channels and institutions, nobody else."""
 
-import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,7 @@ from shared import registry
 from shared.registry import RegistryError
 from shared.topics import ANSWERS, SUBMISSIONS, Stream
 
-CHANNELS_FILE: Final = "channels.toml"
 PROBLEMS_MAX: Final = 5  # in a line of the log
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # of a topic's name the middle
 
 Fingerprint = frozenset[tuple[str, int, int]]
 
@@ -45,31 +41,8 @@ def speakers(folder: Path | None = None) -> Speakers:
     Raises:
         RegistryError: the files cannot be used; it says where and what to do.
     """
-    where = folder or registry.folder()
-    return Speakers(frozenset(channels(where)), frozenset(registry.load(where).institutions))
-
-
-def channels(folder: Path | None = None) -> tuple[str, ...]:
-    """Return the names of the channels in the registry, in its order.
-
-    Raises:
-        RegistryError: the file cannot be used.
-    """
-    file = (folder or registry.folder()) / CHANNELS_FILE
-    try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
-        names = [str(entry["name"]) for entry in found["channel"]]
-    except FileNotFoundError:
-        raise RegistryError([f"{file.name}: missing in {file.parent}; restore it"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RegistryError([f"{file.name}: {error}; correct the TOML"]) from error
-    except (KeyError, TypeError):
-        raise RegistryError([f"{file.name}: give each [[channel]] a name; at least one"]) from None
-    wrong = [name for name in names if not _NAME.fullmatch(name) or names.count(name) > 1]
-    if wrong or not names:
-        what = "name each channel once, in small letters, digits and hyphens"
-        raise RegistryError([f"{file.name}: {', '.join(map(repr, wrong)) or 'none'}; {what}"])
-    return tuple(names)
+    found = registry.load(folder)
+    return Speakers(frozenset(found.channels), frozenset(found.institutions))
 
 
 def fingerprint(folder: Path) -> Fingerprint:

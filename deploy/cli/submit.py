@@ -14,9 +14,9 @@ from deploy.cli.saying import err, troubles_told
 from deploy.cli.showing import Screen, size_of
 from deploy.cli.terminal import plain
 from deploy.cli.words import why, why_not_sent
+from shared import registry
 from shared.envelope import outside_id, text
 from shared.events import ChannelAnswer, SubmitReport
-from shared.speakers import channels
 from shared.topics import ANSWERS, REPORTER_MESSAGES, SUBMISSIONS
 
 SOURCE: Final = "/lapor/cli"
@@ -71,8 +71,9 @@ def submit(
 
 
 def _refuse_unknown(channel: str) -> None:
-    if channel not in channels():
-        raise Trouble(f"There is no channel {channel!r}.", f"There are: {', '.join(channels())}")
+    known = registry.load().channels
+    if channel not in known:
+        raise Trouble(f"There is no channel {channel!r}.", f"There are: {', '.join(known)}")
 
 
 def door(channel: str) -> Door[ChannelAnswer]:

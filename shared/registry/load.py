@@ -113,9 +113,6 @@ def _policies(file: Path) -> tuple[NationalPolicy, ...]:
 
 
 def _channels(file: Path) -> tuple[Channel, ...]:
-    """Read the channels; a registry without the file has none."""
-    if not file.exists():
-        return ()
     entries = _entries(read_toml(file), "channel", file.name)
     return tuple(
         parse(Channel, entry, f"{file.name} channel {number}")

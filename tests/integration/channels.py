@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
 from shared.topics import ANSWERS, SUBMISSIONS
 from tests.integration.stack import Stack
-from tests.integration.workers import producer
+from tests.integration.workers import administrator, producer
 
 ANSWER_SECONDS_MAX = 60.0
 
@@ -74,7 +74,7 @@ async def channel_of(stack: Stack, name: str) -> AsyncIterator[Channel]:
 
 async def delete_topic(stack: Stack, topic: str) -> None:
     """Delete a topic, as somebody's slip does."""
-    async with _admin(stack) as admin:
+    async with administrator(stack) as admin:
         await admin.delete_topics([topic])
         async with asyncio.timeout(30):
             while topic in await admin.list_topics():
@@ -83,15 +83,5 @@ async def delete_topic(stack: Stack, topic: str) -> None:
 
 async def create_topic(stack: Stack, topic: str) -> None:
     """Create a topic as `lapor topics apply` would."""
-    async with _admin(stack) as admin:
+    async with administrator(stack) as admin:
         await admin.create_topics([NewTopic(topic, 1, 1)])
-
-
-@contextlib.asynccontextmanager
-async def _admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()

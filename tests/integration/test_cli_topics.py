@@ -5,12 +5,12 @@ import json
 import os
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.integration.all_stages import Ran, looked
 from tests.integration.stack import Stack
-from tests.integration.workers import fresh, wait_until
+from tests.integration.workers import administrator, fresh, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -49,17 +49,13 @@ def test_drift_is_shown_mended_and_told_where_it_cannot_be(stack: Stack) -> None
 
 
 async def _drift(stack: Stack) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await admin.start()
-    try:
+    async with administrator(stack) as admin:
         await admin.delete_topics(["lapor.channel.sms-1708.answers.v1"])
         await admin.create_partitions({"lapor.channel.ios.answers.v1": NewPartitions(2)})
         other = {"retention.ms": "1000", "max.message.bytes": "1310720",
                  "cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}  # fmt: skip
         topic = "lapor.channel.android.answers.v1"
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, other)])
-    finally:
-        await admin.close()
 
 
 def test_a_topic_of_no_registry_is_named_and_left_alone(stack: Stack) -> None:
@@ -92,18 +88,10 @@ def test_a_topic_of_a_registered_channel_that_is_missing_is_named(stack: Stack) 
 
 
 async def _make(stack: Stack, *topics: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await admin.start()
-    try:
+    async with administrator(stack) as admin:
         await admin.create_topics([NewTopic(topic, 1, 1) for topic in topics])
-    finally:
-        await admin.close()
 
 
 async def _delete(stack: Stack, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await admin.start()
-    try:
+    async with administrator(stack) as admin:
         await admin.delete_topics([topic])
-    finally:
-        await admin.close()

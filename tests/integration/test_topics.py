@@ -1,10 +1,9 @@
 """Every topic of the registry is read within 30 s, whenever it came; of no other any."""
 
 import asyncio
-import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from shared.registry_watch import EX_TEMPFAIL
 from shared.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS, Stream
 from tests.integration.registries import a_registry, add_channel, add_institution
 from tests.integration.stack import Stack
-from tests.integration.workers import Worker, fresh, producer, wait_until, worker
+from tests.integration.workers import Worker, administrator, fresh, producer, wait_until, worker
 
 pytestmark = pytest.mark.integration
 
@@ -106,22 +105,11 @@ async def answered(stack: Stack, door: Door, speaker: str, process: Worker) -> N
     process.wait_ready()
 
 
-@contextlib.asynccontextmanager
-async def admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Yield an admin client."""
-    made = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await made.start()
-    try:
-        yield made
-    finally:
-        await made.close()
-
-
 @pytest.fixture(autouse=True)
 async def rested(stack: Stack) -> None:
     """Wait until no member of an earlier test is left: a static one counts for ten seconds more."""
     groups = [f"lapor.{door.stage}" for door in DOORS]
-    async with admin(stack) as made, asyncio.timeout(REST_SECONDS_MAX):
+    async with administrator(stack) as made, asyncio.timeout(REST_SECONDS_MAX):
         while any([await _members(made, group) for group in groups]):
             await asyncio.sleep(0.2)
 
@@ -190,7 +178,7 @@ async def test_a_topic_that_is_made_while_its_stage_is_down_is_read(
     """In the registry all along: the same member comes back and is handed its old assignment."""
     await fresh(stack)
     door.add(registry, door.speaker)
-    async with admin(stack) as made:
+    async with administrator(stack) as made:
         await made.delete_topics([door.topics.topic(door.speaker)])
     with worker(stack, door.factory, door.env) as process:
         await asked(stack, door, door.other, process)
@@ -261,7 +249,7 @@ async def test_an_outsider_cannot_have_a_topic_of_no_registry_read(
             await answered(stack, door, door.other, process)
         assert process.metric("lapor_lag_records") == 0
         await asyncio.to_thread(process.stop)
-    async with admin(stack) as asking:
+    async with administrator(stack) as asking:
         committed = await asking.list_consumer_group_offsets(f"lapor.{door.stage}")
     assert door.topics.topic(door.other) in {p.topic for p in committed}
     assert {p.topic for p in committed}.isdisjoint(evil)
@@ -269,7 +257,7 @@ async def test_an_outsider_cannot_have_a_topic_of_no_registry_read(
 
 async def made_and_filled(stack: Stack, topic: str) -> None:
     """Make a topic, as whoever may, and write to it."""
-    async with admin(stack) as made:
+    async with administrator(stack) as made:
         await made.create_topics([NewTopic(topic, 1, 1)])
     async with producer(stack) as outside:
         await outside.send_and_wait(topic, b"not even JSON")

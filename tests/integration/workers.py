@@ -142,19 +142,26 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) 
         time.sleep(0.05)
 
 
+@contextlib.asynccontextmanager
+async def administrator(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Yield an admin client."""
+    made = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
 async def fresh(stack: Stack) -> None:
     """Make the cluster and the database as new: no records, no cases, no committed offsets."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await admin.start()
-    try:
+    async with administrator(stack) as admin:
         ours = [t for t in await admin.list_topics() if t.startswith("lapor.")]
         if ours:
             await admin.delete_topics(ours)
         async with asyncio.timeout(30):
             while any(t.startswith("lapor.") for t in await admin.list_topics()):
                 await asyncio.sleep(0.05)
-    finally:
-        await admin.close()
     await apply(stack.kafka)
     connection = await asyncpg.connect(stack.postgres)
     try:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from shared.registry import PACKAGED, RegistryError
-from shared.speakers import Folder, Speakers, channels, speakers
+from shared.speakers import Folder, Speakers, speakers
 from shared.topics import ANSWERS, INBOX, INTAKE, OUTBOX, SUBMISSIONS
 from tests.integration.registries import a_registry, add_channel, add_institution
 
+NAMED = '[[channel]]\nname = "{}"\nabout = "x"\n'
 HEAD = 'valid_from = 2023-01-01\nsource = "test"\n'
 
 
@@ -37,12 +38,12 @@ def test_a_family_has_one_topic_for_each_speaker() -> None:
         ("[[channel]]\nname = ", "correct the TOML"),
         ("", "at least one"),
         ("channel = 3\n", "at least one"),
-        ('[[channel]]\nabout = "x"\n', "give each [[channel]] a name"),
-        ('[[channel]]\nname = "a.b"\n', "'a.b'; name each channel once"),
-        ('[[channel]]\nname = ".*"\n', "'.*'; name each channel once"),
-        ('[[channel]]\nname = "a"\n[[channel]]\nname = "a"\n', "once"),
-        (f'[[channel]]\nname = "{"a" * 65}"\n', "once"),
-        ("channel = []\n", "none; name each channel once"),
+        ('[[channel]]\nabout = "x"\n', "channels.toml channel 1: name: Field required"),
+        (NAMED.format("a.b"), "channels.toml channel 1: name: String should match pattern"),
+        (NAMED.format(".*"), "channels.toml channel 1: name: String should match pattern"),
+        (NAMED.format("a") * 2, "channels.toml: channel a occurs 2 times"),
+        (NAMED.format("a" * 41), "channels.toml channel 1: name: String should match pattern"),
+        ("channel = []\n", "at least one"),
     ],
 )
 def test_channels_that_cannot_be_used_are_told(registry: Path, text: str, said: str) -> None:
@@ -57,7 +58,7 @@ def test_a_missing_file_is_told(registry: Path) -> None:
     """By its name."""
     (registry / "channels.toml").unlink()
     with pytest.raises(RegistryError, match=r"channels\.toml: missing"):
-        channels(registry)
+        speakers(registry)
 
 
 def test_another_folder_is_used_if_the_environment_names_it(
