@@ -16,11 +16,11 @@ from shared.decision import Cause, Decision, Unreadable, decided, refused
 from shared.reasons import Fault, advice
 from shared.registry import NATIONAL
 from shared.vault import ReportKey
+from shared.waiting import NOT_THE_HOLDER
 
 TEXT_MAX: Final = 10_000  # characters: 40,000 bytes at most, which sealed still fit a `Sealed`
 
 UNKNOWN: Final = ("unknown_report", "erased")
-NOT_THE_HOLDER: Final = "not_the_holder"
 _ONLY_NATIONAL: Final = (e.Forward, e.Block)
 _NEVER_NATIONAL: Final = (
     e.Accept, e.ReturnReport, e.Reclassify, e.Dispatch, e.UnitCommand, e.CloseCase,
