@@ -31,6 +31,7 @@ CHANNEL: Final = "social"
 AGENCY: Final = "3204"
 BYSTANDER: Final = "ios"
 NOWHERE: Final = "lapor.unknown.v1"
+POISON_ID: Final = "stranger-"  # begins the id of what they send
 PAUSE_SECONDS: Final = 0.4  # between two poisons, each at both doors
 ASK_SECONDS: Final = 0.1  # between two questions of the bystander
 WARM_SECONDS: Final = 4.0
@@ -109,7 +110,7 @@ class Strangers:
         await self._make_topic()
         for number, poison in zip(count(), cycle(MODERATE), strict=False):
             await self._may_speak.wait()
-            own = f"stranger-{self._seed}-{number}"
+            own = f"{POISON_ID}{self._seed}-{number}"
             for letter in self._letters:
                 await self._batch(poison, letter, own)
             await self._words(number, own)

@@ -84,6 +84,10 @@ def monitor(stack: Stack, replica: str = "0", **env: str) -> Iterator[Worker]:
         yield started
 
 
+def _dead(workers: dict[str, Worker]) -> list[str]:
+    return [name for name, each in workers.items() if each.process.poll() is not None]
+
+
 async def test_two_ring_and_one_dies_between_claim_and_decision(
     stack: Stack, tmp_path: Path
 ) -> None:
@@ -93,20 +97,18 @@ async def test_two_ring_and_one_dies_between_claim_and_decision(
     claimed = await claim(connection, datetime.now(UTC), 50, SECOND)  # and never published
     assert len(claimed) == 50
     await connection.close()
-    died = tmp_path / "died"
-    with monitor(stack, "1") as other:
-        kill_at = f"sla-monitor:before_save:{died}"
-        with monitor(stack, "0", LAPOR_TEST_KILL_AT=kill_at) as first:
-            await asyncio.to_thread(
-                wait_until, lambda: first.process.poll() is not None, "the first has died"
-            )
-        assert died.exists()
-        with monitor(stack, "0") as again:
+    (tmp_path / "sla-monitor@before_save").touch()  # whoever comes there first dies there
+    told = {"LAPOR_TEST_KILL_AT": str(tmp_path)}
+    with monitor(stack, "0", **told) as one, monitor(stack, "1", **told) as two:
+        both = {"0": one, "1": two}
+        await asyncio.to_thread(wait_until, lambda: bool(_dead(both)), "one of them has died")
+        (replica,) = _dead(both)
+        with monitor(stack, replica) as again:
             found = await read(
                 stack, SLA.topic(), lambda records: len({r.key for r in records}) >= COUNT
             )
             assert again.process.poll() is None
-            assert other.process.poll() is None
+        assert _dead(both) == [replica]
     said = levels(found)
     assert sorted(said) == sorted(reports)
     assert {len(each) for each in said.values()} == {1}
