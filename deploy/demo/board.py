@@ -14,8 +14,8 @@ from rich.text import Text
 
 from deploy.demo.check import ENDS
 from deploy.demo.watch import Seen, Watch
-from shared import topics
-from shared.tracking import tracking_number
+from shared.contract import topics
+from shared.contract.tracking import tracking_number
 
 RATE_SECONDS: Final = 3.0  # rates are of so many last seconds
 ESCALATIONS: Final = 6

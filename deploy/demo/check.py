@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from deploy.demo.watch import Seen
-from shared import topics
-from shared.envelope import source_of
-from shared.topics import COMMANDS
+from shared.contract import topics
+from shared.contract.envelope import source_of
+from shared.contract.topics import COMMANDS
 
 Sent = Mapping[tuple[str, str], int]  # (topic, message id) -> how many records were sent
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from deploy.cli.changing import decree_in
-from shared.events import CalendarAmended
+from deploy.cli.model.change_file import decree_in
+from shared.contract.events import CalendarAmended
 from shared.registry import Registry
 
 NOON: Final = time(12)  # when the demo's operator publishes, local time of the calendar

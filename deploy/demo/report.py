@@ -9,15 +9,15 @@ from typing import Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from deploy.demo.account import Account, grid, titled
+from deploy.actors.script import BANDUNG, HSU, Ending, Life
 from deploy.demo.board import CLOCKS
+from deploy.demo.calendar_moves import moved_by_decree
 from deploy.demo.check import Standing, is_rejection, reasons
-from deploy.demo.moves import moved_by_decree
 from deploy.demo.run import Cast, Options, Played
-from deploy.demo.script import BANDUNG, HSU, Ending, Life
+from deploy.demo.summary import Account, grid, titled
 from deploy.demo.views import INBOX_LAST, inbox, timeline
-from shared import topics
-from shared.events import ReportClass
+from shared.contract import topics
+from shared.contract.events import ReportClass
 
 _STATUS: Final[Mapping[tuple[str, str], str]] = {
     ("closed", "system"): Ending.SYSTEM,

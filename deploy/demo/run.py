@@ -10,32 +10,32 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
-from deploy.cli.monitored import Place
-from deploy.cli.publishing import publish
-from deploy.cli.verifying import verify_all
-from deploy.demo import export
-from deploy.demo.actors import Institution, NationalAdmin
+from deploy.actors import export
+from deploy.actors.bad_input import bad_commands
+from deploy.actors.channel_client import Adapter, BadInput, bad_inputs, letter_of, submission
+from deploy.actors.institution_client import Desk
+from deploy.actors.kafka import Letter, producer
+from deploy.actors.officers import Institution, NationalAdmin
+from deploy.actors.reporters import Reporters
+from deploy.actors.script import BANDUNG, HSU, Life, World, extras, lives, repeated, thinned
+from deploy.actors.texts import frequencies
+from deploy.actors.timetable import Timetable
+from deploy.cli.model.registry_change import publish
+from deploy.cli.model.sla_snapshot import Place
+from deploy.cli.model.verification import verify_all
 from deploy.demo.board import Board, Span
 from deploy.demo.check import problems
 from deploy.demo.decrees import decrees
-from deploy.demo.desk import Desk
 from deploy.demo.mail import MailServer
-from deploy.demo.mischief import bad_commands
-from deploy.demo.people import Reporters
-from deploy.demo.replay import Adapter, BadInput, bad_inputs, letter_of, submission
-from deploy.demo.script import BANDUNG, HSU, Life, World, extras, lives, repeated, thinned
-from deploy.demo.texts import frequencies
-from deploy.demo.timetable import Timetable
 from deploy.demo.watch import Watch
-from deploy.demo.wire import Letter, producer
 from deploy.local import stack
-from deploy.local.home import Home
 from deploy.local.jars import fetch_jars, read_lock
+from deploy.local.paths import Home
 from deploy.local.state import Plan
-from shared.clock import Clock
-from shared.events import CalendarAmended
+from shared.contract.events import CalendarAmended
+from shared.platform.clock import Clock
 from shared.registry import NATIONAL, Registry, load
-from shared.vault import Vault
+from shared.vault.crypto import Vault
 
 DAY_SECONDS: Final = 86_400
 AFTER_SHARE: Final = 0.15  # of the year that the clock runs on, so that deadlines come to their end

@@ -12,19 +12,19 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
-from deploy.cli.monitored import Place
-from deploy.cli.terminal import Terminal, write_line
-from deploy.demo import export
+from deploy.actors import export
+from deploy.cli.model.sla_snapshot import Place
+from deploy.cli.terminal.output import Terminal, write_line
 from deploy.demo.board import Board
 from deploy.demo.mail import MailServer
 from deploy.demo.report import tables
 from deploy.demo.run import BOARD_SECONDS, Options, cast, play, start
 from deploy.local import stack
 from deploy.local.errors import LocalStackError
-from deploy.local.home import Home, default_cache
+from deploy.local.paths import Home, default_cache
 from deploy.local.report import look
 from deploy.local.state import Phase, State
-from shared.vault import Vault
+from shared.vault.crypto import Vault
 
 LINE_SECONDS: Final = 5.0
 PLAIN_COLUMNS: Final = 132  # of a log, where no terminal says how wide it is

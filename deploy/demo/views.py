@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from deploy.demo.account import Account, grid, titled
-from deploy.demo.script import BANDUNG
+from deploy.actors.script import BANDUNG
+from deploy.demo.summary import Account, grid, titled
 from deploy.demo.watch import Seen
-from shared import topics
-from shared.tracking import tracking_number
+from shared.contract import topics
+from shared.contract.tracking import tracking_number
 
 WIB: Final = ZoneInfo("Asia/Jakarta")
 TIMELINE_MAX: Final = 32

@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import ConsumerRecord
 
-from deploy.demo.wire import assign, header, reader
-from shared import topics
-from shared.clock import Clock
-from shared.topics import STREAMS, Stream
+from deploy.actors.kafka import assign, header, reader
+from shared.contract import topics
+from shared.contract.topics import STREAMS, Stream
+from shared.platform.clock import Clock
 
 HIDDEN: Final = ("content", "identity", "message")  # long and sealed: the demo shows only facts
 _TYPES: Final = {

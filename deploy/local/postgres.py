@@ -19,7 +19,7 @@ from urllib.parse import quote
 import psutil
 
 from deploy.local.errors import LocalStackError
-from deploy.local.home import Home
+from deploy.local.paths import Home
 from deploy.local.processes import LOOPBACK, POLL_SECONDS, Owner, last_lines, start
 
 NAME = "postgres"

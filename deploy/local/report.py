@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from deploy.local import kafka, postgres
-from deploy.local.home import Home
 from deploy.local.kafka import Kafka
-from deploy.local.lives import Condition
+from deploy.local.paths import Home
 from deploy.local.postgres import DATABASE, USER, Postgres
 from deploy.local.probes import are_ready, lags
+from deploy.local.restart_policy import Condition
 from deploy.local.stack import running
 from deploy.local.state import Child, Phase, State, read_state
 

@@ -61,11 +61,17 @@ def command(seats: Sequence[Seat]) -> list[str]:
     """Return what follows `python -m` on the command line of the process that hosts these."""
     if len(seats) > 1:
         table = json.dumps([seat.model_dump() for seat in seats])
-        return ["deploy.local.together", table]
+        return ["deploy.local.single_process", table]
     (seat,) = seats
     return [
         *("uvicorn", seat.service.factory, "--factory"),
         *("--loop", "asyncio", "--host", LOOPBACK, "--port", str(seat.port)),
         *("--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
-        *("--lifespan", "on", "--no-access-log", "--http", "shared.pages:BriefProtocol"),
+        *(
+            "--lifespan",
+            "on",
+            "--no-access-log",
+            "--http",
+            "shared.runtime.health.pages:BriefProtocol",
+        ),
     ]

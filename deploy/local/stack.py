@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.ending import end_children, sweep
 from deploy.local.errors import LocalStackError
-from deploy.local.home import Home
 from deploy.local.jars import fetch_jars, read_lock
-from deploy.local.lives import Condition
+from deploy.local.paths import Home
 from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.probes import are_ready
 from deploy.local.processes import end, last_lines, start, wait_until
+from deploy.local.restart_policy import Condition
 from deploy.local.services import SERVICES, TOGETHER, Profile
+from deploy.local.shutdown import end_children, sweep
 from deploy.local.state import RETRY_SIGNAL, Child, Phase, Plan, State, read_plan, read_state
 
-PROVISION = "deploy.cli.provision:apply"  # called with the broker's address before services start
+PROVISION = (
+    "deploy.cli.clients.topic_admin:apply"  # called with the broker's address before services start
+)
 UP_SECONDS_MAX = 120
 DOWN_SECONDS_MAX = 60
 RETRY_SECONDS_MAX = 10

@@ -6,9 +6,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ValidationError
 
-from deploy.local.home import Home, write_atomically
-from deploy.local.lives import Condition
+from deploy.local.paths import Home, write_atomically
 from deploy.local.processes import Mark
+from deploy.local.restart_policy import Condition
 from deploy.local.services import Profile, Seat, Service
 
 RETRY_SIGNAL = signal.SIGUSR1  # tells a supervisor to start what does not run

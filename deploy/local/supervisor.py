@@ -16,16 +16,16 @@ from types import FrameType
 
 from deploy.local import kafka as kafka_module
 from deploy.local import postgres as postgres_module
-from deploy.local.ending import end_children, sweep
 from deploy.local.errors import LocalStackError
-from deploy.local.forks import CAN_FORK, Forked, fork, preload
-from deploy.local.home import Home, write_atomically
+from deploy.local.fork_server import CAN_FORK, Forked, fork, preload
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import Kafka
-from deploy.local.lives import Condition, Life, after_exit, after_request, after_start
+from deploy.local.paths import Home, write_atomically
 from deploy.local.postgres import Postgres
 from deploy.local.processes import Mark, Ports, last_lines, start
+from deploy.local.restart_policy import Condition, Life, after_exit, after_request, after_start
 from deploy.local.services import TOGETHER, USUAL_HTTP_PORT, Seat, command
+from deploy.local.shutdown import end_children, sweep
 from deploy.local.state import RETRY_SIGNAL, Child, Phase, Plan, State, write_state
 
 TICK_SECONDS = 0.1

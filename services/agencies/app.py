@@ -5,12 +5,13 @@ from typing import Any, Final
 
 from faststream.asgi import AsgiFastStream
 
-from services.agencies import door_in, door_out, store
-from shared import registry, vault_store
-from shared.service import stage_app
-from shared.settings import Settings
-from shared.stage import Stage
-from shared.vault import Vault
+from services.agencies import inbound, outbound, store
+from shared import registry
+from shared.platform.settings import Settings
+from shared.runtime.process import stage_app
+from shared.runtime.stage import Stage
+from shared.vault import key_store
+from shared.vault.crypto import Vault
 
 SCHEMA: Final = Path(__file__).with_name("schema.sql")
 
@@ -33,10 +34,10 @@ def way_in(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
         name="agencies.in",
         store=store.IN,
         schema=SCHEMA,
-        decide=door_in.decide,
-        identify=door_in.identify,
+        decide=inbound.decide,
+        identify=inbound.identify,
         gather=store.InKnowledge(vault, known).gather,
-        more_schemas=vault_store.SCHEMAS,
+        more_schemas=key_store.SCHEMAS,
     )
 
 
@@ -46,7 +47,7 @@ def way_out(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
         name="agencies.out",
         store=store.OUT,
         schema=SCHEMA,
-        decide=door_out.decide,
+        decide=outbound.decide,
         gather=store.OutKnowledge(vault, known).gather,
-        more_schemas=vault_store.SCHEMAS,
+        more_schemas=key_store.SCHEMAS,
     )

@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from shared import events as e
-from shared.reasons import advice
+from shared.contract import events as e
+from shared.contract.reasons import advice
+from shared.contract.topics import COMMANDS
 from shared.registry import NATIONAL
-from shared.topics import COMMANDS
-from shared.vault import ReportKey, SealBroken
+from shared.vault.crypto import ReportKey, SealBroken
 
 _COMMAND_NAMES: Final = frozenset(command.__name__ for command in COMMANDS)
 

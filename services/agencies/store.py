@@ -3,26 +3,26 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from services.agencies import door_in, door_out
+from services.agencies import inbound, outbound
 from services.agencies.entries import ENTRIES
-from shared import events as e
-from shared.cases import CaseStore
+from shared.contract import events as e
 from shared.registry import Registry
-from shared.vault import Vault
-from shared.vault_store import open_keys
+from shared.runtime.case_store import CaseStore
+from shared.vault.crypto import Vault
+from shared.vault.key_store import open_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.inbound import Inbound
-    from shared.postgres import Connection
+    from shared.platform.postgres import Connection
+    from shared.runtime.reader import Inbound
 
 IN: Final = CaseStore(
-    case=door_in.Door,
+    case=inbound.Door,
     is_open=lambda _case: False,  # a command is answered or passed on at once
 )
 OUT: Final = CaseStore(
-    case=door_out.Told,
+    case=outbound.Told,
     is_open=lambda case: not case.is_ended,
 )
 
@@ -39,7 +39,7 @@ class InKnowledge:
     vault: Vault
     registry: Registry
 
-    async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> door_in.Known:
+    async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> inbound.Known:
         """Fetch the keys of the reports named; one statement, a second if some have none."""
         named = {i.report_id for i in batch if isinstance(i.event, e.Command)}
         keys = await open_keys(
@@ -51,7 +51,7 @@ class InKnowledge:
         )
         missing = sorted(named - keys.keys())
         erased = await connection.fetch(_ERASED, missing) if missing else []
-        return door_in.Known(
+        return inbound.Known(
             keys=keys,
             erased=frozenset(row["report_id"] for row in erased),
             institutions=self.registry.institutions,
@@ -68,13 +68,13 @@ class OutKnowledge:
     vault: Vault
     registry: Registry
 
-    async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> door_out.Known:
+    async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> outbound.Known:
         """Fetch, in one statement, the keys of reports whose words this batch may show."""
         wordy = {i.report_id for i in batch if _shows_words(i.event)}
         keys = await open_keys(
             connection, self.vault, wordy, stage="agencies.out", purpose="show it to who holds it"
         )
-        return door_out.Known(keys=keys, institutions=self.registry.institutions)
+        return outbound.Known(keys=keys, institutions=self.registry.institutions)
 
 
 def _shows_words(event: object) -> bool:

@@ -9,12 +9,12 @@ from faststream.asgi import AsgiFastStream
 from services.follow_up.case import Policy
 from services.follow_up.rules import STAGE, decide
 from services.follow_up.store import STORE
-from shared.policy import by_time, policy_at
+from shared.platform.settings import Settings
 from shared.registry import Policy as Numbers
 from shared.registry import Registry, load
-from shared.service import stage_app
-from shared.settings import Settings
-from shared.stage import Stage
+from shared.rules.policy_in_force import by_time, policy_at
+from shared.runtime.process import stage_app
+from shared.runtime.stage import Stage
 
 
 def build() -> AsgiFastStream:
@@ -34,5 +34,5 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
         store=STORE,
         schema=Path(__file__).with_name("schema.sql"),
         decide=by_time(decide),
-        policy=policy_at(settings, registry, policy),
+        policy=policy_at(registry, settings.clock_scale, policy),
     )

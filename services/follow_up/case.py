@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from shared.ends import ENDS
-from shared.events import (
+from shared.contract.events import (
     CloseCase,
     Command,
     FollowUp,
@@ -17,7 +16,8 @@ from shared.events import (
     ReporterReplied,
     ReturnToInstitution,
 )
-from shared.waiting import WaitingCase, is_possible
+from shared.rules.deferral import WaitingCase, is_possible
+from shared.rules.terminal import ENDS
 
 COMMANDS: Final[tuple[type[Command], ...]] = (
     InitialResponse,

@@ -42,9 +42,7 @@ from services.follow_up.case import (
     Status,
     is_early,
 )
-from shared.decision import Cause, Decision, decided, event_id
-from shared.ends import END_OF, ENDS, stands
-from shared.events import (
+from shared.contract.events import (
     AlarmRang,
     CloseCase,
     Command,
@@ -71,7 +69,9 @@ from shared.events import (
     UnitReturned,
 )
 from shared.registry import NATIONAL
-from shared.waiting import NOT_THE_HOLDER, TooEarly, WaitingRoom, refusal
+from shared.rules.decision import Cause, Decision, decided, event_id
+from shared.rules.deferral import NOT_THE_HOLDER, TooEarly, WaitingRoom, refusal
+from shared.rules.terminal import END_OF, ENDS, stands
 
 STAGE: Final = "follow-up"
 _Decision = Decision[FollowUpCase]

@@ -1,7 +1,7 @@
 """How follow-up's cases lie in its table."""
 
 from services.follow_up.case import OPEN, FollowUpCase
-from shared.cases import CaseStore
+from shared.runtime.case_store import CaseStore
 
 STORE = CaseStore(
     case=FollowUpCase,

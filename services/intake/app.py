@@ -8,7 +8,7 @@ from typing import Any, Final
 from faststream.asgi import AsgiFastStream
 
 from services.intake.classifier import Model
-from services.intake.hiding import Names
+from services.intake.redaction import Names
 from services.intake.rules import decide, identify
 from services.intake.screening import (
     MODEL_PATH,
@@ -20,13 +20,13 @@ from services.intake.screening import (
 )
 from services.intake.store import STORE, Knowledge, Suggest
 from services.intake.validation import Named
-from shared import vault_store
-from shared.events import SubmitReport
+from shared.contract.events import SubmitReport
+from shared.platform.settings import Settings
 from shared.registry import NATIONAL, Institution, Registry, load
-from shared.service import stage_app
-from shared.settings import Settings
-from shared.stage import Stage
-from shared.vault import Vault
+from shared.runtime.process import stage_app
+from shared.runtime.stage import Stage
+from shared.vault import key_store
+from shared.vault.crypto import Vault
 
 SCHEMA: Final = Path(__file__).with_name("schema.sql")
 _VILLAGES: Final = frozenset({"kelurahan", "desa"})
@@ -59,7 +59,7 @@ def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
         decide=decide,
         identify=partial(identify, names=Names.of(vault)),
         gather=knowledge.gather,
-        more_schemas=vault_store.SCHEMAS,
+        more_schemas=key_store.SCHEMAS,
     )
 
 

@@ -3,7 +3,7 @@
 The fingerprint has two parts made from the same hashed word pairs. Eight *bands* (a
 one-permutation MinHash, two rows each) find candidates through an index; the *simhash* tells how
 far a candidate is. Four bands of the simhash's own bits would find only what differs in 3 bits;
-two typing errors already change 6 (`python -m deploy.screening.duplicates`).
+two typing errors already change 6 (`python -m deploy.tools.screening.duplicates`).
 """
 
 import itertools
@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from services.intake.words import report_words
-from shared.events import Similar
+from shared.contract.events import Similar
 
 # Measured on 3,000 sample texts: 16 bits find 85 to 98 % of texts changed by five typing errors, a
 # sentence more or less, a greeting or another title; 11 bits find 54 to 87 % of them and mistake

@@ -3,14 +3,14 @@
 A rule fires when the text has one of its words and, if it has a pattern, matches that; so most
 patterns are never tried. Its reason is its own name, never what matched: reasons travel in the
 clear, and a pattern with room for any word would carry a word of the report out of the door
-(law 6). Weights are log-odds, set by hand; `deploy.screening.train` prints what they bring.
+(law 6). Weights are log-odds, set by hand; `deploy.tools.screening.train` prints what they bring.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from shared.events import ReportClass
+from shared.contract.events import ReportClass
 
 _STRONG: Final = 3.0
 _WEAK: Final = 1.5

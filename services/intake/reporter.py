@@ -2,9 +2,9 @@
 
 import json
 
-from shared.events import Reporter
-from shared.phones import international
-from shared.vault import Vault
+from shared.contract.events import Reporter
+from shared.vault.crypto import Vault
+from shared.vault.phones import international
 
 
 def senders(vault: Vault, channel: str, reporter: Reporter) -> tuple[str, ...]:

@@ -13,17 +13,17 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from services.intake.backdating import counted, reason_of
 from services.intake.duplicates import Fingerprint
-from services.intake.hiding import Names, content_of, sealed, sealed_words, unnamed
+from services.intake.receipt_time import counted, reason_of
+from services.intake.redaction import Names, content_of, sealed, sealed_words, unnamed
 from services.intake.reporter import identity_of
 from services.intake.validation import Named, submission_fault
-from shared import events as e
-from shared import texts, tracking
-from shared.decision import Cause, Decision, Unreadable, decided, refused
-from shared.reasons import Fault, advice
-from shared.topics import REPORTER_MESSAGES, SUBMISSIONS
-from shared.vault import ReportKey
+from shared.contract import events as e
+from shared.contract import text_checks, tracking
+from shared.contract.reasons import Fault, advice
+from shared.contract.topics import REPORTER_MESSAGES, SUBMISSIONS
+from shared.rules.decision import Cause, Decision, Unreadable, decided, refused
+from shared.vault.crypto import ReportKey
 
 _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _MESSAGE_TYPES: Final = frozenset(SUBMISSIONS.type_of(message) for message in REPORTER_MESSAGES)
@@ -259,7 +259,7 @@ def _message_fault(
     fault = _fault_of_message(cause)
     if fault is not None:
         return fault
-    control = texts.control_fields(event)
+    control = text_checks.control_fields(event)
     if control is not None:
         return Fault("control_characters", control)
     if type(event).model_fields["text"].is_required() and not _text(event):
@@ -304,7 +304,7 @@ def _is_proved(
 
 def _text(event: e.ReporterMessage) -> str | None:
     """Return what the reporter wrote; white space alone is nothing."""
-    return texts.unix_lines(event.text) if event.text and event.text.strip() else None
+    return text_checks.unix_lines(event.text) if event.text and event.text.strip() else None
 
 
 def _named_report(event: e.ReporterMessage) -> str | None:
@@ -321,7 +321,7 @@ def _fault_of_message(cause: Cause) -> Fault | None:
     """Return what is wrong with a message whatever it says: how many came, its id, its topic."""
     if cause.is_full:
         return Fault("too_many_messages")
-    bad_id = texts.message_id_fault(cause.message_id)
+    bad_id = text_checks.message_id_fault(cause.message_id)
     if bad_id is not None:
         return Fault(bad_id)
     return None if _CHANNEL.fullmatch(cause.speaker) else Fault("unknown_channel")
@@ -351,10 +351,10 @@ def _refuse(
 def _no(cause: Cause, outcome: str, fault: Fault, language: e.Language) -> e.ChannelAnswer:
     """Answer with the reason and what to do; the record's place where its id cannot name it."""
     is_slow = fault.reason == "slow_down"  # stands for more messages than the one it names
-    is_named = texts.message_id_fault(cause.message_id) is None and not is_slow
+    is_named = text_checks.message_id_fault(cause.message_id) is None and not is_slow
     return e.ChannelAnswer.model_validate(
         {
-            "message_id": cause.message_id[: texts.MESSAGE_ID_MAX],
+            "message_id": cause.message_id[: text_checks.MESSAGE_ID_MAX],
             "outcome": outcome,
             "reason": fault.reason,
             "detail": advice(fault.reason, language, fault.fields),

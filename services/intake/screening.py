@@ -14,7 +14,7 @@ from typing import Final
 from services.intake.classifier import Model, features_of
 from services.intake.phrases import fired
 from services.intake.words import words
-from shared.events import ReportClass, Suggestion
+from shared.contract.events import ReportClass, Suggestion
 
 MODEL_PATH: Final = Path(__file__).with_name("screening_model.json")
 

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from services.intake.duplicates import Candidate, Fingerprint, fingerprint_of, similar
-from services.intake.hiding import Names
+from services.intake.redaction import Names
 from services.intake.reporter import senders
 from services.intake.rules import Known, Screened, Submission, is_sound
 from services.intake.screening import Suggestions
 from services.intake.validation import Named
 from services.intake.words import report_words
-from shared.cases import CaseStore
-from shared.events import ReporterMessage, Screening, SubmitReport
-from shared.vault import ReportKey, Vault
-from shared.vault_store import ensure_keys, open_keys
+from shared.contract.events import ReporterMessage, Screening, SubmitReport
+from shared.runtime.case_store import CaseStore
+from shared.vault.crypto import ReportKey, Vault
+from shared.vault.key_store import ensure_keys, open_keys
 
 if TYPE_CHECKING:
-    from shared.inbound import Inbound
-    from shared.postgres import Connection
+    from shared.platform.postgres import Connection
+    from shared.runtime.reader import Inbound
 
 Suggest = Callable[[SubmitReport, Sequence[str]], Suggestions]
 BANDS: Final = 8

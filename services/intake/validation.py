@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
-from shared import texts
-from shared.decision import Cause
-from shared.events import SubmitReport
-from shared.reasons import Fault
+from shared.contract import text_checks
+from shared.contract.events import SubmitReport
+from shared.contract.reasons import Fault
+from shared.rules.decision import Cause
 
 AHEAD_MAX: Final = timedelta(minutes=5)  # how far a sender's clock may run ahead (a guess)
 AGO_MAX: Final = timedelta(days=366)  # platform outages are typed in within months (domain.md 5)
@@ -27,10 +27,10 @@ class Named:
 
 def submission_fault(event: SubmitReport, cause: Cause, named: Named) -> Fault | None:
     """Return the first fault of a submission; the text is never judged by its language."""
-    control = texts.control_fields(event)
+    control = text_checks.control_fields(event)
     if control is not None:
         return Fault("control_characters", control)
-    blank = texts.blank_fields({"title": event.title, "body": event.body})
+    blank = text_checks.blank_fields({"title": event.title, "body": event.body})
     if blank is not None:
         return Fault("blank_text", blank)
     return _fault_of_time(event, cause) or _fault_of_codes(event, named)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Container
 from typing import Final, NamedTuple
 
-from shared.events import NotificationChannel, Reporter
+from shared.contract.events import NotificationChannel, Reporter
 
 # One address, as RFC 5321 writes them without quoting; commas, brackets, controls and RFC 2047's
 # encoded words ("=?") would let a sender name a second recipient or a header.

@@ -9,26 +9,26 @@ from zoneinfo import ZoneInfo
 
 from faststream.asgi import AsgiFastStream
 
-from services.notifier.courier import Courier
-from services.notifier.delivery import senders_for
-from services.notifier.facts import AWAITED_BY_REPORTER, REFUSED, Windows
-from services.notifier.promises import NAMED_ELSEWHERE
+from services.notifier.announced_dates import NAMED_ELSEWHERE
+from services.notifier.attempt import senders_for
+from services.notifier.content import AWAITED_BY_REPORTER, REFUSED, Windows
+from services.notifier.delivery_loop import Courier
 from services.notifier.quiet_hours import QuietHours
-from services.notifier.rendering import Templates
+from services.notifier.renderer import Templates
 from services.notifier.rules import TELLING, Known, Policy, decide
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import STORE
-from shared import vault_store
-from shared.events import CommandRefused, DeadlineSet
-from shared.inbound import Inbound
-from shared.postgres import Connection
+from shared.contract.events import CommandRefused, DeadlineSet
+from shared.platform.postgres import Connection
+from shared.platform.settings import Settings
 from shared.registry.load import load
 from shared.registry.models import NATIONAL
 from shared.registry.registry import Registry
-from shared.service import stage_app
-from shared.settings import Settings
-from shared.stage import Stage
-from shared.vault import Vault
+from shared.runtime.process import stage_app
+from shared.runtime.reader import Inbound
+from shared.runtime.stage import Stage
+from shared.vault import key_store
+from shared.vault.crypto import Vault
 
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
 _TOLD_WHEN_SET: Final = AWAITED_BY_REPORTER | NAMED_ELSEWHERE
@@ -51,7 +51,7 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
     policy = policy_from(registry, own)
 
     async def gather(connection: Connection, inbounds: Sequence[Inbound]) -> Known:
-        keys = await vault_store.open_keys(
+        keys = await key_store.open_keys(
             connection, vault, reports_told_of(inbounds), stage="notifier", purpose="notification"
         )
         return Known(keys=keys, render=render, policy=policy)
@@ -62,7 +62,7 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
         schema=_SCHEMA,
         decide=decide,
         gather=gather,
-        more_schemas=vault_store.SCHEMAS,
+        more_schemas=key_store.SCHEMAS,
         background=(Courier(senders_for(own), vault, own).run,),
         unhurried=True,
     )

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from shared import events as e
-from shared.waiting import Waiting
+from shared.contract import events as e
+from shared.rules.deferral import Waiting
 
 
 class _Kept(BaseModel):

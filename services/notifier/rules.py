@@ -14,14 +14,14 @@ from typing import Final, NamedTuple, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from services.notifier import promises
+from services.notifier import announced_dates
 from services.notifier.addresses import Address, of_reporter, of_role
 from services.notifier.case import Notifying, Pending, Promise, Told
-from services.notifier.facts import REPORTER, Fact, Windows, for_reporter, for_roles, recipients
+from services.notifier.content import REPORTER, Fact, Windows, for_reporter, for_roles, recipients
 from services.notifier.quiet_hours import QuietHours, earliest
-from shared import events as e
-from shared.decision import Cause, Decision, decided, then
-from shared.waiting import Waiting
+from shared.contract import events as e
+from shared.rules.decision import Cause, Decision, decided, then
+from shared.rules.deferral import Waiting
 
 TELLING: Final = (
     e.ReportReceived, e.InformationRequested, e.ReportArchived, e.ReportBlocked,
@@ -32,7 +32,7 @@ TELLING: Final = (
 
 
 class Key(Protocol):
-    """What the rule needs of a report's key (`shared.vault.ReportKey`)."""
+    """What the rule needs of a report's key (`shared.vault.crypto.ReportKey`)."""
 
     def seal(self, field: str, text: str, /) -> str: ...  # noqa: D102
     def open(self, field: str, sealed: str, /) -> str: ...  # noqa: D102
@@ -195,9 +195,9 @@ def _tell(
     """Tell everyone whom the fact of `cause.now` concerns, delivered from `now` on."""
     if case is None:
         return decided(case)
-    if promises.is_early(case, event):
-        return decided(promises.keep_early(case, event, cause))
-    event = promises.corrected(case, event)
+    if announced_dates.is_early(case, event):
+        return decided(announced_dates.keep_early(case, event, cause))
+    event = announced_dates.corrected(case, event)
     letters = (
         *_letters_to_reporter(case, event, cause, known, now),
         *_letters_to_roles(case, event, known.policy, now),
@@ -221,7 +221,7 @@ def _after(
             again = (partial(_release, kept=kept, now=now, known=known) for kept in case.early)
             return then(decided(heard), *again)
         case e.DeadlineBreached():
-            return decided(promises.told_too_late(case, event, recipients(event)))
+            return decided(announced_dates.told_too_late(case, event, recipients(event)))
     return decided(case)
 
 
@@ -258,7 +258,7 @@ def _letters_to_roles(
 
 
 def _told_before(case: Notifying, event: e.DeadlineMoved) -> tuple[str, ...]:
-    return promises.told_of(case, promises.before(event))
+    return announced_dates.told_of(case, announced_dates.before(event))
 
 
 def _for_reporter(event: BaseModel, cause: Cause, policy: Policy) -> Fact | None:
@@ -310,7 +310,7 @@ def _request(
     case = case.model_copy(update={"pending": (*case.pending, pending)})
     date = letter.fact.promise._asdict() if letter.fact.promise else {}
     if date:
-        case = promises.promised(case, Promise(**about, **date, told_at=cause.now))
+        case = announced_dates.promised(case, Promise(**about, **date, told_at=cause.now))
     requested = {**about, **date, "language": letter.language, "message": message}
     return decided(case, e.NotificationRequested(**requested))
 

@@ -9,8 +9,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.notifier.addresses import is_address
-from services.notifier.senders.internet import networks
-from shared.events import NotificationChannel
+from services.notifier.senders.public_addresses import networks
+from shared.contract.events import NotificationChannel
 
 WEBHOOK_SECRET_MIN: Final = 32
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.notifier.case import Notifying
-from shared.cases import CaseStore
+from shared.runtime.case_store import CaseStore
 
 STORE: Final = CaseStore(
     case=Notifying,

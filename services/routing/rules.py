@@ -27,9 +27,7 @@ from typing import Final, Literal
 from pydantic import BaseModel
 
 from services.routing.directory import Directories, Named
-from shared.decision import Cause, Decision, decided, then
-from shared.ends import END_OF, ENDS, stands
-from shared.events import (
+from shared.contract.events import (
     AlarmRang,
     Dispatch,
     ReportAccepted,
@@ -44,7 +42,8 @@ from shared.events import (
     RoutingHeld,
     UnitReturned,
 )
-from shared.waiting import (
+from shared.rules.decision import Cause, Decision, decided, then
+from shared.rules.deferral import (
     NOT_THE_HOLDER,
     TooEarly,
     WaitingCase,
@@ -52,6 +51,7 @@ from shared.waiting import (
     is_possible,
     refusal,
 )
+from shared.rules.terminal import END_OF, ENDS, stands
 
 Held = Literal["nothing_fits", "returned_twice", "unit_unknown"]
 

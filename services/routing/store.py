@@ -1,7 +1,7 @@
 """How routing's cases lie in its table."""
 
 from services.routing.rules import Routing, Status
-from shared.cases import CaseStore
+from shared.runtime.case_store import CaseStore
 
 STORE = CaseStore(
     case=Routing,

@@ -11,11 +11,11 @@ from services.sla_monitor.policy import Policy
 from services.sla_monitor.recompute import Recomputer
 from services.sla_monitor.rules import Monitored, decide
 from services.sla_monitor.store import STORE
-from shared.events import Clock
+from shared.contract.events import Clock
+from shared.platform.settings import Settings
 from shared.registry import Registry, load
-from shared.service import stage_app
-from shared.settings import Settings
-from shared.stage import Context, Stage
+from shared.runtime.process import stage_app
+from shared.runtime.stage import Context, Stage
 
 _COUNT_SECONDS: Final = 5.0
 _OVERDUE: Final = """

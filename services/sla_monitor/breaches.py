@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from services.sla_monitor.announcements import Ring, Said, Told, has_rung, was_withdrawn
 from services.sla_monitor.clocks import Holder
 from services.sla_monitor.deadlines import Deadline
 from services.sla_monitor.policy import WARNING, Policy
-from services.sla_monitor.said import Ring, Said, Told, has_rung, was_withdrawn
-from shared import events as e
+from shared.contract import events as e
 
 
 class Moment(NamedTuple):

@@ -13,8 +13,8 @@ from itertools import takewhile
 from typing import Final, Literal, NamedTuple
 
 from services.sla_monitor.facts import THREAD, Fact, Kind
-from services.sla_monitor.story import Story
-from shared.events import Clock
+from services.sla_monitor.history import Story
+from shared.contract.events import Clock
 
 
 class Holder(StrEnum):

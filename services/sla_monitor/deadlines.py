@@ -5,7 +5,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from services.sla_monitor.calendar import (
+from services.sla_monitor.clocks import Holder, Leg, legs
+from services.sla_monitor.due_dates import (
     Measure,
     Pause,
     due,
@@ -14,16 +15,15 @@ from services.sla_monitor.calendar import (
     share_used_at,
     working_days_used,
 )
-from services.sla_monitor.clocks import Holder, Leg, legs
 from services.sla_monitor.facts import LATEST, THREAD, Fact, Kind
+from services.sla_monitor.history import Story
 from services.sla_monitor.policy import WARNING, Policy
-from services.sla_monitor.story import Story
-from shared.calendar import Calendar, CalendarYearMissing, Reckoned
-from shared.events import ReportClass
-from shared.opening_hours import OpeningHours
+from shared.contract.events import ReportClass
 from shared.registry import NATIONAL, Limit
 from shared.registry import Policy as Limits
 from shared.registry.models import REPEATS_MAX, Threshold
+from shared.worktime.opening_hours import OpeningHours
+from shared.worktime.working_days import Calendar, CalendarYearMissing, Reckoned
 
 PROVISIONAL: Final = "+provisional"
 """Ends the name of a calendar's version where a deadline rests on a year without a decree: such a

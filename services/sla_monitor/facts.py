@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from shared import events as e
-from shared.decision import Cause
+from shared.contract import events as e
+from shared.rules.decision import Cause
 
 FACTS_MAX: Final = 100  # guess: forty rounds of answer and reply; a usual life has about eight
 EARLIEST: Final = datetime(2001, 1, 1, tzinfo=UTC)  # calendars are counted out from 2000 …

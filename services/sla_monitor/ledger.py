@@ -11,8 +11,8 @@ from typing import Final, Literal, NamedTuple
 from services.sla_monitor.clocks import Holder
 from services.sla_monitor.deadlines import Deadline, rest_of
 from services.sla_monitor.facts import THREAD, Fact, Kind
+from services.sla_monitor.history import Story
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.story import Story
 from shared.registry import NATIONAL
 
 Cause = Literal["asked", "followed_up", "closed"]

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.calendar import Calendar
-from shared.events import CalendarAmended, Clock, PolicyChanged
-from shared.opening_hours import OpeningHours
+from shared.contract.events import CalendarAmended, Clock, PolicyChanged
 from shared.registry import NATIONAL, Registry
 from shared.registry import Policy as Limits
+from shared.worktime.opening_hours import OpeningHours
+from shared.worktime.working_days import Calendar
 
 WARNING: Final = 0  # the level of the last warning before the deadline; earlier ones lie below
 

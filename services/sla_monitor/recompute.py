@@ -11,15 +11,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from services.sla_monitor.rules import Monitored
-from shared import topics
-from shared.alarms import Room, to_itself
-from shared.events import CalendarAmended, PolicyChanged, Recompute
-from shared.postgres import Connection
+from shared.contract import topics
+from shared.contract.events import CalendarAmended, PolicyChanged, Recompute
+from shared.platform.postgres import Connection
 from shared.registry import NATIONAL, Change, Registry
-from shared.stage import Context
+from shared.runtime.stage import Context
+from shared.runtime.timers import Room, to_itself
 
 if TYPE_CHECKING:
-    from shared.lanes import Partition
+    from shared.runtime.lanes import Partition
 
 STAGE: Final = "sla-monitor"
 BATCH_MAX: Final = 2_000

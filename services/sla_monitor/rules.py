@@ -10,6 +10,16 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
+from services.sla_monitor.announcements import (
+    Ring,
+    Said,
+    has_rung,
+    remember,
+    was_met,
+    was_moved,
+    was_never_owed,
+    was_set,
+)
 from services.sla_monitor.breaches import Moment, correct, withdraw_all
 from services.sla_monitor.clocks import Holder
 from services.sla_monitor.deadlines import Deadline, deadlines
@@ -22,23 +32,13 @@ from services.sla_monitor.facts import (
     fact_of,
     ran_out,
 )
+from services.sla_monitor.history import Story
 from services.sla_monitor.ledger import holder_now
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.said import (
-    Ring,
-    Said,
-    has_rung,
-    remember,
-    was_met,
-    was_moved,
-    was_never_owed,
-    was_set,
-)
-from services.sla_monitor.story import Story
-from shared import events as e
-from shared.decision import Cause, Decision, decided, then
-from shared.lanes import lane_case
+from shared.contract import events as e
+from shared.contract.topics import lane_case
 from shared.registry import Change
+from shared.rules.decision import Cause, Decision, decided, then
 
 
 class Monitored(BaseModel, frozen=True, hide_input_in_errors=True):

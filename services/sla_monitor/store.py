@@ -1,7 +1,7 @@
 """How the SLA monitor's cases lie in its table."""
 
 from services.sla_monitor.rules import Monitored
-from shared.cases import CaseStore
+from shared.runtime.case_store import CaseStore
 
 STORE = CaseStore(
     case=Monitored,

@@ -10,12 +10,12 @@ from services.verification.institution import decide_institution
 from services.verification.national import decide_national
 from services.verification.rules import Policy
 from services.verification.store import INSTITUTION, NATIONAL
-from shared.policy import by_time, policy_at
+from shared.platform.settings import Settings
 from shared.registry import Policy as Numbers
 from shared.registry import Registry, load
-from shared.service import stage_app
-from shared.settings import Settings
-from shared.stage import Stage
+from shared.rules.policy_in_force import by_time, policy_at
+from shared.runtime.process import stage_app
+from shared.runtime.stage import Stage
 
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
 
@@ -41,7 +41,7 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
             command_wait=command_wait,
         )
 
-    name, policies = settings.instance, policy_at(settings, registry, policy)
+    name, policies = settings.instance, policy_at(registry, settings.clock_scale, policy)
     match name:
         case "verification.national":
             return Stage(name, NATIONAL, _SCHEMA, by_time(decide_national), policies)

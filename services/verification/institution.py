@@ -38,8 +38,7 @@ from services.verification.rules import (
     expire,
     run,
 )
-from shared.decision import Cause, Decision, decided
-from shared.events import (
+from shared.contract.events import (
     Accept,
     Archive,
     AskForInformation,
@@ -61,7 +60,8 @@ from shared.events import (
     TimeRanOut,
 )
 from shared.registry import NATIONAL
-from shared.waiting import NOT_THE_HOLDER, TooEarly
+from shared.rules.decision import Cause, Decision, decided
+from shared.rules.deferral import NOT_THE_HOLDER, TooEarly
 
 
 class Institution(Case):

@@ -37,8 +37,7 @@ from services.verification.rules import (
     expire,
     run,
 )
-from shared.decision import Cause, Decision, decided
-from shared.events import (
+from shared.contract.events import (
     Archive,
     AskForInformation,
     Block,
@@ -60,7 +59,8 @@ from shared.events import (
     TimeRanOut,
 )
 from shared.registry import NATIONAL
-from shared.waiting import TooEarly
+from shared.rules.decision import Cause, Decision, decided
+from shared.rules.deferral import TooEarly
 
 _CLAIM_ALONE: Final = ("claimed",)  # screening had nothing but the reporter's own choice
 _CATEGORY: Final = re.compile(r"\d{1,6}")

@@ -13,8 +13,7 @@ from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from shared.decision import Cause, Decision, decided, event_id, then
-from shared.events import (
+from shared.contract.events import (
     Accept,
     AlarmRang,
     Archive,
@@ -30,7 +29,8 @@ from shared.events import (
     ReturnReport,
     TimeRanOut,
 )
-from shared.waiting import TooEarly, WaitingCase, WaitingRoom, refusal
+from shared.rules.decision import Cause, Decision, decided, event_id, then
+from shared.rules.deferral import TooEarly, WaitingCase, WaitingRoom, refusal
 
 Level = Literal["national", "institution"]
 _COMMANDS: Final[tuple[type[Command], ...]] = (

@@ -7,7 +7,7 @@ from typing import Final
 from services.verification.institution import Institution
 from services.verification.national import National
 from services.verification.rules import Case, Status
-from shared.cases import CaseStore
+from shared.runtime.case_store import CaseStore
 
 _COLUMNS: Final[Mapping[str, tuple[str, Callable[[Case], object]]]] = MappingProxyType({
     "status": ("text", lambda case: case.status.value),

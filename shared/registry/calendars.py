@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, time
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from shared.calendar import Calendar, DayOff
 from shared.registry.decrees import Decreed
 from shared.registry.models import CalendarChain, DecreeVersion
+from shared.worktime.working_days import Calendar, DayOff
 
 _LEAP_YEAR = 2024  # a day of every year is written without one
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag, ValidationError
 
-from shared.calendar import YEARS
-from shared.events import CalendarAmended, PolicyChanged, Utc
+from shared.contract.events import CalendarAmended, PolicyChanged, Utc
 from shared.registry.calendars import number_in, numbered
 from shared.registry.decrees import Decreed, decree_problems
 from shared.registry.limit import Limit
 from shared.registry.models import LIMIT_NAMES, NATIONAL, DecreeVersion, Institution, Limits
 from shared.registry.policies import History, Step
+from shared.worktime.working_days import YEARS
 
 if TYPE_CHECKING:
     from shared.registry.registry import Registry

@@ -6,7 +6,6 @@ from datetime import date
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shared.calendar import WEEKDAYS
 from shared.registry.changes import looser, no_minutes
 from shared.registry.decrees import Decreed, decree_problems
 from shared.registry.ladders import ladder_problems
@@ -18,6 +17,7 @@ from shared.registry.models import (
     Unit,
 )
 from shared.registry.policies import merged_ladder
+from shared.worktime.working_days import WEEKDAYS
 
 _TOLD_BY_ALL = ("admin", "head", "oversight")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Self
 
-from shared.calendar import YEARS, DayOff
 from shared.registry.models import DecreeVersion
+from shared.worktime.working_days import YEARS, DayOff
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from shared.events import Clock
+from shared.contract.events import Clock
 from shared.registry.models import Rung, Threshold
 
 

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shared.events import LimitTerm, LimitUnit
+from shared.contract.events import LimitTerm, LimitUnit
 
 
 class Entry(BaseModel):

@@ -8,8 +8,7 @@ from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 from pydantic import Field, field_validator
 
-from shared.calendar import WEEKDAYS
-from shared.events import (
+from shared.contract.events import (
     CategoryId,
     ChannelName,
     Clock,
@@ -19,8 +18,9 @@ from shared.events import (
     ReportClass,
     UnitCode,
 )
-from shared.opening_hours import Hours, hours_of
 from shared.registry.limit import Entry, Limit
+from shared.worktime.opening_hours import Hours, hours_of
+from shared.worktime.working_days import WEEKDAYS
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

@@ -9,9 +9,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from shared.calendar import Calendar
-from shared.events import CalendarAmended, Clock
-from shared.opening_hours import Hours, OpeningHours
+from shared.contract.events import CalendarAmended, Clock
 from shared.registry.calendars import Chain, build_calendar
 from shared.registry.changes import (
     Change,
@@ -31,6 +29,8 @@ from shared.registry.models import (
     Unit,
 )
 from shared.registry.policies import History
+from shared.worktime.opening_hours import Hours, OpeningHours
+from shared.worktime.working_days import Calendar
 
 Found = TypeVar("Found")
 

@@ -4,22 +4,15 @@ import ast
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 import pytest
 from faststream.kafka import KafkaBroker
 from pydantic import BaseModel
 
 from deploy.local.services import SERVICES
-from shared import topics
-from shared.arrivals import Arrivals
-from shared.cases import CaseStore
-from shared.decision import decided
-from shared.kafka import subscribe
-from shared.service import stage_app
-from shared.settings import Settings
-from shared.speakers import Speakers
-from shared.stage import Stage
-from shared.topics import (
+from shared.contract import topics
+from shared.contract.topics import (
     ANSWERED_BY,
     COMMANDS,
     OUTBOX,
@@ -29,21 +22,29 @@ from shared.topics import (
     STREAMS,
     SUBMISSIONS,
 )
+from shared.platform.settings import Settings
+from shared.registry.principals import Speakers
+from shared.rules.decision import decided
+from shared.runtime.case_store import CaseStore
+from shared.runtime.kafka.client import subscribe
+from shared.runtime.kafka.fair_queue import Arrivals
+from shared.runtime.process import stage_app
+from shared.runtime.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 STAGES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "app.py").exists())
 FIVE = ("__init__.py", "store.py", "schema.sql", "app.py")
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70  # from `def` to the last line, docstring included
-ALL_EVENTS = ROOT / "shared" / "events.py"  # one catalogue, read from top to bottom
+ALL_EVENTS = ROOT / "shared" / "contract" / "events.py"  # one catalogue, read from top to bottom
 
 
 class SimpleCase(BaseModel, frozen=True):
     """Nothing."""
 
 
-def imports(file: Path) -> set[str]:
-    """Return the modules that a file imports, those for types only left out."""
+def imports(file: Path, *, types: bool = False) -> set[str]:
+    """Return the modules that a file imports, those for types only left out unless wanted."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     typing_only = {
         id(inner)
@@ -53,7 +54,7 @@ def imports(file: Path) -> set[str]:
     }
     found: set[str] = set()
     for node in ast.walk(tree):
-        if id(node) in typing_only:
+        if id(node) in typing_only and not types:
             continue
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -109,7 +110,7 @@ def test_a_stage_has_the_same_files_as_every_other(stage: str) -> None:
     room = ROOT / "services" / stage
     missing = [name for name in FIVE if not (room / name).exists()]
     assert missing == []
-    assert (room / "rules.py").exists() or (room / "door_in.py").exists()
+    assert (room / "rules.py").exists() or (room / "inbound.py").exists()
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -152,15 +153,83 @@ def test_the_arrows_point_one_way(folder: str, above: set[str]) -> None:
         assert {m for m in imports(file) if m.split(".")[0] in above} == set(), file
 
 
+ROOMS: Final[dict[str, set[str]]] = {
+    "shared/contract": set(),
+    "shared/platform": set(),
+    "shared/worktime": {"shared/contract"},
+    "shared/registry": {"shared/contract", "shared/worktime"},
+    "shared/vault": {"shared/contract", "shared/platform"},
+    "shared/rules": {"shared/contract", "shared/registry"},
+    "shared/runtime": {
+        "shared/contract", "shared/platform", "shared/registry", "shared/vault", "shared/rules",
+    },
+    "deploy/local": {"shared"},
+    "deploy/docker": set(),
+    "deploy/actors": {"shared"},
+    "deploy/tools": {"shared", "services", "deploy/actors"},
+    "deploy/cli/compute": {"shared"},
+    "deploy/cli/terminal": {"shared", "deploy/local"},
+    "deploy/cli/clients": {"shared", "deploy/local", "deploy/cli/terminal"},
+    "deploy/cli/model": {
+        "shared", "services", "deploy/local", "deploy/cli/terminal", "deploy/cli/clients",
+    },
+    "deploy/cli/views": {"shared", "services", "deploy/cli/terminal", "deploy/cli/model"},
+    "deploy/cli/commands": {"shared", "services", "deploy/local", "deploy/tools", "deploy/cli"},
+    "deploy/demo": {
+        "shared", "deploy/local", "deploy/actors", "deploy/cli/terminal", "deploy/cli/model",
+    },
+    "deploy/docs": {"shared", "services", "deploy/cli/views"},
+}  # fmt: skip
+"""Which other rooms each room knows: nothing else, types included."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_knows_only_the_rooms_below(room: str) -> None:
+    """Each folder says in one sentence what belongs in it, and every arrow goes one way."""
+    allowed = tuple(f"{each}/" for each in {room, *ROOMS[room]})
+    for file in (ROOT / room).rglob("*.py"):
+        below = [f"{m.replace('.', '/')}/" for m in imports(file, types=True)]
+        ours = [path for path in below if re.match(r"(shared|services|deploy)/.", path)]
+        assert [path for path in ours if not path.startswith(allowed)] == [], file
+
+
+def test_every_folder_is_a_room_that_says_what_belongs_in_it() -> None:
+    """None stands outside the table of rooms."""
+    for folder in ("shared", "deploy", "deploy/cli"):
+        rooms = {file.parent for file in (ROOT / folder).glob("*/__init__.py")}
+        named = {str(room.relative_to(ROOT)) for room in rooms} - {"deploy/cli", "deploy/registry"}
+        assert named <= ROOMS.keys()
+    for file in ROOT.glob("[sd]*/**/__init__.py"):
+        assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))), file
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """At run time."""
+    graph = {
+        str(file.relative_to(ROOT)).removesuffix(".py").removesuffix("/__init__"): {
+            module.replace(".", "/") for module in imports(file)
+        }
+        for folder in ("shared", "services", "deploy")
+        for file in (ROOT / folder).rglob("*.py")
+    }
+    modules = {name: below & graph.keys() for name, below in graph.items()}
+    while modules:
+        inner = {name for name, below in modules.items() if below} & set().union(*modules.values())
+        if inner == modules.keys():
+            break
+        modules = {name: modules[name] & inner for name in inner}
+    assert modules == {}
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "services").rglob("rules.py")), ids=str)
 def test_rules_do_no_input_or_output(file: Path) -> None:
     """A rule imports no client, no clock, no logger, no randomness."""
     forbidden = {
         "asyncio", "asyncpg", "aiokafka", "faststream", "structlog", "logging", "random",
-        "secrets", "time", "os", "httpx2", "shared.clock", "shared.stage", "shared.kafka",
-        "shared.postgres", "shared.settings", "shared.service",
+        "secrets", "time", "os", "httpx2", "shared.platform", "shared.runtime",
     }  # fmt: skip
-    assert {m for m in imports(file) if m in forbidden or m.split(".")[0] in forbidden} == set()
+    found = {m for m in imports(file) if any(m == f or m.startswith(f"{f}.") for f in forbidden)}
+    assert found == set()
     text = file.read_text(encoding="utf-8")
     assert ".now()" not in text
     assert ".utcnow" not in text
@@ -210,7 +279,7 @@ def test_uvloop_is_not_in_the_lock_file() -> None:
 
 
 def test_nothing_names_a_topic_but_the_table() -> None:
-    """Law 7: topic names stand in `shared/topics.py` and nowhere else in the code."""
+    """Law 7: topic names stand in `shared/contract/topics.py` and nowhere else in the code."""
     for folder in ("services", "shared"):
         for file in (ROOT / folder).rglob("*.py"):
             if file.name != "topics.py":

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from deploy.compose import settings
-from deploy.local.home import Home
+from deploy.docker import settings
 from deploy.local.kafka import Kafka
+from deploy.local.paths import Home
 from deploy.local.services import SERVICES, Service
-from shared.metrics import Meters
-from shared.topics import READS
-from shared.vault import DeadLetterKey, Vault
+from shared.contract.topics import READS
+from shared.runtime.metrics import Meters
+from shared.vault.crypto import DeadLetterKey, Vault
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-STAGE_SH = ROOT / "deploy" / "compose" / "stage.sh"
+STAGE_SH = ROOT / "deploy" / "docker" / "stage.sh"
 IMAGES = {
     "kafka": "apache/kafka:4.3.1",
     "postgres": "postgres:18",

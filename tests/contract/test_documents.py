@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.generated import ROOT, renewed
+from deploy.docs.generate import ROOT, renewed
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
 def test_generated_tables_are_current(document: Path) -> None:
-    """Otherwise: `uv run python -m deploy.generated`."""
+    """Otherwise: `uv run python -m deploy.docs.generate`."""
     text = document.read_text(encoding="utf-8")
     assert renewed(text) == text
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.envelope import Poison, encode, parse
-from shared.events import SubmitReport
-from shared.topics import STREAMS, kebab
+from shared.contract.envelope import Poison, encode, parse
+from shared.contract.events import SubmitReport
+from shared.contract.topics import STREAMS, kebab
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "events"
 EVENTS = {kebab(event.__name__): event for stream in STREAMS for event in stream.events}

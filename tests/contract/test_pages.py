@@ -9,8 +9,8 @@ from faststream.asgi import AsgiFastStream
 from faststream.asgi.handlers import HttpHandler
 
 from deploy.local.services import SERVICES, Service
-from shared.pages import PATHS
-from shared.vault import new_key_text
+from shared.runtime.health.pages import PATHS
+from shared.vault.crypto import new_key_text
 
 READING = ("GET", "HEAD")
 

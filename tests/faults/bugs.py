@@ -15,10 +15,10 @@ from faststream.asgi import AsgiFastStream
 from pydantic import BaseModel
 
 from deploy.local.services import SERVICES
-from shared.decision import Cause, Decision
-from shared.service import stage_app
-from shared.settings import Settings
-from shared.stage import Stage
+from shared.platform.settings import Settings
+from shared.rules.decision import Cause, Decision
+from shared.runtime.process import stage_app
+from shared.runtime.stage import Stage
 
 FACTORY: Final = "tests.faults.bugs:build"
 FOLDER: Final = "LAPOR_TEST_BUGS"

@@ -12,9 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from deploy.cli.provision import configs_of
-from shared.postgres import PASSING
-from shared.topics import Stream, writes
+from deploy.cli.clients.topic_admin import configs_of
+from shared.contract.topics import Stream, writes
+from shared.platform.postgres import PASSING
 from tests.faults import rights
 from tests.faults.aftermath import Aftermath, Suffered
 from tests.faults.checker.names import schema_of

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from deploy.local.home import Home
+from deploy.local.paths import Home
 from deploy.local.postgres import own_folder
 
 MIB_MAX: Final = 1_024  # in memory, and only as much as is written

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.cli.provision import apply
+from deploy.cli.clients.topic_admin import apply
 from deploy.local.kafka import node_name
-from shared.topics import writes
+from shared.contract.topics import writes
 from tests.faults.aftermath import Aftermath, Suffered
 from tests.faults.pipeline import Pipeline
 from tests.faults.schedule import STAGES, Fault

@@ -10,7 +10,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.topics import (
+from shared.contract.topics import (
     AGENCIES,
     FOLLOW_UP,
     INSTITUTION,

@@ -17,15 +17,15 @@ from typing import Final, Self
 from psutil import pid_exists
 
 from deploy.local import stack
-from deploy.local.home import Home, default_cache
 from deploy.local.kafka import node_name
-from deploy.local.lives import Condition
+from deploy.local.paths import Home, default_cache
 from deploy.local.postgres import remove_folder
 from deploy.local.probes import get, read_lag
 from deploy.local.processes import Ports, end, last_lines, marked
+from deploy.local.restart_policy import Condition
 from deploy.local.services import Seat, Service, command
 from deploy.local.state import RETRY_SIGNAL, Child, State
-from shared.clock import Clock
+from shared.platform.clock import Clock
 from tests.faults import bugs, rights
 from tests.faults.mounts import mount, unmount
 from tests.integration.stack import up_silently

@@ -8,7 +8,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.topics import INBOX, PARTITIONS, writes
+from shared.contract.topics import INBOX, PARTITIONS, writes
 from tests.faults.load.life import INSTITUTIONS
 from tests.faults.schedule import STAGES
 

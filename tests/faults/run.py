@@ -15,8 +15,8 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from rich.console import Console
 
-from shared.registry_watch import EX_TEMPFAIL
-from shared.vault import Vault
+from shared.runtime.health.registry_watch import EX_TEMPFAIL
+from shared.vault.crypto import Vault
 from tests.faults.account import Account, last_words, show
 from tests.faults.aftermath import Aftermath
 from tests.faults.checker.reading import lanes, places, reader

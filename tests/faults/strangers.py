@@ -19,8 +19,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
-from shared.topics import ANSWERS, OUTBOX, PARTITIONS, REPLAYS, SUBMISSIONS
-from shared.tracking import tracking_number
+from shared.contract.topics import ANSWERS, OUTBOX, PARTITIONS, REPLAYS, SUBMISSIONS
+from shared.contract.tracking import tracking_number
 from tests.faults.checker.names import STAGES
 from tests.faults.load.life import Life, life
 from tests.faults.load.mouth import Mouth

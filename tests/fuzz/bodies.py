@@ -8,9 +8,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from shared import tracking
-from shared.events import ReportClass
-from shared.topics import COMMANDS, OUTBOX, REPORTER_MESSAGES, SUBMISSIONS
+from shared.contract import tracking
+from shared.contract.events import ReportClass
+from shared.contract.topics import COMMANDS, OUTBOX, REPORTER_MESSAGES, SUBMISSIONS
 
 KNOWN_REPORT: Final = "K7QF2M9XTD3A"  # of nobody; the run replaces it by reports that are there
 _CLASS: Final = ReportClass.INFORMATION.value

@@ -10,7 +10,7 @@ from functools import cache
 from random import Random
 from typing import Final
 
-from shared.topics import OUTBOX, REPLAYS, SUBMISSIONS
+from shared.contract.topics import OUTBOX, REPLAYS, SUBMISSIONS
 from tests.fuzz import bodies
 from tests.senders import batches as b
 from tests.senders.batches import Fields, Wish

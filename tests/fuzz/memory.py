@@ -15,18 +15,24 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 from faststream.asgi import AsgiFastStream
 
 from services.intake import app as intake
-from shared.clock import Clock
-from shared.deciding import Decider
-from shared.envelope import Outbound
-from shared.fetching import GuardedRecords, RawBatches, Span, UnreadBatch, first_offset
-from shared.inbound import Reader
-from shared.metrics import Meters
-from shared.outbound import Writer
-from shared.parking import Parking
-from shared.stage import Limits
-from shared.topics import AGENCIES, DEAD_LETTERS, REPLAYS
-from shared.vault import DeadLetterKey
-from shared.work import Work
+from shared.contract.envelope import Outbound
+from shared.contract.topics import AGENCIES, DEAD_LETTERS, REPLAYS
+from shared.platform.clock import Clock
+from shared.runtime.batch import Work
+from shared.runtime.decider import Decider
+from shared.runtime.kafka.record_batches import (
+    GuardedRecords,
+    RawBatches,
+    Span,
+    UnreadBatch,
+    first_offset,
+)
+from shared.runtime.metrics import Meters
+from shared.runtime.parking import Parking
+from shared.runtime.reader import Reader
+from shared.runtime.stage import Limits
+from shared.runtime.writer import Writer
+from shared.vault.crypto import DeadLetterKey
 from tests.fuzz.grammar import Batch, Input, Page
 from tests.pipeline.city import City
 from tests.pipeline.processes import KEY, finish

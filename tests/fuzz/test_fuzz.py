@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import pytest
 
-from services.agencies import door_in
-from shared import envelope, outbound
-from shared.deciding import Decider
-from shared.events import Command
-from shared.fetching import GuardedRecords
-from shared.inbound import Reader
-from shared.texts import texts_in
+from services.agencies import inbound
+from shared.contract import envelope
+from shared.contract.events import Command
+from shared.contract.text_checks import texts_in
+from shared.runtime import writer
+from shared.runtime.decider import Decider
+from shared.runtime.kafka.record_batches import GuardedRecords
+from shared.runtime.reader import Reader
 from tests.fuzz.grammar import Batch, drawn
 from tests.fuzz.hunt import fault, hunt
 from tests.fuzz.memory import Target
@@ -101,17 +102,17 @@ def _only_ascii(command: Command) -> None:
 _decide = Decider._decide
 
 
-def _forgets(decider: Any, work: Any, inbound: Any, stored: Any) -> None:
-    if not inbound.cause.is_repeat:
-        _decide(decider, work, inbound, stored)
+def _forgets(decider: Any, work: Any, message: Any, stored: Any) -> None:
+    if not message.cause.is_repeat:
+        _decide(decider, work, message, stored)
 
 
 SPOILT: Final = {
     "a name of a header that is no text raises": (GuardedRecords, "_one_by_one", _raise),
     "what is no JSON has no answer": (Reader, "read", _only_json),
     "an answer repeats all that was wrong": (envelope, "_explain", _at_length),
-    "ids are drawn, not derived": (outbound, "derive_id", _anew),
-    "a rule raises at what is not ASCII": (door_in, "_fault_of_text", _only_ascii),
+    "ids are drawn, not derived": (writer, "derive_id", _anew),
+    "a rule raises at what is not ASCII": (inbound, "_fault_of_text", _only_ascii),
     "a repeat has no answer": (Decider, "_decide", _forgets),
 }
 

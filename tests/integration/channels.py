@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
-from shared.topics import ANSWERS, SUBMISSIONS
+from shared.contract.topics import ANSWERS, SUBMISSIONS
 from tests.integration.stack import Stack
 from tests.integration.workers import administrator, producer
 

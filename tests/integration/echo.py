@@ -9,12 +9,12 @@ from pathlib import Path
 from faststream.asgi import AsgiFastStream
 from pydantic import BaseModel
 
-from shared.cases import CaseStore
-from shared.decision import Cause, Decision, decided
-from shared.events import Dispatch, ReportAccepted, ReportClass, ReportDispatched
-from shared.service import stage_app
-from shared.settings import Settings
-from shared.stage import Stage
+from shared.contract.events import Dispatch, ReportAccepted, ReportClass, ReportDispatched
+from shared.platform.settings import Settings
+from shared.rules.decision import Cause, Decision, decided
+from shared.runtime.case_store import CaseStore
+from shared.runtime.process import stage_app
+from shared.runtime.stage import Stage
 
 
 class Echo(BaseModel, frozen=True):

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from shared.tracking import tracking_number
+from shared.contract.tracking import tracking_number
 
 MB: Final = 1_000_000
 UNADDRESSED: Final = {"title": "Tanaman saya layu", "body": "Tanaman di pekarangan layu semua."}

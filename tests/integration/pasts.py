@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from deploy.cli.provision import apply
-from shared.envelope import encode
-from shared.events import SubmitReport
-from shared.topics import INSTITUTION, PARTITIONS, SUBMISSIONS
+from deploy.cli.clients.topic_admin import apply
+from shared.contract.envelope import encode
+from shared.contract.events import SubmitReport
+from shared.contract.topics import INSTITUTION, PARTITIONS, SUBMISSIONS
 from tests.integration.all_stages import Ran, ran
 from tests.integration.stack import Stack
 from tests.integration.test_shell import Event, check, said, some

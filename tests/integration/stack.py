@@ -15,9 +15,9 @@ from typing import Literal
 import psutil
 
 from deploy.local import stack
-from deploy.local.home import Home, default_cache
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import Kafka
+from deploy.local.paths import Home, default_cache
 from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.processes import Ports, end, marked
 from deploy.local.services import Profile

@@ -13,9 +13,9 @@ import asyncpg
 from aiokafka import ConsumerRecord
 
 from services.sla_monitor.rules import Monitored
-from shared import events as e
-from shared.alarms import BEGINNING, Due, Look, Watermark, claim, look_for
-from shared.topics import SLA
+from shared.contract import events as e
+from shared.contract.topics import SLA
+from shared.runtime.timers import BEGINNING, Due, Look, Watermark, claim, look_for
 from tests.integration.stack import Stack
 from tests.integration.workers import Worker, fresh, header, read, wait_until, worker
 from tests.load.bench_sla_cases import (

@@ -12,8 +12,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared.topics import DEAD_LETTERS
-from shared.tracking import parse_tracking_number
+from shared.contract.topics import DEAD_LETTERS
+from shared.contract.tracking import parse_tracking_number
 from tests.integration.all_stages import LAPOR, Pipeline, whole_pipeline
 from tests.integration.lines import BAD_LINES, MB, UNADDRESSED, jsonl
 from tests.integration.stack import Stack

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.notifier.senders.signing import receiver_secret
+from services.notifier.senders.signature import receiver_secret
 from tests.integration.all_stages import LAPOR, looked, ran
 from tests.integration.lines import UNADDRESSED, jsonl
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
+from shared.contract.tracking import tracking_number
 from shared.registry import load
-from shared.tracking import tracking_number
 from tests.integration.all_stages import Pipeline, Ran, looked, ran, whole_pipeline
 from tests.integration.stack import Stack
 from tests.integration.workers import wait_until

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.envelope import encode
-from shared.events import ReportAccepted
-from shared.topics import DEAD_LETTERS, INSTITUTION, REPLAYS, ROUTING
-from shared.tracking import report_id
+from shared.contract.envelope import encode
+from shared.contract.events import ReportAccepted
+from shared.contract.topics import DEAD_LETTERS, INSTITUTION, REPLAYS, ROUTING
+from shared.contract.tracking import report_id
 from tests.integration.all_stages import Ran, ran
 from tests.integration.stack import Stack
 from tests.integration.test_shell import Event, accepted, some

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.home import Home
+from deploy.local.paths import Home
 from deploy.local.processes import marked
 from deploy.local.stack import running
 from tests.integration.stack import remove, temporary_home

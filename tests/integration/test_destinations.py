@@ -5,8 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from shared.events import CommandRefused
-from shared.topics import ANSWERS, INBOX, ROUTING
+from shared.contract.events import CommandRefused
+from shared.contract.topics import ANSWERS, INBOX, ROUTING
 from tests.faults import rights
 from tests.integration.channels import channel_of, create_topic, delete_topic
 from tests.integration.stack import Stack

@@ -17,9 +17,9 @@ import pytest
 from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 
-from shared.events import ReportAccepted, ReportClass
-from shared.topics import INSTITUTION, ROUTING
-from shared.tracking import report_id
+from shared.contract.events import ReportAccepted, ReportClass
+from shared.contract.topics import INSTITUTION, ROUTING
+from shared.contract.tracking import report_id
 from tests.integration.stack import Stack
 from tests.integration.workers import fresh, header, read, send, worker
 
@@ -97,7 +97,7 @@ def kafka(host: str, port: int) -> DockerContainer:
         "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
         "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m",
     }
-    script = str(ROOT / "deploy" / "compose" / "kafka-ready.sh")
+    script = str(ROOT / "deploy" / "docker" / "kafka-ready.sh")
     return (
         DockerContainer(image("apache/kafka"))
         .with_bind_ports(19092, port)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 
-from shared.topics import SUBMISSIONS
+from shared.contract.topics import SUBMISSIONS
 from tests.integration.channels import Channel, channel_of
 from tests.integration.stack import Stack
 from tests.integration.workers import fresh, worker

@@ -14,7 +14,7 @@ import asyncpg
 import psutil
 import pytest
 
-from deploy.local.home import Home
+from deploy.local.paths import Home
 from deploy.local.probes import get
 from deploy.local.processes import marked, wait_until
 from deploy.local.report import look

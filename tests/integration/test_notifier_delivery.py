@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from services.notifier.resolving import Resolver
+from services.notifier.name_resolver import Resolver
 from services.notifier.senders import SENT, Message, Outcome, file, smtp, webhook
-from services.notifier.senders.signing import receiver_secret
+from services.notifier.senders.signature import receiver_secret
 from services.notifier.settings import NotifierSettings
 from tests.integration.notifier_servers import (
     HOST,

@@ -9,12 +9,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from shared import events as e
-from shared.outbound import partition_of
-from shared.topics import INTAKE, NOTIFICATIONS, SLA
-from shared.tracking import report_id, tracking_number
-from shared.vault import Vault
-from shared.vault_store import ensure_keys
+from shared.contract import events as e
+from shared.contract.topics import INTAKE, NOTIFICATIONS, SLA
+from shared.contract.tracking import report_id, tracking_number
+from shared.runtime.writer import partition_of
+from shared.vault.crypto import Vault
+from shared.vault.key_store import ensure_keys
 from tests.integration.notifier_servers import HOST, Mailbox, mail_server
 from tests.integration.stack import Stack
 from tests.integration.workers import KEYS, Worker, fresh, header, read, send, worker

@@ -61,10 +61,10 @@ async def test_a_message_that_was_taken_is_sent_whatever_the_server_does_then() 
 
 SENDING = """
 import asyncio, ssl, sys
-from services.notifier.resolving import Resolver
+from services.notifier.name_resolver import Resolver
 from services.notifier.senders import Message, smtp, webhook
 from services.notifier.settings import NotifierSettings
-from shared.logging import setup
+from shared.platform.logging import setup
 setup("notifier")
 port = int(sys.argv[1])
 own = NotifierSettings(smtp_host="127.0.0.1", smtp_port=port, smtp_tls="none",

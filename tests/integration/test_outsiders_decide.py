@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from shared import events as e
-from shared import tracking
-from shared.envelope import encode
-from shared.outbound import partition_of
-from shared.topics import (
+from shared.contract import events as e
+from shared.contract import tracking
+from shared.contract.envelope import encode
+from shared.contract.topics import (
     AGENCIES,
     DEAD_LETTERS,
     INBOX,
@@ -24,7 +23,8 @@ from shared.topics import (
     SUBMISSIONS,
     Stream,
 )
-from shared.vault import Vault
+from shared.runtime.writer import partition_of
+from shared.vault.crypto import Vault
 from tests.integration.all_stages import whole_pipeline
 from tests.integration.stack import Stack
 from tests.integration.test_shell import accepted

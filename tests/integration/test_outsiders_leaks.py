@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from shared import topics
-from shared.outbound import partition_of
-from shared.topics import Stream
-from shared.tracking import report_id, tracking_number
+from shared.contract import topics
+from shared.contract.topics import Stream
+from shared.contract.tracking import report_id, tracking_number
+from shared.runtime.writer import partition_of
 from tests.integration.all_stages import Pipeline, whole_pipeline
 from tests.integration.stack import Stack
 from tests.integration.workers import producer, wait_until

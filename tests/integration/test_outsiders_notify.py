@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from shared import events as e
+from shared.contract import events as e
 from tests.integration.mischief import STUCK, STUCK_LINE, Holder, holder
 from tests.integration.notifier_servers import (
     HOST,

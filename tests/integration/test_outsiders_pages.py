@@ -12,8 +12,8 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.pages import CONNECTION_SECONDS_MAX, CONNECTIONS_MAX
-from shared.topics import INBOX, INSTITUTION, INTAKE, PARTITIONS
+from shared.contract.topics import INBOX, INSTITUTION, INTAKE, PARTITIONS
+from shared.runtime.health.pages import CONNECTION_SECONDS_MAX, CONNECTIONS_MAX
 from tests.integration.stack import Stack
 from tests.integration.test_shell import check, said, some
 from tests.integration.workers import Worker, fresh, send, wait_until, worker

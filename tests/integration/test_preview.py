@@ -9,16 +9,16 @@ import asyncpg
 import pytest
 
 import services.sla_monitor
-from deploy.cli.changing import decree_in
-from deploy.cli.preview import SHOWN_MAX, Move, preview
+from deploy.cli.model.change_file import decree_in
+from deploy.cli.model.change_preview import SHOWN_MAX, Move, preview
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import Monitored, decide
 from services.sla_monitor.store import STORE
-from shared.cases import PostgresState, Stored
-from shared.events import PolicyChanged, ReportClass
-from shared.outbound import partition_of
-from shared.postgres import SHELL_SQL, Pool, apply_schema, connect
+from shared.contract.events import PolicyChanged, ReportClass
+from shared.platform.postgres import Pool, apply_schema, connect
 from shared.registry import Change, Registry, load
+from shared.runtime.case_store import SHELL_SQL, PostgresState, Stored
+from shared.runtime.writer import partition_of
 from tests.integration.stack import Stack
 from tests.unit.sla_monitor.builders import (
     BANDUNG,

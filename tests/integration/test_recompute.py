@@ -7,11 +7,11 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
-from deploy.cli.publishing import publish
+from deploy.cli.model.registry_change import publish
 from services.sla_monitor.recompute import BATCH_MAX
 from services.sla_monitor.rules import Monitored
-from shared.events import DeadlineMoved
-from shared.topics import SLA
+from shared.contract.events import DeadlineMoved
+from shared.contract.topics import SLA
 from tests.integration.stack import Stack
 from tests.integration.workers import Worker, fresh, header, read, worker
 from tests.load.bench_sla_cases import (

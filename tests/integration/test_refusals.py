@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from deploy.cli.provision import apply
-from shared.registry_watch import EX_TEMPFAIL
-from shared.topics import INSTITUTION, ROUTING
+from deploy.cli.clients.topic_admin import apply
+from shared.contract.topics import INSTITUTION, ROUTING
+from shared.runtime.health.registry_watch import EX_TEMPFAIL
 from tests.faults import rights
 from tests.faults.mistakes import BYTES_MAX_LOWERED, take_at_most
 from tests.integration.stack import Stack

@@ -9,11 +9,11 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from deploy.cli.provision import apply
+from deploy.cli.clients.topic_admin import apply
 from deploy.local.services import SERVICES, Profile
 from deploy.local.stack import DEFAULT_PLAN, down
 from deploy.local.state import Plan, read_state
-from shared.registry_watch import EX_TEMPFAIL
+from shared.runtime.health.registry_watch import EX_TEMPFAIL
 from tests.integration.registries import a_registry, add_channel, add_institution
 from tests.integration.stack import Stack, temporary_home, up_silently
 from tests.integration.test_topics import AGENCY, INTAKE, READ_SECONDS_MAX, asked

@@ -13,8 +13,8 @@ from string import ascii_lowercase
 
 import pytest
 
-from shared.events import SubmitReport
-from shared.topics import ANSWERS, INSTITUTION, INTAKE
+from shared.contract.events import SubmitReport
+from shared.contract.topics import ANSWERS, INSTITUTION, INTAKE
 from tests.integration.pasts import (
     decided,
     ends_of,

@@ -11,12 +11,12 @@ import asyncpg
 import pytest
 from aiokafka import ConsumerRecord
 
-from shared.envelope import encode
-from shared.events import ReportAccepted, ReportClass
-from shared.outbound import partition_of
-from shared.topics import DEAD_LETTERS, INSTITUTION, ROUTING
-from shared.tracking import report_id
-from shared.vault import DeadLetterKey
+from shared.contract.envelope import encode
+from shared.contract.events import ReportAccepted, ReportClass
+from shared.contract.topics import DEAD_LETTERS, INSTITUTION, ROUTING
+from shared.contract.tracking import report_id
+from shared.runtime.writer import partition_of
+from shared.vault.crypto import DeadLetterKey
 from tests.integration.stack import Stack
 from tests.integration.workers import (
     KEYS,

@@ -10,10 +10,17 @@ import asyncpg
 import pytest
 from pydantic import BaseModel
 
-from shared.alarms import Due, claim
-from shared.cases import CaseStore, Conflict, LaneSave, PostgresState, Stored
-from shared.lanes import Lane, Partition
-from shared.postgres import SHELL_SQL, OtherSchema, Pool, apply_schema, connect
+from shared.platform.postgres import OtherSchema, Pool, apply_schema, connect
+from shared.runtime.case_store import (
+    SHELL_SQL,
+    CaseStore,
+    Conflict,
+    LaneSave,
+    PostgresState,
+    Stored,
+)
+from shared.runtime.lanes import Lane, Partition
+from shared.runtime.timers import Due, claim
 from tests.integration.stack import Stack
 
 pytestmark = pytest.mark.integration

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from deploy.cli.provision import apply
-from shared.registry_watch import EX_TEMPFAIL
-from shared.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS, Stream
+from deploy.cli.clients.topic_admin import apply
+from shared.contract.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS, Stream
+from shared.runtime.health.registry_watch import EX_TEMPFAIL
 from tests.integration.registries import a_registry, add_channel, add_institution
 from tests.integration.stack import Stack
 from tests.integration.workers import Worker, administrator, fresh, producer, wait_until, worker

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.envelope import encode
-from shared.events import ReportAccepted, SubmitReport
-from shared.outbound import partition_of
-from shared.topics import ANSWERS, INSTITUTION, SUBMISSIONS
+from shared.contract.envelope import encode
+from shared.contract.events import ReportAccepted, SubmitReport
+from shared.contract.topics import ANSWERS, INSTITUTION, SUBMISSIONS
+from shared.runtime.writer import partition_of
 from tests.integration.stack import Stack
 from tests.integration.test_shell import Event, causes, check, said, some
 from tests.integration.workers import fresh, read, send, wait_until, worker

@@ -20,11 +20,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import BaseModel
 
-from deploy.cli.provision import apply
-from shared.envelope import encode, event_headers
-from shared.outbound import partition_of
-from shared.topics import Stream
-from shared.vault import new_key_text
+from deploy.cli.clients.topic_admin import apply
+from shared.contract.envelope import encode, event_headers
+from shared.contract.topics import Stream
+from shared.runtime.writer import partition_of
+from shared.vault.crypto import new_key_text
 from tests.integration.stack import Stack
 
 READY_SECONDS_MAX = 60.0
@@ -102,7 +102,8 @@ def worker(
         command = [
             sys.executable, "-m", "uvicorn", factory, "--factory", "--loop", loop,
             "--port", str(port), "--log-level", "warning", "--lifespan", "on",
-            "--timeout-graceful-shutdown", "15", "--http", "shared.pages:BriefProtocol",
+            "--timeout-graceful-shutdown", "15",
+            "--http", "shared.runtime.health.pages:BriefProtocol",
         ]  # fmt: skip
         with log.open("wb") as output:
             process = subprocess.Popen(command, env=full, stdout=output, stderr=output)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import psutil
 from rich.console import Console
 
-from shared.topics import INSTITUTION, ROUTING
+from shared.contract.topics import INSTITUTION, ROUTING
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, worker
 from tests.load.clients import accepted, drained, fill, written

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deploy.local.services import Profile
-from shared.topics import DEAD_LETTERS
+from shared.contract.topics import DEAD_LETTERS
 from tests.load.bench_lives import settled
 from tests.load.clients import written
 from tests.load.crowd import Crowd, submissions

@@ -9,7 +9,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared.topics import READS
+from shared.contract.topics import READS
 from tests.load.crowd import Crowd, submissions
 from tests.load.journey import Journey
 from tests.load.results import Result, out

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from deploy.cli.deadline import Answering, written
-from shared.calendar import Calendar
-from shared.compute import Reader, Timetables, compute
+from deploy.cli.commands.deadline import Answering, written
+from deploy.cli.compute import Reader, Timetables, compute
 from shared.registry import load
+from shared.worktime.working_days import Calendar
 from tests.load.bench_sla_due import due_at_once, the_day_beside
 from tests.load.bench_sla_recompute import recompute
 from tests.load.bench_sla_tick import tick

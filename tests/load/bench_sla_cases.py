@@ -13,11 +13,12 @@ from services.sla_monitor import app
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import Monitored, decide
 from services.sla_monitor.store import STORE
-from shared import events as e
-from shared.decision import Cause
-from shared.postgres import SHELL_SQL, Connection, apply_schema, connect
+from shared.contract import events as e
+from shared.contract.tracking import report_id
+from shared.platform.postgres import Connection, apply_schema, connect
 from shared.registry import load
-from shared.tracking import report_id
+from shared.rules.decision import Cause
+from shared.runtime.case_store import SHELL_SQL
 
 SCHEMA: Final = "sla_monitor"
 FILES: Final = (SHELL_SQL, Path(app.__file__).with_name("schema.sql"))

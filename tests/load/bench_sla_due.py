@@ -11,8 +11,8 @@ import asyncpg
 import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.events import DeadlineBreached
-from shared.topics import PARTITIONS, SLA
+from shared.contract.events import DeadlineBreached
+from shared.contract.topics import PARTITIONS, SLA
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, header, read, worker
 from tests.load.bench_sla_cases import SCHEMA, about_to_breach, prepared, rows, seed

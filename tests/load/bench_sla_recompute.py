@@ -17,9 +17,9 @@ import asyncpg
 import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from deploy.cli.publishing import publish
+from deploy.cli.model.registry_change import publish
 from services.sla_monitor.rules import Monitored
-from shared.topics import PARTITIONS, SLA
+from shared.contract.topics import PARTITIONS, SLA
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, worker
 from tests.load.bench_sla_cases import (

@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from shared.alarms import BEGINNING, look_for
-from shared.postgres import SHELL_SQL, Connection, apply_schema, connect
+from shared.platform.postgres import Connection, apply_schema, connect
+from shared.runtime.case_store import SHELL_SQL
+from shared.runtime.timers import BEGINNING, look_for
 from tests.integration.stack import running_stack
 from tests.load.results import Result, out
 

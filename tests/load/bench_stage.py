@@ -12,7 +12,7 @@ from typing import Final
 
 import psutil
 
-from shared.topics import INSTITUTION, ROUTING
+from shared.contract.topics import INSTITUTION, ROUTING
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import fresh, worker
 from tests.load.clients import Fields, accepted, drained, fill

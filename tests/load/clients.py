@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from shared.envelope import encode, event_headers
-from shared.events import ReportAccepted, ReportClass
-from shared.outbound import partition_of
-from shared.topics import INSTITUTION, PARTITIONS
-from shared.tracking import report_id
+from shared.contract.envelope import encode, event_headers
+from shared.contract.events import ReportAccepted, ReportClass
+from shared.contract.topics import INSTITUTION, PARTITIONS
+from shared.contract.tracking import report_id
+from shared.runtime.writer import partition_of
 
 BATCH = 400
 BATCH_BYTES = 1_000_000

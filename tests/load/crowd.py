@@ -14,8 +14,8 @@ from typing import Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-from shared.events import ReportClosed, ReportDispatched
-from shared.topics import FOLLOW_UP, INBOX, OUTBOX, ROUTING, SUBMISSIONS
+from shared.contract.events import ReportClosed, ReportDispatched
+from shared.contract.topics import FOLLOW_UP, INBOX, OUTBOX, ROUTING, SUBMISSIONS
 from tests.load.clients import BATCH, BATCH_BYTES, Fields, send
 
 CHANNEL: Final = "api"

@@ -14,8 +14,8 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from shared.postgres import Pool
-from shared.topics import INSTITUTION, ROUTING
+from shared.contract.topics import INSTITUTION, ROUTING
+from shared.platform.postgres import Pool
 
 RECORDS_MAX = 500
 SCHEMA = """

@@ -11,10 +11,10 @@ from typing import Final, Self
 import psutil
 
 from deploy.local import stack
-from deploy.local.home import Home
+from deploy.local.paths import Home
 from deploy.local.postgres import remove_folder
 from deploy.local.services import Profile
-from shared.vault import Vault
+from shared.vault.crypto import Vault
 from tests.integration.stack import up_silently
 
 DAY_AND_NIGHT: Final = {

@@ -12,8 +12,8 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
 from faststream.middlewares import AckPolicy
 
-from shared.events import ReportAccepted, ReportDispatched
-from shared.topics import INSTITUTION, ROUTING
+from shared.contract.events import ReportAccepted, ReportDispatched
+from shared.contract.topics import INSTITUTION, ROUTING
 
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS naive (

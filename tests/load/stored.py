@@ -6,7 +6,7 @@ from typing import Final
 import asyncpg
 
 from deploy.local.services import SERVICES
-from shared.postgres import schema_of
+from shared.platform.postgres import schema_of
 
 SECONDS_MAX: Final = 600.0
 BANDED: Final = "intake"  # looks for texts that read alike: copies must not

@@ -13,13 +13,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from services.notifier import delivery
+from services.notifier import attempt
 from services.notifier.senders import SENT, Message, Outcome
-from shared import events as e
-from shared import tracking
-from shared.alarms import Due, alarm, has_loop
-from shared.envelope import Outbound, encode, event_headers
-from shared.topics import AGENCIES, DEAD_LETTERS, OUTBOX, SUBMISSIONS, Stream
+from shared.contract import events as e
+from shared.contract import tracking
+from shared.contract.envelope import Outbound, encode, event_headers
+from shared.contract.topics import AGENCIES, DEAD_LETTERS, OUTBOX, SUBMISSIONS, Stream
+from shared.runtime.timers import Due, alarm, has_loop
 from tests.pipeline import reading
 from tests.pipeline.lookups import Lookups
 from tests.pipeline.processes import VAULT, Process, finish, stages
@@ -169,9 +169,9 @@ class City:
         case = self.case(stage, report_id)
         wrapped = self.lookups.keys.get(report_id)
         key = VAULT.unwrap(wrapped, report_id) if wrapped else None
-        for pending in delivery.due_of(case, self.now):
-            sending = delivery.attempt(pending, key, dict.fromkeys(WAYS, self._send))
-            self.broker.append(delivery.report(report_id, pending, finish(sending), self.now))
+        for pending in attempt.due_of(case, self.now):
+            sending = attempt.attempt(pending, key, dict.fromkeys(WAYS, self._send))
+            self.broker.append(attempt.report(report_id, pending, finish(sending), self.now))
 
     async def _send(self, message: Message) -> Outcome:
         outcome = self.outcomes.pop(0) if self.outcomes else SENT

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from deploy.demo import texts
+from deploy.actors import texts
 from services.notifier.senders import SENT, permanent, temporary
-from shared import events as e
-from shared.alarms import has_loop
-from shared.envelope import outside_id
-from shared.topics import COMMANDS, OUTBOX, REPORTER_MESSAGES, SUBMISSIONS
+from shared.contract import events as e
+from shared.contract.envelope import outside_id
+from shared.contract.topics import COMMANDS, OUTBOX, REPORTER_MESSAGES, SUBMISSIONS
+from shared.runtime.timers import has_loop
 from tests.pipeline.city import City
 from tests.pipeline.reading import CORE
 

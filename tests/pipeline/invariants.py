@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from shared import events as e
-from shared.envelope import source_of
-from shared.topics import (
+from shared.contract import events as e
+from shared.contract.envelope import source_of
+from shared.contract.topics import (
     AGENCIES,
     FOLLOW_UP,
     INSTITUTION,

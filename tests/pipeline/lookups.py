@@ -12,8 +12,8 @@ from typing import Any
 from services.agencies import store as agencies_store
 from services.intake import store as intake_store
 from services.intake.rules import Submission
-from shared import vault_store
-from shared.vault import KEY_BYTES, Vault
+from shared.vault import key_store
+from shared.vault.crypto import KEY_BYTES, Vault
 from tests.simulation.memory import MemoryState
 
 
@@ -35,9 +35,9 @@ class Lookups:
         Raises:
             LookupError: no stage sent this before; it needs an answer here.
         """
-        if statement == vault_store._ENSURE:
+        if statement == key_store._ENSURE:
             return list(self._ensure(*arguments))
-        if statement == vault_store._OPEN:
+        if statement == key_store._OPEN:
             return [
                 {"report_id": r, "wrapped": self.keys[r]} for r in arguments[0] if r in self.keys
             ]

@@ -21,17 +21,17 @@ from services.routing import app as routing
 from services.sla_monitor import app as sla_monitor
 from services.verification import app as verification
 from shared import registry
-from shared.clock import Clock
-from shared.inbound import Reader
-from shared.lanes import Partition
-from shared.metrics import Meters
-from shared.outbound import Writer
-from shared.parking import Parking
-from shared.settings import Settings
-from shared.shell import Shell
-from shared.stage import Stage
-from shared.topics import OUTBOX, READS, SUBMISSIONS, Stream
-from shared.vault import KEY_BYTES, DeadLetterKey, Vault
+from shared.contract.topics import OUTBOX, READS, SUBMISSIONS, Stream
+from shared.platform.clock import Clock
+from shared.platform.settings import Settings
+from shared.runtime.lanes import Partition
+from shared.runtime.metrics import Meters
+from shared.runtime.parking import Parking
+from shared.runtime.processor import Shell
+from shared.runtime.reader import Reader
+from shared.runtime.stage import Stage
+from shared.runtime.writer import Writer
+from shared.vault.crypto import KEY_BYTES, DeadLetterKey, Vault
 from tests.simulation.memory import Broker, Crash, MemoryLog, MemoryState
 
 CHANNELS: Final = ("website", "sms-1708", "counter")

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
-from shared.topics import (
+from shared.contract.topics import (
     AGENCIES,
     ANSWERS,
     FOLLOW_UP,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from shared import events as e
-from shared.topics import FOLLOW_UP, INSTITUTION, NATIONAL, ROUTING
+from shared.contract import events as e
+from shared.contract.topics import FOLLOW_UP, INSTITUTION, NATIONAL, ROUTING
 from tests.pipeline.city import City
 
 DECIDING = (NATIONAL, INSTITUTION, ROUTING, FOLLOW_UP)

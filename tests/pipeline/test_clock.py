@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared import events as e
+from shared.contract import events as e
 from tests.pipeline.city import City, at
 from tests.pipeline.stories import HSU, dispatched, send
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from shared import events as e
-from shared.events import ReportClass
-from shared.inbound import memory_of
-from shared.stage import Limits
+from shared.contract import events as e
+from shared.contract.events import ReportClass
+from shared.runtime.reader import memory_of
+from shared.runtime.stage import Limits
 from tests.pipeline.city import City
 from tests.pipeline.stories import (
     ADMIN,

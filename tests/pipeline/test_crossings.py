@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared import events as e
+from shared.contract import events as e
 from tests.pipeline.city import City
 from tests.pipeline.invariants import of_quiet_months, violations
 from tests.pipeline.stories import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared import events as e
+from shared.contract import events as e
 from tests.pipeline.city import City, at
 from tests.pipeline.stories import (
     ADMIN,

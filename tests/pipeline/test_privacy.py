@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared import events as e
-from shared.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS
+from shared.contract import events as e
+from shared.contract.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS
 from tests.pipeline import reading
 from tests.pipeline.city import City
 from tests.pipeline.stories import ADMIN, BANDUNG, HSU, followed_up, forwarded, held, send, write

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared import events as e
-from shared.topics import NOTIFICATIONS, SLA
+from shared.contract import events as e
+from shared.contract.topics import NOTIFICATIONS, SLA
 from tests.pipeline.city import City, at
 from tests.pipeline.crowd import CHECKPOINTS
 from tests.pipeline.invariants import of_quiet_months, violations

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared import events as e
-from shared.alarms import to_itself
-from shared.envelope import Outbound, encode, event_headers
-from shared.topics import PARTITIONS, REGISTRY, SLA
+from shared.contract import events as e
+from shared.contract.envelope import Outbound, encode, event_headers
+from shared.contract.topics import PARTITIONS, REGISTRY, SLA
+from shared.runtime.timers import to_itself
 from tests.pipeline.city import City, at
 from tests.pipeline.invariants import of_quiet_months, violations
 from tests.pipeline.stories import BANDUNG, HSU, dispatched, followed_up, forwarded, send

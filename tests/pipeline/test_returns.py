@@ -1,6 +1,6 @@
 """Not our authority: reports that come back, to the national admin or within the institution."""
 
-from shared import events as e
+from shared.contract import events as e
 from tests.pipeline.city import City, at
 from tests.pipeline.stories import (
     ADMIN,

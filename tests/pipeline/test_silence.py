@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.notifier.senders import permanent, temporary
-from shared import events as e
-from shared.topics import SLA
+from shared.contract import events as e
+from shared.contract.topics import SLA
 from tests.pipeline.city import City, at
 from tests.pipeline.stories import ADMIN, HSU, dispatched, forwarded, held
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from shared import events as e
+from shared.contract import events as e
 from tests.pipeline.city import REPORTER, City, at
 from tests.pipeline.stories import (
     ADMIN,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared import events as e
-from shared.pace import is_pace_row
-from shared.topics import INTAKE, SUBMISSIONS
+from shared.contract import events as e
+from shared.contract.topics import INTAKE, SUBMISSIONS
+from shared.runtime.gateway.throttle import is_pace_row
 from tests.pipeline.city import STREET_LIGHT, City
 from tests.pipeline.stories import ADMIN, HSU, followed_up, forwarded, held, outcome, write
 from tests.tables import each

@@ -11,8 +11,8 @@ import tempfile
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.local.home import default_cache
 from deploy.local.jars import fetch_jars, read_lock
+from deploy.local.paths import default_cache
 from tests.integration.stack import Stack, running_stack
 from tests.senders.golden import FOLDER, NAMES, path_of
 

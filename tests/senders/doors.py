@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from shared.topics import AGENCIES, ANSWERS, INBOX, OUTBOX, PARTITIONS, SUBMISSIONS
+from shared.contract.topics import AGENCIES, ANSWERS, INBOX, OUTBOX, PARTITIONS, SUBMISSIONS
 from tests.integration.stack import Stack
 from tests.integration.workers import Worker, fresh, worker
 from tests.senders.poisons import Letter

@@ -14,11 +14,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from shared.cases import CaseStore
-from shared.clock import Clock
-from shared.decision import Cause, Decision, decided, refused
-from shared.envelope import encode
-from shared.events import (
+from shared.contract.envelope import encode
+from shared.contract.events import (
     Accept,
     Dispatch,
     InboxEntry,
@@ -27,11 +24,7 @@ from shared.events import (
     ReportDispatched,
     ReportForwarded,
 )
-from shared.inbound import Reader
-from shared.metrics import Meters
-from shared.outbound import Writer, partition_of
-from shared.stage import Stage
-from shared.topics import (
+from shared.contract.topics import (
     AGENCIES,
     INBOX,
     INSTITUTION,
@@ -41,6 +34,13 @@ from shared.topics import (
     ROUTING,
     Stream,
 )  # fmt: skip
+from shared.platform.clock import Clock
+from shared.rules.decision import Cause, Decision, decided, refused
+from shared.runtime.case_store import CaseStore
+from shared.runtime.metrics import Meters
+from shared.runtime.reader import Reader
+from shared.runtime.stage import Stage
+from shared.runtime.writer import Writer, partition_of
 from tests.simulation.memory import CLEAR
 
 REPORTS: Final = ("000000000001", "000000000004", "000000000002")

@@ -8,15 +8,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from shared.cases import Stored
-from shared.dead_letter_limit import of_each
-from shared.decision import Unreadable
-from shared.envelope import Record
-from shared.inbound import DeadLetter, Inbound, Replayed
-from shared.lanes import Partition, unpack
-from shared.pace import is_pace_row
-from shared.restoring import told_by
-from shared.topics import DEAD_LETTERS
+from shared.contract.envelope import Record
+from shared.contract.topics import DEAD_LETTERS
+from shared.rules.decision import Unreadable
+from shared.runtime.case_store import Stored
+from shared.runtime.gateway.dead_letter_limit import of_each
+from shared.runtime.gateway.throttle import is_pace_row
+from shared.runtime.lanes import Partition, unpack
+from shared.runtime.reader import DeadLetter, Inbound, Replayed
+from shared.runtime.recovery.comparison import told_by
 from tests.simulation import chain
 from tests.simulation.fleet import Fleet, Place
 from tests.simulation.memory import Broker, MemoryRecord

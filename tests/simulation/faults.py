@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.lanes import Partition
+from shared.runtime.lanes import Partition
 from tests.simulation.fleet import Fleet, named, places
 from tests.simulation.processes import AFTER, BEFORE, How, Process
 from tests.simulation.step import Step

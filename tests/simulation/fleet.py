@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.envelope import Outbound
-from shared.lanes import Partition
-from shared.topics import Stream
+from shared.contract.envelope import Outbound
+from shared.contract.topics import Stream
+from shared.runtime.lanes import Partition
 from tests.simulation.chain import CHAIN, PARTITIONS, SPEAKERS, Release
 from tests.simulation.memory import Broker, MemoryRecord
 from tests.simulation.processes import BEFORE, WELL, Group, How, Parts, Process

@@ -20,13 +20,21 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka.errors import KafkaTimeoutError
 
-from shared.cases import CaseStore, Conflict, LaneSave, Stored
-from shared.envelope import Outbound, Record
-from shared.lanes import Lane, Partition
-from shared.parking import Parking
-from shared.ports import DestinationsRefuse
-from shared.restoring import Fetched, Order, Timing, Told, in_order, require, told_by
-from shared.topics import said_by
+from shared.contract.envelope import Outbound, Record
+from shared.contract.topics import said_by
+from shared.runtime.case_store import CaseStore, Conflict, LaneSave, Stored
+from shared.runtime.lanes import Lane, Partition
+from shared.runtime.parking import Parking
+from shared.runtime.ports import DestinationsRefuse
+from shared.runtime.recovery.comparison import (
+    Fetched,
+    Order,
+    Timing,
+    Told,
+    in_order,
+    require,
+    told_by,
+)
 
 
 class MemoryRecord(NamedTuple):

@@ -15,18 +15,18 @@ from unittest.mock import patch
 
 from aiokafka.errors import KafkaError
 
-from shared import deciding
-from shared import lanes as lane_rules
-from shared.cases import LaneSave, Stored
-from shared.envelope import Outbound
-from shared.lanes import Batch, Lane, Partition
+from shared.contract.envelope import Outbound
+from shared.runtime import decider
+from shared.runtime import lanes as lane_rules
+from shared.runtime.case_store import LaneSave, Stored
+from shared.runtime.lanes import Batch, Lane, Partition
 from tests.simulation import without
 from tests.simulation.processes import Parts, PointedLog, PointedState
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One clause taken back: other parts of a process, or another function of `shared.lanes`."""
+    """One clause taken back: other parts of a process, or another function of the lanes."""
 
     name: str
     parts: Parts = field(default_factory=Parts)
@@ -229,7 +229,7 @@ CAUGHT: Final = (
     Mutation("a conflict counts as done", _shell(without.ConflictIsDone)),
     Mutation("lanes of one topic in the core", _shell(without.LanesOfOneTopic)),
     Mutation("offsets are committed before the save", _shell(without.CommitsFirst)),
-    Mutation("ids decided are not looked at", instead=((deciding, "remembers", _never),)),
+    Mutation("ids decided are not looked at", instead=((decider, "remembers", _never),)),
     Mutation("an id whose rule raised is decided", _decider(without.RaisedIsDecided)),
     Mutation("nothing waits behind what raised", _decider(without.NothingWaits)),
     Mutation("a replay decides one record", _decider(without.ReplaysOneRecord)),

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from shared.parking import Action, replay_record
-from shared.topics import DEAD_LETTERS
+from shared.contract.topics import DEAD_LETTERS
+from shared.runtime.parking import Action, replay_record
 from tests.simulation.fleet import Fleet, Place, named
 from tests.simulation.memory import CLEAR, MemoryRecord
 from tests.simulation.processes import Group

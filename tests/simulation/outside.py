@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from shared.clock import Clock
-from shared.envelope import Outbound, encode, event_headers
-from shared.events import Accept, Dispatch, DuplicateSuspected, Event, ReportForwarded
-from shared.lanes import Partition
-from shared.topics import AGENCIES, INSTITUTION, NATIONAL, OUTBOX, REPLAYS, Stream
+from shared.contract.envelope import Outbound, encode, event_headers
+from shared.contract.events import Accept, Dispatch, DuplicateSuspected, Event, ReportForwarded
+from shared.contract.topics import AGENCIES, INSTITUTION, NATIONAL, OUTBOX, REPLAYS, Stream
+from shared.platform.clock import Clock
+from shared.runtime.lanes import Partition
 from tests.simulation.chain import CHAIN, CLASS, PARTITIONS, REPORTS, SPEAKERS
 from tests.simulation.fleet import Fleet, named
 from tests.simulation.step import Step

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import asyncpg
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, UnknownError
 
-from shared.cases import LaneSave, Stored
-from shared.deciding import Decider
-from shared.envelope import Outbound, Record
-from shared.lanes import Lane, Partition, Refused
-from shared.postgres import PASSING
-from shared.restoring import Timing
-from shared.shell import Shell, Stopping
-from shared.stage import Limits
+from shared.contract.envelope import Outbound, Record
+from shared.platform.postgres import PASSING
+from shared.runtime.case_store import LaneSave, Stored
+from shared.runtime.decider import Decider
+from shared.runtime.lanes import Lane, Partition, Refused
+from shared.runtime.processor import Shell, Stopping
+from shared.runtime.recovery.comparison import Timing
+from shared.runtime.stage import Limits
 from tests.simulation import chain
 from tests.simulation.memory import Broker, Crash, MemoryRecord, MemoryState
 from tests.simulation.virtual import VirtualLoop

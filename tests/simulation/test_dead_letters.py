@@ -2,10 +2,10 @@
 
 import asyncpg
 
-from shared.cases import LaneSave, Stored
-from shared.envelope import Outbound
-from shared.stage import Limits
-from shared.topics import INSTITUTION
+from shared.contract.envelope import Outbound
+from shared.contract.topics import INSTITUTION
+from shared.runtime.case_store import LaneSave, Stored
+from shared.runtime.stage import Limits
 from tests.simulation.world import LANE, REPORT, A, World
 
 

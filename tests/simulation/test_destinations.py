@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from shared.cases import Conflict
-from shared.envelope import Outbound
-from shared.lanes import Lane
-from shared.topics import ROUTING
+from shared.contract.envelope import Outbound
+from shared.contract.topics import ROUTING
+from shared.runtime.case_store import Conflict
+from shared.runtime.lanes import Lane
 from tests.simulation.memory import Crash
 from tests.simulation.world import LANE, A, World
 

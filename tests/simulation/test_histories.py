@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.cases import Stored
-from shared.envelope import derive_id, id_hash, outside_id
-from shared.lanes import Partition, Refused, unpack
-from shared.shell import Stopping
-from shared.stage import Limits
-from shared.topics import ROUTING
+from shared.contract.envelope import derive_id, id_hash, outside_id
+from shared.contract.topics import ROUTING
+from shared.runtime.case_store import Stored
+from shared.runtime.lanes import Partition, Refused, unpack
+from shared.runtime.processor import Stopping
+from shared.runtime.stage import Limits
 from tests.simulation.memory import Crash
 from tests.simulation.world import LANE, REPORT, A, B, World
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from shared.decision import Cause, Decision, decided
-from shared.events import Dispatch, ReportClass, ReportDispatched
-from shared.inbound import memory_of
-from shared.stage import Limits
-from shared.topics import AGENCIES, REPLAYS
+from shared.contract.events import Dispatch, ReportClass, ReportDispatched
+from shared.contract.topics import AGENCIES, REPLAYS
+from shared.rules.decision import Cause, Decision, decided
+from shared.runtime.reader import memory_of
+from shared.runtime.stage import Limits
 from tests.integration.echo import Echo
 from tests.integration.echo import decide as echo
 from tests.simulation.memory import MemoryRecord

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.decision import Decision
-from shared.stage import Limits
-from shared.topics import INSTITUTION, REPLAYS
+from shared.contract.topics import INSTITUTION, REPLAYS
+from shared.rules.decision import Decision
+from shared.runtime.stage import Limits
 from tests.integration.echo import Echo, decide
 from tests.simulation.memory import CLEAR, Crash, MemoryRecord
 from tests.simulation.world import LANE, REPORT, Worker, World

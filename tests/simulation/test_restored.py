@@ -13,13 +13,14 @@ import pytest
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
-from shared import restoring, shell
-from shared.cases import Stored
-from shared.deciding import LEFT_OVER, OTHERWISE
-from shared.decision import Cause, Decision
-from shared.lanes import Partition, Refused
-from shared.outbound import partition_of
-from shared.topics import DEAD_LETTERS, ROUTING
+from shared.contract.topics import DEAD_LETTERS, ROUTING
+from shared.rules.decision import Cause, Decision
+from shared.runtime import processor
+from shared.runtime.case_store import Stored
+from shared.runtime.decider import LEFT_OVER, OTHERWISE
+from shared.runtime.lanes import Partition, Refused
+from shared.runtime.recovery import comparison
+from shared.runtime.writer import partition_of
 from tests.integration.echo import Echo, decide
 from tests.simulation.chain import REPORTS, Fold, Release, at_routing
 from tests.simulation.memory import CLEAR, Crash, MemoryPast, MemoryRecord
@@ -93,8 +94,8 @@ async def test_the_marks_of_transactions_hold_up_no_deciding_again() -> None:
 
 async def test_how_many_are_left_is_told_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before each batch here, elsewhere every ten seconds."""
-    monkeypatch.setattr(shell, "TELL_PROGRESS_SECONDS", 0.0)
-    monkeypatch.setattr(restoring, "BATCH_RECORDS", 1)
+    monkeypatch.setattr(processor, "TELL_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(comparison, "BATCH_RECORDS", 1)
     world = await lived(["a0"], ["a1"], ["a2"])
 
     with capture_logs() as lines:

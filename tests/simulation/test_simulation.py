@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cases import Stored
-from shared.lanes import Partition
-from shared.topics import AGENCIES, INSTITUTION, ROUTING
+from shared.contract.topics import AGENCIES, INSTITUTION, ROUTING
+from shared.runtime.case_store import Stored
+from shared.runtime.lanes import Partition
 from tests.simulation.chain import PARTITIONS
 from tests.simulation.checker import check
 from tests.simulation.fleet import Fleet

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from shared import lanes as lane_rules
-from shared.cases import Conflict, Stored
-from shared.clock import EPOCH, Clock
-from shared.deciding import Decider
-from shared.envelope import Outbound
-from shared.inbound import Inbound, Reader, Replayed
-from shared.lanes import Lane, Partition
-from shared.shell import Shell
-from shared.work import Work, remembers
+from shared.contract.envelope import Outbound
+from shared.platform.clock import EPOCH, Clock
+from shared.runtime import lanes as lane_rules
+from shared.runtime.batch import Work, remembers
+from shared.runtime.case_store import Conflict, Stored
+from shared.runtime.decider import Decider
+from shared.runtime.lanes import Lane, Partition
+from shared.runtime.processor import Shell
+from shared.runtime.reader import Inbound, Reader, Replayed
 from tests.simulation import chain
 from tests.simulation.memory import CLEAR
 

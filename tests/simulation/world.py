@@ -7,18 +7,18 @@ from pathlib import Path
 import structlog
 from pydantic import BaseModel
 
-from shared.cases import CaseStore
-from shared.clock import Clock
-from shared.envelope import Outbound, encode, event_headers
-from shared.events import Dispatch, ReportAccepted, ReportClass
-from shared.inbound import Reader
-from shared.lanes import Partition
-from shared.metrics import Meters
-from shared.outbound import Writer, partition_of
-from shared.parking import Action, replay_record
-from shared.shell import Shell
-from shared.stage import Limits, Stage
-from shared.topics import AGENCIES, DEAD_LETTERS, INSTITUTION, ROUTING, Stream
+from shared.contract.envelope import Outbound, encode, event_headers
+from shared.contract.events import Dispatch, ReportAccepted, ReportClass
+from shared.contract.topics import AGENCIES, DEAD_LETTERS, INSTITUTION, ROUTING, Stream
+from shared.platform.clock import Clock
+from shared.runtime.case_store import CaseStore
+from shared.runtime.lanes import Partition
+from shared.runtime.metrics import Meters
+from shared.runtime.parking import Action, replay_record
+from shared.runtime.processor import Shell
+from shared.runtime.reader import Reader
+from shared.runtime.stage import Limits, Stage
+from shared.runtime.writer import Writer, partition_of
 from tests.integration.echo import Echo, decide
 from tests.simulation.memory import (
     CLEAR,

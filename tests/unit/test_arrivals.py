@@ -8,10 +8,10 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 
-from shared import arrivals as module
-from shared.arrivals import Arrivals
-from shared.fetching import BrokenPartition
-from shared.lanes import Partition
+from shared.runtime.kafka import fair_queue as module
+from shared.runtime.kafka.fair_queue import Arrivals
+from shared.runtime.kafka.record_batches import BrokenPartition
+from shared.runtime.lanes import Partition
 
 RECORDS, SHARE = 50, 8
 

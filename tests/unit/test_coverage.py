@@ -4,13 +4,13 @@ import itertools
 
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
-from shared.coverage import (
+from shared.runtime.health.assignment_check import (
     REJOIN_PAUSE_SECONDS,
     REJOIN_PAUSE_SECONDS_MAX,
     Unassigned,
     assigned_in,
 )
-from shared.lanes import Partition
+from shared.runtime.lanes import Partition
 
 A, B = Partition("lapor.agency.3171.outbox.v1", 0), Partition("lapor.agency.6308.outbox.v1", 0)
 

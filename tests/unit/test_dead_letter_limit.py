@@ -4,8 +4,8 @@ from collections import deque
 
 import pytest
 
-from shared.dead_letter_limit import counted, extended, is_past
-from shared.stage import Limits
+from shared.runtime.gateway.dead_letter_limit import counted, extended, is_past
+from shared.runtime.stage import Limits
 from tests.tables import each
 
 LIMITS = Limits()  # 50, a tenth of the last 1,000; of one sender 5

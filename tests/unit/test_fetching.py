@@ -11,7 +11,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fetching import (
+from shared.runtime.kafka.record_batches import (
     UNPACKED_BYTES_MAX,
     BrokenPartition,
     GuardedRecords,

@@ -3,12 +3,12 @@
 import tracemalloc
 from itertools import product
 
-from shared.clock import Clock
-from shared.decision import Cause, Unreadable
-from shared.inbound import Inbound, Reader
-from shared.parking import Parking, correlation_for
-from shared.topics import OUTBOX, RECORD_BYTES_MAX, SUBMISSIONS, Stream
-from shared.vault import DeadLetterKey
+from shared.contract.topics import OUTBOX, RECORD_BYTES_MAX, SUBMISSIONS, Stream
+from shared.platform.clock import Clock
+from shared.rules.decision import Cause, Unreadable
+from shared.runtime.parking import Parking, correlation_for
+from shared.runtime.reader import Inbound, Reader
+from shared.vault.crypto import DeadLetterKey
 from tests.simulation.memory import CLEAR, MemoryRecord
 from tests.tables import each
 

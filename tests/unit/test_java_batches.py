@@ -4,7 +4,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED
 
-from shared.fetching import GuardedRecords, RawBatches, UnreadBatch
+from shared.runtime.kafka.record_batches import GuardedRecords, RawBatches, UnreadBatch
 from tests.senders import golden
 from tests.tables import each
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from shared.outbound import Writer
-from shared.parking import replay_of, replay_record
-from shared.topics import SUBMISSIONS
-from shared.vault import DeadLetterKey, SealBroken
+from shared.contract.topics import SUBMISSIONS
+from shared.runtime.parking import replay_of, replay_record
+from shared.runtime.writer import Writer
+from shared.vault.crypto import DeadLetterKey, SealBroken
 from tests.simulation.memory import MemoryRecord
 
 KEY = DeadLetterKey(b"d" * 32)

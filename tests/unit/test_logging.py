@@ -9,9 +9,9 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
-from shared import events as e
-from shared.logging import told_by_place
-from shared.settings import Settings
+from shared.contract import events as e
+from shared.platform.logging import told_by_place
+from shared.platform.settings import Settings
 
 WORDS = "Maryam Binti Dullah, 081255501234"
 
@@ -68,7 +68,7 @@ def test_the_place_is_the_whole_way_to_it() -> None:
 
 SCRIPT = f"""
 import asyncio, gc, logging
-from shared.logging import setup
+from shared.platform.logging import setup
 logger = setup("intake")
 try:
     raise ValueError({WORDS!r})

@@ -3,7 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.pace import FREE_TRIES, GUESSED_MAX, MINUTE_MS, PAUSE_MAX_MS, Pace, dump, load
+from shared.runtime.gateway.throttle import (
+    FREE_TRIES,
+    GUESSED_MAX,
+    MINUTE_MS,
+    PAUSE_MAX_MS,
+    Pace,
+    dump,
+    load,
+)
 
 MOST, EVERY = 3, 4
 

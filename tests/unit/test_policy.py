@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.decision import Cause, Decision, decided
-from shared.events import ReportWithdrawn
-from shared.policy import PolicyAt, by_time, policy_at
+from shared.contract.events import ReportWithdrawn
+from shared.platform.settings import Settings
 from shared.registry import Policy
-from shared.settings import Settings
+from shared.rules.decision import Cause, Decision, decided
+from shared.rules.policy_in_force import PolicyAt, by_time, policy_at
 from tests.shipped import REGISTRY
 
 NOON = datetime(2025, 3, 3, 5, 0, tzinfo=UTC)
@@ -18,7 +18,7 @@ def version_and_wait(settings: Settings) -> PolicyAt[tuple[str, timedelta]]:
     def make(numbers: Policy, command_wait: timedelta) -> tuple[str, timedelta]:
         return numbers.version, command_wait
 
-    return policy_at(settings, REGISTRY, make)
+    return policy_at(REGISTRY, settings.clock_scale, make)
 
 
 def test_its_numbers_are_the_national_ones_of_that_time() -> None:

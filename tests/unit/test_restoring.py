@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from shared.clock import Clock
-from shared.decision import Cause
-from shared.envelope import Outbound, derive_id, event_headers, id_hash
-from shared.events import ReportAccepted, ReportClass
-from shared.inbound import Inbound
-from shared.lanes import Partition
-from shared.restoring import (
+from shared.contract.envelope import Outbound, derive_id, event_headers, id_hash
+from shared.contract.events import ReportAccepted, ReportClass
+from shared.contract.topics import INBOX, INSTITUTION, ROUTING
+from shared.platform.clock import Clock
+from shared.rules.decision import Cause
+from shared.runtime.lanes import Partition
+from shared.runtime.reader import Inbound
+from shared.runtime.recovery.comparison import (
     DAY_MS,
     Fetched,
     Order,
@@ -21,7 +22,6 @@ from shared.restoring import (
     sequence_of,
     told_by,
 )
-from shared.topics import INBOX, INSTITUTION, ROUTING
 from tests.simulation.memory import MemoryRecord
 
 REPORT, NOW_MS = "0123456789AB", 1_700_000_000_000

@@ -1,6 +1,6 @@
 """When the supervisor starts a process again."""
 
-from deploy.local.lives import (
+from deploy.local.restart_policy import (
     AGAIN,
     AGAIN_SECONDS,
     BACKOFF_SECONDS_MAX,

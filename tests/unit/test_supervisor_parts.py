@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from deploy.local.errors import LocalStackError
-from deploy.local.home import Home, default_cache, default_home, write_atomically
 from deploy.local.jars import LOCK_FILE, Jar, fetch_jars, read_lock
-from deploy.local.lives import Condition
+from deploy.local.paths import Home, default_cache, default_home, write_atomically
 from deploy.local.probes import read_lag
 from deploy.local.processes import LOOPBACK, Mark, Ports, last_lines
+from deploy.local.restart_policy import Condition
 from deploy.local.services import SERVICES, Seat, command
 from deploy.local.state import Child, Phase, State, read_state, write_state
 from tests.tables import each

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tracking import (
+from shared.contract.tracking import (
     ALPHABET,
     CHECK_ALPHABET,
     TrackingNumberInvalid,
@@ -14,7 +14,7 @@ from shared.tracking import (
     report_id,
     tracking_number,
 )
-from shared.vault import Vault
+from shared.vault.crypto import Vault
 from tests.tables import each
 
 KEY = b"k" * 32

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault import (
+from shared.vault.crypto import (
     DeadLetterKey,
     KeyUnusable,
     ReportKey,
@@ -282,7 +282,7 @@ def test_no_key_is_shown_or_written(holder: object) -> None:
 def test_another_process_makes_the_same_bytes() -> None:
     """Determinism does not rest on this process's hash seed or state."""
     code = (
-        "from shared.vault import ReportKey, Vault\n"
+        "from shared.vault.crypto import ReportKey, Vault\n"
         f"print(ReportKey({KEY!r}, {REPORT!r}).seal('body', 'sama'),"
         f" Vault({MASTER!r}).keyed_digest('sama'))"
     )

@@ -5,8 +5,7 @@ from typing import Final
 
 import pytest
 
-from shared.decision import Cause, Decision, Outgoing, decided
-from shared.events import (
+from shared.contract.events import (
     CloseCase,
     Command,
     CommandRefused,
@@ -14,7 +13,8 @@ from shared.events import (
     FromReporter,
     ReporterReplied,
 )
-from shared.waiting import (
+from shared.rules.decision import Cause, Decision, Outgoing, decided
+from shared.rules.deferral import (
     COMMANDS_MAX,
     TooEarly,
     Waiting,

@@ -7,11 +7,11 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from shared import watchdog as module
-from shared.lanes import Partition
-from shared.metrics import Meters
-from shared.settings import Settings
-from shared.watchdog import Watchdog
+from shared.platform.settings import Settings
+from shared.runtime.health import watchdog as module
+from shared.runtime.health.watchdog import Watchdog
+from shared.runtime.lanes import Partition
+from shared.runtime.metrics import Meters
 
 HERE = Partition("lapor.intake.v1", 3)
 

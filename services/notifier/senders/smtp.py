@@ -13,7 +13,7 @@ from typing import Final
 import aiosmtplib
 
 from services.notifier.addresses import is_address
-from services.notifier.resolving import Resolver, ResolverBusyError, own_name
+from services.notifier.name_resolver import Resolver, ResolverBusyError, own_name
 from services.notifier.senders import SENT, Message, Outcome, permanent, put_off, temporary
 from services.notifier.settings import NotifierSettings
 

@@ -17,10 +17,10 @@ from typing import Final
 
 import httpx2
 
-from services.notifier.resolving import Resolver, ResolverBusyError
+from services.notifier.name_resolver import Resolver, ResolverBusyError
 from services.notifier.senders import SENT, Message, Outcome, permanent, put_off, temporary
-from services.notifier.senders.internet import PORTS, is_public, networks
-from services.notifier.senders.signing import receiver_secret, signed_headers
+from services.notifier.senders.public_addresses import PORTS, is_public, networks
+from services.notifier.senders.signature import receiver_secret, signed_headers
 from services.notifier.settings import NotifierSettings
 
 TYPE: Final = "id.go.lapor.notifier.message.v1"

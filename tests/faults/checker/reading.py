@@ -9,7 +9,7 @@ import msgpack
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared import fetching
+from shared.runtime.kafka import record_batches
 from tests.faults.checker.names import STAGES, schema_of
 from tests.faults.checker.snapshot import Case, Lanes, Place, Record, Tables, Unconfirmed
 
@@ -22,7 +22,7 @@ def reader(bootstrap: str) -> AIOKafkaConsumer:
 
     What cannot be unpacked is one record to it, at the last offset, as it is to the stages.
     """
-    fetching.install()
+    record_batches.install()
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest",
         enable_auto_commit=False, fetch_max_wait_ms=100, metadata_max_age_ms=5_000,

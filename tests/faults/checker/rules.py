@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from shared import topics
+from shared.contract import topics
 from tests.faults.checker import folds
 from tests.faults.checker.clocks import at
 from tests.faults.checker.findings import Findings

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Literal, TypeVar
 
-from shared.tracking import report_id
+from shared.contract.tracking import report_id
 
 CHANNELS: Final = ("api", "website", "android")
 COUNTER: Final = "counter"  # it may date a report back for a week

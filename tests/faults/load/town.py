@@ -16,8 +16,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.clock import Clock
-from shared.tracking import tracking_number
+from shared.contract.tracking import tracking_number
+from shared.platform.clock import Clock
 from tests.faults.load.life import CHANNELS, INSTITUTIONS, UNITS, Life, life
 from tests.faults.load.mouth import Mouth
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared import events as e
-from shared.decision import Cause
-from shared.topics import OUTBOX
-from shared.tracking import report_id, tracking_number
-from shared.vault import Vault
+from shared.contract import events as e
+from shared.contract.topics import OUTBOX
+from shared.contract.tracking import report_id, tracking_number
+from shared.rules.decision import Cause
+from shared.vault.crypto import Vault
 
 NOON = datetime(2023, 5, 2, 5, 0, tzinfo=UTC)
 VAULT = Vault(b"m" * 32)

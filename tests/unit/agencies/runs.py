@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.agencies.door_out import Known, Told, decide
-from shared import events as e
-from shared.decision import Cause
+from services.agencies.outbound import Known, Told, decide
+from shared.contract import events as e
+from shared.rules.decision import Cause
 from tests.unit.agencies.builders import (
     BANDUNG,
     HSU,

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.agencies.door_in import TEXT_MAX, WORDS, Door, Known, decide, identify
 from services.agencies.entries import refusal_of
-from shared import events as e
-from shared.decision import Cause, Decision, Unreadable
-from shared.reasons import REASONS
-from shared.topics import COMMANDS
-from shared.tracking import is_report_id
+from services.agencies.inbound import TEXT_MAX, WORDS, Door, Known, decide, identify
+from shared.contract import events as e
+from shared.contract.reasons import REASONS
+from shared.contract.topics import COMMANDS
+from shared.contract.tracking import is_report_id
+from shared.rules.decision import Cause, Decision, Unreadable
 from tests.tables import each
 from tests.unit.agencies.builders import (
     BANDUNG,

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.agencies.door_out import BREACHES_MAX, COMPLETIONS_MAX, WAITING_MAX, Told
-from shared import events as e
-from shared.topics import READS
+from services.agencies.outbound import BREACHES_MAX, COMPLETIONS_MAX, WAITING_MAX, Told
+from shared.contract import events as e
+from shared.contract.topics import READS
 from tests.tables import each
 from tests.unit.agencies.builders import (
     BANDUNG,

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel
 
-from shared import events as e
+from shared.contract import events as e
 from tests.tables import each
 from tests.unit.agencies.builders import HSU, NATIONAL, a_fact
 from tests.unit.agencies.runs import ELSEWHERE, ENDS, RETURN, begun

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from shared.reasons import REASONS, advice
+from shared.contract.reasons import REASONS, advice
 from tests.tables import each
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +37,7 @@ GIVEN = re.compile(
     re.MULTILINE,
 )
 STAGES = ("agencies", "intake", "verification", "routing", "follow_up")
-CORE = ("envelope", "inbound", "texts", "waiting")
+CORE = ("contract/envelope", "contract/text_checks", "rules/deferral", "runtime/reader")
 
 
 def test_every_code_that_is_given_has_advice() -> None:

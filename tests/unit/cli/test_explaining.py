@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from deploy.cli.explaining import DAYS_SINGLY_MAX, lines, local, span
-from deploy.cli.names import Names
-from services.sla_monitor.explain import Published, explain
-from shared import events as e
-from shared.events import ReportClass
+from deploy.cli.model.registry_names import Names
+from deploy.cli.views.explanation import DAYS_SINGLY_MAX, lines, local, span
+from services.sla_monitor.audit.explain import Published, explain
+from shared.contract import events as e
+from shared.contract.events import ReportClass
 from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     HSU,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.inbox import how, lines, next_commands
-from deploy.cli.names import Names
-from shared import events as e
+from deploy.cli.model.registry_names import Names
+from deploy.cli.views.inbox import how, lines, next_commands
+from shared.contract import events as e
 from tests import builders as b
 
 NAMES = Names()

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.letter_bytes import difference, fault, hexadecimal
-from deploy.cli.letter_pages import ago
-from deploy.cli.letters import Letter, Letters, Wanted, short_ids
-from deploy.cli.reaching import Trouble
-from deploy.cli.replaying import CHUNK, chunks
-from shared.envelope import Outbound, encode
-from shared.outbound import Writer
-from shared.parking import Action, replay_record
-from shared.topics import INSTITUTION, REPLAYS
+from deploy.cli.clients.kafka import Trouble
+from deploy.cli.model.dead_letter_payload import difference, fault, hexadecimal
+from deploy.cli.model.dead_letters import Letter, Letters, Wanted, short_ids
+from deploy.cli.model.replay import CHUNK, chunks
+from deploy.cli.views.dead_letters import ago
+from shared.contract.envelope import Outbound, encode
+from shared.contract.topics import INSTITUTION, REPLAYS
+from shared.runtime.parking import Action, replay_record
+from shared.runtime.writer import Writer
 from tests import builders as b
 from tests.simulation.memory import MemoryRecord
 from tests.tables import each

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from deploy.cli.lines import LINE_BYTES_MAX, Line, Splitter, lines_of, parse
+from deploy.cli.clients.jsonl import LINE_BYTES_MAX, Line, Splitter, lines_of, parse
 from tests.tables import each
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from deploy.cli.inbox import EFFECT_OF
-from deploy.cli.orders import command_named, options, order
-from deploy.cli.reaching import Trouble
-from shared import events as e
-from shared.topics import COMMANDS
+from deploy.cli.clients.kafka import Trouble
+from deploy.cli.model.command_options import command_named, options, order
+from deploy.cli.views.inbox import EFFECT_OF
+from shared.contract import events as e
+from shared.contract.topics import COMMANDS
 from tests.builders import REPORT
 from tests.tables import each
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.inbox import EFFECT_OF, NEXT, REFUSALS
-from deploy.cli.tables import (
+from deploy.cli.views.inbox import EFFECT_OF, NEXT, REFUSALS
+from deploy.docs.tables import (
     AGENCY_REASONS,
     CHANNEL_REASONS,
     INBOX_REASONS,
@@ -15,7 +15,7 @@ from deploy.cli.tables import (
     entries,
 )
 from services.agencies.entries import ENTRIES
-from shared.reasons import REASONS
+from shared.contract.reasons import REASONS
 
 DOCS = Path(__file__).parents[3] / "docs"
 EXAMPLES = DOCS / "examples"

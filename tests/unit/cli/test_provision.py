@@ -2,9 +2,9 @@
 
 import pytest
 
-from deploy.cli.provision import DAY_MS, STRAY, Drift, configs_of, wanted
-from shared.speakers import speakers
-from shared.topics import FOREVER, STREAMS, Stream
+from deploy.cli.clients.topic_admin import DAY_MS, STRAY, Drift, configs_of, wanted
+from shared.contract.topics import FOREVER, STREAMS, Stream
+from shared.registry.principals import speakers
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.changing import decree_in, limits_in, refuse_bad, refuse_other_reach
-from deploy.cli.publishing import lanes_of
-from deploy.cli.reaching import Trouble
-from shared.envelope import parse
-from shared.events import CalendarAmended, PolicyChanged
+from deploy.cli.clients.kafka import Trouble
+from deploy.cli.model.change_file import decree_in, limits_in, refuse_bad, refuse_other_reach
+from deploy.cli.model.registry_change import lanes_of
+from shared.contract.envelope import parse
+from shared.contract.events import CalendarAmended, PolicyChanged
 from shared.registry import Change, problems_of
 from tests.shipped import REGISTRY
 from tests.tables import each

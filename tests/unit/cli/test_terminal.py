@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli.terminal import (
+from deploy.cli.terminal.output import (
     NEW_LINE,
     Terminal,
     plain,

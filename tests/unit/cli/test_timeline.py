@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from deploy.cli.case import as_dict, report_id_of
-from deploy.cli.facts import facts, who
-from deploy.cli.names import Names
-from deploy.cli.reaching import Trouble
-from deploy.cli.standing import last_promised, standing
-from deploy.cli.terminal import plain
-from deploy.cli.timeline import STREAMS, Entry, sealed_fields, timeline, unsealed
-from deploy.cli.words import deadline, moment, why
-from shared import events as e
-from shared.envelope import encode, event_headers
-from shared.topics import kebab
-from shared.tracking import tracking_number
+from deploy.cli.clients.kafka import Trouble
+from deploy.cli.commands.case import as_dict, report_id_of
+from deploy.cli.model.registry_names import Names
+from deploy.cli.model.report_status import last_promised, standing
+from deploy.cli.model.timeline import STREAMS, Entry, sealed_fields, timeline, unsealed
+from deploy.cli.terminal.output import plain
+from deploy.cli.terminal.text import deadline, moment, why
+from deploy.cli.views.event_summary import facts, who
+from shared.contract import events as e
+from shared.contract.envelope import encode, event_headers
+from shared.contract.topics import kebab
+from shared.contract.tracking import tracking_number
 from tests import builders as b
 from tests.simulation.memory import MemoryRecord
 from tests.tables import each

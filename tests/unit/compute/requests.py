@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from deploy.cli.deadline import Answering
-from shared.calendar import Calendar, DayOff
-from shared.opening_hours import OpeningHours, hours_of
+from deploy.cli.commands.deadline import Answering
+from shared.worktime.opening_hours import OpeningHours, hours_of
+from shared.worktime.working_days import Calendar, DayOff
 
 VECTORS: Final[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "data" / "sla_vectors.json").read_text(encoding="utf-8")

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.calendar import Calendar
-from shared.compute import Refused, Timetable, compute
-from shared.compute.operations import Elapsed
+from deploy.cli.compute import Refused, Timetable, compute
+from deploy.cli.compute.operations import Elapsed
+from shared.worktime.working_days import Calendar
 from tests.tables import each
 from tests.unit.compute.requests import a_spec, ask, at
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from deploy.cli.deadline import Answering
-from deploy.cli.lines import LINE_BYTES_MAX
+from deploy.cli.clients.jsonl import LINE_BYTES_MAX
+from deploy.cli.commands.deadline import Answering
 from deploy.cli.main import app
 from tests.unit.compute.requests import a_spec
 

@@ -4,10 +4,10 @@ import dataclasses
 from datetime import date
 from typing import Any, Final
 
-from shared.compute import Reader, Timetables
-from shared.opening_hours import hours_of
+from deploy.cli.compute import Reader, Timetables
 from shared.registry import PACKAGED, Registry
 from shared.registry.load import read
+from shared.worktime.opening_hours import hours_of
 from tests.unit.compute.requests import a_spec
 
 HSU: Final = "6308"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.calendar import CalendarYearMissing
-from shared.opening_hours import (
+from shared.worktime.opening_hours import (
     BadHours,
     OpeningHours,
     Pause,
@@ -17,6 +16,7 @@ from shared.opening_hours import (
     hours_of,
     merged,
 )
+from shared.worktime.working_days import CalendarYearMissing
 from tests.tables import each
 from tests.unit.compute.requests import a_calendar, at, minutes, opening_hours
 

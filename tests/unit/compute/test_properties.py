@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.calendar import WEEKDAYS
+from shared.worktime.working_days import WEEKDAYS
 from tests.tables import each
 from tests.unit.compute.requests import OFFICE, a_calendar, a_spec, ask, at, minutes, opening_hours
 

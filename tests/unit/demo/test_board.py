@@ -8,8 +8,8 @@ from rich.console import Console
 
 from deploy.demo.board import Board, Span, flows
 from deploy.demo.watch import Seen, Watch
-from shared import topics
-from shared.clock import Clock
+from shared.contract import topics
+from shared.platform.clock import Clock
 from tests.unit.demo.test_check import a_deadline, a_sound_demo, seen
 
 BEGINS = datetime(2023, 1, 1, tzinfo=UTC)

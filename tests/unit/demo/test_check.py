@@ -6,8 +6,8 @@ from typing import Any
 
 from deploy.demo.check import REJECTS, Standing, problems, standings
 from deploy.demo.watch import Seen
-from shared import topics
-from shared.topics import Stream
+from shared.contract import topics
+from shared.contract.topics import Stream
 from tests.tables import each
 
 R1, R2 = "K7QF2M9XTD3A", "AAAABBBBCCCC"

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.demo import export
+from deploy.actors import export
+from deploy.actors.channel_client import bad_inputs, letter_of, submission
+from deploy.actors.script import Life
 from deploy.demo.mail import subject
-from deploy.demo.replay import bad_inputs, letter_of, submission
 from deploy.demo.run import Options, cast, clock_from, span_of
-from deploy.demo.script import Life
 from services.intake.validation import Named, submission_fault
-from shared.decision import Cause
-from shared.events import SubmitReport
-from shared.vault import Vault
+from shared.contract.events import SubmitReport
+from shared.rules.decision import Cause
+from shared.vault.crypto import Vault
 from tests.tables import each
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.demo import export
-from deploy.demo.script import (
+from deploy.actors import export
+from deploy.actors.script import (
     BANDUNG,
     HSU,
     LIMIT_DAYS,

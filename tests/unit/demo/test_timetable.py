@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.demo.timetable import Timetable
-from shared.clock import Clock
+from deploy.actors.timetable import Timetable
+from shared.platform.clock import Clock
 
 
 async def test_an_act_that_fails_ends_the_wait_of_whoever_waits() -> None:

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from services.follow_up.case import FollowUpCase, Policy
 from services.follow_up.rules import decide
-from shared import events as e
-from shared.decision import Cause, event_id
+from shared.contract import events as e
+from shared.rules.decision import Cause, event_id
 
 REPORT: Final = "K7QF2M9XTD3A"
 NOON: Final = datetime(2025, 3, 3, 4, 0, tzinfo=UTC)

@@ -6,10 +6,10 @@ import pytest
 from pydantic import BaseModel
 
 from services.follow_up.rules import STAGE, decide
-from shared import events as e
-from shared.decision import Decision, event_id
-from shared.inbound import Inbound
-from shared.outbound import Writer
+from shared.contract import events as e
+from shared.rules.decision import Decision, event_id
+from shared.runtime.reader import Inbound
+from shared.runtime.writer import Writer
 from tests.simulation.memory import MemoryRecord
 from tests.tables import each
 from tests.unit.follow_up.builders import (

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from services.follow_up.case import COMMANDS
 from services.follow_up.store import STORE
-from shared import events as e
-from shared.ends import ENDS
-from shared.waiting import COMMANDS_MAX
+from shared.contract import events as e
+from shared.rules.deferral import COMMANDS_MAX
+from shared.rules.terminal import ENDS
 from tests.unit.follow_up.builders import (
     HEALTH,
     ROADS,

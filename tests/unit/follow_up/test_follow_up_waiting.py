@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from shared import events as e
-from shared.waiting import COMMANDS_MAX
+from shared.contract import events as e
+from shared.rules.deferral import COMMANDS_MAX
 from tests.tables import each
 from tests.unit.follow_up.builders import (
     HEALTH,

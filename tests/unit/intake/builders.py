@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from services.intake.classifier import Model
 from services.intake.duplicates import fingerprint
-from services.intake.hiding import Names
+from services.intake.redaction import Names
 from services.intake.reporter import senders
 from services.intake.rules import (
     Known,
@@ -21,11 +21,11 @@ from services.intake.rules import (
 )
 from services.intake.screening import MODEL_PATH
 from services.intake.validation import Named
-from shared import events as e
-from shared.decision import Cause, Decision
-from shared.topics import SUBMISSIONS
-from shared.tracking import tracking_number
-from shared.vault import Vault
+from shared.contract import events as e
+from shared.contract.topics import SUBMISSIONS
+from shared.contract.tracking import tracking_number
+from shared.rules.decision import Cause, Decision
+from shared.vault.crypto import Vault
 
 NOON = datetime(2023, 5, 2, 5, 0, tzinfo=UTC)
 VAULT = Vault(b"m" * 32)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.intake.backdating import LATE_MAX, Counted, counted
+from services.intake.receipt_time import LATE_MAX, Counted, counted
 from shared.registry import load
 from tests.tables import each
 from tests.unit.intake.builders import NOON, a_cause, a_submission

@@ -10,9 +10,9 @@ from services.intake.rules import Known, decide, identify
 from services.intake.screening import Suggestions
 from services.intake.store import BANDS, STORE, Knowledge
 from services.intake.words import words
-from shared import events as e
-from shared.inbound import Inbound
+from shared.contract import events as e
 from shared.registry import load
+from shared.runtime.reader import Inbound
 from tests.tables import each
 from tests.unit.intake.builders import (
     KEY,

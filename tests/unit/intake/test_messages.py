@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared import events as e
+from shared.contract import events as e
 from tests.tables import each
 from tests.unit.intake.builders import (
     KEY,

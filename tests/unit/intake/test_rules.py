@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.intake.hiding import sealed
+from services.intake.redaction import sealed
 from services.intake.rules import (
     Submission,
     decide,
     identify,
 )
 from services.intake.store import STORE
-from shared import events as e
-from shared.decision import Cause, Unreadable
-from shared.reasons import REASONS
-from shared.topics import REPORTER_MESSAGES, SUBMISSIONS
-from shared.tracking import record_id
+from shared.contract import events as e
+from shared.contract.reasons import REASONS
+from shared.contract.topics import REPORTER_MESSAGES, SUBMISSIONS
+from shared.contract.tracking import record_id
+from shared.rules.decision import Cause, Unreadable
 from tests.tables import each
 from tests.unit.intake.builders import (
     CHANNEL,

@@ -19,7 +19,7 @@ from services.intake.screening import (
     suggest,
 )
 from services.intake.words import report_words, words
-from shared.events import ReportClass
+from shared.contract.events import ReportClass
 from tests.tables import each
 from tests.unit.intake.builders import the_model
 

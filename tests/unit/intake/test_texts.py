@@ -6,8 +6,8 @@ from functools import cache
 from itertools import product
 from statistics import median
 
-from deploy.demo import texts
-from shared.events import ReportClass, SubmitReport
+from deploy.actors import texts
+from shared.contract.events import ReportClass, SubmitReport
 from tests.tables import each
 
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 
-from services.notifier.rendering import Templates
+from services.notifier.renderer import Templates
 from services.notifier.rules import Known, Policy, field_of
-from shared import events as e
-from shared.decision import Cause
-from shared.tracking import tracking_number
-from shared.vault import ReportKey
+from shared.contract import events as e
+from shared.contract.tracking import tracking_number
+from shared.rules.decision import Cause
+from shared.vault.crypto import ReportKey
 
 REPORT = "K7QF2M9XTD3A"
 NUMBER = tracking_number(REPORT)

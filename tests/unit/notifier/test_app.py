@@ -5,15 +5,15 @@ from datetime import UTC, datetime, time
 from pydantic import BaseModel
 
 from services.notifier.app import policy_from, reports_told_of, stage_of
-from services.notifier.facts import Windows
+from services.notifier.content import Windows
 from services.notifier.quiet_hours import QuietHours
 from services.notifier.settings import NotifierSettings
-from shared.envelope import id_hash
-from shared.events import CommandRefused, DeliveryReported
-from shared.inbound import Inbound
+from shared.contract.envelope import id_hash
+from shared.contract.events import CommandRefused, DeliveryReported
+from shared.platform.settings import Settings
 from shared.registry.load import load
-from shared.settings import Settings
-from shared.vault import new_key_text
+from shared.runtime.reader import Inbound
+from shared.vault.crypto import new_key_text
 from tests.simulation.memory import MemoryRecord
 from tests.unit.notifier.builders import REPORT, a_cause, a_deadline_set, a_report, every_fact
 

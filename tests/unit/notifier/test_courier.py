@@ -9,16 +9,16 @@ import pytest
 import structlog
 from aiokafka.errors import KafkaConnectionError
 
-from services.notifier.courier import Courier, Job
-from services.notifier.delivery import LINGER_SECONDS, Reports, report
+from services.notifier.attempt import LINGER_SECONDS, Reports, report
+from services.notifier.delivery_loop import Courier, Job
 from services.notifier.senders import SENT, temporary
 from services.notifier.settings import NotifierSettings
-from shared.clock import Clock
-from shared.envelope import Outbound
-from shared.events import DeliveryReported
-from shared.metrics import Meters
-from shared.stage import Context
-from shared.vault import Vault
+from shared.contract.envelope import Outbound
+from shared.contract.events import DeliveryReported
+from shared.platform.clock import Clock
+from shared.runtime.metrics import Meters
+from shared.runtime.stage import Context
+from shared.vault.crypto import Vault
 from tests.unit.notifier.builders import KEY, NOON, REPORT
 from tests.unit.notifier.test_delivery import PENDING, Box
 

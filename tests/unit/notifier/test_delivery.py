@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from services.notifier.attempt import attempt, due_of, report, senders_for
 from services.notifier.case import Notifying, Pending
-from services.notifier.delivery import attempt, due_of, report, senders_for
 from services.notifier.rules import decide, field_of
 from services.notifier.senders import SENT, Message, Outcome, Send, put_off, temporary
 from services.notifier.settings import NotifierSettings
-from shared.events import DeliveryReported, NotificationChannel
-from shared.vault import ReportKey
+from shared.contract.events import DeliveryReported, NotificationChannel
+from shared.vault.crypto import ReportKey
 from tests.tables import each
 from tests.unit.notifier.builders import EMAIL, KEY, NOON, REPORT, a_cause, a_report, known
 

@@ -3,7 +3,7 @@
 import pytest
 
 from services.notifier.breaker import FAILURES_MAX, PAUSE_SECONDS_MAX
-from services.notifier.gates import (
+from services.notifier.delivery_slots import (
     HOST_AT_ONCE,
     HOSTS_MAX,
     UNPROVEN_IN_HAND,

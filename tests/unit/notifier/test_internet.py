@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.senders.internet import is_public, networks
+from services.notifier.senders.public_addresses import is_public, networks
 from services.notifier.senders.webhook import allowed
 from services.notifier.settings import NotifierSettings
 from tests.tables import each

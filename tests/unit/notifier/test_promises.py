@@ -7,10 +7,10 @@ from itertools import permutations
 
 import pytest
 
+from services.notifier.announced_dates import EARLY_MAX, PROMISES_MAX
 from services.notifier.case import Notifying
-from services.notifier.promises import EARLY_MAX, PROMISES_MAX
 from services.notifier.rules import Known, decide
-from shared import events as e
+from shared.contract import events as e
 from tests.tables import each
 from tests.unit.notifier.builders import (
     DEADLINE,

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from services.notifier.announced_dates import PROMISES_MAX
 from services.notifier.case import Notifying
-from services.notifier.promises import PROMISES_MAX
 from services.notifier.rules import decide
-from shared import events as e
+from shared.contract import events as e
 from tests.unit.notifier.builders import NOON, REPORT, a_cause, a_report, every_fact, known
 
 FACTS = sorted(every_fact().items())

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from services.notifier import rendering
+from services.notifier import renderer
 from services.notifier.rules import decide
-from shared.events import Language, NotificationRequested, ReportReceived
-from shared.topics import READS
+from shared.contract.events import Language, NotificationRequested, ReportReceived
+from shared.contract.topics import READS
 from tests.tables import each
 from tests.unit.notifier.builders import (
     NOON,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "notifications"
 FACTS = every_fact()
-CASES = [(language, name) for language in rendering.LANGUAGES for name in FACTS]
+CASES = [(language, name) for language in renderer.LANGUAGES for name in FACTS]
 
 
 def rendered(language: Language, name: str) -> str:
@@ -77,7 +77,7 @@ def test_every_event_that_the_notifier_reads_has_a_message() -> None:
 
 def test_both_languages_have_the_same_templates() -> None:
     """No message is missing in one language."""
-    names = [{p.name for p in (rendering.FOLDER / code).iterdir()} for code in ("id", "en")]
+    names = [{p.name for p in (renderer.FOLDER / code).iterdir()} for code in ("id", "en")]
     assert names[0] == names[1]
 
 
@@ -98,13 +98,13 @@ def test_a_template_that_misses_a_value_says_so() -> None:
 def test_a_moment_is_written_in_its_zone(zone: str, says: str) -> None:
     """The three zones of Indonesia by their names, another by its offset."""
     at = datetime(2023, 6, 14, 16, 30, tzinfo=UTC)
-    assert rendering.moment(at, language="id", zone=zone) == says
+    assert renderer.moment(at, language="id", zone=zone) == says
 
 
 def test_midnight_belongs_to_the_day_that_ends() -> None:
     """A deadline is the end of a working day: 24:00, not the next day; another has its minute."""
     midnight = datetime(2023, 4, 28, 16, 0, tzinfo=UTC)
-    until = partial(rendering.until, zone="Asia/Makassar")
+    until = partial(renderer.until, zone="Asia/Makassar")
     assert until(midnight, language="id") == "akhir hari Jumat, 28 April 2023 (WITA)"
     assert until(midnight, language="en") == "the end of Friday, 28 April 2023 (WITA)"
     afternoon = midnight - timedelta(hours=9, minutes=30)
@@ -117,7 +117,7 @@ def test_a_subject_is_one_line_whatever_a_value_holds(name: str) -> None:
     """No name starts another header."""
     values = {"tracking_number": "X", "institution": name, "deadline": NOON}
     subject = RENDER("forwarded", "id", "Asia/Jakarta", values).subject
-    assert len(subject) <= rendering.SUBJECT_CHARACTERS_MAX
+    assert len(subject) <= renderer.SUBJECT_CHARACTERS_MAX
     assert not any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in subject)
 
 
@@ -141,8 +141,8 @@ def test_template_code_in_a_text_stays_text() -> None:
 
 def test_a_very_long_text_is_cut_and_says_so() -> None:
     """A message always fits a sealed field."""
-    quoted = rendering.quoted("€" * 50_000)
-    assert len(quoted) < rendering.QUOTED_CHARACTERS_MAX + 20
+    quoted = renderer.quoted("€" * 50_000)
+    assert len(quoted) < renderer.QUOTED_CHARACTERS_MAX + 20
     assert quoted.endswith("[…]")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.notifier.resolving import Resolver, ResolverBusyError, own_name
+from services.notifier.name_resolver import Resolver, ResolverBusyError, own_name
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from services.notifier.rules import (
     decide,
     notification_id,
 )
-from shared import events as e
-from shared.decision import Decision
-from shared.vault import ReportKey
+from shared.contract import events as e
+from shared.rules.decision import Decision
+from shared.vault.crypto import ReportKey
 from tests.tables import each
 from tests.unit.notifier.builders import (
     ANSWER,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from services.notifier.senders import Message
-from services.notifier.senders.signing import PREFIX, receiver_secret, signed_headers
+from services.notifier.senders.signature import PREFIX, receiver_secret, signed_headers
 from services.notifier.senders.webhook import host_of, payload
 from tests.tables import each
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from deploy.cli.main import app
-from deploy.oracle.clock import Life, replay
-from deploy.oracle.promises import city, promise
-from deploy.oracle.requests import NotRequests, read
-from deploy.oracle.verdicts import compare
+from deploy.tools.boston.comparison import compare
+from deploy.tools.boston.requests import NotRequests, read
+from deploy.tools.boston.simulation import Life, replay
+from deploy.tools.boston.targets import city, promise
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 HEADER: Final = "case,open_dt,target_dt,closed_dt,ontime\n"

@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
-from deploy.registry.derive import EXPORT, agreement, derive, dispatches
-from shared.events import Clock, ReportClass
+from deploy.tools.derive_directory import EXPORT, agreement, derive, dispatches
+from shared.contract.events import Clock, ReportClass
 from shared.registry import NATIONAL, Directory, Registry, Rule, UnknownCode, load
 from tests.shipped import REGISTRY
 from tests.tables import each

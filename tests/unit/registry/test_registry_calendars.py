@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import holidays
 import pytest
 
-from shared.calendar import CalendarYearMissing, Reckoned
-from shared.events import CalendarAmended
+from shared.contract.events import CalendarAmended
 from shared.registry import PACKAGED, Change, RegistryError, load, problems_of
+from shared.worktime.working_days import CalendarYearMissing, Reckoned
 from tests.shipped import REGISTRY
 from tests.tables import each
 

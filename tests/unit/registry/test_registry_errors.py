@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from shared.events import ReportClass
+from shared.contract.events import ReportClass
 from shared.registry import PACKAGED, RegistryError, load
 from shared.registry.models import REPEATS_MAX
 from tests.tables import each

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.contract.topics import ANSWERS, INBOX, INTAKE, OUTBOX, SUBMISSIONS
 from shared.registry import PACKAGED, RegistryError
-from shared.speakers import Folder, Speakers, speakers
-from shared.topics import ANSWERS, INBOX, INTAKE, OUTBOX, SUBMISSIONS
+from shared.registry.principals import Folder, Speakers, speakers
 from tests.integration.registries import a_registry, add_channel, add_institution
 
 NAMED = '[[channel]]\nname = "{}"\nabout = "x"\n'

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from services.routing.directory import Directories
 from services.routing.rules import Policy, Routing, decide
-from shared import events as e
-from shared.decision import Cause
+from shared.contract import events as e
 from shared.registry import Directory, Rule
+from shared.rules.decision import Cause
 
 REPORT: Final = "K7QF2M9XTD3A"
 NOON: Final = datetime(2025, 3, 3, 4, 0, tzinfo=UTC)

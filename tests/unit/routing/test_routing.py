@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from services.routing.rules import Status
-from shared import events as e
+from shared.contract import events as e
 from tests.tables import each
 from tests.unit.routing.builders import (
     DISTRICT,

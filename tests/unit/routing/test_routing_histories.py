@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from services.routing.store import STORE
-from shared import events as e
-from shared.ends import ENDS
+from shared.contract import events as e
+from shared.rules.terminal import ENDS
 from tests.unit.routing.builders import (
     DISTRICT,
     HEALTH,

@@ -8,16 +8,16 @@ from typing import Any, Final, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from services.sla_monitor.deadlines import deadlines
+from services.sla_monitor.history import Story
 from services.sla_monitor.ledger import Span, ledger
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import Monitored, decide
-from services.sla_monitor.story import Story
-from shared import events as e
-from shared.decision import Cause
-from shared.events import ReportClass
+from shared.contract import events as e
+from shared.contract.events import ReportClass
 from shared.registry import Registry
 from shared.registry.check import problems_in
 from shared.registry.load import PACKAGED, read
+from shared.rules.decision import Cause
 from tests.shipped import REGISTRY
 
 REPORT: Final = "0123456789AB"

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from shared.calendar import Calendar
+from shared.worktime.working_days import Calendar
 from tests.shipped import REGISTRY
 
 TODAY = date(2026, 11, 24)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
-from shared import events as e
-from shared.events import ReportClass
+from shared.contract import events as e
+from shared.contract.events import ReportClass
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     REPORT,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sla_monitor.calendar import (
+from services.sla_monitor.due_dates import (
     Pause,
     due,
     due_after_pauses,

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.calendar import Calendar
+from shared.worktime.working_days import Calendar
 from tests.unit.sla_monitor.calendars import INSTANTS, WIB, WIT, WITA
 
 HOLIDAYS = [day.on.isoformat() for day in WIB.days_off]

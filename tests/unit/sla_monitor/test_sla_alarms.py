@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared import events as e
+from shared.contract import events as e
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     HSU,

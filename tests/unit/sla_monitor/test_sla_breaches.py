@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared import events as e
-from shared.events import ReportClass
+from shared.contract import events as e
+from shared.contract.events import ReportClass
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     OTHER_UNIT,

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared import events as e
-from shared.events import ReportClass
+from shared.contract import events as e
+from shared.contract.events import ReportClass
 from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     BANDUNG,

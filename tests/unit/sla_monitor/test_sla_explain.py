@@ -5,15 +5,15 @@ from typing import Any, Final
 
 from hypothesis import given
 
-from services.sla_monitor.counting import left_at
+from services.sla_monitor.audit.day_count import left_at
+from services.sla_monitor.audit.explain import Published, explain
+from services.sla_monitor.audit.explanation import Day, Explanation, RunExplained
 from services.sla_monitor.deadlines import deadlines
-from services.sla_monitor.explain import Published, explain
-from services.sla_monitor.explanation import Day, Explanation, RunExplained
 from services.sla_monitor.facts import Kind
+from services.sla_monitor.history import Story
 from services.sla_monitor.rules import Monitored
-from services.sla_monitor.story import Story
-from shared import events as e
-from shared.events import Clock, ReportClass
+from shared.contract import events as e
+from shared.contract.events import Clock, ReportClass
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     HSU,

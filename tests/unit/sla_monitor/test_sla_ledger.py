@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from services.sla_monitor.ledger import Span
-from shared import events as e
-from shared.events import ReportClass
+from shared.contract import events as e
+from shared.contract.events import ReportClass
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     OTHER_UNIT,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import events as e
+from shared.contract import events as e
 from tests.unit.sla_monitor.builders import (
     OTHER_UNIT,
     Step,

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from services.sla_monitor.facts import FACTS_MAX
 from services.sla_monitor.rules import Monitored, decide
-from shared import events as e
+from shared.contract import events as e
 from tests.unit.sla_monitor.builders import (
     POLICY,
     Run,

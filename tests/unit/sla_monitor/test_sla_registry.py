@@ -5,7 +5,7 @@ from functools import cache, reduce
 
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import Monitored, decide
-from shared import events as e
+from shared.contract import events as e
 from shared.registry import Change, Registry
 from shared.registry.load import PACKAGED, read
 from tests.unit.sla_monitor.builders import (

@@ -1,8 +1,8 @@
 """The one table of states: in every state of a report exactly who owes the next step, by what."""
 
 from services.sla_monitor.clocks import CLOCKS
-from shared import events as e
-from shared.events import Clock, ReportClass
+from shared.contract import events as e
+from shared.contract.events import Clock, ReportClass
 from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     HSU,

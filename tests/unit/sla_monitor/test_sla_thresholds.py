@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sla_monitor.calendar import Measure, Pause, due_after_pauses, share_used_at
+from services.sla_monitor.due_dates import Measure, Pause, due_after_pauses, share_used_at
 from services.sla_monitor.policy import Policy
-from shared import events as e
-from shared.events import ReportClass
-from shared.opening_hours import OpeningHours, hours_of
+from shared.contract import events as e
+from shared.contract.events import ReportClass
 from shared.registry import Limit, Rung
 from shared.registry.models import REPEATS_MAX, OwnLimits
+from shared.worktime.opening_hours import OpeningHours, hours_of
 from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     BANDUNG,

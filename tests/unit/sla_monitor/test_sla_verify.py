@@ -7,10 +7,10 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.sla_monitor.audit.verify import Heard, Kept, Read, derive, differences
 from services.sla_monitor.rules import Monitored
 from services.sla_monitor.store import STORE
-from services.sla_monitor.verify import Heard, Kept, Read, derive, differences
-from shared import events as e
+from shared.contract import events as e
 from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     POLICY,

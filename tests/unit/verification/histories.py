@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from services.verification.institution import Institution, decide_institution
 from services.verification.national import National, decide_national
 from services.verification.rules import Case, Policy
-from shared.decision import Cause, Decision
-from shared.events import AlarmRang, Command
+from shared.contract.events import AlarmRang, Command
+from shared.rules.decision import Cause, Decision
 from tests.builders import BANDUNG, HSU, REPORT, a_cause, at
 
 POLICY: Final = Policy(institutions=frozenset({"00", HSU, BANDUNG}))

@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from services.verification.national import National
 from services.verification.rules import Policy
-from shared.events import DuplicateSuspected, ReportClass, ReportForwarded, Suggestion
+from shared.contract.events import DuplicateSuspected, ReportClass, ReportForwarded, Suggestion
 from tests.builders import (
     BANDUNG,
     HSU,

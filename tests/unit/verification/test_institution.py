@@ -2,8 +2,7 @@
 
 from pydantic import BaseModel
 
-from shared.decision import event_id
-from shared.events import (
+from shared.contract.events import (
     CommandRefused,
     InformationRequested,
     ReportAccepted,
@@ -12,6 +11,7 @@ from shared.events import (
     ReportReclassified,
     ReportReturned,
 )
+from shared.rules.decision import event_id
 from tests.builders import (
     BANDUNG,
     HSU,

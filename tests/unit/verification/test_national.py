@@ -4,8 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.decision import event_id
-from shared.events import (
+from shared.contract.events import (
     Archive,
     AskForInformation,
     CommandRefused,
@@ -15,6 +14,7 @@ from shared.events import (
     ReportForwarded,
     ReportWithdrawn,
 )
+from shared.rules.decision import event_id
 from tests.builders import (
     BANDUNG,
     HSU,

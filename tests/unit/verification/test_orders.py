@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from services.verification.institution import Institution
 from services.verification.national import National
-from shared.events import Command, InformationRequested
+from shared.contract.events import Command, InformationRequested
 from tests.builders import (
     BANDUNG,
     NATIONAL,

@@ -10,8 +10,7 @@ from pydantic import BaseModel
 from services.verification.institution import Institution
 from services.verification.national import National
 from services.verification.rules import ENDED
-from shared.decision import event_id
-from shared.events import (
+from shared.contract.events import (
     Archive,
     AskForInformation,
     Command,
@@ -19,7 +18,8 @@ from shared.events import (
     InformationRequested,
     ReportClass,
 )
-from shared.topics import READS, writes
+from shared.contract.topics import READS, writes
+from shared.rules.decision import event_id
 from tests import builders as b
 from tests.unit.verification.histories import History, institution, national
 
@@ -89,7 +89,7 @@ LEVELS = pytest.mark.parametrize(
 
 
 def _is_answered_here(command: BaseModel, stage: str) -> bool:
-    """Say whether this level answers a command (`shared/topics.py`, ANSWERED_BY)."""
+    """Say whether this level answers a command (`shared/contract/topics.py`, ANSWERED_BY)."""
     if not isinstance(command, AskForInformation | Archive):
         return True
     return (command.institution == b.NATIONAL) == (stage == "verification.national")

@@ -8,7 +8,7 @@ import pytest
 from services.verification.app import stage_of
 from services.verification.rules import Case
 from services.verification.store import INSTITUTION, NATIONAL
-from shared.settings import Settings
+from shared.platform.settings import Settings
 from tests.builders import (
     HSU,
     NOON,

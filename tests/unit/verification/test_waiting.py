@@ -6,9 +6,9 @@ from pydantic import BaseModel
 
 from services.verification.institution import Institution, decide_institution
 from services.verification.national import National
-from shared.decision import Outgoing, event_id
-from shared.events import CommandRefused, InformationRequested, ReportAccepted
-from shared.waiting import Waiting
+from shared.contract.events import CommandRefused, InformationRequested, ReportAccepted
+from shared.rules.decision import Outgoing, event_id
+from shared.rules.deferral import Waiting
 from tests.builders import (
     BANDUNG,
     HSU,

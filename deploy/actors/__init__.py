@@ -1,0 +1,1 @@
+"""The simulated outside world: channels, institutions, officers, reporters; public topics only."""

@@ -1,0 +1,1 @@
+"""How commands reach the outside: Kafka, PostgreSQL, JSON lines, request and reply."""

@@ -1,0 +1,83 @@
+"""Topics read from one end to the other, with no more in memory than is wanted."""
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from deploy.cli.clients.kafka import Trouble
+from deploy.cli.terminal.progress import Screen
+from shared.runtime.parking import Kept, kept
+
+POLL_MS: Final = 500
+SILENCE_SECONDS_MAX: Final = 30.0
+
+
+def without_value(record: ConsumerRecord) -> Kept:
+    """Return a record without its bytes, which may be a megabyte each."""
+    return kept(record)._replace(value=None)
+
+
+async def headers_of(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], screen: Screen
+) -> list[Kept]:
+    """Return every record up to now without its bytes.
+
+    Raises:
+        KafkaError: the broker went away. Trouble: it stopped answering.
+    """
+    bounds, found = await bounds_of(consumer, partitions), list[Kept]()
+    screen.total = sum(end - start for start, end in bounds.values())
+    async for records in scan(consumer, bounds):
+        found += map(without_value, records)
+        screen.advance(len(found))
+    return found
+
+
+async def whole(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, offsets: Sequence[int]
+) -> dict[int, ConsumerRecord]:
+    """Return the records of one partition that lie at these offsets, as far as they are there.
+
+    Raises:
+        KafkaError: the broker went away. Trouble: it stopped answering.
+    """
+    wanted, found = set(offsets), dict[int, ConsumerRecord]()
+    async for records in scan(consumer, {partition: (min(wanted), max(wanted) + 1)}):
+        found |= {record.offset: record for record in records if record.offset in wanted}
+    return found
+
+
+Bounds = Mapping[TopicPartition, tuple[int, int]]
+"""From which offset to read each partition, and the one to stop before."""
+
+
+async def bounds_of(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> Bounds:
+    """Return where each partition's log starts and ends now."""
+    starts = await consumer.beginning_offsets(partitions)
+    ends = await consumer.end_offsets(partitions)
+    return {partition: (starts[partition], ends[partition]) for partition in partitions}
+
+
+async def scan(consumer: AIOKafkaConsumer, bounds: Bounds) -> AsyncIterator[list[ConsumerRecord]]:
+    """Yield the records within bounds as they come, each partition in its order.
+
+    Raises:
+        KafkaError: the broker went away. Trouble: it stopped answering.
+    """
+    left = {p for p, (start, end) in bounds.items() if start < end}
+    if left:  # a consumer that was assigned what it then never reads may not stop (aiokafka)
+        consumer.assign(list(left))
+    for partition in left:
+        consumer.seek(partition, bounds[partition][0])
+    moved_at = time.monotonic()
+    while left:
+        found = await consumer.getmany(*left, timeout_ms=POLL_MS)
+        records = [r for p, together in found.items() for r in together if r.offset < bounds[p][1]]
+        if records:
+            moved_at = time.monotonic()
+            yield records
+        elif time.monotonic() - moved_at > SILENCE_SECONDS_MAX:
+            raise Trouble("Kafka stopped answering.", "Is it up? See: lapor status")
+        left = {p for p in left if await consumer.position(p) < bounds[p][1]}

@@ -1,0 +1,35 @@
+"""`lapor demo`: a real year of one kabupaten on a real stack, in a minute and a half."""
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from deploy.cli.terminal.console import troubles_told
+from deploy.local.paths import Home, default_home
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(rich_help_panel="Local stack")(demo)
+
+
+def demo(
+    *,
+    seconds: Annotated[
+        float, typer.Option(min=5, max=3_600, help="How long the year takes.")
+    ] = 90.0,
+    year: Annotated[int, typer.Option(help="Which year of the export is replayed.")] = 2023,
+    seed: Annotated[int, typer.Option(help="Another seed, another course of events.")] = 1,
+    reports: Annotated[
+        int | None, typer.Option(min=1, help="Only so many, spread over the year.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running.")] = False,
+) -> None:
+    """Replay a real year of one kabupaten's reports on a real Kafka and PostgreSQL."""
+    # Only now: its imports take longer than most commands run.
+    screen = import_module("deploy.demo.screen")
+    options = screen.Options(seconds=seconds, year=year, seed=seed, reports=reports)
+    with troubles_told():
+        code: int = screen.demonstrate(Home(default_home().root / "demo"), options, keep=keep)
+    raise typer.Exit(code)

@@ -1,0 +1,194 @@
+"""`lapor lanes skip`: have a stage go on behind a record that no code of it gets past."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import typer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from rich.text import Text
+
+from deploy.cli.clients.kafka import Trouble, kafka_address, partitions_of, reader, run, writer
+from deploy.cli.clients.postgres import postgres_address, stage_pool
+from deploy.cli.model.dead_letter_payload import dead_letter_key
+from deploy.cli.terminal.console import err, out, troubles_told
+from shared.contract.topics import READS, STREAM_BYTES_MAX
+from shared.platform.postgres import Pool
+from shared.runtime.kafka import record_batches
+from shared.runtime.lanes import Partition, core_lane, door_lane, load_positions
+from shared.runtime.writer import Writer
+
+SKIPPED_MAX: Final = 20_000  # offsets of one call: no more than a batch that is answered as one
+READ_MS_MAX: Final = 3_000
+REASON: Final = "skipped"
+_PLACE: Final = re.compile(r"([A-Za-z0-9._-]+)/(\d+)/(\d+)")
+
+group = typer.Typer(no_args_is_help=True, help="How far stages decided each partition.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(group, name="lanes", rich_help_panel="Streams and reports")
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """What is passed over: offsets of one partition, before `end`, by one stage."""
+
+    stage: str
+    partition: Partition
+    offset: int
+    end: int
+
+    @property
+    def is_door(self) -> bool:
+        """Say whether people or institutions write to the topic themselves."""
+        return any(stream.is_family for stream in READS[self.stage])
+
+    @property
+    def lane(self) -> str:
+        """Return the stage's lane of the partition."""
+        return (door_lane if self.is_door else core_lane)(self.partition)
+
+    def __str__(self) -> str:
+        last = f" to {self.end - 1}" if self.end > self.offset + 1 else ""
+        return f"{self.partition.topic}/{self.partition.partition}, offset {self.offset}{last}"
+
+
+@group.command()
+def skip(
+    place: Annotated[
+        str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="The next one to be decided.")
+    ],
+    *,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Kept beside it.")],
+    to: Annotated[
+        int, typer.Option(metavar="OFFSET", help="Go on there; without, one offset is passed.")
+    ] = 0,
+    stage: Annotated[
+        str, typer.Option(metavar="STAGE", help="Where several stages read the topic.")
+    ] = "",
+    operator: Annotated[
+        str, typer.Option(envvar="USER", metavar="NAME", help="Who says so; kept beside it.")
+    ] = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do it; without, only show what would be done.")
+    ] = False,
+) -> None:
+    """Pass over what a stage can neither decide nor answer, and keep it as a dead letter.
+
+    The stage goes on within 15 s; it need not be stopped, and may be.
+    """
+    with troubles_told():
+        if not why.strip() or not operator.strip():
+            raise Trouble("Nobody is named, or no reason.", "Say who and why: --operator, --why")
+        wanted = _wanted(place, to, stage)
+        kafka, postgres = kafka_address(), postgres_address()
+    passed = run(_work(kafka, postgres, wanted, f"{operator}: {why}", yes=yes))
+    out.print(Text(f"{wanted.stage}: {passed} {wanted}"), soft_wrap=True)
+    if not yes:
+        err.print(Text("Nothing was done. To do it: the same with --yes", style="dim"))
+
+
+def _wanted(place: str, to: int, stage: str) -> Skip:
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise Trouble(
+            f"{place!r} is no place in a log.",
+            "Write TOPIC/PARTITION/OFFSET, as the stage's log names it",
+        )
+    partition, offset = Partition(found[1], int(found[2])), int(found[3])
+    readers = [
+        name
+        for name, reads in READS.items()
+        if any(re.fullmatch(stream.pattern, partition.topic) for stream in reads)
+    ]
+    if stage not in readers and (stage or len(readers) != 1):
+        raise Trouble(
+            f"{partition.topic} is read by {', '.join(readers) or 'no stage'}.",
+            "Name one of them: --stage" if readers else "See the topics: lapor topics list",
+        )
+    end = to or offset + 1
+    if not offset < end <= offset + SKIPPED_MAX:
+        raise Trouble(
+            f"From {offset} to {end} is no way on.",
+            f"Name with --to an offset above {offset}, by at most {SKIPPED_MAX:,}",
+        )
+    return Skip(stage or readers[0], partition, offset, end)
+
+
+async def _work(kafka: str, postgres: str, wanted: Skip, why: str, *, yes: bool) -> str:
+    async with stage_pool(postgres, wanted.stage) as pool, reader(kafka) as consumer:
+        places = await partitions_of(consumer, wanted.partition.topic)
+        log = TopicPartition(*wanted.partition)
+        if log not in places:
+            raise Trouble(f"There is no partition {log.partition}.", "See: lapor topics list")
+        ends = await consumer.end_offsets([log])
+        if wanted.end > ends[log]:
+            raise Trouble(f"The log ends at {ends[log]}.", "There is nothing there to pass over")
+        token = await _token(pool, wanted)
+        if not yes:
+            return "would pass over"
+        await _keep(kafka, wanted, await _lies_there(consumer, wanted), why)
+        await _move(pool, wanted, token)
+        return "passed over"
+
+
+async def _token(pool: Pool, wanted: Skip) -> int:
+    row = await pool.fetchrow("SELECT positions, token FROM lanes WHERE id = $1", wanted.lane)
+    if row is None:
+        raise Trouble(
+            f"{wanted.stage} has not begun with that partition.", "Does it run? See: lapor status"
+        )
+    at = load_positions(row["positions"]).get(wanted.partition, 0)
+    if at != wanted.offset:
+        raise Trouble(
+            f"{wanted.stage} goes on at offset {at} there, not at {wanted.offset}.",
+            "Only the next one can be passed over, so that nothing is lost by a slip",
+        )
+    return int(row["token"])
+
+
+async def _lies_there(consumer: AIOKafkaConsumer, wanted: Skip) -> ConsumerRecord:
+    """Return what can be read there; a record without value where nothing can."""
+    log = TopicPartition(*wanted.partition)
+    record_batches.install()
+    consumer.assign([log])
+    consumer.seek(log, wanted.offset)
+    found: list[ConsumerRecord] = []
+    try:
+        found = (await consumer.getmany(log, timeout_ms=READ_MS_MAX, max_records=1)).get(log, [])
+    except KafkaError as broken:
+        err.print(Text(f"It cannot be read: {type(broken).__name__}", style="dim"))
+    if found and found[0].offset < wanted.end:
+        return found[0]
+    return ConsumerRecord(*log, wanted.offset, 0, 1, None, None, None, -1, -1, ())
+
+
+async def _keep(kafka: str, wanted: Skip, record: ConsumerRecord, why: str) -> None:
+    """Publish the dead letter first: nothing is passed over without a trace."""
+    sealing = Writer(wanted.stage, is_door=wanted.is_door, seal=dead_letter_key().seal_bytes)
+    letter = sealing.dead_letter(
+        record, REASON, f"offsets {wanted.offset} to {wanted.end - 1}; {why}"
+    )
+    async with writer(kafka, bytes_max=STREAM_BYTES_MAX) as sender:
+        await sender.send_and_wait(
+            letter.topic, letter.value, key=letter.key, partition=letter.partition,
+            headers=letter.headers,
+        )  # fmt: skip
+
+
+async def _move(pool: Pool, wanted: Skip, token: int) -> None:
+    """Move the lane's position; a stage that holds the lane finds that it has to read it anew."""
+    name = f"{wanted.partition.topic}/{wanted.partition.partition}"
+    moved = await pool.execute(
+        "UPDATE lanes SET positions = positions || jsonb_build_object($3::text, $4::bigint), "
+        "token = $5 WHERE id = $1 AND token = $2",
+        wanted.lane, token, name, wanted.end, secrets.randbits(62),
+    )  # fmt: skip
+    if moved != "UPDATE 1":
+        raise Trouble(
+            f"{wanted.stage} saved something meanwhile.", "Look at its log, and try again"
+        )

@@ -1,0 +1,1 @@
+"""What commands work with: values put together from streams, tables and files."""

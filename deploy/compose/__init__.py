@@ -1,1 +1,0 @@
-"""What the stack with Docker needs beside `docker-compose.yml`."""

@@ -1,0 +1,1 @@
+"""Research and preparation: training, derived data, other cities judged by our rules."""

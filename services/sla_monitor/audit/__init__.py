@@ -1,0 +1,1 @@
+"""Explains and verifies deadlines for the command line; reads only, no stage loads it."""

@@ -1,0 +1,4 @@
+"""What crosses the wire: events, topics, headers, reason codes, tracking numbers.
+
+Imports no other room.
+"""

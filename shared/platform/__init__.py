@@ -1,0 +1,1 @@
+"""What any process needs of its machine: settings, clock, log lines, PostgreSQL."""

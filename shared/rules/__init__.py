@@ -1,0 +1,1 @@
+"""What a rule is made of: cause and decision, deferred commands, terminal states. Pure."""

@@ -1,0 +1,225 @@
+"""What came before what it is about: kept in the case, and answered once it can be.
+
+Across streams there is no order, so a command may come before its report. Pure.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, Generic, NamedTuple, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contract.events import Command, CommandRefused, Event
+from shared.registry import NATIONAL
+from shared.rules.decision import Cause, Decision, Outgoing, decided, then
+
+NOT_THE_HOLDER: Final = "not_the_holder"
+"""The one reason for whoever does not hold the report, whatever its state: it tells nothing."""
+COMMANDS_MAX: Final = 20
+"""Of one institution about one report, and as many words; a guess far above what comes early."""
+HOLDINGS_MAX: Final = 3  # two returns, then the forward is final (domain.md section 1)
+OTHERS_MAX: Final = 5 * COMMANDS_MAX
+"""Of all who are neither the holder nor 00 together; with these two seven institutions' worth."""
+W = TypeVar("W", bound=BaseModel)
+
+
+class Waiting(BaseModel, frozen=True, hide_input_in_errors=True):
+    """An event that came before what it is about: kept in the case, decided when that arrives.
+
+    Stored with its cause, so that its answer names it and not the record that released it.
+    """
+
+    event_type: str
+    event: dict[str, object]
+    id: str
+    cause_type: str
+    came_at: datetime
+    topic: str
+    partition: int
+    offset: int
+    correlation_id: str = ""
+    message_id: str = ""
+    traceparent: str = ""
+
+    @classmethod
+    def of(cls, event: BaseModel, cause: Cause) -> "Waiting":
+        """Keep an event and its cause."""
+        return cls(
+            event_type=type(event).__name__,
+            event=event.model_dump(mode="json", exclude_none=True),
+            id=cause.id,
+            cause_type=cause.type,
+            came_at=cause.now,
+            topic=cause.topic,
+            partition=cause.partition,
+            offset=cause.offset,
+            correlation_id=cause.correlation_id,
+            message_id=cause.message_id,
+            traceparent=cause.traceparent,
+        )
+
+    def cause(self, now: datetime) -> Cause:
+        """Return the cause as if it came `now`, when the case can answer it."""
+        return Cause(
+            id=self.id,
+            type=self.cause_type,
+            now=now,
+            topic=self.topic,
+            partition=self.partition,
+            offset=self.offset,
+            correlation_id=self.correlation_id,
+            message_id=self.message_id,
+            traceparent=self.traceparent,
+        )
+
+    def restore(self, classes: Iterable[type[W]]) -> W:
+        """Return the kept event.
+
+        Raises:
+            KeyError: its class is not among `classes`.
+        """
+        return {c.__name__: c for c in classes}[self.event_type].model_validate(self.event)
+
+
+class WaitingCase(BaseModel):
+    """A case that can keep what came early; `alarm_at` (UTC) ends the longest wait of a command."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    waiting: tuple[Waiting, ...] = ()
+    alarm_at: datetime | None = None
+
+    def changed(self, **fields: object) -> Self:
+        """Return the case with some fields replaced."""
+        return self.model_copy(update=fields)
+
+
+C = TypeVar("C", bound=WaitingCase)
+H = TypeVar("H", bound=Event)
+
+
+def is_possible(ahead: int) -> bool:
+    """Say whether a holding that lies `ahead` of the last one seen may be on its way here.
+
+    A stage may read commands long before the facts of other streams, but a report is held no more
+    than `HOLDINGS_MAX` times.
+    """
+    return 0 < ahead <= HOLDINGS_MAX
+
+
+class TooEarly(NamedTuple):
+    """What would make it fit may still come; `reason` is said if that does not come in time."""
+
+    reason: str = "nothing_to_decide"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRoom(Generic[C, H]):
+    """How a stage hears commands, and a reporter's words: `kinds` are those it answers.
+
+    `answer` decides one, or says that it is too early; `refuse` says no. A command waits for
+    `wait` and is then refused; words have no answer to give, and wait on. `holder` names who holds
+    the report as far as the case knows: nobody else's commands take its room.
+    """
+
+    kinds: tuple[type[H], ...]
+    answer: Callable[[C, H, Cause], Decision[C] | TooEarly]
+    refuse: Callable[[C, H, Cause, str], Decision[C]]
+    wait: timedelta
+    holder: Callable[[C], str]
+
+    def hear(self, case: C, event: H, cause: Cause) -> Decision[C]:
+        """Answer now, or keep it until the case can; beyond the bounds it is refused.
+
+        A command that waits is remembered under its sender: it may turn out to be a stranger's.
+        """
+        answer = self.answer(case, event, cause)
+        if not isinstance(answer, TooEarly):
+            return answer
+        if self._is_full(case, event):
+            is_strange = answer.reason == NOT_THE_HOLDER
+            reason = answer.reason if is_strange else "too_many_waiting"
+            return self.refuse(case, event, cause, reason)
+        kept = (*case.waiting, Waiting.of(event, cause))
+        return Decision(self._keeping(case, kept), aside=isinstance(event, Command))
+
+    def _is_full(self, case: C, event: H) -> bool:
+        if not isinstance(event, Command):
+            return sum(not self._is_command(kept) for kept in case.waiting) >= COMMANDS_MAX
+        waiting = [kept for kept in case.waiting if self._is_command(kept)]
+        senders = [str(kept.event.get("institution", NATIONAL)) for kept in waiting]
+        reserved = {self.holder(case), NATIONAL}
+        others = sum(sender not in reserved for sender in senders)
+        if event.institution not in reserved and others >= OTHERS_MAX:
+            return True
+        return senders.count(event.institution) >= COMMANDS_MAX
+
+    def release(self, case: C, cause: Cause) -> Decision[C]:
+        """Answer what waits and now can be, the oldest first, until nothing more can be.
+
+        Each answer is caused by what it answers, so that its id is the same whatever released it.
+        """
+        waiting, events, at = case.waiting, list[Outgoing](), 0
+        while at < len(waiting):
+            why = waiting[at].cause(cause.now)
+            before = self._keeping(case, waiting[:at])
+            answer = self.answer(before, waiting[at].restore(self.kinds), why)
+            if isinstance(answer, TooEarly):
+                at += 1
+                continue
+            case = answer.case or case
+            events += answer.because_of(why).events
+            waiting, at = (*waiting[:at], *waiting[at + 1 :]), 0
+        return Decision(self._keeping(case, waiting), tuple(events))
+
+    def give_up(self, case: C, due_at: datetime, cause: Cause) -> Decision[C]:
+        """Refuse the commands whose wait is over by the alarm's time; the rest waits on.
+
+        An alarm that is not the case's own changes nothing: it is compared with the case, never
+        with now.
+        """
+        if due_at != case.alarm_at:
+            return decided(case)
+        over = [
+            kept
+            for kept in case.waiting
+            if self._is_command(kept) and kept.came_at + self.wait <= due_at
+        ]
+        rest = tuple(kept for kept in case.waiting if kept not in over)
+        return then(
+            decided(self._keeping(case, rest)),
+            *(partial(self._last_word, kept=kept, now=cause.now, fresh=case) for kept in over),
+        )
+
+    def _last_word(self, case: C | None, *, kept: Waiting, now: datetime, fresh: C) -> Decision[C]:
+        known, event, why = case or fresh, kept.restore(self.kinds), kept.cause(now)
+        answer = self.answer(known, event, why)
+        if isinstance(answer, TooEarly):
+            answer = self.refuse(known, event, why, answer.reason)
+        return answer.because_of(why)
+
+    def _keeping(self, case: C, waiting: tuple[Waiting, ...]) -> C:
+        """Let these wait, and be woken when the first command has waited its time."""
+        if not waiting and not case.waiting:
+            return case
+        first = min((kept.came_at for kept in waiting if self._is_command(kept)), default=None)
+        return case.changed(waiting=waiting, alarm_at=None if first is None else first + self.wait)
+
+    def _is_command(self, kept: Waiting) -> bool:
+        names = {kind.__name__ for kind in self.kinds if issubclass(kind, Command)}
+        return kept.event_type in names
+
+
+def refusal(command: Command, cause: Cause, reason: str) -> CommandRefused:
+    """Say no to a command, to the institution that gave it."""
+    return CommandRefused(
+        report_id=command.report_id,
+        institution=command.institution,
+        message_id=command.message_id,
+        refused=cause.id,
+        command=type(command).__name__,
+        holding=command.holding,
+        reason=reason,
+    )

@@ -1,0 +1,61 @@
+"""One batch while it is decided: cases as they are by now, and what is to be saved and said."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from shared.contract.envelope import Outbound
+from shared.runtime.case_store import Stored
+from shared.runtime.parking import Action
+from shared.runtime.ports import Memory
+from shared.runtime.recovery.comparison import Order, Past
+
+NOTHING: Final = Stored(0, 0, b"", None)
+
+
+@dataclass(slots=True)
+class Work:
+    """One batch while it is decided; `lane` is that of the record in hand."""
+
+    cases: dict[str, Stored]
+    known: object = None
+    past: Past = field(default_factory=dict)  # what was said before the database was restored
+    lane: str = ""
+    releasing: Action | None = None  # how a replay lets what was parked be decided
+    policies: dict[str, object] = field(default_factory=dict)
+    changed: dict[str, Stored] = field(default_factory=dict)
+    outbounds: list[Outbound] = field(default_factory=list)
+    by_lane: dict[str, list[Outbound]] = field(default_factory=dict)
+    hit: list[str] = field(default_factory=list)  # whose dead letters count, one for each
+    recent: deque[str] = field(default_factory=deque)  # see `dead_letter_limit`
+
+    def case(self, name: str) -> Stored:
+        """Return a case as it is by now."""
+        return self.cases.get(name, NOTHING)
+
+    def change(self, name: str, stored: Stored) -> None:
+        """Note a case to save; its version is one above the loaded."""
+        if name not in self.changed:
+            stored = Stored(stored.version + 1, *stored[1:])
+        self.cases[name] = self.changed[name] = stored
+
+    def say(self, outbounds: Sequence[Outbound]) -> None:
+        """Note events to publish."""
+        self.outbounds.extend(outbounds)
+        self.by_lane.setdefault(self.lane, []).extend(outbounds)
+
+
+class Before(NamedTuple):
+    """What was said before the database was restored, and the order to decide it again."""
+
+    order: Order
+    memory: Memory
+
+
+def remembers(decided: bytes, id_hash: bytes) -> bool:
+    """Say whether a case decided an id: its 8 bytes stand there, aligned."""
+    at = decided.find(id_hash)
+    while at >= 0 and at % 8:
+        at = decided.find(id_hash, at + 1)
+    return at >= 0

@@ -1,0 +1,392 @@
+"""What becomes of each record of a batch: decided, dropped, a dead letter, or parked.
+
+Reads cases and look-ups through `State`, writes nothing: the shell saves what is found here.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Final, Generic, TypeVar
+
+import structlog
+from pydantic import BaseModel
+
+from shared.contract.envelope import Outbound, Record, text
+from shared.contract.topics import REPLAYS, lane_case
+from shared.rules.decision import Decision
+from shared.runtime import lanes
+from shared.runtime.batch import Before, Work, remembers
+from shared.runtime.case_store import Stored
+from shared.runtime.gateway import dead_letter_limit, throttle
+from shared.runtime.gateway.rejections import Refusing
+from shared.runtime.lanes import Partition, Refusal, Refused
+from shared.runtime.metrics import Meters
+from shared.runtime.parking import Kept
+from shared.runtime.ports import State
+from shared.runtime.reader import DeadLetter, Inbound, Reader, Replayed
+from shared.runtime.recovery.comparison import (
+    Past,
+    Place,
+    Told,
+    compare,
+    letter_key,
+    place_of,
+    sequence_of,
+)
+from shared.runtime.stage import Limits, Stage
+from shared.runtime.writer import TooLarge, Writer
+from shared.vault.crypto import SealBroken
+
+C = TypeVar("C", bound=BaseModel)
+P = TypeVar("P")
+OTHERWISE: Final = "decided_otherwise"
+"""Why a case is parked: a record decided again says something else than the world has read."""
+LEFT_OVER: Final = "not_decided_again"
+"""Why a case is parked: what the world has read of it, no record that is left says."""
+_REPLAYS: Final = REPLAYS.topic()
+_NOTHING_TOLD: Final[Mapping[str, Told]] = MappingProxyType({})
+CASE_FULL: Final = "case_full"
+
+
+class Decider(Generic[C, P]):
+    """Decides batches for one stage."""
+
+    def __init__(
+        self,
+        stage: Stage[C, P],
+        *,
+        reader: Reader,
+        writer: Writer,
+        meters: Meters,
+        logger: structlog.stdlib.BoundLogger,
+        limits: Limits,
+    ) -> None:
+        self.before: Before | None = None  # to be compared with
+        self._stage = stage
+        self._reader = reader
+        self._writer = writer
+        self._meters = meters
+        self._logger = logger
+        self._limits = limits
+        self._lane_of = lanes.door_lane if stage.is_door else lanes.core_lane
+        self._refusing = Refusing(stage, meters=meters, logger=logger, limits=limits)
+        self._recent: deque[str] = deque(maxlen=limits.dead_letter_window)
+
+    async def decide(self, records: Sequence[Record], state: State) -> Work:
+        """Decide records in order.
+
+        Raises:
+            Refused: past the limit of dead letters; nothing of the batch may be saved.
+        """
+        self._meters.forget()
+        found = self._reader.read(records)
+        work = await self._prepared(found, state)
+        for item in found:
+            work.lane = self._lane(item.record)
+            match item:
+                case Inbound():
+                    self._take(work, item)
+                case Replayed():
+                    self._replay(work, item)
+                case DeadLetter():
+                    self._bury(work, item.record, item.reason, item.detail)
+        work.recent = self._within_limit(work.hit, len(records))
+        return work
+
+    def saved(self, work: Work) -> None:
+        """Count a batch once it is saved, however often it was tried."""
+        self._recent = work.recent
+        self._meters.flush()
+
+    # ---- what the rules may see
+
+    async def _prepared(
+        self, found: Sequence[Inbound | Replayed | DeadLetter], state: State
+    ) -> Work:
+        items = [item for item in found if isinstance(item, Inbound | Replayed)]
+        wanted = {item.case_id for item in items}
+        wanted |= {i.aside_id for i in items if isinstance(i, Inbound) and i.aside_id}
+        if self._stage.is_door:
+            wanted |= {throttle.pace_row(self._lane(item.record)) for item in items}
+        if self._stage.policy_of is not None:
+            wanted |= {lane_case(item.record.partition) for item in items}
+        work = Work(await state.cases(sorted(wanted)) if wanted else {})
+        if self.before is not None:
+            places = {
+                place_of(i.replay.original if isinstance(i, Replayed) else i.record) for i in found
+            }
+            work.past = await self.before.memory.told(sorted(wanted | places))
+        gather = self._stage.gather
+        if gather is None or not items:
+            work.known = self._stage.policy
+            return work
+        seen = [inbound for item in items for inbound in self._inbounds(work, item)]
+        work.known = await state.gather(lambda c: gather(c, seen))
+        return work
+
+    def _inbounds(self, work: Work, item: Inbound | Replayed) -> list[Inbound]:
+        """List what may be decided because of a record: itself, or what a replay releases."""
+        if isinstance(item, Inbound):
+            return [item]
+        records = [item.replay.original]
+        with suppress(SealBroken):
+            records += self._reader.parking.read(work.case(item.case_id).parked)
+        read = self._reader.read(records)
+        return [inbound for inbound in read if isinstance(inbound, Inbound)]
+
+    def _policy(self, work: Work, partition: int) -> object:
+        policy_of = self._stage.policy_of
+        if policy_of is None:
+            return work.known
+        own = lane_case(partition)
+        if own not in work.policies:
+            work.policies[own] = policy_of(work.case(own).case)  # type: ignore[arg-type]
+        return work.policies[own]
+
+    # ---- one record
+
+    def _take(self, work: Work, inbound: Inbound) -> None:
+        stored = work.case(inbound.case_id)
+        if self._is_known(work, inbound, stored):
+            if not self._stage.is_door:
+                self._meters.skipped("repeat")
+                return
+            inbound = inbound.as_repeat()
+        if len(stored.decided) >= self._limits.decided_bytes_max and not inbound.cause.is_repeat:
+            self._turn_away(work, inbound, stored)
+        elif stored.parked:
+            self._park(work, inbound)
+        else:
+            self._decide(work, inbound, stored)
+
+    def _is_known(self, work: Work, inbound: Inbound, stored: Stored) -> bool:
+        if remembers(stored.decided, inbound.id_hash):
+            return True
+        aside = inbound.aside_id
+        return bool(aside) and remembers(work.case(aside).decided, inbound.id_hash)
+
+    def _turn_away(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+        """Decide nothing more for a case that has decided so much: no sender may let it grow.
+
+        A door answers each of its messages, told by their places, and remembers none. Elsewhere
+        it is the senders' doing and no sign of a bad release: it does not count against the limit.
+        """
+        if not self._stage.is_door:
+            self._bury_full(work, inbound, stored)
+            return
+        self._decide(work, inbound.at_full_case(), stored)
+
+    def _bury_full(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+        detail = f"{len(stored.decided) // 8} records were decided for it"
+        self._bury(work, inbound.record, CASE_FULL, detail, inbound.case_id)
+
+    def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+        policy = self._policy(work, inbound.record.partition)
+        told = work.past.get(inbound.case_id)
+        sequence = sequence_of(stored.sequence, told) if told else stored.sequence
+        if self._stage.is_door:
+            inbound = self._refusing.pausing(work, inbound)
+        try:
+            decision = self._stage.decide(
+                stored.case, inbound.event, inbound.cause, policy  # type: ignore[arg-type]
+            )  # fmt: skip
+            if decision.refused or inbound.cause.is_repeat:
+                self._answer_only(work, inbound, decision, policy)
+                return
+            aside = inbound.aside_id if _is_aside(decision, stored) else ""
+            outbounds = self._writer.write(decision, inbound, None if aside else sequence)
+        except TooLarge as large:
+            self._bury(work, inbound.record, "event_too_large", str(large), inbound.case_id)
+            return
+        except Exception as bug:
+            # Deciding is pure: only this record is affected, and what follows it waits (law 4).
+            self._logger.exception("rule_raised", report=inbound.case_id, cause=inbound.cause.id)
+            why = type(bug).__name__
+            self._bury(work, inbound.record, "rule_raised", why, inbound.case_id)
+            self._park(work, inbound)
+            return
+        unsaid = self._unsaid(work, inbound, outbounds)
+        if unsaid is None:
+            self._park(work, inbound)
+        elif aside and len(work.case(aside).decided) >= self._limits.decided_bytes_max:
+            self._bury_full(work, inbound, work.case(aside))
+        else:
+            number = sequence + len(outbounds) if unsaid and not aside else sequence
+            self._remember(
+                work, inbound, aside, stored._replace(case=decision.case, sequence=number)
+            )
+            work.say(unsaid)
+            self._meters.decided(inbound.event, decision)
+
+    def _remember(self, work: Work, inbound: Inbound, aside: str, stored: Stored) -> None:
+        """Note the case as it is now, and the record's id there or under its sender."""
+        own = inbound.case_id
+        if aside:
+            there = work.case(aside)
+            work.change(aside, there._replace(decided=there.decided + inbound.id_hash))
+        else:
+            stored = stored._replace(decided=stored.decided + inbound.id_hash)
+        if stored != work.case(own):
+            work.change(own, stored)
+            work.policies.pop(own, None)
+
+    # ---- what a door refuses
+
+    def _answer_only(
+        self, work: Work, inbound: Inbound, decision: Decision[C], policy: object
+    ) -> None:
+        """Answer a message that is remembered nowhere: refused, or a repeat.
+
+        Its place alone makes it one; the answer's id holds that place, and its number is 0, since
+        no case counts it.
+
+        Raises:
+            TooLarge: the answer would not fit.
+        """
+        placed = inbound.at_its_place()
+        if decision.refused and work.releasing is None:
+            decision = self._refusing.slowed(work, placed, decision, policy)
+        outbounds = self._writer.write(decision, placed, None)
+        unsaid = self._unsaid(work, placed, outbounds)
+        if unsaid is None:
+            self._park(work, inbound)
+            return
+        work.say(unsaid)
+        self._meters.decided(inbound.event, decision)
+
+    def _unsaid(
+        self, work: Work, inbound: Inbound, outbounds: list[Outbound]
+    ) -> list[Outbound] | None:
+        """Return what was not said before a restore: usually all; None if the rest is otherwise."""
+        if self.before is None:
+            return outbounds
+        told = work.past.get(inbound.case_id, _NOTHING_TOLD)
+        is_released = work.releasing is not None
+        found = compare(told, inbound, outbounds, self.before.order, is_released=is_released)
+        if found.differs and work.releasing != "accept":
+            self._bury(work, inbound.record, OTHERWISE, found.differs, inbound.case_id)
+            return None
+        return found.unsaid
+
+    def _bury(
+        self, work: Work, record: Record, reason: str, detail: str, case_id: str = ""
+    ) -> None:
+        """Keep a record as a dead letter.
+
+        It counts for its sender: at a door the lane, in the core the report. A case that is full
+        is its sender's doing, and a replay that does not open was never this stage's to decide:
+        neither counts.
+        """
+        if reason != CASE_FULL and record.topic != _REPLAYS:
+            work.hit.append(self._sender(record, case_id))
+        letter = self._writer.dead_letter(record, reason, detail, case_id)
+        key = letter_key(text(dict(letter.headers)["ce_id"]), reason)
+        if key not in work.past.get(place_of(record), _NOTHING_TOLD):
+            work.say([letter])
+        self._meters.dead_letter(reason)
+        self._logger.error(
+            "dead_letter", reason=reason, detail=detail, topic=record.topic,
+            partition=record.partition, offset=record.offset,
+        )  # fmt: skip
+
+    # ---- parking
+
+    def _park(self, work: Work, inbound: Inbound) -> None:
+        """Put a record at the end of its case's queue; past the bounds it is a dead letter."""
+        stored = work.case(inbound.case_id)
+        parked = self._reader.parking.add(stored.parked, inbound.record)
+        limits = self._limits
+        if len(parked) > limits.parked_bytes_max and stored.parked:
+            detail = f"its report has {len(stored.parked)} bytes of records parked"
+            self._bury(work, inbound.record, "parked_full", detail, inbound.case_id)
+            return
+        work.change(inbound.case_id, stored._replace(parked=parked))
+        self._meters.skipped("parked")
+
+    def _replay(self, work: Work, item: Replayed) -> None:
+        """Decide a dead letter's record, or let it go, and then what waited behind it."""
+        stored = work.case(item.case_id)
+        if remembers(stored.decided, item.id_hash):
+            self._meters.skipped("repeat")
+            return
+        try:
+            queue = self._reader.parking.read(stored.parked)
+        except SealBroken as broken:
+            self._bury(work, item.record, "seal_broken", str(broken), item.case_id)
+            return
+        is_head = bool(queue) and queue[0].place == item.replay.original.place
+        todo = [] if item.replay.action == "discard" else [item.replay.original]
+        stored = stored._replace(decided=stored.decided + item.id_hash)
+        if is_head:
+            todo += queue[1:]
+            stored = stored._replace(parked=b"")
+        work.change(item.case_id, stored)
+        work.releasing = item.replay.action
+        self._read_and_take(work, todo)
+        work.releasing = None
+        self._meters.skipped(f"replayed_{item.replay.action}")
+
+    def _read_and_take(self, work: Work, records: Sequence[Kept]) -> None:
+        for item in self._reader.read(records):
+            match item:
+                case Inbound():
+                    self._take(work, item)
+                case DeadLetter():
+                    self._bury(work, item.record, item.reason, item.detail)
+
+    def left_over(
+        self, cases: Mapping[str, Stored], past: Past, events: Mapping[Place, Record], lane: str
+    ) -> Work:
+        """Park the cases of which the world has read what no record said again.
+
+        The first such event stands in the letter and at the head of the case's queue; a replay
+        has nothing to decide in it, and goes on with the queue.
+        """
+        work = Work(dict(cases), past=past, lane=lane, recent=self._recent)
+        for report_id, told in past.items():
+            first, *more = told.values()
+            record = events[first.topic, first.partition, first.offset]
+            detail = f"{text(dict(record.headers).get('ce_type'))} and {len(more)} more"
+            self._bury(work, record, LEFT_OVER, detail, report_id)
+            stored = work.case(report_id)
+            parked = self._reader.parking.add(stored.parked, record)
+            number = sequence_of(stored.sequence, told)
+            work.change(report_id, stored._replace(parked=parked, sequence=number))
+        return work
+
+    # ---- bounds
+
+    def _within_limit(self, hit: Sequence[str], records: int) -> deque[str]:
+        recent = dead_letter_limit.extended(self._recent, hit, records)
+        is_door, limits = self._stage.is_door, self._limits
+        if dead_letter_limit.is_past(recent, limits, is_door=is_door):
+            count = dead_letter_limit.counted(recent, limits, is_door=is_door)
+            raise Refused([
+                Refusal(
+                    Partition(self._stage.name, 0),
+                    "limit",
+                    f"{count} of the last {len(recent)} records could not be decided",
+                    "Nothing of this batch was saved. Mend the rule or the sender, start again",
+                )
+            ])  # fmt: skip
+        each = dead_letter_limit.of_each(recent)
+        for sender in set(hit):
+            if each[sender] > limits.dead_letter_own_max:
+                self._meters.skipped("sender_held")
+                self._logger.error("sender_held", sender=sender, dead_letters=each[sender])
+        return recent
+
+    def _sender(self, record: Record, case_id: str) -> str:
+        """Name whose dead letter it is: a door's lane, a report, or nobody else's place."""
+        if self._stage.is_door:
+            return self._lane(record)
+        return case_id or text(record.key) or place_of(record)
+
+    def _lane(self, record: Record) -> str:
+        return self._lane_of(Partition(record.topic, record.partition))
+
+
+def _is_aside(decision: Decision[C], stored: Stored) -> bool:
+    """Say whether a command is remembered under its sender: it did nothing to the case."""
+    return decision.aside or decision.case == stored.case

@@ -1,0 +1,70 @@
+"""What a gateway does with a sender of whom it refuses much: see `throttle.py`."""
+
+from typing import Generic, TypeVar
+
+import structlog
+from pydantic import BaseModel
+
+from shared.contract.envelope import Record
+from shared.rules.decision import Decision, Unreadable
+from shared.runtime.batch import Work
+from shared.runtime.gateway import throttle
+from shared.runtime.lanes import Partition, door_lane
+from shared.runtime.metrics import Meters
+from shared.runtime.reader import Inbound
+from shared.runtime.stage import Limits, Stage
+
+C = TypeVar("C", bound=BaseModel)
+P = TypeVar("P")
+SLOW_DOWN = "slow_down"
+
+
+class Refusing(Generic[C, P]):
+    """Counts what one door refuses, in the row of each lane."""
+
+    def __init__(
+        self,
+        stage: Stage[C, P],
+        *,
+        meters: Meters,
+        logger: structlog.stdlib.BoundLogger,
+        limits: Limits,
+    ) -> None:
+        self._stage = stage
+        self._meters = meters
+        self._logger = logger
+        self._limits = limits
+
+    def pausing(self, work: Work, inbound: Inbound) -> Inbound:
+        """Tell the rule until when its speaker's guesses about this report are not looked at."""
+        known = throttle.load(work.case(throttle.pace_row(lane_of(inbound.record))).decided)
+        until = known.guessed(inbound.report_id).until_ms
+        if inbound.record.timestamp >= until:
+            return inbound
+        return inbound._replace(cause=inbound.cause._replace(paused_until=throttle.time_of(until)))
+
+    def slowed(
+        self, work: Work, inbound: Inbound, decision: Decision[C], policy: object
+    ) -> Decision[C]:
+        """Count a refusal in its lane's row; past the rate one answer stands for many."""
+        record, limits = inbound.record, self._limits
+        row = throttle.pace_row(lane_of(record))
+        stored, most = work.case(row), limits.refused_per_minute_max
+        now = throttle.load(stored.decided).refuse(record.timestamp, record.offset, most)
+        if decision.is_wrong_proof:
+            now = now.guess(inbound.report_id, record.timestamp)
+        work.change(row, stored._replace(decided=throttle.dump(now)))
+        if not now.is_silent(most):
+            return decision
+        self._meters.skipped("refused_unanswered")
+        if not now.is_told(most, limits.refused_per_answer):
+            return Decision(decision.case, refused=True)
+        where = f"{record.topic}/{record.partition}, offset {now.first} to {record.offset}"
+        slow = Unreadable(reason=SLOW_DOWN, detail=where)
+        self._logger.warning("slow_down", lane=lane_of(record), refused=now.refused)
+        return self._stage.decide(None, slow, inbound.cause, policy)  # type: ignore[arg-type]
+
+
+def lane_of(record: Record) -> str:
+    """Return the lane of a record at a door."""
+    return door_lane(Partition(record.topic, record.partition))

@@ -1,0 +1,416 @@
+"""A stage as a process: the shell over Kafka and PostgreSQL, its loops, health and metrics."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar, Union
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream.asgi import AsgiFastStream
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+from faststream.message import AckStatus
+from faststream.specification import AsyncAPI
+
+from shared.contract.topics import READS
+from shared.platform import logging as log_lines
+from shared.platform import postgres
+from shared.platform.clock import Clock
+from shared.platform.settings import Settings
+from shared.registry.principals import speakers
+from shared.runtime import timers
+from shared.runtime.case_store import SHELL_SQL, PostgresState
+from shared.runtime.failpoints import checkpoint
+from shared.runtime.health import pages
+from shared.runtime.health.assignment_check import Coverage
+from shared.runtime.health.registry_watch import EX_TEMPFAIL, Ending, RegistryWatch
+from shared.runtime.health.watchdog import Watchdog
+from shared.runtime.kafka import record_batches
+from shared.runtime.kafka.client import METADATA_AGE_MS_MAX, KafkaLog, subscribe
+from shared.runtime.kafka.fair_queue import Arrivals
+from shared.runtime.lanes import EX_CONFIG, Partition, Refused
+from shared.runtime.metrics import Meters, kafka_middleware
+from shared.runtime.parking import Parking
+from shared.runtime.processor import Shell, Stopping
+from shared.runtime.reader import Reader
+from shared.runtime.recovery.store import PostgresMemory
+from shared.runtime.stage import Context, Limits, Stage
+from shared.runtime.writer import Writer
+from shared.vault.crypto import DeadLetterKey
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+T = TypeVar("T")
+START_BACKOFF_SECONDS_MAX = 2.0
+COLLECTED_FROM = 200_000
+"""Containers: more than a full batch has alive. It is freed without the collector, which would only
+go through it again and again, a tenth of the time of deciding."""
+UNHURRIED_INTERVALS = 4
+REST_SHARE = 2.0  # of the time of a small batch: a third of a core at most (docs/benchmarks.md)
+REST_SECONDS_MAX = 0.08  # aiokafka leaves what waits longer than 0.1 s out of its next request
+TELL_SECONDS_MAX = 2.0  # of a stop, for the last offsets
+REDELIVER_SECONDS = 5.0  # between two tries at a destination that was missing or refused
+COUNT_SECONDS = 10.0  # counting takes as long as there are open cases
+CASES_COUNTED = """
+    SELECT (SELECT count(*) FROM cases WHERE is_open) AS open,
+           (SELECT count(*) FROM cases WHERE parked <> '') AS parked,
+           (SELECT count(*) FROM held) AS held
+"""  # each by its own partial index
+
+
+class StageBroker(KafkaBroker):
+    """Ends the process when it cannot start: FastStream would serve its pages on, without it.
+
+    That is if the broker goes away just then, or refuses the group. Whoever supervises tries again.
+    """
+
+    async def start(self) -> None:
+        """Connect, and start the consumer."""
+        try:
+            await super().start()
+        except Exception as refused:
+            logger = structlog.get_logger()
+            logger.critical("consumer_cannot_start", error=type(refused).__name__, exc_info=True)
+            os._exit(EX_TEMPFAIL)
+
+
+class Service:
+    """Everything of one process of a stage, started and stopped with its web application."""
+
+    def __init__(self, settings: Settings, stage: Stage[Any, Any]) -> None:
+        self.settings = settings
+        self.stage = stage
+        self.schema = postgres.schema_of(stage.name)
+        self.logger = log_lines.setup(stage.name)
+        self.meters = Meters(stage.name)
+        self.clock = Clock.of(settings)
+        client_id = f"{stage.name}-{socket.gethostname()}-{settings.replica}"
+        share = settings.partition_records_max if stage.is_door else None
+        self.arrivals = Arrivals(settings.batch_records_max, share)
+        self.log = KafkaLog(settings, client_id, self.arrivals)
+        self.broker = StageBroker(
+            settings.kafka.split(","),  # FastStream takes one text for one broker
+            client_id=client_id,
+            allow_auto_create_topics=False,
+            metadata_max_age_ms=METADATA_AGE_MS_MAX,
+            apply_types=False,
+            graceful_timeout=15.0,
+            logger=None,
+            middlewares=[kafka_middleware(self.meters.registry)],
+        )
+        record_batches.install(spans=True)
+        self.known = speakers()
+        self.registry = RegistryWatch(self.known, self.meters, self.logger)
+        self.subscriber = subscribe(
+            self.broker,
+            stage.name,
+            settings,
+            Listener(self),
+            known=self.known,
+            arrivals=self.arrivals,
+        )
+        self.subscriber(described(self.handle, stage.name))
+        self.pool: postgres.Pool | None = None
+        self.shell: Shell[Any, Any] | None = None
+        self.watchdog: Watchdog | None = None
+        self.coverage: Coverage | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Refuse a loop that hangs, wait for the database, make the schema, build the shell."""
+        if "uvloop" in type(asyncio.get_running_loop()).__module__:
+            self.refuse("aiokafka hangs for ever on uvloop after a broker outage; use asyncio")
+        pool = await self._reach("waiting_for_database", postgres.PASSING, self._database)
+        self.shell = self._shell(pool)
+        self.arrivals.reposition = self.shell.reposition
+        self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.log, self.meters)
+        self.coverage = Coverage(
+            self.settings,
+            self.stage.name,
+            self.known,
+            shell=self.shell,
+            log=self.log,
+            meters=self.meters,
+        )
+        await self._reach("waiting_for_broker", (KafkaError,), self.log.start)
+        # It looks before the consumer starts: a core stage's does not while a stream is missing.
+        self._tasks = [asyncio.create_task(self._guard(self.coverage.run))]
+        await self._restore(self.shell)
+        # What is alive now stays alive: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECTED_FROM, 20, 50)
+
+    async def _reach(
+        self, event: str, passing: tuple[type[Exception], ...], action: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Wait for database or broker: a stage that starts in an outage goes on when that is over.
+
+        Left to the supervisor, its growing pauses would be added to the outage.
+        """
+        delay = 0.2
+        while True:
+            try:
+                return await action()
+            except passing as away:
+                self.logger.warning(event, error=type(away).__name__)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
+
+    async def _database(self) -> postgres.Pool:
+        """Connect, and make the tables; what was opened before an outage serves after it."""
+        if self.pool is None:
+            dsn = self.settings.postgres.get_secret_value()
+            self.pool = await postgres.connect(dsn, self.schema)
+        try:
+            for schema, file in self.stage.more_schemas.items():
+                await postgres.apply_schema(self.pool, schema, [file])
+            files = [SHELL_SQL, self.stage.schema]
+            await postgres.apply_schema(self.pool, self.schema, files)
+        except postgres.OtherSchema as other:
+            self.refuse(str(other))
+        return self.pool
+
+    def _shell(self, pool: postgres.Pool) -> Shell[Any, Any]:
+        key = DeadLetterKey.from_text(self.settings.dead_letter_key.get_secret_value())
+        return Shell(
+            self.stage,
+            log=self.log,
+            state=PostgresState(pool, self.stage.store),
+            reader=Reader(
+                self.stage.name,
+                self.clock,
+                Parking(key.seal_bytes, key.open_bytes),
+                self.stage.identify,
+            ),
+            writer=Writer(
+                self.stage.name,
+                is_door=self.stage.is_door,
+                seal=key.seal_bytes,
+                unseal=key.open_bytes,
+            ),
+            meters=self.meters,
+            logger=self.logger,
+            limits=Limits(
+                backoff_seconds_max=self.settings.backoff_seconds_max,
+                dead_letter_count_max=self.settings.dead_letter_count_max,
+                dead_letter_share_max=self.settings.dead_letter_share_max,
+                decided_bytes_max=8 * self.settings.case_messages_max,
+                refused_per_minute_max=self.settings.refused_per_minute_max,
+            ),
+            checkpoint=checkpoint(self.stage.name),
+            memory=PostgresMemory(pool),
+        )
+
+    async def _restore(self, shell: Shell[Any, Any]) -> None:
+        """Do what `lapor restored` ordered, before any loop rings or sends and any record comes."""
+        try:
+            await shell.restore()
+        except Refused as refused:
+            self.refuse(str(refused))
+
+    async def started(self) -> None:
+        """Start what runs beside the consumer."""
+        if not (self.pool and self.shell and self.watchdog and self.coverage):
+            raise RuntimeError("started before start")
+        Ending.stages.add(self.stage.name)
+        context = Context(
+            self.pool, self.log, self.clock, self.shell.stopping, self.logger, self.meters
+        )
+        loops: list[Callable[[], Awaitable[None]]] = [
+            self._idle, self.watchdog.run, self.registry.run,
+        ]  # fmt: skip
+        if timers.has_loop(self.stage.name):
+            ringer = timers.Ringer(self.stage.name, self.settings, context, self.meters)
+            loops.append(ringer.run)
+        loops += [partial(work, context) for work in self.stage.background]
+        self._tasks += [asyncio.create_task(self._guard(loop)) for loop in loops]
+        self.logger.info("stage_started", http_port=self.settings.http_port)
+
+    async def stop(self) -> None:
+        """Let the batch in hand finish; waits for infrastructure end at once."""
+        if self.shell is not None:
+            self.shell.stopping.set()
+        self.log.is_ending = True
+        with contextlib.suppress(KafkaError, TimeoutError):
+            await asyncio.wait_for(self.log.tell(), TELL_SECONDS_MAX)
+
+    async def stopped(self) -> None:
+        """Empty what is confirmed, so that the next start need not say it again; close."""
+        if self.shell is not None:
+            with contextlib.suppress(*postgres.PASSING):
+                await self.shell.idle(seconds=0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.log.stop()
+        if self.pool is not None:
+            await self.pool.close()
+        Ending.of(self.stage.name)
+
+    @property
+    def is_alive(self) -> bool:
+        """Say whether the stage has not stood still for the watchdog's time."""
+        return self.watchdog is None or not self.watchdog.is_stuck
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether the stage makes progress, with all that it is to read."""
+        if self.watchdog is None or self.coverage is None:
+            return False
+        return self.watchdog.is_ready and self.coverage.is_complete
+
+    def refuse(self, why: str) -> None:
+        """End the process with a code that the supervisor does not restart."""
+        self.logger.critical("stage_refuses_to_run", why=why)
+        os._exit(EX_CONFIG)
+
+    # ---- records
+
+    async def handle(self, message: KafkaMessage) -> None:
+        """Take a batch of FastStream's and give it to the shell."""
+        records = message.raw_message
+        message.clear_cache()  # it holds the message itself: the collector alone would free that
+        shell = self.shell
+        if shell is None or not isinstance(records, tuple):
+            raise RuntimeError("a batch before start")
+        begun = monotonic()
+        self.meters.batch_records.observe(len(records))
+        oldest = self.clock.of_record(min(r.timestamp for r in records))
+        age = (self.clock.now() - oldest).total_seconds() / self.clock.scale
+        self.meters.event_age_seconds.observe(max(0.0, age))
+        self.log.consumer = self.subscriber.consumer
+        try:
+            await shell.batch(records)
+        except Refused as refused:
+            self.refuse(str(refused))
+        except Stopping:
+            raise
+        except Exception:
+            # A bug of the shell's own: start afresh rather than spin on the same batch.
+            self.logger.critical("shell_failed", exc_info=True)
+            os._exit(1)
+        message.committed = AckStatus.ACKED
+        self.meters.batch_seconds.observe(monotonic() - begun)
+        await self._breathe(len(records), begun)
+
+    async def _breathe(self, records: int, begun: float) -> None:
+        """Pause after a small batch, so that the next is worth its fixed cost.
+
+        On busy cores a batch takes longer, and so does the pause: all of them then have fewer and
+        larger batches, instead of filling the cores with small ones.
+        """
+        if self.arrivals.is_more or records * 4 >= self.settings.batch_records_max:
+            return
+        interval = self.settings.batch_interval_seconds_min
+        if self.stage.unhurried:
+            interval *= UNHURRIED_INTERVALS
+        took = monotonic() - begun
+        rest = min(took * REST_SHARE, REST_SECONDS_MAX)
+        await asyncio.sleep(max(interval - took, rest))
+
+    # ---- loops
+
+    async def _idle(self) -> None:
+        shell, pool = self.shell, self.pool
+        count_at = redeliver_at = monotonic()
+        while shell is not None and pool is not None and not shell.stopping.is_set():
+            await asyncio.sleep(1.0)
+            await shell.idle()
+            await self.log.tell()
+            if monotonic() >= redeliver_at:
+                await shell.redeliver()
+                redeliver_at = monotonic() + REDELIVER_SECONDS
+            self.meters.waiting.set(float(shell.is_waiting))
+            self.meters.partitions_left_alone.set(len(self.arrivals.left_alone))
+            if monotonic() >= count_at:
+                (row,) = await pool.fetch(CASES_COUNTED)
+                self.meters.open_cases.set(row["open"])
+                self.meters.parked_cases.set(row["parked"])
+                self.meters.held_records.set(row["held"])
+                count_at = monotonic() + COUNT_SECONDS
+
+    async def _guard(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run a loop for ever: infrastructure may fail, a bug ends the process."""
+        while True:
+            try:
+                await loop()
+            except (KafkaError, *postgres.PASSING) as away:
+                self.logger.warning("loop_waits", error=type(away).__name__)
+                await asyncio.sleep(1.0)
+            except Exception:
+                self.logger.critical("loop_failed", exc_info=True)
+                os._exit(1)
+            else:
+                return
+
+
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells the shell of every assignment, under the same lock as the batches."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def on_partitions_revoked(self, revoked: "Collection[TopicPartition]") -> None:
+        """Do nothing: the next owner's save decides who was first."""
+
+    async def on_partitions_assigned(self, assigned: "Collection[TopicPartition]") -> None:
+        """Take up the lanes where they are."""
+        service = self._service
+        service.log.consumer = service.arrivals.consumer = service.subscriber.consumer
+        service.arrivals.assigned()
+        if service.shell is None:
+            raise RuntimeError("assigned before start")
+        try:
+            await service.shell.assigned(Partition(p.topic, p.partition) for p in assigned)
+        except Refused as refused:
+            service.refuse(str(refused))
+        except Stopping:
+            return
+        except Exception:
+            # aiokafka would log it and go on consuming.
+            service.logger.critical("assignment_failed", exc_info=True)
+            os._exit(1)
+
+
+def described(
+    handle: Callable[[KafkaMessage], Awaitable[None]], stage: str
+) -> Callable[[KafkaMessage], Awaitable[None]]:
+    """Return the handler as AsyncAPI shall show it: what comes is one of the events read."""
+
+    async def take(message: KafkaMessage) -> None:
+        await handle(message)
+
+    events = {event for events in READS[stage].values() for event in events}
+    take.__annotations__["message"] = Union[tuple(sorted(events, key=lambda e: e.__name__))]  # noqa: UP007
+    return take
+
+
+def stage_app(settings: Settings, stage: Stage[Any, Any]) -> AsgiFastStream:
+    """Compose a stage's process: its pages (`shared/runtime/health/pages.py`) and its consumer."""
+    service = Service(settings, stage)
+    app = AsgiFastStream(
+        service.broker,
+        asgi_routes=[
+            *pages.health_pages(lambda: service.is_alive, lambda: service.is_ready),
+            pages.metrics_page(service.meters.registry),
+        ],
+        specification=AsyncAPI(title=f"LAPOR pipeline: {stage.name}"),
+        logger=None,
+        on_startup=[service.start],
+        after_startup=[service.started],
+        on_shutdown=[service.stop],
+        after_shutdown=[service.stopped],
+    )
+    pages.add_document(app)
+    return app

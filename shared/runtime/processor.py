@@ -1,0 +1,395 @@
+"""The shell of every stage: law 2 of the design, clause by clause, around a pure rule.
+
+One batch at a time: drop and check, decide, save all or nothing, publish in order, commit last.
+What becomes of each record is `decider.py`. It knows Kafka and PostgreSQL only as `Log` and
+`State`, so the same code runs over both and over their in-memory likes in tests.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from time import monotonic
+from typing import Generic, TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+from pydantic import BaseModel
+
+from shared.contract.envelope import Outbound, Record
+from shared.platform.postgres import PASSING
+from shared.runtime import lanes as lane_rules
+from shared.runtime.batch import Before, Work
+from shared.runtime.case_store import Conflict, LaneSave
+from shared.runtime.decider import Decider
+from shared.runtime.gateway.destinations import Destinations
+from shared.runtime.kafka.record_batches import first_offset
+from shared.runtime.lanes import Bounds, Lane, Partition, Refusal, Refused
+from shared.runtime.metrics import Meters
+from shared.runtime.ports import DestinationsRefuse, Log, Memory, State
+from shared.runtime.reader import Reader
+from shared.runtime.recovery.comparison import Gone, Order, Timing, When
+from shared.runtime.recovery.replay import Recovery
+from shared.runtime.stage import Limits, Stage
+from shared.runtime.writer import Writer
+
+C = TypeVar("C", bound=BaseModel)
+P = TypeVar("P")
+T = TypeVar("T")
+TELL_PROGRESS_SECONDS = 10.0  # deciding a million again takes minutes
+
+
+async def _as_they_came(records: Sequence[Record]) -> list[When]:
+    return [(record.timestamp, record.offset) for record in records]
+
+
+class Stopping(Exception):  # noqa: N818 - the process was asked to stop
+    """The stage stops; what was in hand is decided again by whoever comes next."""
+
+
+class Shell(Generic[C, P]):
+    """Runs one stage; `assigned` and `batch` are all that a consumer has to call."""
+
+    def __init__(
+        self,
+        stage: Stage[C, P],
+        *,
+        log: Log,
+        state: State,
+        reader: Reader,
+        writer: Writer,
+        meters: Meters,
+        logger: structlog.stdlib.BoundLogger,
+        limits: Limits | None = None,
+        checkpoint: Callable[[str], None] = lambda _name: None,
+        memory: Memory | None = None,
+    ) -> None:
+        self._stage = stage
+        self._log = log
+        self._state = state
+        self._meters = meters
+        self._logger = logger
+        self._limits = limits or Limits()
+        self._checkpoint = checkpoint
+        self._lane_of = lane_rules.door_lane if stage.is_door else lane_rules.core_lane
+        self._decider = Decider(
+            stage, reader=reader, writer=writer, meters=meters, logger=logger, limits=self._limits
+        )
+        self._reader = reader
+        self._destinations = Destinations(state, log, logger, is_door=stage.is_door)
+        self._memory = memory
+        self._lock = asyncio.Lock()
+        self._lanes: dict[str, Lane] = {}
+        self._confirmed: dict[str, int] = {}  # lane -> token whose events were acknowledged to us
+        self._to_clear: dict[str, tuple[int, float]] = {}  # lane -> token, monotonic seconds
+        self.positions: dict[Partition, int] = {}
+        self.stopping = asyncio.Event()
+        self.is_waiting = False  # for the database or the broker
+        self.is_assigned = False  # was told of an assignment at least once, if only an empty one
+        self.attempt_since: float | None = None  # monotonic seconds; None between attempts
+
+    # ---- what the consumer calls
+
+    async def assigned(self, partitions: Iterable[Partition]) -> None:
+        """Load the lanes, publish what may be unpublished, and seek to the stored positions.
+
+        Raises:
+            Refused: a position says that going on would lose or repeat records.
+        """
+        mine = set(partitions)
+        async with self._lock:
+            self.positions = {}
+            await self._persist(lambda: self._take_up(mine))
+            self.is_assigned = True
+
+    async def batch(self, records: Sequence[Record]) -> None:
+        """Decide a batch, wholly or not at all; waits as long as database or broker are away.
+
+        Raises:
+            Refused: past the limit of dead letters. Stopping: the process stops.
+        """
+        async with self._lock:
+            await self._persist(lambda: self._batch(records))
+
+    async def reposition(self, partitions: Iterable[Partition]) -> None:
+        """Go on where the lanes of some partitions stand now: an operator may have moved them."""
+        wanted = list(partitions)
+        async with self._lock:
+            await self._persist(lambda: self._reposition(wanted))
+
+    async def _reposition(self, partitions: Sequence[Partition]) -> None:
+        for partition in partitions:
+            lane_id = self._lane_of(partition)
+            self._lanes.pop(lane_id, None)
+            position = (await self._load([lane_id]))[lane_id].positions.get(partition, 0)
+            self._log.seek(partition, position)
+            self.positions[partition] = position
+
+    async def redeliver(self) -> None:
+        """Publish what was held for destinations that take it again."""
+        async with self._lock:
+            lanes = await self._load(self._destinations.lanes)
+            await self._destinations.redeliver(lanes.values())
+
+    async def restore(self) -> None:
+        """Decide again what an operator ordered, before anything new; ended, it goes on there.
+
+        Raises:
+            Refused: past the limit of dead letters, or what was to be decided again is gone.
+        """
+        async with self._lock:
+            await self._persist(self._restore)
+
+    async def idle(self, seconds: float = 1.0) -> None:
+        """Empty the unconfirmed events of lanes that had nothing to do for some seconds."""
+        async with self._lock:
+            for lane_id, (token, since) in list(self._to_clear.items()):
+                if monotonic() - since >= seconds:
+                    await self._state.clear(lane_id, token)
+                    del self._to_clear[lane_id]
+
+    # ---- assignment
+
+    async def _take_up(self, mine: set[Partition]) -> None:
+        # In this order: what is committed or removed later than we looked cannot look like a
+        # restored database or a lost record, since positions only grow.
+        committed = await self._log.committed(mine)
+        starts = await self._log.starts(mine)
+        self._forget()
+        lanes = await self._load({self._lane_of(p) for p in mine})
+        ends = await self._log.ends(mine)
+        go_on: dict[Partition, int] = {}
+        refusals: list[Refusal] = []
+        for partition in sorted(mine):
+            lane = lanes[self._lane_of(partition)]
+            bounds = Bounds(starts[partition], ends[partition], committed[partition])
+            position = lane.positions.get(partition)
+            at = lane_rules.start_at(self._stage.name, partition, position, bounds)
+            if isinstance(at, Refusal):
+                refusals.append(at)
+            else:
+                go_on[partition] = at
+        if refusals:
+            raise Refused(refusals)
+        await self._publish_unconfirmed(lanes.values())
+        for partition, offset in go_on.items():
+            self._log.seek(partition, offset)
+        self._destinations.lanes.clear()
+        for lane in lanes.values():
+            self._destinations.take_up(lane)
+        self.positions = go_on
+
+    async def _load(self, ids: Iterable[str]) -> dict[str, Lane]:
+        wanted = sorted(ids)
+        missing = [lane_id for lane_id in wanted if lane_id not in self._lanes]
+        if missing:
+            tokens = [secrets.randbits(62) for _ in missing]
+            self._lanes.update(await self._state.lanes(missing, tokens))
+        return {lane_id: self._lanes[lane_id] for lane_id in wanted}
+
+    async def _publish_unconfirmed(self, lanes: Iterable[Lane]) -> None:
+        for lane in lanes:
+            if lane.unconfirmed and self._confirmed.get(lane.id) != lane.token:
+                await self._publish(lane_rules.unpack(lane.unconfirmed), [lane])
+
+    def _forget(self) -> None:
+        self._lanes.clear()
+
+    # ---- a batch
+
+    async def _batch(self, records: Sequence[Record]) -> None:
+        partitions = [Partition(r.topic, r.partition) for r in records]
+        touched = dict.fromkeys(partitions)
+        lanes = await self._load({self._lane_of(p) for p in touched})
+        await self._publish_unconfirmed(lanes.values())
+        positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
+        batch = lane_rules.sift(
+            ((p, first_offset(r), r.offset) for p, r in zip(partitions, records, strict=True)),
+            positions,
+        )
+        if batch.skipped and await self._is_gap(batch.skipped, records):
+            await self._go_back(touched, batch.skipped)
+            return
+        if batch.ends:
+            work = await self._decider.decide([records[i] for i in batch.fresh], self._state)
+            await self._save_and_publish(lanes, batch.ends, work)
+        self.positions.update(positions | batch.ends)
+        await self._log.commit({p: batch.ends.get(p, positions[p]) for p in touched})
+
+    async def _is_gap(
+        self, skipped: Mapping[Partition, tuple[int, int]], records: Sequence[Record]
+    ) -> bool:
+        """Say whether spans hold a record that did not come, or were removed.
+
+        Others hold nothing: a mark that a sender's transaction left, or what it took back.
+        """
+        came = {(r.topic, r.partition, r.offset) for r in records}
+        try:
+            async with aclosing(self._log.read_again(skipped, _as_they_came)) as batches:
+                async for found in batches:
+                    if any((r.topic, r.partition, r.offset) not in came for r in found):
+                        return True
+        except Gone:
+            return True
+        return False
+
+    async def _go_back(self, touched: Iterable[Partition], gaps: Iterable[Partition]) -> None:
+        committed = await self._log.committed(gaps)
+        starts = await self._log.starts(gaps)
+        self._forget()  # another may have decided since what retention has removed since
+        lanes = await self._load({self._lane_of(p) for p in touched})
+        positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
+        found = [
+            lane_rules.start_at(
+                self._stage.name, p, positions[p], Bounds(starts[p], positions[p], committed[p])
+            )
+            for p in gaps
+        ]
+        lost = [refusal for refusal in found if isinstance(refusal, Refusal)]
+        if lost:
+            raise Refused(lost)
+        for partition, offset in positions.items():
+            self._log.seek(partition, offset)
+        told = [f"{p.topic}/{p.partition}" for p in gaps]
+        self._meters.gaps.inc(len(told))
+        self._logger.warning("gap_seek_back", partitions=told)
+
+    # ---- after the database was restored
+
+    async def _restore(self) -> None:
+        memory = self._memory
+        if memory is None or (order := await memory.order()) is None:
+            return
+        self._decider.before = Before(order, memory)
+        if not order.until:
+            return
+        most = self._limits.decided_bytes_max
+        recovery = Recovery(memory, self._log, self._reader, self._lane_of, most)
+        while spans := await self._spans(order):
+            if not await self._decide_again(spans, recovery.when):
+                break  # their offsets have no record
+        parked = await self._park_left_over(recovery, order)
+        await memory.fulfilled()
+        compared = await memory.order()
+        self._decider.before = None if compared is None else Before(compared, memory)
+        self._logger.warning("decided_again", not_decided_again=parked)
+
+    async def _decide_again(self, spans: Mapping[Partition, tuple[int, int]], when: Timing) -> bool:
+        """Decide the records of spans, and say how many are left; return whether there were any."""
+        left, told_at, are_any = sum(end - start for start, end in spans.values()), 0.0, False
+        try:
+            async with aclosing(self._log.read_again(spans, when)) as batches:
+                async for records in batches:
+                    if monotonic() - told_at >= TELL_PROGRESS_SECONDS:
+                        self._logger.warning("deciding_again", records=left)
+                        told_at = monotonic()
+                    await self._batch(records)
+                    left, are_any = left - len(records), True
+        except Gone as gone:
+            bounds = Bounds(gone.start, gone.start)
+            at = lane_rules.start_at(self._stage.name, gone.partition, gone.position, bounds)
+            raise Refused([at] if isinstance(at, Refusal) else []) from gone
+        return are_any
+
+    async def _spans(self, order: Order) -> dict[Partition, tuple[int, int]]:
+        """Return what is still to be decided again: of each partition first offset and end."""
+        lanes = await self._load({self._lane_of(p) for p in order.until})
+        found = {
+            p: (lanes[self._lane_of(p)].positions.get(p, 0), end) for p, end in order.until.items()
+        }
+        return {p: (start, end) for p, (start, end) in found.items() if start < end}
+
+    async def _park_left_over(self, recovery: Recovery, order: Order) -> int:
+        """Park the cases of which the world has read what nothing said again; return how many."""
+        any_of = {self._lane_of(p): p for p in order.until}
+        parked = 0
+        async with aclosing(recovery.left_over(order, self._state)) as found:
+            async for left in found:
+                lanes = await self._load([left.lane])
+                await self._publish_unconfirmed(lanes.values())
+                work = self._decider.left_over(left.cases, left.past, left.events, left.lane)
+                at = any_of[left.lane]
+                ends = {at: lanes[left.lane].positions.get(at, 0)}
+                await self._save_and_publish(lanes, ends, work)
+                parked += len(left.past)
+        return parked
+
+    # ---- save, publish
+
+    async def _save_and_publish(
+        self, lanes: Mapping[str, Lane], ends: Mapping[Partition, int], work: Work
+    ) -> None:
+        self._checkpoint("before_save")
+        saves = []
+        for lane_id in sorted({self._lane_of(p) for p in ends}):
+            old = lanes[lane_id]
+            mine = {p: end for p, end in ends.items() if self._lane_of(p) == lane_id}
+            packed = lane_rules.pack(work.by_lane.get(lane_id, []))
+            new = Lane(lane_id, old.positions | mine, secrets.randbits(62), packed, old.held)
+            saves.append(LaneSave(new, old.token))
+        await self._state.save(saves, work.changed)
+        self._decider.saved(work)
+        self._checkpoint("saved")
+        for save in saves:
+            self._lanes[save.lane.id] = save.lane
+        await self._publish(work.outbounds, [save.lane for save in saves])
+        self._checkpoint("published")
+
+    async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
+        """Publish events and confirm their lanes; what single destinations refuse is held."""
+        refused: frozenset[str] = frozenset()
+        if any(lane.held for lane in lanes):
+            outbounds = [
+                o for n in lanes for o in lane_rules.unpack(n.unconfirmed) if o.topic not in n.held
+            ]
+        if outbounds:
+            try:
+                await self._log.publish(outbounds)
+            except DestinationsRefuse as refusing:
+                refused = refusing.topics
+        for lane in lanes:
+            if refused or lane.held:
+                await self._destinations.hold(lane, refused)
+            self._confirmed[lane.id] = lane.token
+            if lane.unconfirmed:
+                self._to_clear[lane.id] = (lane.token, monotonic())
+
+    # ---- waiting
+
+    async def _persist(self, action: Callable[[], Awaitable[T]]) -> T:
+        delay = 0.1
+        while True:
+            try:
+                result = await self._attempt(action)
+            except Conflict as lost:
+                self._logger.warning("conflict_again", why=str(lost))
+                self._meters.conflicts.inc()
+                self._forget()
+            except (KafkaError, *PASSING) as away:
+                self._logger.warning(
+                    "waiting_for_infrastructure", error=type(away).__name__, seconds=delay
+                )
+                self.is_waiting = True
+                self._forget()
+                await self._pause(delay)
+                delay = min(delay * 2, self._limits.backoff_seconds_max)
+            except BaseException:
+                self._forget()  # what was in hand is unknown: read it anew
+                raise
+            else:
+                self.is_waiting = False
+                return result
+
+    async def _attempt(self, action: Callable[[], Awaitable[T]]) -> T:
+        self.attempt_since = monotonic()
+        try:
+            return await action()
+        finally:
+            self.attempt_since = None
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return
+        raise Stopping

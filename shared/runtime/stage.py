@@ -1,0 +1,88 @@
+"""What makes one stage, for the shell that runs it: its rule, its store, its bounds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+from pydantic import BaseModel
+
+from shared.platform.clock import Clock
+from shared.platform.postgres import Connection, Pool
+from shared.rules.decision import Cause, Decide
+from shared.runtime.case_store import CaseStore
+from shared.runtime.metrics import Meters
+from shared.runtime.ports import Log
+from shared.runtime.reader import Inbound
+
+C = TypeVar("C", bound=BaseModel)
+P = TypeVar("P")
+Gather = Callable[[Connection, Sequence[Inbound]], Awaitable[P]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Generic[C, P]):
+    """What makes one stage: its name in `shared/contract/topics.py`, its rule, its store.
+
+    A door gives `identify` (which report a record is about; elsewhere the key says it) and is told
+    of what cannot be read; `gather` looks up what the rule may see beside the case and replaces
+    `policy`; `policy_of` makes the policy of a lane from the lane's own case, which every change of
+    the registry goes to. `background` runs beside the consumer. `unhurried` says that no report
+    waits for what this stage says, so that its batches may be fewer and larger.
+    """
+
+    name: str
+    store: CaseStore[C]
+    schema: Path
+    decide: Decide[C, P]
+    policy: P | None = None
+    identify: Callable[[BaseModel, Cause], str] | None = None
+    gather: Gather[P] | None = None
+    policy_of: Callable[[C | None], P] | None = None
+    more_schemas: Mapping[str, Path] = field(default_factory=dict)
+    background: tuple[Callable[["Context"], Awaitable[None]], ...] = ()
+    unhurried: bool = False
+
+    @property
+    def is_door(self) -> bool:
+        """Say whether people or institutions write to this stage's topics themselves."""
+        return self.identify is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the shell; counts, shares, bytes, and seconds.
+
+    A case remembers every id that it decided, 8 bytes each: 16,384 of them, where a life has about
+    thirty (a guess far above any other). At a door one lane has `refused_per_minute_max` messages
+    refused one by one, then one answer stands for `refused_per_answer` (guesses far above what a
+    sender that works has refused).
+    """
+
+    backoff_seconds_max: float = 5.0
+    dead_letter_count_max: int = 50
+    dead_letter_share_max: float = 0.1
+    dead_letter_window: int = 1_000
+    parked_bytes_max: int = 4_194_304
+    decided_bytes_max: int = 131_072
+    refused_per_minute_max: int = 600
+    refused_per_answer: int = 1_000
+
+    @property
+    def dead_letter_own_max(self) -> int:
+        """Return how many dead letters of one sender or report count: a tenth of the limit."""
+        return max(1, self.dead_letter_count_max // 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a stage's background work may use."""
+
+    pool: Pool
+    log: Log
+    clock: Clock
+    stopping: asyncio.Event
+    logger: structlog.stdlib.BoundLogger
+    meters: Meters

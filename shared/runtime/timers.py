@@ -1,0 +1,235 @@
+"""The alarm loop: finds what is due by an index, at a cost that does not grow with what is open.
+
+It decides nothing: it publishes `AlarmRang` with the case's own `alarm_at`, and rings again after a
+pause until the stage has decided (law 5). The rule compares that time with its case's, never with
+a clock. Several loops may run at once; each claims other rows.
+
+It yields: a morning when 100,000 are due must not hold up the day's reports. It goes on only while
+few alarms wait to be decided: a record of the day has few before it, and the loop takes no more of
+the machine than the stage's deciding does, which has to share it with everybody else.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final, NamedTuple
+
+from shared.contract import topics
+from shared.contract.envelope import Outbound, derive_id, encode, event_headers
+from shared.contract.events import AlarmRang, Event
+from shared.platform.postgres import Connection
+from shared.platform.settings import Settings
+from shared.runtime.lanes import Partition, load_positions
+from shared.runtime.metrics import Meters
+from shared.runtime.stage import Context
+from shared.runtime.writer import partition_of
+
+WITHOUT_LOOP: Final = ("notifier",)  # its own loop delivers, claimed by the same `claim`
+BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+FULL_LOOK_TICKS: Final = 4
+"""Every so many ticks a look is without the low watermark: so late rings, at most, what was saved
+with a time below it."""
+SAVE_SECONDS: Final = 2.0
+"""An alarm saved within so many real seconds of its own time is above the watermark anyway."""
+IN_FLIGHT_MAX: Final = 3_000
+"""A loop claims on below so many alarms not yet decided, of all loops: six batches of the shell. A
+consumer that holds some asks the broker for the silent partitions alone, and gets nothing new until
+that answer comes, for up to half a second: what it holds must last so long."""
+ROOM_LOOK_SECONDS: Final = 0.05
+
+_LOOK: Final = """
+    WITH due AS (
+        SELECT report_id, ring_at FROM cases WHERE ring_at >= $4 AND ring_at <= $1
+        ORDER BY ring_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE cases SET ring_at = $1 + $3::interval
+    FROM due WHERE cases.report_id = due.report_id AND cases.ring_at <= $1
+    RETURNING cases.report_id, cases.alarm_at, due.ring_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A case whose alarm is due; times are business times, UTC."""
+
+    report_id: str
+    alarm_at: datetime
+
+
+class Look(NamedTuple):
+    """What a look claimed, and the latest time (UTC) that any of it was to ring; None for none."""
+
+    due: list[Due]
+    newest: datetime | None
+
+    @property
+    def oldest(self) -> datetime | None:
+        """Return since when the one that waited longest has been due."""
+        return min((each.alarm_at for each in self.due), default=None)
+
+
+class Watermark:
+    """Below which time a loop need not look, since all that was to ring there is claimed.
+
+    What was claimed leaves dead entries at the front of the index until a vacuum, for hours while
+    a backup holds its snapshot; looks from here on do not read them. Every `full_seconds` one look
+    reads all: so late, at most, rings what was saved with a time below (a late fact, a save slower
+    than `margin`) or given up by another loop. A clock that went back asks for such a look at once.
+    """
+
+    def __init__(self, full_seconds: float, margin: timedelta) -> None:
+        self._full_seconds = full_seconds
+        self._margin = margin
+        self._low = BEGINNING
+        self._full_from = float("-inf")
+
+    def begin(self, now: datetime, seconds: float) -> datetime:
+        """Return from which time on to look (UTC); `seconds` is a clock that only goes forward."""
+        if self._low > now or seconds >= self._full_from:
+            self._full_from = seconds + self._full_seconds
+            return BEGINNING
+        return self._low
+
+    def found(self, now: datetime, look: Look, limit: int) -> None:
+        """Follow a look: to where a full claim came, else to what may still be saving."""
+        is_bounded = len(look.due) >= limit and look.newest is not None
+        self._low = look.newest if is_bounded and look.newest else now - self._margin
+
+
+def has_loop(stage: str) -> bool:
+    """Say whether a stage's process runs the alarm loop."""
+    return topics.alarms(stage) is not None and stage not in WITHOUT_LOOP
+
+
+async def look_for(
+    connection: Connection,
+    now: datetime,
+    limit: int,
+    again_after: timedelta,
+    since: datetime = BEGINNING,
+) -> Look:
+    """Claim due cases, the oldest first, and put their next ringing off; business times, UTC.
+
+    Only what is to ring at `since` or later is seen. Rows that another loop holds are passed over.
+    """
+    rows = await connection.fetch(_LOOK, now, limit, again_after, since)
+    due = [Due(row["report_id"], row["alarm_at"]) for row in rows]
+    return Look(due, max((row["ring_at"] for row in rows), default=None))
+
+
+async def claim(
+    connection: Connection, now: datetime, limit: int, again_after: timedelta
+) -> list[Due]:
+    """Claim due cases and put their next ringing off; times are business times."""
+    return (await look_for(connection, now, limit, again_after)).due
+
+
+class Room:
+    """How much of what a stage told itself it has not yet decided, in all its processes."""
+
+    def __init__(self, stage: str, context: Context) -> None:
+        self._context = context
+        stream = topics.alarms_of(stage)
+        self._places = [Partition(stream.topic(), n) for n in range(stream.partitions)]
+
+    async def in_flight(self) -> int:
+        """Count the records published and not decided.
+
+        Raises:
+            KafkaError, asyncpg.PostgresError: broker or database are away, or not yet assigned.
+        """
+        return await self.left_before(await self.ends())
+
+    async def ends(self) -> dict[Partition, int]:
+        """Return where the stage's own stream ends."""
+        return await self._context.log.ends(self._places)
+
+    async def left_before(self, ends: Mapping[Partition, int]) -> int:
+        """Count the records before some offsets that are not decided."""
+        decided: dict[Partition, int] = {}
+        for row in await self._context.pool.fetch("SELECT positions FROM lanes"):
+            decided |= load_positions(row["positions"])
+        return sum(max(0, end - decided.get(place, 0)) for place, end in ends.items())
+
+    async def wait(self, seconds_max: float) -> bool:
+        """Wait until few are in flight; False after `seconds_max`: then what was lost rings too."""
+        until = monotonic() + seconds_max
+        while not self._context.stopping.is_set():
+            if await self.in_flight() < IN_FLIGHT_MAX:
+                return True
+            if monotonic() >= until:
+                return False
+            await asyncio.sleep(ROOM_LOOK_SECONDS)
+        return False
+
+
+class Ringer:
+    """Rings a stage's alarms until it stops."""
+
+    def __init__(self, stage: str, settings: Settings, context: Context, meters: Meters) -> None:
+        self._stage = stage
+        self._settings = settings
+        self._context = context
+        self._meters = meters
+        self._again_after = timedelta(
+            seconds=settings.alarm_ring_again_seconds * context.clock.scale
+        )
+        self._room = Room(stage, context)
+
+    async def run(self) -> None:
+        """Claim and publish, bounded per look; go on while there is more, as there is room."""
+        context, settings = self._context, self._settings
+        watermark = Watermark(
+            FULL_LOOK_TICKS * settings.alarm_tick_seconds,
+            timedelta(seconds=SAVE_SECONDS * context.clock.scale),
+        )
+        while not context.stopping.is_set():
+            now = context.clock.now()
+            since = watermark.begin(now, monotonic())
+            async with context.pool.acquire() as connection:
+                look = await look_for(
+                    connection, now, settings.alarm_claim_max, self._again_after, since
+                )
+            watermark.found(now, look, settings.alarm_claim_max)
+            self._tell_lag(now, look.oldest)
+            if look.due:
+                await context.log.publish([alarm(self._stage, d, now) for d in look.due])
+            if len(look.due) < settings.alarm_claim_max:
+                await asyncio.sleep(settings.alarm_tick_seconds)
+            elif not await self._room.wait(settings.alarm_ring_again_seconds):
+                self._tell_lag(context.clock.now(), look.oldest)
+
+    def _tell_lag(self, now: datetime, oldest: datetime | None) -> None:
+        """Say how long the oldest that was due at a look had been due, in real seconds."""
+        lag = (now - oldest).total_seconds() / self._context.clock.scale if oldest else 0.0
+        self._meters.alarm_lag_seconds.set(max(0.0, lag))
+
+
+def alarm(stage: str, due: Due, now: datetime) -> Outbound:
+    """Return the record that wakes a stage for a case; `now` is the business time of ringing.
+
+    Each ringing has an id of its own: one that came too early must not silence the next.
+    """
+    cause = f"{due.report_id}@{due.alarm_at.isoformat()}"
+    event = AlarmRang(report_id=due.report_id, due_at=due.alarm_at)
+    return to_itself(stage, event, cause=f"{cause}#{now.isoformat()}", now=now)
+
+
+def to_itself(stage: str, event: Event, *, cause: str, now: datetime) -> Outbound:
+    """Return a record of a stage to itself about one case; its id is derived from the cause."""
+    stream = topics.alarms_of(stage)
+    event_type = stream.type_of(type(event))
+    key = event.report_id.encode()
+    headers = event_headers(
+        event_id=derive_id(stage, cause, now, event_type, 1),
+        event_type=event_type,
+        source=f"/lapor/{stage}/alarms",
+        subject=event.report_id,
+        time=now,
+        causation_id=cause,
+        correlation_id=event.report_id,
+        sequence=0,
+    )
+    return Outbound(stream.topic(), partition_of(key), key, encode(event), headers)

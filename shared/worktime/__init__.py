@@ -1,0 +1,1 @@
+"""Working days and opening hours as precomputed arithmetic. Pure."""
