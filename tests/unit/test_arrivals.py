@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from shared.runtime.kafka import fair_queue as module
-from shared.runtime.kafka.fair_queue import Arrivals
+from shared.runtime.kafka.fair_queue import FairQueue
 from shared.runtime.kafka.record_batches import BrokenPartition
 from shared.runtime.lanes import Partition
 
@@ -61,7 +61,7 @@ class Buffer:
 async def test_each_has_its_share_and_whoever_has_little_all_of_it() -> None:
     """One record of a channel is in the next batch, whatever another has sent."""
     buffer = Buffer(much=10_000, little=1, some=20)
-    batch = Counter(await Arrivals(RECORDS, SHARE).take(buffer))
+    batch = Counter(await FairQueue(RECORDS, SHARE).take(buffer))
 
     assert batch == {"much": SHARE, "little": 1, "some": SHARE}
 
@@ -69,9 +69,9 @@ async def test_each_has_its_share_and_whoever_has_little_all_of_it() -> None:
 async def test_where_more_are_ready_than_fit_they_take_turns() -> None:
     """Nobody is passed over for ever."""
     buffer = Buffer(**{f"c{n}": 1_000 for n in range(30)})
-    arrivals, had = Arrivals(RECORDS, SHARE), Counter[str]()
+    fair_queue, had = FairQueue(RECORDS, SHARE), Counter[str]()
     for _ in range(60):
-        batch = await arrivals.take(buffer)
+        batch = await fair_queue.take(buffer)
         assert len(batch) <= RECORDS
         had.update(batch)
 
@@ -81,7 +81,7 @@ async def test_where_more_are_ready_than_fit_they_take_turns() -> None:
 
 async def test_in_the_core_one_partition_may_fill_a_batch() -> None:
     """There each partition has all senders' records."""
-    batch = await Arrivals(RECORDS).take(Buffer(p=10_000, q=1))
+    batch = await FairQueue(RECORDS).take(Buffer(p=10_000, q=1))
 
     assert Counter(batch) == {"p": RECORDS}
 
@@ -99,7 +99,7 @@ async def test_a_partition_that_cannot_be_read_is_left_alone_and_tried_again(
     """The others are read meanwhile; it goes on where its lane stands by then."""
     now = 0.0
     monkeypatch.setattr(module, "monotonic", lambda: now)
-    buffer, arrivals = Buffer(good=100), Arrivals(RECORDS, SHARE)
+    buffer, fair_queue = Buffer(good=100), FairQueue(RECORDS, SHARE)
     place = TopicPartition("broken", 0)
     buffer.broken[place] = why
     buffer.left[place] = 5
@@ -108,25 +108,25 @@ async def test_a_partition_that_cannot_be_read_is_left_alone_and_tried_again(
     async def reposition(partitions: Iterable[Partition]) -> None:
         moved.extend(partitions)
 
-    arrivals.reposition = reposition
-    assert Counter(await arrivals.take(buffer)) == {"good": SHARE}
-    assert arrivals.left_alone == {Partition("broken", 0)}
+    fair_queue.reposition = reposition
+    assert Counter(await fair_queue.take(buffer)) == {"good": SHARE}
+    assert fair_queue.left_alone == {Partition("broken", 0)}
     del buffer.broken[place]
-    assert Counter(await arrivals.take(buffer)) == {"good": SHARE}
+    assert Counter(await fair_queue.take(buffer)) == {"good": SHARE}
 
     now = module.TRY_AGAIN_SECONDS
-    assert Counter(await arrivals.take(buffer)) == {"good": SHARE, "broken": 5}
+    assert Counter(await fair_queue.take(buffer)) == {"good": SHARE, "broken": 5}
     assert moved == [Partition("broken", 0)]
-    assert arrivals.left_alone == set()
+    assert fair_queue.left_alone == set()
 
 
 async def test_who_waits_for_a_destination_is_not_read_because_its_batch_is_whole_again() -> None:
     """Only `release` lets it go on."""
-    buffer, arrivals = Buffer(a=1), Arrivals(RECORDS, SHARE)
-    await arrivals.take(buffer)
-    arrivals.hold(Partition("b", 0))
+    buffer, fair_queue = Buffer(a=1), FairQueue(RECORDS, SHARE)
+    await fair_queue.take(buffer)
+    fair_queue.hold(Partition("b", 0))
     buffer.left[TopicPartition("b", 0)] = 3
 
-    assert await arrivals.take(buffer) == ()
-    arrivals.release(Partition("b", 0))
-    assert Counter(await arrivals.take(buffer)) == {"b": 3}
+    assert await fair_queue.take(buffer) == ()
+    fair_queue.release(Partition("b", 0))
+    assert Counter(await fair_queue.take(buffer)) == {"b": 3}

@@ -16,13 +16,13 @@ def window(hit: dict[str, int], decided: int = 0) -> list[str]:
     return [name for name, n in hit.items() for _ in range(n)] + [""] * decided
 
 
-@pytest.mark.parametrize("is_door", [True, False])
+@pytest.mark.parametrize("is_gateway", [True, False])
 @pytest.mark.parametrize("letters", [1, 50, 1_000])
-def test_one_sender_or_report_never_stops_a_stage(letters: int, *, is_door: bool) -> None:
+def test_one_sender_or_report_never_stops_a_stage(letters: int, *, is_gateway: bool) -> None:
     """Whatever it sends, and if nobody else says anything."""
     found = window({"one": letters})
-    assert not is_past(found, LIMITS, is_door=is_door)
-    assert counted(found, LIMITS, is_door=is_door) <= 5
+    assert not is_past(found, LIMITS, is_gateway=is_gateway)
+    assert counted(found, LIMITS, is_gateway=is_gateway) <= 5
 
 
 @each([
@@ -37,10 +37,10 @@ def test_one_sender_or_report_never_stops_a_stage(letters: int, *, is_door: bool
         ({"website": 20, "counter": 20}, 0, True, False),
     ])  # fmt: skip
 def test_a_bad_release_stops_it(
-    hit: dict[str, int], decided: int, *, is_door: bool, stops: bool
+    hit: dict[str, int], decided: int, *, is_gateway: bool, stops: bool
 ) -> None:
-    """In the core by the reports that are hit, at a door by two senders past their own bound."""
-    assert is_past(window(hit, decided), LIMITS, is_door=is_door) is stops
+    """In the core by the reports that are hit, at a gateway by two senders past their own bound."""
+    assert is_past(window(hit, decided), LIMITS, is_gateway=is_gateway) is stops
 
 
 def test_the_window_is_of_the_last_records() -> None:

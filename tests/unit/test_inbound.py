@@ -1,4 +1,4 @@
-"""What a door lets through of a sender's own headers."""
+"""What a gateway lets through of a sender's own headers."""
 
 import tracemalloc
 from itertools import product
@@ -16,10 +16,10 @@ KEY = DeadLetterKey(b"d" * 32)
 TRAVELLING = ("correlationid", "traceparent", "tracestate", "causationid", "ce_subject")
 
 
-def heard(stream: Stream, speaker: str, name: str, value: bytes) -> Cause:
-    """Return what a door takes over of one header, as the cause says it."""
+def heard(stream: Stream, producer: str, name: str, value: bytes) -> Cause:
+    """Return what a gateway takes over of one header, as the cause says it."""
     headers = (("ce_id", b"1"), ("ce_type", b"id.go.lapor.agency.block.v1"), (name, value))
-    record = MemoryRecord(stream.topic(speaker), 0, 0, 0, None, b"{}", headers)
+    record = MemoryRecord(stream.topic(producer), 0, 0, 0, None, b"{}", headers)
     stage = "agencies.in" if stream is OUTBOX else "intake"
     (inbound,) = Reader(
         stage, Clock(), Parking(KEY.seal_bytes, KEY.open_bytes), lambda _event, _cause: ""
@@ -55,7 +55,7 @@ def opened(value: bytes, *headers: tuple[str, bytes]) -> Unreadable:
 
 
 @each([(RECORD_BYTES_MAX, 0), (0, RECORD_BYTES_MAX), (600_000, 600_000)])
-def test_a_record_larger_than_a_door_takes_is_not_opened(value: int, header: int) -> None:
+def test_a_record_larger_than_a_gateway_takes_is_not_opened(value: int, header: int) -> None:
     """The broker's bound is of what is compressed."""
     assert opened(b" " * value, ("more", bytes(header))).reason == "too_large"
 
@@ -76,11 +76,11 @@ def test_half_a_million_wrong_items_cost_no_more_than_one(item: bytes) -> None:
 
 @each(product([(OUTBOX, "6308"), (SUBMISSIONS, "website")], TRAVELLING))
 def test_an_outsider_cannot_write_a_header_of_later_events(
-    door: tuple[Stream, str], name: str
+    gateway: tuple[Stream, str], name: str
 ) -> None:
     """A session or a trace names who wants to be unknown, to whoever reads an event or an inbox."""
-    cause = heard(*door, name, b"session-of-akun-17@10.1.2.3")
-    if (door[0], name) == (OUTBOX, "correlationid"):
+    cause = heard(*gateway, name, b"session-of-akun-17@10.1.2.3")
+    if (gateway[0], name) == (OUTBOX, "correlationid"):
         return
     said = (cause.correlation_id, cause.traceparent, cause.causation_id)
     assert said == ("", "", "")

@@ -1,4 +1,4 @@
-"""How much a door refuses of one sender, and how long whoever guesses has to wait."""
+"""How much a gateway refuses of one sender, and how long whoever guesses has to wait."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from shared.runtime.gateway.throttle import (
     GUESSED_MAX,
     MINUTE_MS,
     PAUSE_MAX_MS,
-    Pace,
+    ThrottleState,
     dump,
     load,
 )
@@ -16,9 +16,9 @@ from shared.runtime.gateway.throttle import (
 MOST, EVERY = 3, 4
 
 
-def refused(times: int, minute: int = 7) -> Pace:
+def refused(times: int, minute: int = 7) -> ThrottleState:
     """Refuse messages, one offset after the other, within a minute."""
-    pace = Pace()
+    pace = ThrottleState()
     for offset in range(times):
         pace = pace.refuse(minute * MINUTE_MS + offset, 100 + offset, MOST)
     return pace
@@ -41,7 +41,7 @@ def test_past_the_rate_one_answer_stands_for_many() -> None:
 
 def test_pauses_grow_and_end() -> None:
     """After some free tries a minute, then twice as long each, a day at most."""
-    pace, pauses = Pace(), []
+    pace, pauses = ThrottleState(), []
     for _ in range(FREE_TRIES + 20):
         pace = pace.guess("R", 1_000)
         pauses.append(max(0, pace.guessed("R").until_ms - 1_000))
@@ -53,16 +53,16 @@ def test_pauses_grow_and_end() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2**41), st.integers(0, 2**62))))
 def test_a_row_stays_small_and_is_read_as_it_was_written(said: list[tuple[str, int, int]]) -> None:
     """However much is refused and guessed."""
-    pace = Pace()
+    pace = ThrottleState()
     for report, now_ms, offset in said:
         pace = pace.refuse(now_ms, offset, MOST).guess(report, now_ms)
     assert load(dump(pace)) == pace
-    assert load(b"") == Pace()
+    assert load(b"") == ThrottleState()
 
 
 def test_a_lane_remembers_the_newest_reports_that_it_guessed_about() -> None:
     """Whoever goes through many numbers gains no more tries at one of them than that."""
-    pace = Pace()
+    pace = ThrottleState()
     for number in range(GUESSED_MAX + 1):
         pace = pace.guess(f"{number:012}", 1)
     assert len(pace.guesses) == GUESSED_MAX

@@ -88,7 +88,7 @@ def test_a_return_names_who_had_the_report_meanwhile() -> None:
 
 def test_levels_are_told_with_what_became_of_them() -> None:
     """Told and when, to whom, withdrawn and why; of a step that was done only what was told."""
-    late = Run(run([received("2023-03-06 09:00")]).case, []).ring_until(at("2023-03-10 00:00"))
+    late = Run(run([received("2023-03-06 09:00")]).case, []).fire_until(at("2023-03-10 00:00"))
     open_ = said(late, clock="national_verification")
     more = late.then(asked("2023-03-07 10:00", n=1), completed("2023-03-09 15:00", n=2))
     moved = said(Run(more.case, [*late.events, *more.events]), clock="national_verification")
@@ -112,7 +112,7 @@ def test_a_long_list_of_days_has_a_line_for_each_week() -> None:
 def test_a_window_counts_calendar_days_and_says_that_it_ran_out() -> None:
     """Weekends are days, too."""
     done = run(_followed_up())
-    more = done.ring_until(at("2023-04-01 00:00"))
+    more = done.fire_until(at("2023-04-01 00:00"))
     closed = more.then(at_unit(e.ReportClosed, "2023-04-02 09:00"))
     text = said(Run(closed.case, [*done.events, *more.events, *closed.events]), clock="reply")
     assert any(line.endswith("hari 10") for line in text)

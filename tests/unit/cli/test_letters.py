@@ -18,7 +18,7 @@ from tests import builders as b
 from tests.simulation.memory import MemoryRecord
 from tests.tables import each
 
-WRITER = Writer("routing", is_door=False, seal=lambda value, *_place: value)
+WRITER = Writer("routing", is_gateway=False, seal=lambda value, *_place: value)
 NOW_MS = 1_700_000_000_000
 
 

@@ -55,14 +55,14 @@ def test_a_command_asks_for_what_it_needs_and_for_nothing_else(command: type[e.C
     assert line.fields["type"] == command.__name__
 
 
-def test_what_the_door_stamps_cannot_be_given() -> None:
+def test_what_the_gateway_stamps_cannot_be_given() -> None:
     """It would be overwritten without a word."""
     with pytest.raises(Trouble, match="no field 'institution'"):
         order(e.CloseCase, REPORT, 1, {"institution": "3204", "solved": True})
 
 
 def test_yes_and_no_become_what_json_has_for_them() -> None:
-    """Anything else goes as it is, for the door to refuse."""
+    """Anything else goes as it is, for the gateway to refuse."""
     for said, meant in (("yes", True), ("False", False), ("maybe", "maybe")):
         line = order(e.CloseCase, REPORT, 1, {"solved": said})
         assert line.fields is not None

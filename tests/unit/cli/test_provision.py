@@ -4,7 +4,7 @@ import pytest
 
 from deploy.cli.clients.topic_admin import DAY_MS, STRAY, Drift, configs_of, wanted
 from shared.contract.topics import FOREVER, STREAMS, Stream
-from shared.registry.principals import speakers
+from shared.registry.principals import principals
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
@@ -22,11 +22,11 @@ def test_a_record_is_gone_a_day_after_its_time_at_the_latest(stream: Stream) -> 
         assert kept <= (stream.retention_days + 1) * DAY_MS
 
 
-def test_every_speaker_of_the_registry_has_its_topics() -> None:
+def test_every_producer_of_the_registry_has_its_topics() -> None:
     """Both of a channel, both of an institution; each stream once."""
     names = [topic.name for topic in wanted()]
     assert len(names) == len(set(names))
-    known = speakers()
+    known = principals()
     assert set(names) == set(known.topics(STREAMS))
     assert {f"lapor.channel.{name}.answers.v1" for name in known.channels} <= set(names)
     assert {f"lapor.agency.{code}.outbox.v1" for code in known.institutions} <= set(names)

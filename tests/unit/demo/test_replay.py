@@ -24,7 +24,7 @@ def some() -> tuple[Life, ...]:
 
 
 def test_every_report_of_the_demo_is_one_that_intake_takes(some: tuple[Life, ...]) -> None:
-    """Titles, bodies and codes keep to the limits of the door."""
+    """Titles, bodies and codes keep to the limits of the gateway."""
     prepared = cast(Options(reports=40))
     registry = prepared.registry
     named = Named(registry.institutions, registry.categories, registry.places)

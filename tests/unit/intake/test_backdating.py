@@ -19,7 +19,7 @@ def count(channel: str, ago: timedelta | None, reason: str | None = None) -> Cou
     """Return from when a report counts that comes at NOON."""
     at = None if ago is None else NOON - ago
     event = a_submission(submitted_at=at, backdating_reason=reason)
-    return counted(event, a_cause(speaker=channel), DAYS)
+    return counted(event, a_cause(producer=channel), DAYS)
 
 
 @each(

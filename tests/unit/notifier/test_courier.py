@@ -99,13 +99,13 @@ def test_the_age_of_a_message_is_real_time() -> None:
     assert not courier._is_stale(PENDING, NOON + timedelta(days=30), clock)
 
 
-async def test_what_had_to_wait_too_long_rings_again_when_there_is_room() -> None:
+async def test_what_had_to_wait_too_long_fires_again_when_there_is_room() -> None:
     """It was no attempt: nothing is reported, no try is used up."""
     box = Box()
     courier = Courier(box.senders, VAULT, NotifierSettings(again_after_seconds=1e-9))
     assert await delivered(courier, a_job(courier), a_context()) == []
     assert box.got == []
-    assert set(courier._rings) == {REPORT}
+    assert set(courier._fire_times) == {REPORT}
 
 
 async def test_a_sender_that_never_ends_is_ended() -> None:
@@ -120,7 +120,7 @@ async def test_a_sender_that_never_ends_is_ended() -> None:
 
 
 async def test_while_a_way_is_closed_nothing_in_hand_is_tried() -> None:
-    """What was taken in hand before it closed rings again."""
+    """What was taken in hand before it closed fires again."""
     box = Box(temporary("smtp_unreachable"))
     courier = Courier(box.senders, VAULT, NotifierSettings())
     due = tuple(PENDING.model_copy(update={"notification_id": f"n-{n}"}) for n in range(40))

@@ -107,7 +107,7 @@ def test_each_attempt_is_reported_under_an_id_of_its_own() -> None:
     assert dict(first.headers)["ce_id"] != dict(later.headers)["ce_id"]
     event = DeliveryReported.model_validate_json(first.value)
     assert (event.notification_id, event.reason) == (PENDING.notification_id, "x")
-    assert (first.topic, first.key) == ("lapor.notifier.alarms.v1", REPORT.encode())
+    assert (first.topic, first.key) == ("lapor.notifier.internal.v1", REPORT.encode())
 
 
 def test_what_was_put_off_is_no_attempt_to_tell_of() -> None:

@@ -120,7 +120,7 @@ def test_the_rules_find_the_target_by_counting(tmp_path: Path) -> None:
 def test_a_target_before_the_opening_is_breached_when_the_request_is_known(
     tmp_path: Path,
 ) -> None:
-    """Not before: the alarm rings late, dated by the target."""
+    """Not before: the timer fires late, dated by the target."""
     row = "a,2011-07-01 10:00:00,2011-07-01 00:00:00,2011-07-01 11:00:00,OVERDUE"
 
     life = lives(tmp_path, row)[0]

@@ -7,7 +7,7 @@ import pytest
 
 from shared.contract.topics import ANSWERS, INBOX, INTAKE, OUTBOX, SUBMISSIONS
 from shared.registry import PACKAGED, RegistryError
-from shared.registry.principals import Folder, Speakers, speakers
+from shared.registry.principals import Folder, Principals, principals
 from tests.integration.registries import a_registry, add_channel, add_institution
 
 NAMED = '[[channel]]\nname = "{}"\nabout = "x"\n'
@@ -20,9 +20,9 @@ def registry(tmp_path: Path) -> Path:
     return a_registry(tmp_path / "registry")
 
 
-def test_a_family_has_one_topic_for_each_speaker() -> None:
+def test_a_family_has_one_topic_for_each_producer() -> None:
     """Other streams have their own."""
-    known = Speakers(frozenset({"sms", "cli"}), frozenset({"6308"}))
+    known = Principals(frozenset({"sms", "cli"}), frozenset({"6308"}))
     assert known.topics([SUBMISSIONS, INTAKE]) == (
         "lapor.channel.cli.submissions.v1",
         "lapor.channel.sms.submissions.v1",
@@ -50,7 +50,7 @@ def test_channels_that_cannot_be_used_are_told(registry: Path, text: str, said: 
     """A name is part of a topic's: what it may be is said."""
     (registry / "channels.toml").write_text(HEAD + text, encoding="utf-8")
     with pytest.raises(RegistryError) as told:
-        speakers(registry)
+        principals(registry)
     assert said in str(told.value)
 
 
@@ -58,7 +58,7 @@ def test_a_missing_file_is_told(registry: Path) -> None:
     """By its name."""
     (registry / "channels.toml").unlink()
     with pytest.raises(RegistryError, match=r"channels\.toml: missing"):
-        speakers(registry)
+        principals(registry)
 
 
 def test_another_folder_is_used_if_the_environment_names_it(
@@ -66,16 +66,16 @@ def test_another_folder_is_used_if_the_environment_names_it(
 ) -> None:
     """And the release's if not."""
     add_channel(registry, "telegram")
-    assert "telegram" not in speakers().channels
+    assert "telegram" not in principals().channels
     monkeypatch.setenv("LAPOR_REGISTRY", str(registry))
-    assert "telegram" in speakers().channels
+    assert "telegram" in principals().channels
     monkeypatch.setenv("LAPOR_REGISTRY", "")
-    assert speakers() == speakers(PACKAGED)
+    assert principals() == principals(PACKAGED)
 
 
-def test_another_speaker_is_noticed_once_nobody_touches_the_files(registry: Path) -> None:
+def test_another_producer_is_noticed_once_nobody_touches_the_files(registry: Path) -> None:
     """Files come one after another; each look that finds a change waits for another look."""
-    folder = Folder(registry, speakers(registry))
+    folder = Folder(registry, principals(registry))
     assert folder.look() is None
     add_institution(registry, "3171")
     assert folder.look() is None
@@ -89,7 +89,7 @@ def test_another_speaker_is_noticed_once_nobody_touches_the_files(registry: Path
 
 def test_files_that_cannot_be_used_change_nothing_until_they_can(registry: Path) -> None:
     """What was found in them, which may be somebody's address, is not told."""
-    folder = Folder(registry, speakers(registry))
+    folder = Folder(registry, principals(registry))
     new = registry / "institutions" / "3171.toml"
     like = (registry / "institutions" / "6308.toml").read_text(encoding="utf-8")
     broken = like.replace('"6308"', '"3171"').replace('email = "lapor@hsu.example"', "email = 3")
@@ -107,8 +107,8 @@ def test_files_that_cannot_be_used_change_nothing_until_they_can(registry: Path)
 
 
 def test_a_change_that_names_nobody_else_is_none(registry: Path) -> None:
-    """A process started with the same speakers goes on: a unit, a limit, a new time of a file."""
-    folder = Folder(registry, speakers(registry))
+    """A process started with the same producers goes on: a unit, a limit, a new time of a file."""
+    folder = Folder(registry, principals(registry))
     (registry / "policy.toml").touch()
     file = registry / "units" / "6308.csv"
     file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
@@ -117,7 +117,7 @@ def test_a_change_that_names_nobody_else_is_none(registry: Path) -> None:
 
 def test_a_folder_that_is_gone_changes_nothing(registry: Path) -> None:
     """Such as a mount that is away for a while."""
-    folder = Folder(registry, speakers(registry))
+    folder = Folder(registry, principals(registry))
     shutil.rmtree(registry)
     assert [folder.look() for _ in range(3)] == [None] * 3
     assert folder.problem

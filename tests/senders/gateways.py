@@ -1,4 +1,4 @@
-"""Both doors as real processes, an honest sender at each, and an ear for every answer."""
+"""Both gateways as real processes, an honest sender at each, and an ear for every answer."""
 
 import asyncio
 import contextlib
@@ -29,9 +29,9 @@ _SUBMISSION: Final = {"title": "Lampu", "body": "Lampu jalan di depan pasar pada
 
 
 class Answer(NamedTuple):
-    """What a door said of a message: to whom, and as it stands in the log."""
+    """What a gateway said of a message: to whom, and as it stands in the log."""
 
-    speaker: str
+    producer: str
     message_id: str
     reason: str  # empty: it was taken
     body: dict[str, Any]
@@ -57,17 +57,17 @@ def command(institution: str, report_id: str) -> Letter:
 
 
 def answer_of(record: ConsumerRecord) -> Answer:
-    """Read an answer on its sender's own topic, or a command that the door let through."""
+    """Read an answer on its sender's own topic, or a command that the gateway let through."""
     body = json.loads(record.value)
     is_through = record.topic == AGENCIES.topic()
-    speaker = body["institution"] if is_through else record.topic.split(".")[2]
+    producer = body["institution"] if is_through else record.topic.split(".")[2]
     reason = "" if is_through else body.get("reason") or ""
-    return Answer(speaker, body.get("message_id") or "", reason, body, time.monotonic())
+    return Answer(producer, body.get("message_id") or "", reason, body, time.monotonic())
 
 
 @dataclass
-class Doors:
-    """A run of both doors; `well` is false once somebody has hurt them for good."""
+class Gateways:
+    """A run of both gateways; `well` is false once somebody has hurt them for good."""
 
     stack: Stack
     raw: RawProducer
@@ -76,7 +76,7 @@ class Doors:
     letters: dict[str, tuple[Letter, Letter]] = field(default_factory=dict)  # stranger's, honest
     answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
     sent: dict[tuple[str, str], float] = field(default_factory=dict)  # honest, not yet answered
-    latencies: list[tuple[float, str, float]] = field(default_factory=list)  # sent at, door, s
+    latencies: list[tuple[float, str, float]] = field(default_factory=list)  # sent at, gateway, s
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     # ---- the honest
@@ -99,21 +99,21 @@ class Doors:
             await consumer.stop()
 
     def _take(self, answer: Answer) -> None:
-        self.answers[answer.speaker].append(answer)
-        began = self.sent.pop((answer.speaker, answer.message_id), None)
+        self.answers[answer.producer].append(answer)
+        began = self.sent.pop((answer.producer, answer.message_id), None)
         if began is not None:
-            door = "intake" if answer.speaker == OTHER_CHANNEL else "agencies.in"
-            self.latencies.append((began, door, answer.at - began))
+            gateway = "intake" if answer.producer == OTHER_CHANNEL else "agencies.in"
+            self.latencies.append((began, gateway, answer.at - began))
 
-    async def speak(self, door: str) -> None:
-        """Send an honest message to a door every 50 ms, as somebody else than the stranger."""
-        speaker, letter = SPEAKERS[door][1], self.letters[door][1]
+    async def speak(self, gateway: str) -> None:
+        """Send an honest message to a gateway every 50 ms, as somebody else than the stranger."""
+        producer, letter = SPEAKERS[gateway][1], self.letters[gateway][1]
         producer = AIOKafkaProducer(bootstrap_servers=self.stack.kafka, acks="all")
         await producer.start()
         try:
             for number in range(1_000_000):
                 own = f"honest-{number}"
-                self.sent[speaker, own] = time.monotonic()
+                self.sent[producer, own] = time.monotonic()
                 headers = [("ce_id", own.encode()), ("ce_type", letter.kind)]
                 await producer.send_and_wait(letter.topic, letter.value, headers=headers)
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -149,22 +149,22 @@ class Doors:
             await asyncio.sleep(LOOK_SECONDS)
 
     @staticmethod
-    def speaker(door: str) -> str:
-        """Return as whom the stranger speaks at a door."""
-        return SPEAKERS[door][0]
+    def producer(gateway: str) -> str:
+        """Return as whom the stranger speaks at a gateway."""
+        return SPEAKERS[gateway][0]
 
     def all_answered_until(self, moment: float) -> bool:
         """Say whether no honest message waits that was sent before."""
         return all(at > moment for at in self.sent.values())
 
-    def of(self, door: str, message_id: str) -> list[Answer]:
+    def of(self, gateway: str, message_id: str) -> list[Answer]:
         """Return the answers that the stranger got to a message."""
-        mine = self.answers[SPEAKERS[door][0]]
+        mine = self.answers[SPEAKERS[gateway][0]]
         return [answer for answer in mine if answer.message_id == message_id]
 
-    def peak_bytes(self, door: str) -> int:
-        """Return the most memory that a door's process held since `forget_peaks`."""
-        status = Path(f"/proc/{self.workers[door].process.pid}/status").read_text()
+    def peak_bytes(self, gateway: str) -> int:
+        """Return the most memory that a gateway's process held since `forget_peaks`."""
+        status = Path(f"/proc/{self.workers[gateway].process.pid}/status").read_text()
         (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
 
@@ -180,8 +180,8 @@ class Doors:
 
 
 @contextlib.asynccontextmanager
-async def open_doors(stack: Stack) -> AsyncIterator[Doors]:
-    """Start both doors on a broker and a database as new, and an honest sender at each."""
+async def open_gateways(stack: Stack) -> AsyncIterator[Gateways]:
+    """Start both gateways on a broker and a database as new, and an honest sender at each."""
     await fresh(stack)
     async with contextlib.AsyncExitStack() as held:
         workers = {
@@ -190,14 +190,23 @@ async def open_doors(stack: Stack) -> AsyncIterator[Doors]:
         }
         for each in workers.values():
             await asyncio.to_thread(each.wait_ready)
-        doors = Doors(stack, await held.enter_async_context(RawProducer(stack.kafka)), workers)
-        held.push_async_callback(doors.end)
-        doors.start(doors.listen())
-        doors.letters["intake"] = submission(CHANNEL), submission(OTHER_CHANNEL)
-        doors.start(doors.speak("intake"))
-        await doors.until(lambda: bool(doors.answers[OTHER_CHANNEL]), "a report is received", 20)
-        report_id = doors.report_id = doors.answers[OTHER_CHANNEL][0].body["report_id"]
-        doors.letters["agencies.in"] = command(AGENCY, report_id), command(OTHER_AGENCY, report_id)
-        doors.start(doors.speak("agencies.in"))
-        await doors.until(lambda: bool(doors.answers[OTHER_AGENCY]), "a command is answered", 20)
-        yield doors
+        gateways = Gateways(
+            stack, await held.enter_async_context(RawProducer(stack.kafka)), workers
+        )
+        held.push_async_callback(gateways.end)
+        gateways.start(gateways.listen())
+        gateways.letters["intake"] = submission(CHANNEL), submission(OTHER_CHANNEL)
+        gateways.start(gateways.speak("intake"))
+        await gateways.until(
+            lambda: bool(gateways.answers[OTHER_CHANNEL]), "a report is received", 20
+        )
+        report_id = gateways.report_id = gateways.answers[OTHER_CHANNEL][0].body["report_id"]
+        gateways.letters["agencies.in"] = (
+            command(AGENCY, report_id),
+            command(OTHER_AGENCY, report_id),
+        )
+        gateways.start(gateways.speak("agencies.in"))
+        await gateways.until(
+            lambda: bool(gateways.answers[OTHER_AGENCY]), "a command is answered", 20
+        )
+        yield gateways

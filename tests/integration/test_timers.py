@@ -1,4 +1,4 @@
-"""The alarm loop on the real parts: each level once and in order, through kills and odd clocks."""
+"""The timer loop on the real parts: each level once and in order, through kills and odd clocks."""
 
 import asyncio
 from collections import defaultdict
@@ -21,7 +21,7 @@ from tests.integration.workers import Worker, fresh, header, read, wait_until, w
 from tests.load.bench_sla_cases import (
     SCHEMA,
     about_to_breach,
-    decided_alarms,
+    decided_timers,
     prepared,
     rows,
     seed,
@@ -29,7 +29,7 @@ from tests.load.bench_sla_cases import (
 )
 
 FACTORY: Final = "services.sla_monitor.app:build"
-QUICK: Final = {"LAPOR_ALARM_TICK_SECONDS": "0.1", "LAPOR_ALARM_RING_AGAIN_SECONDS": "1"}
+QUICK: Final = {"LAPOR_TIMER_TICK_SECONDS": "0.1", "LAPOR_TIMER_REFIRE_SECONDS": "1"}
 COUNT: Final = 300
 AHEAD: Final = timedelta(days=10)
 SECOND: Final = timedelta(seconds=1)
@@ -72,7 +72,7 @@ async def filled(stack: Stack, case: Monitored, count: int) -> list[str]:
     """Make everything new, with that many cases; return their reports."""
     await fresh(stack)
     await prepared(stack.postgres)
-    found = list(rows([case], count, "alarms"))
+    found = list(rows([case], count, "internal"))
     await seed(stack.postgres, found)
     return [each[0] for each in found]
 
@@ -88,7 +88,7 @@ def _dead(workers: dict[str, Worker]) -> list[str]:
     return [name for name, each in workers.items() if each.process.poll() is not None]
 
 
-async def test_two_ring_and_one_dies_between_claim_and_decision(
+async def test_two_fire_and_one_dies_between_claim_and_decision(
     stack: Stack, tmp_path: Path
 ) -> None:
     """Each level once, also what a loop had claimed that died before it published."""
@@ -128,7 +128,7 @@ def amid_its_levels(now: datetime) -> Monitored:
     """Return a case with several levels behind it that were never said, and some ahead."""
     for days in range(40):
         case = waiting(now - timedelta(days=days))
-        if 2 <= len(decided_alarms(case, now)) < len(decided_alarms(case, now + AHEAD)):
+        if 2 <= len(decided_timers(case, now)) < len(decided_timers(case, now + AHEAD)):
             return case
     raise AssertionError("the ladder has too few levels")
 
@@ -145,7 +145,7 @@ async def test_missed_levels_come_in_order_and_a_clock_that_jumps_repeats_none(
     now = datetime.now(UTC)
     case = amid_its_levels(now)
     reports = await filled(stack, case, 20)
-    missed, early = decided_alarms(case, now), decided_alarms(case, now + AHEAD)
+    missed, early = decided_timers(case, now), decided_timers(case, now + AHEAD)
 
     for by, wanted in ((timedelta(0), missed), (AHEAD, early), (timedelta(0), early)):
         enough = len(wanted) * len(reports)
@@ -158,8 +158,8 @@ async def test_missed_levels_come_in_order_and_a_clock_that_jumps_repeats_none(
             assert [(one.kind, one.level, one.due_at) for one in each] == wanted
 
 
-async def test_what_is_saved_below_the_watermark_rings_at_the_next_full_look(stack: Stack) -> None:
-    """A late fact dates an alarm in the past: no look with the watermark sees it, the next does."""
+async def test_what_is_saved_below_the_watermark_fires_at_the_next_full_look(stack: Stack) -> None:
+    """A late fact dates an timer in the past: no look with the watermark sees it, the next does."""
     now = datetime.now(UTC)
     case = about_to_breach(now)
     await filled(stack, case, 5)

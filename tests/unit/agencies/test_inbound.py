@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from services.agencies.entries import refusal_of
-from services.agencies.inbound import TEXT_MAX, WORDS, Door, Known, decide, identify
+from services.agencies.inbound import TEXT_MAX, WORDS, Gateway, Known, decide, identify
 from shared.contract import events as e
 from shared.contract.reasons import REASONS
 from shared.contract.topics import COMMANDS
@@ -43,16 +43,16 @@ NEVER_NATIONAL = (
 )  # fmt: skip
 
 
-def only(decision: Decision[Door]) -> BaseModel:
+def only(decision: Decision[Gateway]) -> BaseModel:
     """Return the one event of a decision."""
     (outgoing,) = decision.events
     return outgoing.event
 
 
-def give(command: e.Command, door: Door | None = None, **cause: Any) -> BaseModel:
+def give(command: e.Command, gateway: Gateway | None = None, **cause: Any) -> BaseModel:
     """Decide a command of a sender who may give it."""
-    fields = {"speaker": sender_of(type(command)), **cause}
-    return only(decide(door, command, a_cause(type(command), **fields), KNOWN))
+    fields = {"producer": sender_of(type(command)), **cause}
+    return only(decide(gateway, command, a_cause(type(command), **fields), KNOWN))
 
 
 def rejected(event: BaseModel, entry: str = "command_rejected") -> str:
@@ -105,16 +105,16 @@ def test_words_may_be_absent(command: type[e.Command]) -> None:
         *((command, NATIONAL) for command in NEVER_NATIONAL),
     ]
 )
-def test_what_is_not_yours_to_give_is_rejected(command: type[e.Command], speaker: str) -> None:
+def test_what_is_not_yours_to_give_is_rejected(command: type[e.Command], producer: str) -> None:
     """Only 00 forwards and blocks; 00 does not do an institution's work."""
-    assert rejected(give(a_command(command), speaker=speaker)) == "not_yours_to_give"
+    assert rejected(give(a_command(command), producer=producer)) == "not_yours_to_give"
 
 
 @pytest.mark.parametrize("command", [e.AskForInformation, e.Archive])
-@pytest.mark.parametrize("speaker", [NATIONAL, HSU])
-def test_both_may_ask_and_archive(command: type[e.Command], speaker: str) -> None:
+@pytest.mark.parametrize("producer", [NATIONAL, HSU])
+def test_both_may_ask_and_archive(command: type[e.Command], producer: str) -> None:
     """Each in its own stage."""
-    assert type(give(a_command(command), speaker=speaker)) is command
+    assert type(give(a_command(command), producer=producer)) is command
 
 
 @each(
@@ -175,10 +175,10 @@ def test_a_command_without_usable_id_is_told_where_it_lies(
     assert "lapor.agency.6308.outbox.v1/0/7" in (event.text or "")
 
 
-@pytest.mark.parametrize("speaker", ["9999", "no-code"])
-def test_an_unregistered_sender_is_rejected(speaker: str) -> None:
+@pytest.mark.parametrize("producer", ["9999", "no-code"])
+def test_an_unregistered_sender_is_rejected(producer: str) -> None:
     """To the national admin: no inbox of its own may exist."""
-    event = give(a_command(e.FollowUp), speaker=speaker)
+    event = give(a_command(e.FollowUp), producer=producer)
     assert rejected(event) == "unknown_sender"
     assert isinstance(event, e.InboxEntry)
     assert event.institution == NATIONAL
@@ -198,7 +198,7 @@ def test_what_cannot_be_read_is_rejected() -> None:
 def test_the_same_command_twice_is_passed_on_once() -> None:
     """The second is answered too."""
     taken = decide(None, a_command(e.FollowUp), a_cause(), KNOWN)
-    again = a_cause(id="door-1@0.9", is_repeat=True)
+    again = a_cause(id="gateway-1@0.9", is_repeat=True)
     assert rejected(only(decide(taken.case, a_command(e.FollowUp), again, KNOWN))) == "repeated"
 
 
@@ -214,16 +214,16 @@ def test_a_rejected_command_is_remembered_nowhere_and_taken_when_it_comes_again(
 
 
 @pytest.mark.parametrize("report", ["000000000000", OTHER])
-@pytest.mark.parametrize("speaker", [HSU, BANDUNG])
-def test_an_outsider_cannot_learn_at_the_door_which_reports_exist(
-    report: str, speaker: str
+@pytest.mark.parametrize("producer", [HSU, BANDUNG])
+def test_an_outsider_cannot_learn_at_the_gateway_which_reports_exist(
+    report: str, producer: str
 ) -> None:
     """Unknown or erased, the answer is what the core gives to who does not hold a report."""
     command = a_command(e.Archive, report_id=report, holding=3)
-    event = give(command, speaker=speaker)
+    event = give(command, producer=producer)
     assert rejected(event, "command_refused") == "not_the_holder"
     refusal = e.CommandRefused(
-        report_id=report, institution=speaker, message_id="c-1", refused="x", command="Archive",
+        report_id=report, institution=producer, message_id="c-1", refused="x", command="Archive",
         holding=3, reason="not_the_holder",
     )  # fmt: skip
     assert event == refusal_of(refusal)
@@ -253,9 +253,9 @@ def commands(draw: st.DrawFn) -> e.Command:
 
 
 CAUSES = st.builds(
-    lambda command, speaker, message_id, repeat: a_cause(
-        command, speaker=speaker, message_id=message_id, is_repeat=repeat,
-        id="door-1@0.9" if repeat else "door-1",
+    lambda command, producer, message_id, repeat: a_cause(
+        command, producer=producer, message_id=message_id, is_repeat=repeat,
+        id="gateway-1@0.9" if repeat else "gateway-1",
     ),
     st.sampled_from(COMMANDS), st.sampled_from([NATIONAL, HSU, BANDUNG, "9999", "x-y", "٦٣"]),
     st.sampled_from(["c-1", ""]) | st.text(), st.booleans(),
@@ -268,18 +268,18 @@ def test_every_record_gets_exactly_one_answer(
     event: BaseModel, cause: Cause, *, taken: bool
 ) -> None:
     """Whatever it holds, and the same each time."""
-    door = Door() if taken else None
-    decision = decide(door, event, cause, KNOWN)
+    gateway = Gateway() if taken else None
+    decision = decide(gateway, event, cause, KNOWN)
     said = only(decision)
-    assert decision == decide(door, event, cause, KNOWN)
+    assert decision == decide(gateway, event, cause, KNOWN)
     assert isinstance(said, e.Event)
     assert said.report_id == identify(event, cause)
     assert type(said).model_validate_json(said.model_dump_json(exclude_none=True)) == said
     if isinstance(said, e.Command):
-        assert said.institution == cause.speaker
-    assert isinstance(decision.case, Door) or not isinstance(said, e.Command)
+        assert said.institution == cause.producer
+    assert isinstance(decision.case, Gateway) or not isinstance(said, e.Command)
     assert decision.refused or isinstance(said, e.Command) or cause.is_repeat
-    assert not decision.refused or decision.case is door
+    assert not decision.refused or decision.case is gateway
 
 
 @given(
@@ -290,7 +290,7 @@ def test_every_record_gets_exactly_one_answer(
 def test_words_never_leave_in_the_clear(command: type[e.Command], words: str, report: str) -> None:
     """Neither in an event's JSON, nor in its repr, nor in the case, taken or rejected."""
     event = a_command(command, report_id=report, **{WORDS[command]: words})
-    cause = a_cause(command, speaker=sender_of(command))
+    cause = a_cause(command, producer=sender_of(command))
     decision = decide(None, event, cause, KNOWN)
     said = only(decision)
     assert words not in repr(decision)

@@ -1,4 +1,4 @@
-"""What a dead letter of a door says of its sender: nothing to whoever has no key."""
+"""What a dead letter of a gateway says of its sender: nothing to whoever has no key."""
 
 import pytest
 
@@ -19,8 +19,8 @@ RECORD = MemoryRecord(SUBMISSIONS.topic("website"), 0, 7, 1_000, b"6281255501234
 
 
 def test_an_outsider_cannot_read_a_sender_in_a_dead_letter() -> None:
-    """Dead letters are kept for ever; ids, keys and headers at a door are the sender's words."""
-    writer = Writer("intake", is_door=True, seal=KEY.seal_bytes)
+    """Dead letters are kept for ever; ids, keys and headers at a gateway are the sender's words."""
+    writer = Writer("intake", is_gateway=True, seal=KEY.seal_bytes)
     letter = writer.dead_letter(RECORD, "rule_raised", "ValueError", "K7QF2M9XTD3A")
     assert letter.key == b"K7QF2M9XTD3A"
     everything = letter.key + letter.value + b"".join(n.encode() + v for n, v in letter.headers)
@@ -30,7 +30,7 @@ def test_an_outsider_cannot_read_a_sender_in_a_dead_letter() -> None:
 
 def test_a_replay_of_it_has_the_record_as_it_came() -> None:
     """Its id and its type decide what it is; with another key it does not open."""
-    writer = Writer("intake", is_door=True, seal=KEY.seal_bytes)
+    writer = Writer("intake", is_gateway=True, seal=KEY.seal_bytes)
     letter = writer.dead_letter(RECORD, "rule_raised", "ValueError", "K7QF2M9XTD3A")
     stored = MemoryRecord("letters", 0, 0, 0, letter.key, letter.value, tuple(letter.headers))
     asked = replay_record(stored, "retry", seal=KEY.seal_bytes, operator="o", why="w", attempt=1)
@@ -43,6 +43,6 @@ def test_a_replay_of_it_has_the_record_as_it_came() -> None:
 
 def test_in_the_core_a_letter_shows_the_headers_that_stages_wrote() -> None:
     """They are derived ids: an operator follows them without a key."""
-    writer = Writer("routing", is_door=False, seal=KEY.seal_bytes)
+    writer = Writer("routing", is_gateway=False, seal=KEY.seal_bytes)
     letter = writer.dead_letter(RECORD, "not_json", "")
     assert ("original.ce_id", HEADERS[0][1]) in letter.headers
