@@ -94,7 +94,7 @@ class Target:
         _require(work.changed == again.changed, "decided again, it keeps something else")
         wanted = sum(not isinstance(r, Span) or isinstance(r, UnreadBatch) for r in records)
         if given.topic == REPLAYS.topic():
-            _sized(work.outbounds, wanted, len(raw))
+            _sized(work.outbounds, wanted, _value_bytes(records))
         else:
             _answered(given, work.outbounds, wanted)
 
@@ -182,11 +182,15 @@ def _answered(given: Batch, outbounds: list[Outbound], wanted: int) -> None:
     _require(size < OUT_BYTES_MAX * wanted, f"{size} bytes because of {wanted} records")
 
 
-def _sized(outbounds: list[Outbound], wanted: int, given_bytes: int) -> None:
-    """Hold replays that nobody asked for to at most a letter each, no larger than they are."""
+def _value_bytes(records: list[ConsumerRecord]) -> int:
+    return sum(len(r.value or b"") for r in records if not isinstance(r, Span))
+
+
+def _sized(outbounds: list[Outbound], wanted: int, unpacked_bytes: int) -> None:
+    """Hold replays that nobody asked for to at most a letter each, as large as they are sealed."""
     _require(len(outbounds) <= wanted, f"{len(outbounds)} events of {wanted} replays")
     size = sum(len(o.value) for o in outbounds)
-    _require(size <= 40 * given_bytes + 100_000, f"{size} bytes of {given_bytes}")
+    _require(size <= 1.4 * unpacked_bytes + 1_000 * wanted, f"{size} bytes of {unpacked_bytes}")
 
 
 def _require(is_so: bool, what: str) -> None:  # noqa: FBT001 - a condition

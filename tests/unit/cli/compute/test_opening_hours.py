@@ -18,7 +18,7 @@ from shared.worktime.opening_hours import (
 )
 from shared.worktime.working_days import CalendarYearMissing
 from tests.tables import each
-from tests.unit.compute.requests import a_calendar, at, minutes, opening_hours
+from tests.unit.cli.compute.requests import a_calendar, at, minutes, opening_hours
 
 OFFICE = opening_hours()
 NIGHT_SHIFT = hours_of({day: [["00:00", "02:30"], ["22:00", "24:00"]] for day in ("sat", "sun")})

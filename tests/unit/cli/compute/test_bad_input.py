@@ -9,7 +9,7 @@ from deploy.cli.compute import Refused, Timetable, compute
 from deploy.cli.compute.operations import Elapsed
 from shared.worktime.working_days import Calendar
 from tests.tables import each
-from tests.unit.compute.requests import a_spec, ask, at
+from tests.unit.cli.compute.requests import a_spec, ask, at
 
 DAYS: dict[str, Any] = {
     "op": "add_working_days", "calendar": a_spec(), "start": "2026-07-10", "days": 3,

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from shared.worktime.working_days import WEEKDAYS
 from tests.tables import each
-from tests.unit.compute.requests import OFFICE, a_calendar, a_spec, ask, at, minutes, opening_hours
+from tests.unit.cli.compute.requests import (
+    OFFICE,
+    a_calendar,
+    a_spec,
+    ask,
+    at,
+    minutes,
+    opening_hours,
+)
 
 HOLIDAYS: Final = a_spec()["holidays"]
 WEEKS: Final = st.sets(st.integers(0, 6), min_size=1).map(sorted)

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any, Final
 
 from tests.tables import each
-from tests.unit.compute.requests import VECTORS, ask, at, minutes, opening_hours
+from tests.unit.cli.compute.requests import VECTORS, ask, at, minutes, opening_hours
 
 ALL: Final = [*VECTORS["vectors"], *VECTORS["generated"]]
 

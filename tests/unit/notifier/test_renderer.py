@@ -1,6 +1,6 @@
 """What people read, compared with golden files.
 
-`python -m tests.unit.notifier.test_rendering` writes them anew, for a person to read the change.
+`python -m tests.unit.notifier.test_renderer` writes them anew, for a person to read the change.
 """
 
 import unicodedata

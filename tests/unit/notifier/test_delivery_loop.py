@@ -20,7 +20,7 @@ from shared.runtime.metrics import Meters
 from shared.runtime.stage import Context
 from shared.vault.crypto import Vault
 from tests.unit.notifier.builders import KEY, NOON, REPORT
-from tests.unit.notifier.test_delivery import PENDING, Box
+from tests.unit.notifier.test_attempt import PENDING, Box
 
 VAULT = Vault(bytes(32))
 

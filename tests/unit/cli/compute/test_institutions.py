@@ -8,7 +8,7 @@ from deploy.cli.compute import Reader, Timetables
 from shared.registry import PACKAGED, Registry
 from shared.registry.load import read
 from shared.worktime.opening_hours import hours_of
-from tests.unit.compute.requests import a_spec
+from tests.unit.cli.compute.requests import a_spec
 
 HSU: Final = "6308"
 

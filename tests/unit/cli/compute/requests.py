@@ -12,7 +12,7 @@ from shared.worktime.opening_hours import OpeningHours, hours_of
 from shared.worktime.working_days import Calendar, DayOff
 
 VECTORS: Final[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[2] / "data" / "sla_vectors.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "data" / "sla_vectors.json").read_text(encoding="utf-8")
 )
 ANSWERING: Final = Answering()
 OFFICE: Final = "wib_office_lunch"

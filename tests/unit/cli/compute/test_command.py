@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from deploy.cli.clients.jsonl import LINE_BYTES_MAX
 from deploy.cli.commands.deadline import Answering
 from deploy.cli.main import app
-from tests.unit.compute.requests import a_spec
+from tests.unit.cli.compute.requests import a_spec
 
 GOOD: dict[str, Any] = {
     "op": "add_working_days", "calendar": a_spec(), "start": "2026-03-13", "days": 5,

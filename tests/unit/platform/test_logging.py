@@ -60,7 +60,7 @@ def test_the_place_is_the_whole_way_to_it() -> None:
     line = told_by_place(None, "error", {"event": "x", "exc_info": raised_by(a_bug)})
     last, first = line["raised"]
     assert (last["type"], first["type"]) == ("RuntimeError", "ValueError")
-    assert last["at"][-1].startswith("tests/unit/test_logging.py:")
+    assert last["at"][-1].startswith("tests/unit/platform/test_logging.py:")
     assert last["at"][-1].endswith(" a_bug")
     state = told_by_place(None, "error", {"event": "x", "exc_info": raised_by(a_row_twice)})
     assert state["raised"][0]["sqlstate"] == "23505"
