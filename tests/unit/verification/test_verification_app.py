@@ -19,7 +19,7 @@ from tests.builders import (
     a_report,
     an_accept,
 )
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 from tests.unit.verification.histories import institution, national
 
 
