@@ -1,6 +1,5 @@
 """Where a local stack keeps everything it owns: one folder, LAPOR_HOME."""
 
-import base64
 import json
 import os
 import secrets
@@ -8,6 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from shared.vault.key_text import new_key_text
 
 PRIVATE = 0o600
 
@@ -83,8 +84,8 @@ class Home:
         if not self.secrets.exists():
             drawn = {
                 "postgres_password": secrets.token_urlsafe(24),
-                "master_key": base64.b64encode(secrets.token_bytes(32)).decode(),
-                "dead_letter_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+                "master_key": new_key_text(),
+                "dead_letter_key": new_key_text(),
             }
             write_atomically(self.secrets, json.dumps(drawn, indent=2) + "\n")
         return Secrets(**json.loads(self.secrets.read_text()))

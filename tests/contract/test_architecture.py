@@ -164,7 +164,7 @@ ROOMS: Final[dict[str, set[str]]] = {
         "shared/contract", "shared/platform", "shared/registry", "shared/vault", "shared/rules",
     },
     "deploy/local": {"shared"},
-    "deploy/docker": set(),
+    "deploy/docker": {"shared/vault"},
     "deploy/actors": {"shared"},
     "deploy/tools": {"shared", "services", "deploy/actors"},
     "deploy/cli/compute": {"shared"},

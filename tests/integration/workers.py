@@ -24,7 +24,7 @@ from deploy.cli.clients.topic_admin import apply
 from shared.contract.envelope import encode, event_headers
 from shared.contract.topics import Stream
 from shared.runtime.writer import partition_of
-from shared.vault.crypto import new_key_text
+from shared.vault.key_text import new_key_text
 from tests.integration.stack import Stack
 
 READY_SECONDS_MAX = 60.0

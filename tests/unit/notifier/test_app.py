@@ -13,7 +13,7 @@ from shared.contract.events import CommandRefused, DeliveryReported
 from shared.platform.settings import Settings
 from shared.registry.load import load
 from shared.runtime.reader import Inbound
-from shared.vault.crypto import new_key_text
+from shared.vault.key_text import new_key_text
 from tests.simulation.memory import MemoryRecord
 from tests.unit.notifier.builders import REPORT, a_cause, a_deadline_set, a_report, every_fact
 
