@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
+
 from shared.vault.key_text import new_key_text
 
 PRIVATE = 0o600
@@ -98,17 +100,13 @@ def default_home(environ: Mapping[str, str] = os.environ) -> Home:
     """
     if chosen := environ.get("LAPOR_HOME"):
         return Home(Path(chosen).expanduser().absolute())
-    if state := environ.get("XDG_STATE_HOME"):
-        return Home(Path(state) / "lapor")
-    if os.geteuid() == 0:
-        return Home(Path("/var/lib/lapor"))
-    return Home(Path.home() / ".local/state/lapor")
+    use_site = not os.environ.get("XDG_STATE_HOME")
+    return Home(platformdirs.user_state_path("lapor", use_site_for_root=use_site))
 
 
-def default_cache(environ: Mapping[str, str] = os.environ) -> Path:
+def default_cache() -> Path:
     """Return the folder of downloads that all stacks of this user share."""
-    base = environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "lapor"
+    return platformdirs.user_cache_path("lapor")
 
 
 def write_atomically(path: Path, text: str) -> None:
