@@ -52,7 +52,7 @@ def decide(case: Echo | None, event: BaseModel, cause: Cause, _policy: object) -
 
 def build() -> AsgiFastStream:
     """Compose the stage."""
-    schema = Path(os.environ["LAPOR_TEST_SCHEMA_SQL"])
+    own = Path(os.environ["LAPOR_TEST_MIGRATIONS"])
     store = CaseStore(case=Echo, is_open=lambda case: case.seen > 0)
-    stage: Stage[Echo, object] = Stage(name="routing", store=store, schema=schema, decide=decide)
+    stage: Stage[Echo, object] = Stage(name="routing", store=store, migrations=own, decide=decide)
     return stage_app(Settings(), stage)
