@@ -25,7 +25,7 @@ _SMS_CHARACTERS: Final = 130
 
 
 class BadInput(NamedTuple):
-    """Something no door can take, and the reason it has to be answered with."""
+    """Something no gateway can take, and the reason it has to be answered with."""
 
     letter: Letter
     reason: str

@@ -14,7 +14,7 @@ JSON: Final = b"application/json"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One record for a door: where it goes, its id, its bytes."""
+    """One record for a gateway: where it goes, its id, its bytes."""
 
     topic: str
     message_id: str
@@ -24,18 +24,18 @@ class Letter:
 
 
 def letter(
-    stream: Stream, speaker: str, message_id: str, message: BaseModel, causation_id: str = ""
+    stream: Stream, producer: str, message_id: str, message: BaseModel, causation_id: str = ""
 ) -> Letter:
-    """Write a message as its speaker sends it; `causation_id` names what it answers."""
-    headers = headers_of(stream.type_of(type(message)), message_id, f"/demo/{speaker}")
+    """Write a message as its producer sends it; `causation_id` names what it answers."""
+    headers = headers_of(stream.type_of(type(message)), message_id, f"/demo/{producer}")
     if causation_id:
         headers = (*headers, ("causationid", causation_id.encode()))
     value = message.model_dump_json(exclude_none=True).encode()
-    return Letter(stream.topic(speaker), message_id, value, headers)
+    return Letter(stream.topic(producer), message_id, value, headers)
 
 
 def headers_of(event_type: str, message_id: str, source: str) -> tuple[tuple[str, bytes], ...]:
-    """Return the headers that a door needs."""
+    """Return the headers that a gateway needs."""
     return (
         ("ce_specversion", b"1.0"),
         ("ce_id", message_id.encode()),
@@ -46,7 +46,7 @@ def headers_of(event_type: str, message_id: str, source: str) -> tuple[tuple[str
 
 
 def producer(bootstrap: str, client_id: str) -> AIOKafkaProducer:
-    """Return a producer for a door: acknowledged, without repeats of its own."""
+    """Return a producer for a gateway: acknowledged, without repeats of its own."""
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap, client_id=client_id, acks="all", enable_idempotence=True
     )

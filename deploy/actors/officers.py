@@ -55,7 +55,7 @@ class NationalAdmin:
             await self._forward(told, self._address(told))
 
     def _address(self, told: Told) -> str:
-        """Follow the reporter's address the first time, right or wrong: no wrong door."""
+        """Follow the reporter's address the first time, right or wrong: no wrong gateway."""
         return told.life.addressed or told.life.owner
 
     async def _forward(self, told: Told, to: str) -> None:

@@ -55,7 +55,7 @@ CLOSED: Final = frozenset({Ending.SYSTEM, Ending.REPORTER, Ending.ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ThrottleState:
     """How long each party takes; the reporter's are calendar days, the others working days."""
 
     national: int
@@ -88,7 +88,7 @@ class Life:
     owner: str  # the institution that has to deal with it
     unit: str | None  # the unit of the export, where it names one
     ending: Ending
-    pace: Pace
+    pace: ThrottleState
     asked: Asked = Asked.NO
     returns_unit: bool = False
     replies: bool = False
@@ -205,9 +205,9 @@ def _asked(status: Ending, dice: random.Random) -> Asked:
     return Asked.ANSWERS if status in CLOSED and dice.random() < 0.06 else Asked.NO  # noqa: PLR2004
 
 
-def _pace(at: datetime, limit: int, world: World, dice: random.Random) -> Pace:
+def _pace(at: datetime, limit: int, world: World, dice: random.Random) -> ThrottleState:
     """Draw how fast everybody is: 1 to 3 working days mostly, some far too late."""
-    return Pace(
+    return ThrottleState(
         national=dice.choices((1, 2, dice.randint(5, 13)), (80, 15, 5))[0],
         institution=dice.choices((1, 2, dice.randint(5, 14)), (80, 14, 6))[0],
         initial=1 if dice.random() < 0.6 else None,  # noqa: PLR2004 - a guess

@@ -26,7 +26,7 @@ ENDS: Final = {
     "ReportWithdrawn": "withdrawn",
 }
 REJECTS: Final = source_of(topics.AGENCIES.producer)
-"""Who turns commands away at the door, in the sender's inbox: no stream has an event of it."""
+"""Who turns commands away at the gateway, in the sender's inbox: no stream has an event of it."""
 _CAUSED_BY_NOBODY: Final = frozenset(
     {topics.SUBMISSIONS.name, topics.OUTBOX.name, topics.DEAD_LETTERS.name}
 )
@@ -68,36 +68,36 @@ def without_repeats(records: Iterable[Seen]) -> Iterator[Seen]:
     """Drop what a stage sent a second time under the same id (delivery is at least once)."""
     known: set[tuple[str, str, str]] = set()
     for seen in records:
-        key = (seen.stream, seen.speaker, seen.id)
+        key = (seen.stream, seen.producer, seen.id)
         if seen.stream in _CAUSED_BY_NOBODY or key not in known:
             known.add(key)
             yield seen
 
 
 def _answers(records: Sequence[Seen], sent: Sent) -> Iterator[str]:
-    """Compare what was sent to the channels' doors with the answers, message by message."""
+    """Compare what was sent to the channels' gateways with the answers, message by message."""
     answered: Counter[tuple[str, str]] = Counter()
     for seen in records:
         if seen.stream == topics.ANSWERS.name:
-            topic = topics.SUBMISSIONS.topic(seen.speaker)
+            topic = topics.SUBMISSIONS.topic(seen.producer)
             answered[topic, str(seen.body.get("message_id"))] += 1
-    door = {key: n for key, n in sent.items() if key[0].endswith("submissions.v1")}
-    yield from _differences(door, answered, "submission")
+    gateway = {key: n for key, n in sent.items() if key[0].endswith("submissions.v1")}
+    yield from _differences(gateway, answered, "submission")
 
 
 def _commands(records: Sequence[Seen], sent: Sent) -> Iterator[str]:
-    """Compare what was sent to the institutions' doors with what the door said of it."""
+    """Compare what was sent to the institutions' gateways with what the gateway said of it."""
     passed: Counter[tuple[str, str]] = Counter()
     for seen in records:
         if seen.stream == topics.AGENCIES.name or is_rejection(seen):
             topic = topics.OUTBOX.topic(str(seen.body.get("institution")))
             passed[topic, str(seen.body.get("message_id"))] += 1
-    door = {key: n for key, n in sent.items() if key[0].endswith("outbox.v1")}
-    yield from _differences(door, passed, "command")
+    gateway = {key: n for key, n in sent.items() if key[0].endswith("outbox.v1")}
+    yield from _differences(gateway, passed, "command")
 
 
 def is_rejection(seen: Seen) -> bool:
-    """Say whether the institutions' door itself turned a command away."""
+    """Say whether the institutions' gateway itself turned a command away."""
     return seen.stream == topics.INBOX.name and seen.source == REJECTS
 
 
@@ -109,7 +109,7 @@ def _differences(sent: Sent, answered: Counter[tuple[str, str]], what: str) -> I
 
 
 def _effects(records: Sequence[Seen]) -> Iterator[str]:
-    """Look for exactly one effect or refusal of every command that passed the door."""
+    """Look for exactly one effect or refusal of every command that passed the gateway."""
     effects = Counter(seen.causation for seen in records if seen.stream in _STAGES)
     for seen in records:
         if seen.stream == topics.AGENCIES.name and seen.type in _COMMAND_NAMES:
@@ -124,7 +124,7 @@ def reasons(records: Iterable[Seen]) -> dict[tuple[str, str], str]:
     for seen in records:
         body = seen.body
         if seen.stream == topics.ANSWERS.name and body.get("reason"):
-            told[topics.SUBMISSIONS.topic(seen.speaker), body["message_id"]] = body["reason"]
+            told[topics.SUBMISSIONS.topic(seen.producer), body["message_id"]] = body["reason"]
         elif seen.type == "CommandRefused" or is_rejection(seen):
             told[topics.OUTBOX.topic(body["institution"]), body["message_id"]] = body["reason"]
     return told
@@ -139,11 +139,11 @@ def _reasons(records: Sequence[Seen], expected: Mapping[tuple[str, str], str]) -
 
 
 def _turned_away(records: Sequence[Seen], expected: Mapping[tuple[str, str], str]) -> Iterator[str]:
-    """Look for sound messages that a door did not take."""
+    """Look for sound messages that a gateway did not take."""
     for seen in records:
         body = seen.body
         if seen.stream == topics.ANSWERS.name and body.get("outcome") in ("rejected", "refused"):
-            key = (topics.SUBMISSIONS.topic(seen.speaker), body["message_id"])
+            key = (topics.SUBMISSIONS.topic(seen.producer), body["message_id"])
         elif is_rejection(seen):
             key = (topics.OUTBOX.topic(body["institution"]), body["message_id"])
         else:
@@ -251,5 +251,5 @@ def _one_id_one_payload(records: Iterable[Seen]) -> Iterator[str]:
     for seen in records:
         if seen.stream in _CAUSED_BY_NOBODY:
             continue
-        if known.setdefault((seen.stream, seen.speaker, seen.id), seen.digest) != seen.digest:
+        if known.setdefault((seen.stream, seen.producer, seen.id), seen.digest) != seen.digest:
             yield f"{seen.type} {seen.id} on {seen.place}: another payload under the same id"

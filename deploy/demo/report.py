@@ -39,7 +39,7 @@ def tables(cast: Cast, played: Played, options: Options) -> Iterator[RenderableT
     yield titled("Decrees published in the year", moved_by_decree(account))
     yield from timeline(account)
     yield titled(f"The last {INBOX_LAST} entries in the inbox of {BANDUNG}", inbox(account))
-    yield titled("At the doors", _doors(account))
+    yield titled("At the gateways", _gateways(account))
     yield titled("The check", _check(account))
 
 
@@ -67,7 +67,7 @@ def _honest(account: Account) -> RenderableType:
 def _latencies(account: Account) -> Iterator[float]:
     """Return real seconds from each submission to the inbox of the institution it went to."""
     scale = 365 * 86_400 / account.options.seconds
-    sent = {(seen.speaker, seen.id): seen.at for seen in reversed(account.of("SubmitReport"))}
+    sent = {(seen.producer, seen.id): seen.at for seen in reversed(account.of("SubmitReport"))}
     lives = account.cast.by_report
     automatic = {seen.report for seen in account.of("ReportForwarded") if seen.body["by"] == "auto"}
     for seen in account.of("InboxEntry"):
@@ -224,10 +224,10 @@ def _breaches(account: Account) -> RenderableType:
     )
 
 
-# ---- the doors
+# ---- the gateways
 
 
-def _doors(account: Account) -> RenderableType:
+def _gateways(account: Account) -> RenderableType:
     told = reasons(account.records)
     outcomes = Counter(
         seen.body["outcome"] for seen in account.records if seen.stream == topics.ANSWERS.name
@@ -235,7 +235,7 @@ def _doors(account: Account) -> RenderableType:
     answers = ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items()))
     sent = sum(n for (topic, _), n in account.played.sent.items() if topic.endswith("outbox.v1"))
     refused = Counter(
-        f"{seen.body.get('command') or 'at the door'}: {seen.body['reason']}"
+        f"{seen.body.get('command') or 'at the gateway'}: {seen.body['reason']}"
         for seen in account.records
         if seen.type == "CommandRefused" or is_rejection(seen)
     )
@@ -280,12 +280,12 @@ def _check(account: Account) -> RenderableType:
     waits = Counter(s.waits_for for s in account.standings.values() if not s.is_over)
     states = ", ".join(f"{state} {count}" for state, count in sorted(over.items()))
     parties = ", ".join(f"{party} {count}" for party, count in waits.most_common())
-    doors = Counter[str]()
+    gateways = Counter[str]()
     for (topic, _), count in played.sent.items():
-        doors["submissions" if topic.endswith("submissions.v1") else "commands"] += count
+        gateways["submissions" if topic.endswith("submissions.v1") else "commands"] += count
     return Text.assemble(
         ("PASSED  ", "bold green"),
-        f"{doors['submissions']} messages of channels and {doors['commands']} commands of "
+        f"{gateways['submissions']} messages of channels and {gateways['commands']} commands of "
         f"institutions, each answered exactly once; {len(account.standings)} reports received: "
         f"{states}; waiting for a named party: {parties or 'none'}; no dead letter; no id with two "
         f"payloads; no escalation before its date or told twice; the deadlines of "

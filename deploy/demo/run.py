@@ -64,8 +64,8 @@ class Cast:
     registry: Registry
     lives: tuple[Life, ...]  # of the export and beside it, by time
     letters: tuple[tuple[datetime, Letter], ...]
-    bad: tuple[BadInput, ...]  # at the channels' door
-    bad_commands: tuple[BadInput, ...]  # at the institutions' door
+    bad: tuple[BadInput, ...]  # at the channels' gateway
+    bad_commands: tuple[BadInput, ...]  # at the institutions' gateway
     by_report: Mapping[str, Life]
     decrees: tuple[tuple[datetime, CalendarAmended], ...]  # published in the year, by an operator
 
@@ -143,13 +143,13 @@ def clock_from(real: datetime, options: Options) -> Clock:
 
 
 def plan_for(clock: Clock, mail_port: int, outbox: Path) -> Plan:
-    """Return the whole stack's plan with the demo's clock, its alarm loops and its mail server."""
+    """Return the whole stack's plan with the demo's clock, its timer loops and its mail server."""
     env = {
         "LAPOR_CLOCK_SCALE": str(clock.scale),
         "LAPOR_CLOCK_REAL_ORIGIN": clock.real_origin.isoformat(),
         "LAPOR_CLOCK_BUSINESS_ORIGIN": clock.business_origin.isoformat(),
-        "LAPOR_ALARM_TICK_SECONDS": "0.05",
-        "LAPOR_ALARM_RING_AGAIN_SECONDS": "3",
+        "LAPOR_TIMER_TICK_SECONDS": "0.05",
+        "LAPOR_TIMER_REFIRE_SECONDS": "3",
         "LAPOR_NOTIFIER_TICK_SECONDS": "0.05",
         "LAPOR_NOTIFIER_EMAIL_AT_ONCE_MAX": "100",  # a day's mail comes in a quarter second
         "LAPOR_NOTIFIER_SMTP_HOST": "127.0.0.1",
@@ -252,8 +252,8 @@ class Play:
         await self._mail.open()
         channels = sorted({life.channel for life in self._cast.lives} | {"website"})
         ready = [asyncio.Event() for _ in range(2 + len(self._desks))]
-        speakers = {"channel": channels, "agency": list(self._desks)}
-        self._start(self.watch.run(self._kafka, speakers, ready[0]))
+        principals = {"channel": channels, "agency": list(self._desks)}
+        self._start(self.watch.run(self._kafka, principals, ready[0]))
         self._start(self._adapter.listen(self._kafka, channels, ready[1]))
         for (code, desk), is_ready in zip(self._desks.items(), ready[2:], strict=True):
             self._start(desk.run(self._kafka, is_ready.set, self._officers(code).react))

@@ -23,8 +23,8 @@ _TYPES: Final = {
 class Seen(NamedTuple):
     """One record of a stream; `at` is the business time at which the broker took it (UTC)."""
 
-    stream: str  # the name in the table of streams, families with {speaker}
-    speaker: str
+    stream: str  # the name in the table of streams, families with {producer}
+    producer: str
     type: str  # the event's class, empty where the type is not in the table
     id: str
     causation: str
@@ -45,11 +45,11 @@ class Watch:
         self._clock = clock
 
     async def run(
-        self, bootstrap: str, speakers: dict[str, list[str]], ready: asyncio.Event
+        self, bootstrap: str, principals: dict[str, list[str]], ready: asyncio.Event
     ) -> None:
-        """Read until cancelled; `speakers` names the members of each family of topics."""
+        """Read until cancelled; `principals` names the members of each family of topics."""
         consumer = reader(bootstrap, "demo-watch", is_patient=True)
-        members = dict(_members(speakers))
+        members = dict(_members(principals))
         await consumer.start()
         try:
             assign(consumer, {topic: stream.partitions for topic, (stream, _) in members.items()})
@@ -57,17 +57,17 @@ class Watch:
             while True:
                 batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
                 for place, records in batches.items():
-                    stream, speaker = members[place.topic]
-                    self.records += [self._seen(r, stream, speaker) for r in records]
+                    stream, producer = members[place.topic]
+                    self.records += [self._seen(r, stream, producer) for r in records]
         finally:
             await consumer.stop()
 
-    def _seen(self, record: ConsumerRecord, stream: Stream, speaker: str) -> Seen:
+    def _seen(self, record: ConsumerRecord, stream: Stream, producer: str) -> Seen:
         name = _TYPES.get(header(record, "ce_type"), "")
         self.counts[stream.name, name] += 1
         return Seen(
             stream=stream.name,
-            speaker=speaker,
+            producer=producer,
             type=name,
             id=header(record, "ce_id"),
             causation=header(record, "causationid"),
@@ -80,12 +80,12 @@ class Watch:
         )
 
 
-def _members(speakers: dict[str, list[str]]) -> Iterable[tuple[str, tuple[Stream, str]]]:
+def _members(principals: dict[str, list[str]]) -> Iterable[tuple[str, tuple[Stream, str]]]:
     for stream in STREAMS:
-        if stream.domain == "alarms":
+        if stream.domain == "internal":
             continue  # internal
-        for speaker in speakers[stream.domain] if stream.is_family else [""]:
-            yield stream.topic(speaker), (stream, speaker)
+        for producer in principals[stream.domain] if stream.is_family else [""]:
+            yield stream.topic(producer), (stream, producer)
 
 
 def _body(record: ConsumerRecord, stream: Stream) -> dict[str, Any]:

@@ -16,10 +16,10 @@ def streams() -> str:
     lines = ["| Stream | Who speaks | Who reads | Kept |", "|---|---|---|---|"]
     for stream in STREAMS:
         readers = [stage for stage, reads in READS.items() if stream in reads]
-        if stream.domain == "alarms":
+        if stream.domain == "internal":
             continue
         kept = "for ever" if stream.retention_days == FOREVER else f"{stream.retention_days} days"
-        name = stream.name.replace("{speaker}", f"<{_speaker(stream.name)}>")
+        name = stream.name.replace("{producer}", f"<{_producer_of(stream.name)}>")
         who = ", ".join(readers) or "outside"
         lines.append(
             f"| `{name}` | {', '.join((stream.producer, *stream.also))} | {who} | {kept} |"
@@ -34,7 +34,7 @@ def commands() -> str:
     return "\n".join(lines)
 
 
-def _speaker(name: str) -> str:
+def _producer_of(name: str) -> str:
     return "name" if ".channel." in name else "code"
 
 

@@ -39,7 +39,7 @@ AGENCY_REASONS: Final = tuple(
 _ABOUT: Final[Mapping[str, str]] = {
     "title": "what it is about",
     "body": "what happened, where, since when",
-    "reporter": "who writes; sealed behind the door",
+    "reporter": "who writes; sealed behind the gateway",
     "report_class": "its class, if the reporter chose one",
     "category_id": "its category",
     "institution": "whom the reporter addresses; checked against the text",

@@ -1,4 +1,4 @@
-"""Composition root of the two doors: which one runs, the environment says (LAPOR_INSTANCE)."""
+"""Composition root of the two gateways: which one runs, the environment says (LAPOR_INSTANCE)."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ SCHEMA: Final = Path(__file__).with_name("schema.sql")
 
 
 def build() -> AsgiFastStream:
-    """Compose the door that LAPOR_INSTANCE names: `agencies.in` or `agencies.out`.
+    """Compose the gateway that LAPOR_INSTANCE names: `agencies.in` or `agencies.out`.
 
     Raises:
         KeyError: it names neither. KeyUnusable, RegistryError: what must be set or mended.
@@ -29,25 +29,25 @@ def build() -> AsgiFastStream:
 
 
 def way_in(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
-    """Compose the door in."""
+    """Compose the gateway in."""
     return Stage(
         name="agencies.in",
         store=store.IN,
         schema=SCHEMA,
         decide=inbound.decide,
         identify=inbound.identify,
-        gather=store.InKnowledge(vault, known).gather,
+        load_lookups=store.InKnowledge(vault, known).load_lookups,
         more_schemas=key_store.SCHEMAS,
     )
 
 
 def way_out(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
-    """Compose the door out."""
+    """Compose the gateway out."""
     return Stage(
         name="agencies.out",
         store=store.OUT,
         schema=SCHEMA,
         decide=outbound.decide,
-        gather=store.OutKnowledge(vault, known).gather,
+        load_lookups=store.OutKnowledge(vault, known).load_lookups,
         more_schemas=key_store.SCHEMAS,
     )

@@ -57,7 +57,7 @@ ENTRIES: Final[Mapping[type[BaseModel], Told]] = {
 
 
 class Received(BaseModel):
-    """What the door keeps of a ReportReceived, words still sealed."""
+    """What the gateway keeps of a ReportReceived, words still sealed."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 

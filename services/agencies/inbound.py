@@ -42,8 +42,8 @@ WORDS: Final[Mapping[type[BaseModel], str]] = {
 """The one field of each command that holds somebody's words; `Dispatch` has none."""
 
 
-class Door(BaseModel):
-    """What the door in remembers of an institution and a report: nothing but the ids it took."""
+class Gateway(BaseModel):
+    """What the gateway in remembers of an institution and a report: nothing but the ids it took."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -67,7 +67,7 @@ def identify(event: BaseModel, cause: Cause) -> str:
     return tracking.record_id(cause.first_id)
 
 
-def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> Decision[Door]:
+def decide(case: Gateway | None, event: BaseModel, cause: Cause, known: Known) -> Decision[Gateway]:
     """Pass a command on, stamped and sealed, or reject it; one answer to each record.
 
     Who holds a report only the core knows. So a report that nobody knows is answered as the core
@@ -88,8 +88,8 @@ def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> D
             if fault is None and cause.is_repeat:
                 fault = Fault("repeated")
             if fault is None:
-                return decided(case or Door(), _stamped(event, cause, known))
-            if fault.reason in UNKNOWN and cause.speaker != NATIONAL:
+                return decided(case or Gateway(), _stamped(event, cause, known))
+            if fault.reason in UNKNOWN and cause.producer != NATIONAL:
                 return refused(case, _not_the_holder(event, cause))
             return _reject(case, event, cause, known, fault)
     return decided(case)
@@ -97,7 +97,7 @@ def decide(case: Door | None, event: BaseModel, cause: Cause, known: Known) -> D
 
 def _stamped(command: e.Command, cause: Cause, known: Known) -> e.Command:
     """Say again what was said: by whom it was said, and with its words sealed."""
-    changed: dict[str, object] = {"institution": cause.speaker, "message_id": cause.message_id}
+    changed: dict[str, object] = {"institution": cause.producer, "message_id": cause.message_id}
     field_name = WORDS.get(type(command))
     words = getattr(command, field_name) if field_name else None
     if field_name and words:
@@ -111,12 +111,12 @@ def _fault_of_count(cause: Cause) -> Fault | None:
 
 
 def _fault_of_sender(command: e.Command, cause: Cause, known: Known) -> Fault | None:
-    if cause.speaker not in known.institutions:
+    if cause.producer not in known.institutions:
         return Fault("unknown_sender")
     bad_id = text_checks.message_id_fault(cause.message_id)
     if bad_id is not None:
         return Fault(bad_id)
-    is_national = cause.speaker == NATIONAL
+    is_national = cause.producer == NATIONAL
     if isinstance(command, _NEVER_NATIONAL if is_national else _ONLY_NATIONAL):
         return Fault("not_yours_to_give")
     return None
@@ -178,7 +178,7 @@ def _fault_of_unit(name: str, unit: str | None, cause: Cause, known: Known) -> F
         return None
     if unit not in known.units:
         return Fault("unknown_unit", name)
-    if not unit.startswith(f"{cause.speaker}-"):
+    if not unit.startswith(f"{cause.producer}-"):
         return Fault("not_your_unit", name)
     return None
 
@@ -190,15 +190,15 @@ def _fault_of_report(command: e.Command, known: Known) -> Fault | None:
 
 
 def _reject(
-    case: Door | None, event: BaseModel, cause: Cause, known: Known, fault: Fault
-) -> Decision[Door]:
+    case: Gateway | None, event: BaseModel, cause: Cause, known: Known, fault: Fault
+) -> Decision[Gateway]:
     """Say why not, to the sender; to the national admin where the sender has no inbox.
 
     A repeat is the sender's right and no sign that something is wrong with it.
     """
     said = e.InboxEntry(
         report_id=identify(event, cause),
-        institution=cause.speaker if cause.speaker in known.institutions else NATIONAL,
+        institution=cause.producer if cause.producer in known.institutions else NATIONAL,
         entry="command_rejected",
         message_id=cause.message_id[: text_checks.MESSAGE_ID_MAX] or None,
         reason=fault.reason,
@@ -208,10 +208,10 @@ def _reject(
 
 
 def _not_the_holder(command: e.Command, cause: Cause) -> e.InboxEntry:
-    """Answer as the core does, through the door out, for a report that is another's."""
+    """Answer as the core does, through the gateway out, for a report that is another's."""
     return e.InboxEntry(
         report_id=command.report_id,
-        institution=cause.speaker,
+        institution=cause.producer,
         entry="command_refused",
         holding=command.holding,
         message_id=cause.message_id,

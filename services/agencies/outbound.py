@@ -1,6 +1,6 @@
 """Who is told what about a report? Pure: the case, the fact and the report's key are arguments.
 
-The rules of the door:
+The rules of the gateway:
 
 - The national admin (00) has to do with every report: `report_received` for each, then what
   concerns 00 itself, returns, ends, and reporters' words while no institution holds the report.
@@ -27,7 +27,7 @@ from shared.contract import events as e
 from shared.contract.topics import READS
 from shared.registry import NATIONAL
 from shared.rules.decision import Cause, Decision, decided, then
-from shared.rules.deferral import Waiting
+from shared.rules.deferral import Deferred
 from shared.vault.crypto import ReportKey
 
 WAITING_MAX: Final = 100  # facts of one report that outran its beginning; a life has about 30
@@ -58,7 +58,7 @@ class Told(BaseModel):
     is_ended: bool = False
     completions: tuple[str, ...] = ()  # sealed
     breaches: tuple[str, ...] = ()  # that an institution was told of, until they are withdrawn
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[Deferred, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +156,11 @@ def _forwarded(told: Told, event: e.ReportForwarded, cause: Cause, known: Known)
 
 
 def _release(
-    case: Told | None, *, waiting: tuple[Waiting, ...], cause: Cause, known: Known
+    case: Told | None, *, waiting: tuple[Deferred, ...], cause: Cause, known: Known
 ) -> Decision[Told]:
     """Decide again what waited, each as itself, so that entries name the fact they tell."""
 
-    def again(case: Told | None, *, fact: Waiting) -> Decision[Told]:
+    def again(case: Told | None, *, fact: Deferred) -> Decision[Told]:
         own = fact.cause(now=cause.now)
         return decide(case, fact.restore(_READ), own, known).because_of(own)
 
@@ -270,7 +270,7 @@ def _wait(told: Told, event: BaseModel, cause: Cause) -> Told:
     """Keep a fact for later; past the bound it is let go, since what waits first opens the rest."""
     if len(told.waiting) >= WAITING_MAX:
         return told
-    return told.model_copy(update={"waiting": (*told.waiting, Waiting.of(event, cause))})
+    return told.model_copy(update={"waiting": (*told.waiting, Deferred.of(event, cause))})
 
 
 def _is_answer(told: Told, event: e.Event) -> bool:

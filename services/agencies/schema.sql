@@ -1,2 +1,2 @@
--- The doors add no columns to the shell's lanes and cases; keys stand in the schema `vault`.
-COMMENT ON TABLE cases IS 'What a door of institutions remembers of a report (services/agencies)';
+-- The gateways add no columns to the shell's lanes and cases; keys stand in the schema `vault`.
+COMMENT ON TABLE cases IS 'What a gateway of institutions remembers of a report (services/agencies)';

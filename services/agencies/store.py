@@ -1,4 +1,4 @@
-"""How the doors' cases lie in their `cases` tables, and the keys they fetch for a batch."""
+"""How the gateways' cases lie in their `cases` tables, and the keys they fetch for a batch."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.runtime.reader import Inbound
 
 IN: Final = CaseStore(
-    case=inbound.Door,
+    case=inbound.Gateway,
     is_open=lambda _case: False,  # a command is answered or passed on at once
 )
 OUT: Final = CaseStore(
@@ -34,12 +34,14 @@ _ERASED: Final = """
 
 @dataclass(frozen=True, slots=True)
 class InKnowledge:
-    """What the door in knows beside its schema."""
+    """What the gateway in knows beside its schema."""
 
     vault: Vault
     registry: Registry
 
-    async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> inbound.Known:
+    async def load_lookups(
+        self, connection: "Connection", batch: "Sequence[Inbound]"
+    ) -> inbound.Known:
         """Fetch the keys of the reports named; one statement, a second if some have none."""
         named = {i.report_id for i in batch if isinstance(i.event, e.Command)}
         keys = await open_keys(
@@ -63,12 +65,14 @@ class InKnowledge:
 
 @dataclass(frozen=True, slots=True)
 class OutKnowledge:
-    """What the door out knows beside its schema."""
+    """What the gateway out knows beside its schema."""
 
     vault: Vault
     registry: Registry
 
-    async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> outbound.Known:
+    async def load_lookups(
+        self, connection: "Connection", batch: "Sequence[Inbound]"
+    ) -> outbound.Known:
         """Fetch, in one statement, the keys of reports whose words this batch may show."""
         wordy = {i.report_id for i in batch if _shows_words(i.event)}
         keys = await open_keys(

@@ -16,7 +16,7 @@ from shared.contract.events import (
     ReporterReplied,
     ReturnToInstitution,
 )
-from shared.rules.deferral import WaitingCase, is_possible
+from shared.rules.deferral import DeferringCase, is_possible
 from shared.rules.terminal import ENDS
 
 COMMANDS: Final[tuple[type[Command], ...]] = (
@@ -45,7 +45,7 @@ class Status(StrEnum):
 OPEN: Final = (Status.WAITING, Status.IN_PROGRESS, Status.FOLLOWED_UP, Status.REPLIED)
 
 
-class FollowUpCase(WaitingCase):
+class FollowUpCase(DeferringCase):
     """The report's current or last dispatch, what came of it, and what waits for the next.
 
     `window` is the id of the `FollowUpGiven` whose reply window is open; times are UTC.

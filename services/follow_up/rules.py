@@ -43,7 +43,6 @@ from services.follow_up.case import (
     is_early,
 )
 from shared.contract.events import (
-    AlarmRang,
     CloseCase,
     Command,
     CommandRefused,
@@ -65,12 +64,13 @@ from shared.contract.events import (
     ReportWithdrawn,
     ReturnToInstitution,
     TimeRanOut,
+    TimerFired,
     UnitCommand,
     UnitReturned,
 )
 from shared.registry import NATIONAL
 from shared.rules.decision import Cause, Decision, decided, event_id
-from shared.rules.deferral import NOT_THE_HOLDER, TooEarly, WaitingRoom, refusal
+from shared.rules.deferral import NOT_THE_HOLDER, DeferredCommands, NotYet, refusal
 from shared.rules.terminal import END_OF, ENDS, stands
 
 STAGE: Final = "follow-up"
@@ -82,9 +82,9 @@ def decide(case: FollowUpCase | None, event: BaseModel, cause: Cause, policy: Po
     known = case or FollowUpCase()
     match event:
         case InitialResponse() | FollowUp() | ReturnToInstitution() | CloseCase():
-            return _room(policy).hear(known, event, cause)
+            return _room(policy).handle(known, event, cause)
         case ReporterReplied() | ReporterClosed() | ReopenRequested():
-            return _room(policy).hear(known, event, cause)
+            return _room(policy).handle(known, event, cause)
         case ReportArchived() | ReportWithdrawn() | ReportBlocked():
             return _end(known, Status(END_OF[type(event)]), cause, policy)
         case ReportDispatched() if _is_newer(known, event):
@@ -95,8 +95,8 @@ def decide(case: FollowUpCase | None, event: BaseModel, cause: Cause, policy: Po
             return _take_back(known, event, cause, policy)
         case TimeRanOut(window="reply") if known.window and known.window == event.opened_by:
             return _run_out(known, event, cause)
-        case AlarmRang() if case is not None:
-            return _room(policy).give_up(known, event.due_at, cause)
+        case TimerFired() if case is not None:
+            return _room(policy).expire(known, event.due_at, cause)
     return decided(case)
 
 
@@ -162,9 +162,9 @@ def _end(case: FollowUpCase, end: Status, cause: Cause, policy: Policy) -> _Deci
 # ---- commands
 
 
-def _room(policy: Policy) -> WaitingRoom[FollowUpCase, Command | FromReporter]:
+def _room(policy: Policy) -> DeferredCommands[FollowUpCase, Command | FromReporter]:
     """Let commands and the reporter's words wait until the dispatch they are about has come."""
-    return WaitingRoom(
+    return DeferredCommands(
         (*COMMANDS, *WORDS), partial(_answer, policy=policy), _refuse, policy.command_wait,
         holder=lambda case: case.institution,
     )  # fmt: skip
@@ -172,10 +172,10 @@ def _room(policy: Policy) -> WaitingRoom[FollowUpCase, Command | FromReporter]:
 
 def _answer(
     case: FollowUpCase, event: Command | FromReporter, cause: Cause, *, policy: Policy
-) -> _Decision | TooEarly:
+) -> _Decision | NotYet:
     is_strange = isinstance(event, Command) and event.institution != case.institution
     if is_early(case, event):
-        return TooEarly(NOT_THE_HOLDER) if is_strange else TooEarly()
+        return NotYet(NOT_THE_HOLDER) if is_strange else NotYet()
     if is_strange:
         return _refuse(case, event, cause, NOT_THE_HOLDER)
     if isinstance(event, Command):

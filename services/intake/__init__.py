@@ -1,4 +1,4 @@
-"""Intake: the one door for people; decides whether a submission becomes a report.
+"""Intake: the one gateway for people; decides whether a submission becomes a report.
 
 Reads the channels' submissions; emits what people said, checked and sealed, on `lapor.intake.v1`,
 and one answer to each message on the channel's own topic. Makes each report's id, tracking number

@@ -58,7 +58,7 @@ def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
         schema=SCHEMA,
         decide=decide,
         identify=partial(identify, names=Names.of(vault)),
-        gather=knowledge.gather,
+        load_lookups=knowledge.load_lookups,
         more_schemas=key_store.SCHEMAS,
     )
 

@@ -2,7 +2,7 @@
 
 A rule fires when the text has one of its words and, if it has a pattern, matches that; so most
 patterns are never tried. Its reason is its own name, never what matched: reasons travel in the
-clear, and a pattern with room for any word would carry a word of the report out of the door
+clear, and a pattern with room for any word would carry a word of the report out of the gateway
 (law 6). Weights are log-odds, set by hand; `deploy.tools.screening.train` prints what they bring.
 """
 

@@ -32,7 +32,7 @@ def counted(event: SubmitReport, cause: Cause, days: Mapping[str, int]) -> Count
     """
     claimed = min(event.submitted_at or cause.now, cause.now)
     ago = cause.now - claimed
-    is_named = ago <= timedelta(days=days.get(cause.speaker, 0)) and reason_of(event) is not None
+    is_named = ago <= timedelta(days=days.get(cause.producer, 0)) and reason_of(event) is not None
     return Counted(claimed) if ago <= LATE_MAX or is_named else Counted(cause.now, claimed)
 
 

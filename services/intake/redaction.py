@@ -1,4 +1,4 @@
-"""What of a message leaves the door, and in which form. Pure: keys are arguments."""
+"""What of a message leaves the gateway, and in which form. Pure: keys are arguments."""
 
 import json
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def unnamed(decision: Decision[C], cause: Cause, names: Names) -> Decision[C]:
 
     Gateways write phone numbers into their ids, and the core's streams are kept for ever.
     """
-    digest = names.digest(cause.speaker, cause.message_id)
+    digest = names.digest(cause.producer, cause.message_id)
     return replace(
         decision,
         events=tuple(

@@ -94,7 +94,7 @@ def identify(event: BaseModel, cause: Cause, names: Names) -> str:
     A report's id is of (channel, message id): sent twice, it is the same report.
     """
     if isinstance(event, e.SubmitReport) and cause.message_id:
-        return names.report_id(cause.speaker, cause.message_id)
+        return names.report_id(cause.producer, cause.message_id)
     if isinstance(event, e.ReporterMessage):
         named = _named_report(event)
         if named is not None:
@@ -141,8 +141,8 @@ def _submission(
     key = known.keys.get(report_id)
     fault = _fault_of_message(cause)
     if fault is None and case is not None and case.received:
-        mine = known.names.digest(cause.speaker, cause.message_id)
-        if (case.channel, case.message_id) == (cause.speaker, mine):
+        mine = known.names.digest(cause.producer, cause.message_id)
+        if (case.channel, case.message_id) == (cause.producer, mine):
             return _repeated(case, cause, report_id, key)
         fault = Fault("try_another_message_id")
     fault = fault or submission_fault(event, cause, known.named)
@@ -168,7 +168,7 @@ def _receive(
     received = e.ReportReceived(
         report_id=report_id,
         tracking_number=tracking.tracking_number(report_id),
-        channel=cause.speaker,
+        channel=cause.producer,
         message_id=cause.message_id,
         submitted_at=counts.submitted_at,
         claimed_submitted_at=counts.claimed,
@@ -194,8 +194,8 @@ def _receive(
 def _kept(event: e.SubmitReport, cause: Cause, screened: Screened, known: Known) -> Submission:
     return Submission(
         received=True,
-        channel=cause.speaker,
-        message_id=known.names.digest(cause.speaker, cause.message_id),
+        channel=cause.producer,
+        message_id=known.names.digest(cause.producer, cause.message_id),
         senders=known.senders.get(cause.first_id, ()),
         anonymous=event.anonymous,
         fingerprint=screened.fingerprint,
@@ -207,7 +207,7 @@ def _repeated(
 ) -> Decision[Submission]:
     """Give the channel that asks again the number and the secret it had."""
     said = e.SubmissionRepeated(
-        report_id=report_id, channel=cause.speaker, message_id=cause.message_id
+        report_id=report_id, channel=cause.producer, message_id=cause.message_id
     )
     return decided(case, said, _yes(cause, "repeated", report_id, key))
 
@@ -245,7 +245,7 @@ def _message(
     key, text = known.keys[report_id], _text(event)
     said = told.event(
         report_id=report_id,
-        channel=cause.speaker,
+        channel=cause.producer,
         message_id=cause.message_id,
         text=sealed_words(key, "text", text),
         **{name: getattr(event, name) for name in told.also},
@@ -299,7 +299,7 @@ def _is_proved(
     if key is not None and event.secret is not None and key.is_secret(event.secret):
         return True
     mine = known.senders.get(cause.first_id, ())
-    return cause.speaker == case.channel and not set(mine).isdisjoint(case.senders)
+    return cause.producer == case.channel and not set(mine).isdisjoint(case.senders)
 
 
 def _text(event: e.ReporterMessage) -> str | None:
@@ -324,7 +324,7 @@ def _fault_of_message(cause: Cause) -> Fault | None:
     bad_id = text_checks.message_id_fault(cause.message_id)
     if bad_id is not None:
         return Fault(bad_id)
-    return None if _CHANNEL.fullmatch(cause.speaker) else Fault("unknown_channel")
+    return None if _CHANNEL.fullmatch(cause.producer) else Fault("unknown_channel")
 
 
 def _unreadable(case: Submission | None, event: Unreadable, cause: Cause) -> Decision[Submission]:

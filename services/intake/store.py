@@ -90,7 +90,7 @@ class Knowledge:
     named: Named
     suggest: Suggest
 
-    async def gather(self, connection: "Connection", batch: "Sequence[Inbound]") -> Known:
+    async def load_lookups(self, connection: "Connection", batch: "Sequence[Inbound]") -> Known:
         """Make or open the keys and find similar reports: at most three statements a batch."""
         news = self.news(batch)
         keys = await ensure_keys(connection, self.vault, {new.report_id for new in news})
@@ -109,7 +109,7 @@ class Knowledge:
                 i.event,
                 found := report_words(i.event.title, i.event.body),
                 fingerprint_of(found),
-                senders(self.vault, i.cause.speaker, i.event.reporter),
+                senders(self.vault, i.cause.producer, i.event.reporter),
             )
             for i in batch
             if isinstance(i.event, SubmitReport) and is_sound(i.event, i.cause, self.named)
@@ -124,7 +124,7 @@ class Knowledge:
     ) -> Known:
         """Put together what the rule may see; `stored` are candidates by the place in `news`."""
         who = {new.id: new.senders for new in news} | {
-            i.cause.first_id: senders(self.vault, i.cause.speaker, i.event.reporter)
+            i.cause.first_id: senders(self.vault, i.cause.producer, i.event.reporter)
             for i in batch
             if isinstance(i.event, ReporterMessage)
         }

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from services.notifier.case import Notifying, Promise
 from shared.contract import events as e
 from shared.rules.decision import Cause
-from shared.rules.deferral import Waiting
+from shared.rules.deferral import Deferred
 
 PROMISES_MAX: Final = 40  # per report: a guess far above its clocks times who is told of them
 EARLY_MAX: Final = 5
@@ -95,7 +95,7 @@ def keep_early(case: Notifying, event: BaseModel, cause: Cause) -> Notifying:
 
     That message may never come: then nobody was told a date, and nobody is told another.
     """
-    early = (*case.early, Waiting.of(event, cause))[-EARLY_MAX:]
+    early = (*case.early, Deferred.of(event, cause))[-EARLY_MAX:]
     return case.model_copy(update={"early": early})
 
 

@@ -50,7 +50,7 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
     render = Templates()
     policy = policy_from(registry, own)
 
-    async def gather(connection: Connection, inbounds: Sequence[Inbound]) -> Known:
+    async def load_lookups(connection: Connection, inbounds: Sequence[Inbound]) -> Known:
         keys = await key_store.open_keys(
             connection, vault, reports_told_of(inbounds), stage="notifier", purpose="notification"
         )
@@ -61,10 +61,10 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
         store=STORE,
         schema=_SCHEMA,
         decide=decide,
-        gather=gather,
+        load_lookups=load_lookups,
         more_schemas=key_store.SCHEMAS,
         background=(Courier(senders_for(own), vault, own).run,),
-        unhurried=True,
+        is_latency_tolerant=True,
     )
 
 

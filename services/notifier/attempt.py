@@ -26,7 +26,7 @@ from shared.contract.events import DeliveryReported, NotificationChannel
 from shared.runtime.stage import Context
 from shared.runtime.writer import partition_of
 
-_STREAM: Final = topics.alarms_of("notifier")
+_STREAM: Final = topics.internal_stream_of("notifier")
 _TYPE: Final = _STREAM.type_of(DeliveryReported)
 MAIL_THREADS_MAX: Final = 4
 REMEMBERED_MAX: Final = 20_000
@@ -144,10 +144,10 @@ async def attempt(pending: Pending, key: Key | None, senders: Senders) -> Outcom
         return temporary(f"sender_{type(bug).__name__}")
 
 
-def report(report_id: str, pending: Pending, outcome: Outcome, rung_at: datetime) -> Outbound:
+def report(report_id: str, pending: Pending, outcome: Outcome, notified_at: datetime) -> Outbound:
     """Return the record that tells the rule of an attempt.
 
-    Its id includes the time of ringing: each attempt counts, and none silences a later one.
+    Its id includes the time of firing: each attempt counts, and none silences a later one.
 
     Raises:
         ValueError: nothing was attempted.
@@ -160,14 +160,14 @@ def report(report_id: str, pending: Pending, outcome: Outcome, rung_at: datetime
         outcome=outcome.outcome,
         reason=outcome.reason,
     )
-    cause = f"{pending.notification_id}#{rung_at.isoformat()}"
+    cause = f"{pending.notification_id}#{notified_at.isoformat()}"
     key = report_id.encode()
     headers = event_headers(
-        event_id=derive_id("notifier.delivery", cause, rung_at, _TYPE, 1),
+        event_id=derive_id("notifier.delivery", cause, notified_at, _TYPE, 1),
         event_type=_TYPE,
         source="/lapor/notifier/delivery",
         subject=report_id,
-        time=rung_at,
+        time=notified_at,
         causation_id=pending.about,
         correlation_id=report_id,
         sequence=0,

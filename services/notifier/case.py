@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from shared.contract import events as e
-from shared.rules.deferral import Waiting
+from shared.rules.deferral import Deferred
 
 
 class _Kept(BaseModel):
@@ -57,12 +57,12 @@ class Notifying(_Kept):
 
     report_id: str
     reporter: Told | None = None
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[Deferred, ...] = ()
     pending: tuple[Pending, ...] = ()
     promises: tuple[Promise, ...] = ()
-    early: tuple[Waiting, ...] = ()
+    early: tuple[Deferred, ...] = ()
 
     @property
-    def alarm_at(self) -> datetime | None:
+    def timer_at(self) -> datetime | None:
         """Return when the next delivery is due, UTC; None if nothing is pending."""
         return min((p.due_at for p in self.pending), default=None)

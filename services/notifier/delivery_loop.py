@@ -1,7 +1,7 @@
 """The delivery loop: claims what is due and delivers it, each way at its own pace.
 
 A claim starts deliveries and waits for none; each is reported when it is done. What finds no room
-(`delivery_slots.py`) is put off by the loop's own `ring_at`, which costs no record, no try and no
+(`delivery_slots.py`) is put off by the loop's own `fire_at`, which costs no record, no try and no
 key, so that it leaves the front for what can be delivered. Put off for a week it is given up aloud,
 like anything that was due so long ago.
 """
@@ -45,10 +45,10 @@ from shared.vault.key_store import open_keys
 
 PUT_OFF: Final = put_off("no_room")
 END_SECONDS_MAX: Final = 4.0
-_RING: Final = """
-    UPDATE cases SET ring_at = x.at
+_FIRE: Final = """
+    UPDATE cases SET fire_at = x.at
     FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS x(id, at, claimed_until)
-    WHERE cases.report_id = x.id AND cases.ring_at = x.claimed_until
+    WHERE cases.report_id = x.id AND cases.fire_at = x.claimed_until
 """
 
 
@@ -82,9 +82,9 @@ class Courier:
         self._bugs: list[BaseException] = []
         self._is_ending = False
         self._in_hand: set[str] = set()
-        # Report -> when to ring, and until when it was claimed: of a row that changed since (what
-        # was decided rings by itself) nothing is changed.
-        self._rings: dict[str, tuple[datetime, datetime]] = {}
+        # Report -> when to fire, and until when it was claimed: of a row that changed since (what
+        # was decided fires by itself) nothing is changed.
+        self._fire_times: dict[str, tuple[datetime, datetime]] = {}
         # Id -> the host of its webhook: no key is opened again for what has to wait.
         self._hosts: OrderedDict[str, str] = OrderedDict()
 
@@ -92,7 +92,7 @@ class Courier:
         """Deliver until the process stops; goes on at once while there is more.
 
         Raises:
-            asyncpg.PostgresError: nothing is lost; what was claimed rings again.
+            asyncpg.PostgresError: nothing is lost; what was claimed fires again.
         """
         publishing = asyncio.create_task(self._reports.publish(context))
         try:
@@ -136,11 +136,11 @@ class Courier:
                 self._tasks.add(task)
                 task.add_done_callback(self._ended)
             self._put_off(cases, waits, now, clock)
-            rings, self._rings = self._rings, {}
-            if rings:
-                times, claims = zip(*rings.values(), strict=True)
-                await connection.execute(_RING, list(rings), list(times), list(claims))
-        context.meters.deliveries(self._gates.open_circuits(monotonic()), len(rings))
+            due_timers, self._fire_times = self._fire_times, {}
+            if due_timers:
+                times, claims = zip(*due_timers.values(), strict=True)
+                await connection.execute(_FIRE, list(due_timers), list(times), list(claims))
+        context.meters.deliveries(self._gates.open_circuits(monotonic()), len(due_timers))
         return len(cases)
 
     def _rest(self, clock: Clock) -> timedelta:
@@ -244,21 +244,21 @@ class Courier:
     def _put_off(
         self, cases: Iterable[Notifying], waits: Mapping[str, float], now: datetime, clock: Clock
     ) -> None:
-        """Have reports ring again when there should be room, or with what is due next."""
+        """Have reports fire again when there should be room, or with what is due next."""
         for case in (each for each in cases if each.report_id in waits):
             seconds = waits[case.report_id]
             if any(p.notification_id in self._in_hand for p in case.pending):
-                # Should this process die with it, it rings as soon as any other.
+                # Should this process die with it, it fires as soon as any other.
                 seconds = min(seconds, self._settings.again_after_seconds)
             at = now + timedelta(seconds=seconds * clock.scale)
             at = min([at, *(p.due_at for p in case.pending if p.due_at > now)])
-            self._rings[case.report_id] = at, now + self._rest(clock)
+            self._fire_times[case.report_id] = at, now + self._rest(clock)
 
     def _return(self, job: Job, clock: Clock) -> None:
         """Put off what was in hand and could not be tried: its way closed, or it waited long."""
         seconds = max((gate.put_off(monotonic()) for gate in job.gates), default=0.0)
         at = clock.now() + timedelta(seconds=seconds * clock.scale)
-        self._rings[job.report_id] = at, job.now + self._rest(clock)
+        self._fire_times[job.report_id] = at, job.now + self._rest(clock)
 
     async def _deliver(self, job: Job, context: Context) -> None:
         """Attempt what is due of a report over a channel, one after the other."""

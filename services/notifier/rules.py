@@ -21,7 +21,7 @@ from services.notifier.content import REPORTER, Fact, Windows, for_reporter, for
 from services.notifier.quiet_hours import QuietHours, earliest
 from shared.contract import events as e
 from shared.rules.decision import Cause, Decision, decided, then
-from shared.rules.deferral import Waiting
+from shared.rules.deferral import Deferred
 
 TELLING: Final = (
     e.ReportReceived, e.InformationRequested, e.ReportArchived, e.ReportBlocked,
@@ -148,7 +148,7 @@ def _meet(
 
 
 def _release(
-    case: Notifying | None, /, *, kept: Waiting, now: datetime, known: Known
+    case: Notifying | None, /, *, kept: Deferred, now: datetime, known: Known
 ) -> Decision[Notifying]:
     """Tell what waited: dated when it came, delivered from now on, caused by what it tells."""
     event = kept.restore(TELLING)
@@ -167,7 +167,7 @@ def _tell_or_wait(
         told = _tell(known_case, event, cause, known, cause.now)
         return decided(case) if told == Decision(known_case) else told
     if len(known_case.waiting) < known.policy.waiting_max:
-        waiting = (*known_case.waiting, Waiting.of(event, cause))
+        waiting = (*known_case.waiting, Deferred.of(event, cause))
         return decided(known_case.model_copy(update={"waiting": waiting}))
     told = _tell(known_case, event, cause, known, cause.now)
     return then(

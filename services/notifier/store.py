@@ -8,6 +8,6 @@ from shared.runtime.case_store import CaseStore
 STORE: Final = CaseStore(
     case=Notifying,
     is_open=lambda case: bool(case.pending or case.waiting),
-    alarm_at=lambda case: case.alarm_at,
+    timer_at=lambda case: case.timer_at,
     columns={"pending": ("integer", lambda case: len(case.pending))},
 )

@@ -28,7 +28,6 @@ from pydantic import BaseModel
 
 from services.routing.directory import Directories, Named
 from shared.contract.events import (
-    AlarmRang,
     Dispatch,
     ReportAccepted,
     ReportArchived,
@@ -40,14 +39,15 @@ from shared.contract.events import (
     ReportReturned,
     ReportWithdrawn,
     RoutingHeld,
+    TimerFired,
     UnitReturned,
 )
 from shared.rules.decision import Cause, Decision, decided, then
 from shared.rules.deferral import (
     NOT_THE_HOLDER,
-    TooEarly,
-    WaitingCase,
-    WaitingRoom,
+    DeferredCommands,
+    DeferringCase,
+    NotYet,
     is_possible,
     refusal,
 )
@@ -72,8 +72,8 @@ class Status(StrEnum):
 _WITH_UNIT: Final = (Status.DISPATCHED, Status.CLOSED)
 
 
-class Routing(WaitingCase):
-    """What routing knows of a report: all but `status`, `waiting` and `alarm_at` of its holding."""
+class Routing(DeferringCase):
+    """What routing knows of a report: all but `status`, `waiting` and `timer_at` of its holding."""
 
     status: Status = Status.NOTHING
     institution: str = ""
@@ -105,15 +105,15 @@ def decide(
     known = case or Routing()
     match event:
         case Dispatch():
-            return _room(policy).hear(known, event, cause)
+            return _room(policy).handle(known, event, cause)
         case ReportArchived() | ReportWithdrawn() | ReportBlocked():
             return _end(known, Status(END_OF[type(event)]), cause, policy)
         case ReportAccepted() if known.status not in ENDS and event.holding > known.holding:
             return _accept(known, event, cause, policy)
         case ReportReturned() if known.status not in ENDS and event.holding >= known.holding:
             return _take_back(known, event, cause, policy)
-        case AlarmRang() if case is not None:
-            return _room(policy).give_up(known, event.due_at, cause)
+        case TimerFired() if case is not None:
+            return _room(policy).expire(known, event.due_at, cause)
         case ReportReclassified() if known.holding == event.holding and known.status in (
             *_WITH_UNIT,
             Status.HELD,
@@ -152,7 +152,7 @@ def _accept(
         category_id=event.category_id,
         place_code=event.place_code,
         waiting=case.waiting,
-        alarm_at=case.alarm_at,
+        timer_at=case.timer_at,
     )
     return then(
         _route(opened, event.report_id, policy),
@@ -229,7 +229,7 @@ def _take_back(
         institution=event.institution,
         holding=event.holding,
         waiting=case.waiting,
-        alarm_at=case.alarm_at,
+        timer_at=case.timer_at,
     )
     return _room(policy).release(stopped, cause)
 
@@ -244,9 +244,9 @@ def _end(case: Routing, end: Status, cause: Cause, policy: Policy) -> Decision[R
 # ---- the admin's command
 
 
-def _room(policy: Policy) -> WaitingRoom[Routing, Dispatch]:
+def _room(policy: Policy) -> DeferredCommands[Routing, Dispatch]:
     """Let a command wait until the holding it is about has come."""
-    return WaitingRoom(
+    return DeferredCommands(
         (Dispatch,), partial(_answer, policy=policy), _refuse, policy.command_wait,
         holder=lambda case: case.institution,
     )  # fmt: skip
@@ -254,17 +254,17 @@ def _room(policy: Policy) -> WaitingRoom[Routing, Dispatch]:
 
 def _answer(
     case: Routing, command: Dispatch, cause: Cause, *, policy: Policy
-) -> Decision[Routing] | TooEarly:
+) -> Decision[Routing] | NotYet:
     """Dispatch to the unit named while the report is held; a unit tried before may be named."""
     if command.institution != case.institution:
         is_ended, ahead = case.status in ENDS, command.holding - case.holding
         if is_possible(ahead) and not is_ended:
-            return TooEarly(NOT_THE_HOLDER)
+            return NotYet(NOT_THE_HOLDER)
         return _refuse(case, command, cause, NOT_THE_HOLDER)
     if case.status in ENDS:
         return _refuse(case, command, cause, case.status.value)
     if command.holding > case.holding:
-        return TooEarly()
+        return NotYet()
     if command.holding < case.holding:
         return _refuse(case, command, cause, "stale_holding")
     if case.status is Status.RETURNED:

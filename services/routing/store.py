@@ -6,6 +6,6 @@ from shared.runtime.case_store import CaseStore
 STORE = CaseStore(
     case=Routing,
     is_open=lambda case: case.status is Status.HELD or bool(case.waiting),
-    alarm_at=lambda case: case.alarm_at,
+    timer_at=lambda case: case.timer_at,
     columns={"status": ("text", lambda case: case.status.value)},
 )

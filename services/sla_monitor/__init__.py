@@ -3,7 +3,7 @@
 Decides every clock of a report from the set of its facts, whatever order they came in: deadlines
 set, moved and met, warnings, escalation levels, and the ends of the reporter's windows. Reads the
 streams of intake, both verifications, routing and follow-up, the registry's changes, and its own
-alarms; emits `DeadlineSet`, `DeadlineMoved`, `DeadlineMet`, `DeadlineApproaching`,
+timers; emits `DeadlineSet`, `DeadlineMoved`, `DeadlineMet`, `DeadlineApproaching`,
 `DeadlineBreached`, `BreachWithdrawn` and `TimeRanOut` on `lapor.sla.v1`; owns the schema
 `sla_monitor`: one case per report, its facts and what was said of its deadlines. The table of
 clocks is `clocks.py`, the ledger `ledger.py`.

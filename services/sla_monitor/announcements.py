@@ -153,7 +153,7 @@ def was_withdrawn(
     )
 
 
-class Ring(NamedTuple):
+class DueTimer(NamedTuple):
     """A level of a deadline and when it is due (UTC)."""
 
     due_at: datetime
@@ -166,12 +166,12 @@ class Ring(NamedTuple):
         return Told(level=self.level, deadline=self.deadline.at)
 
 
-def has_rung(report_id: str, ring: Ring, now: datetime, policy: Policy) -> e.Event:
+def level_reached(report_id: str, due_timer: DueTimer, now: datetime, policy: Policy) -> e.Event:
     """Say what is due: a warning, an escalation of a level, or the end of a reporter's window.
 
     Dated by when it was due; `now`, when that was found, stands beside it.
     """
-    due_at, level, deadline = ring
+    due_at, level, deadline = due_timer
     clock = deadline.leg.row.clock
     if deadline.leg.row.holder is Holder.REPORTER:
         return e.TimeRanOut(

@@ -37,7 +37,7 @@ def stage_of(registry: Registry) -> Stage[Any, Any]:
         decide=decide,
         policy_of=partial(policy_of, registry),
         background=(count_overdue, Recomputer(registry)),
-        unhurried=True,
+        is_latency_tolerant=True,
     )
 
 

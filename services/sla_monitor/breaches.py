@@ -1,15 +1,15 @@
 """Which escalations of a run are true: those whose level was due while the step was owed. Pure.
 
 A function of the facts: what was published and is not true is withdrawn, what is true and was not
-published (the stop was read before the alarm) is published. So the breaches that stand are the same
-whatever came first, the alarm or the fact.
+published (the stop was read before the timer) is published. So the breaches that stand are the same
+whatever came first, the timer or the fact.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from services.sla_monitor.announcements import Ring, Said, Told, has_rung, was_withdrawn
+from services.sla_monitor.announcements import DueTimer, Said, Told, level_reached, was_withdrawn
 from services.sla_monitor.clocks import Holder
 from services.sla_monitor.deadlines import Deadline
 from services.sla_monitor.policy import WARNING, Policy
@@ -31,7 +31,7 @@ def correct(
     """Withdraw what was told of a run and is not true, and tell what it missed.
 
     A level is true if the clock ran past it: of a run that ended, levels due before its end; of one
-    that rests no level for the date before which the rest began. A running one's are the alarm's.
+    that rests no level for the date before which the rest began. A running one's are the timer's.
     """
     if deadline.leg.row.holder is Holder.REPORTER:
         return said, []
@@ -51,10 +51,10 @@ def correct(
             events.append(was_withdrawn(report_id, run, last, told, now=deadline, policy=policy))
     # The stop may have been read before the start: found at the later of both, never before due.
     found_at = moment.now if ended_at is None else max(moment.now, ended_at)
-    for ring in passed or ():
-        if not said.has_told(ring.level, deadline.at):
-            events.append(has_rung(report_id, ring, found_at, policy))
-            kept.append(ring.told)
+    for due_timer in passed or ():
+        if not said.has_told(due_timer.level, deadline.at):
+            events.append(level_reached(report_id, due_timer, found_at, policy))
+            kept.append(due_timer.told)
     return (said.with_told(tuple(kept)) if events else said), events
 
 
@@ -82,12 +82,12 @@ def _ended_at(deadline: Deadline, over_at: datetime | None) -> datetime | None:
     return max(over_at, deadline.leg.opened.at)
 
 
-def _passed(deadline: Deadline, ended_at: datetime) -> Iterator[Ring]:
+def _passed(deadline: Deadline, ended_at: datetime) -> Iterator[DueTimer]:
     """List the levels that were due while the step was owed; one due at its very end was not."""
     if deadline.is_resting or ended_at <= deadline.at:
         return
-    for due_at, level in deadline.rings():
+    for due_at, level in deadline.due_timers():
         if due_at >= ended_at:
             return
         if level > WARNING:
-            yield Ring(due_at, level, deadline)
+            yield DueTimer(due_at, level, deadline)

@@ -1,4 +1,4 @@
-"""From the story to the dates: which deadline every run of a clock has, and when it rings."""
+"""From the story to the dates: which deadline every run of a clock has, and when it fires."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -11,7 +11,7 @@ from services.sla_monitor.due_dates import (
     Pause,
     due,
     due_after_pauses,
-    rings_at,
+    fires_at,
     share_used_at,
     working_days_used,
 )
@@ -94,11 +94,11 @@ class Deadline(NamedTuple):
         used = working_days_used(self.calendar, self.started_at, until, self.pauses)
         return round(used, 3)
 
-    def rings(self) -> Iterator[tuple[datetime, int]]:
+    def due_timers(self) -> Iterator[tuple[datetime, int]]:
         """List when which level is due: warnings, then escalations, none before the one below it.
 
         A warning that would come before the date was known is no warning. A reporter's clock has
-        the end of its window only. What would lie beyond all calendars never rings.
+        the end of its window only. What would lie beyond all calendars never fires.
         """
         if self.leg.row.holder is Holder.REPORTER:
             yield self.at, WINDOW
@@ -107,7 +107,7 @@ class Deadline(NamedTuple):
             yield from self._levels()
 
     @property
-    def rings_until(self) -> datetime:
+    def fires_until(self) -> datetime:
         """Return by when its last level is due, at the latest (UTC)."""
         steps = self.limits.thresholds(self.leg.row.clock)
         if self.leg.row.holder is Holder.REPORTER or not steps:
@@ -119,7 +119,7 @@ class Deadline(NamedTuple):
                 if step.at_share is not None:
                     latest = max(latest, self._due(step))
             if last.repeat_days is not None:
-                latest = rings_at(self.calendar, latest, REPEATS_MAX * last.repeat_days).at
+                latest = fires_at(self.calendar, latest, REPEATS_MAX * last.repeat_days).at
         except CalendarYearMissing:
             return LATEST
         return latest
@@ -136,12 +136,12 @@ class Deadline(NamedTuple):
                 yield latest, step.level
             if step.repeat_days is not None:
                 for number in range(1, REPEATS_MAX + 1):
-                    again = rings_at(self.calendar, latest, number * step.repeat_days)
+                    again = fires_at(self.calendar, latest, number * step.repeat_days)
                     yield again.at, step.level + number
 
     def _due(self, step: Threshold) -> datetime:
         if step.at_share is None:
-            return rings_at(self.calendar, self.at, step.after_days or 0).at
+            return fires_at(self.calendar, self.at, step.after_days or 0).at
         whole = due(self.calendar, self.started_at, self.limit, self.hours).at
         measure = Measure(self.calendar, self.limit.unit, self.hours)
         return share_used_at(measure, self.started_at, whole, step.at_share, self.pauses)

@@ -117,7 +117,7 @@ def _from(start: datetime, pauses: Iterable[Pause]) -> Iterator[Pause]:
     return (Pause(max(start, pause.since), pause.until) for pause in pauses)
 
 
-def rings_at(calendar: Calendar, deadline: datetime, working_days: int) -> Reckoned:
+def fires_at(calendar: Calendar, deadline: datetime, working_days: int) -> Reckoned:
     """Return when a level is due: so many working days after the deadline, or before it.
 
     A deadline at the end of a working day is warned about at the end of the working day before.

@@ -74,7 +74,7 @@ class Policy:
     ) -> tuple[str, ...]:
         """List the addresses of those whom the ladder of some limits tells at a level, each once.
 
-        The same ladder says when the level is due: no level rings whose people are unknown.
+        The same ladder says when the level is due: no level fires whose people are unknown.
         """
         known = self._known(institution)
         told = self.registry.ladder(known, level, clock, unit=unit, on=limits)

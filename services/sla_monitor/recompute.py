@@ -16,7 +16,7 @@ from shared.contract.events import CalendarAmended, PolicyChanged, Recompute
 from shared.platform.postgres import Connection
 from shared.registry import NATIONAL, Change, Registry
 from shared.runtime.stage import Context
-from shared.runtime.timers import Room, to_itself
+from shared.runtime.timers import InFlight, to_itself
 
 if TYPE_CHECKING:
     from shared.runtime.lanes import Partition
@@ -70,10 +70,10 @@ class Recomputer:
     async def __call__(self, context: Context) -> None:
         """Look for changes that every lane has seen, and ask the cases they may move.
 
-        Waits after each batch until the stage has decided nearly all, so that the day's alarms and
+        Waits after each batch until the stage has decided nearly all, so that the day's timers and
         records have few of these before them.
         """
-        room = Room(STAGE, context)
+        room = InFlight(STAGE, context)
         while not context.stopping.is_set():
             async with context.pool.acquire() as connection:
                 await self._begin_new(connection)
@@ -108,7 +108,7 @@ class Recomputer:
                 timeout=LISTING_SECONDS_MAX,
             )
 
-    async def _step(self, connection: Connection, context: Context, room: Room) -> bool:
+    async def _step(self, connection: Connection, context: Context, room: InFlight) -> bool:
         """Ask the next batch of the oldest recompute; say whether there may be more to do at once.
 
         The place is saved after the records are: killed between the two, it asks them again.
@@ -140,7 +140,7 @@ class Recomputer:
             await connection.execute(_ASKED, version, found[-1]["report_id"], len(found))
             return True
 
-    async def _is_decided(self, version: str, room: Room) -> bool:
+    async def _is_decided(self, version: str, room: InFlight) -> bool:
         """Say whether the stage has decided all that was asked for a version."""
         if version not in self._asked_to:
             self._asked_to[version] = await room.ends()

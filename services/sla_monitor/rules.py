@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel
 
 from services.sla_monitor.announcements import (
-    Ring,
+    DueTimer,
     Said,
-    has_rung,
+    level_reached,
     remember,
     was_met,
     was_moved,
@@ -57,7 +57,7 @@ class Monitored(BaseModel, frozen=True, hide_input_in_errors=True):
     holder: str = ""
     next_deadline: datetime | None = None
     next_clock: str | None = None
-    alarm_at: datetime | None = None
+    timer_at: datetime | None = None
     institutions: tuple[str, ...] = ()
     counts_from: datetime | None = None
     counts_until: datetime | None = None
@@ -67,9 +67,9 @@ class Monitored(BaseModel, frozen=True, hide_input_in_errors=True):
 def decide(
     case: Monitored | None, event: BaseModel, cause: Cause, policy: Policy
 ) -> Decision[Monitored]:
-    """Add a fact to the set and say what changes by it; say what is due when the alarm rings."""
-    if isinstance(event, e.AlarmRang):
-        return _ring(case, event, cause, policy)
+    """Add a fact to the set and say what changes by it; say what is due when the timer fires."""
+    if isinstance(event, e.TimerFired):
+        return _fire(case, event, cause, policy)
     if isinstance(event, e.CalendarAmended | e.PolicyChanged):
         return decided(_learned(case, event, cause))
     if isinstance(event, e.Recompute):
@@ -199,55 +199,55 @@ def _is_newly_met(before: Said | None, said: Said, deadline: Deadline, *, is_ove
     return is_news and not has_run_out
 
 
-# ---- alarms
+# ---- timers
 
 
 class _Due(NamedTuple):
     """What is due of a case by a time, in the order it is due, and when something is next (UTC)."""
 
-    rings: list[Ring]
+    due_timers: list[DueTimer]
     next_at: datetime | None
 
 
 def _due(said: dict[str, Said], wanted: Sequence[Deadline], by: datetime | None) -> _Due:
     """List what is still to be said of running clocks."""
-    found: list[Ring] = []
+    found: list[DueTimer] = []
     later: list[datetime] = []
     for deadline in wanted:
         if not deadline.is_running:
             continue
         told = said[deadline.leg.key]
-        for due_at, level in deadline.rings():
+        for due_at, level in deadline.due_timers():
             if told.told and told.has_told(level, deadline.at):
                 continue
             if by is None or due_at > by:
                 later.append(due_at)
                 break
-            found.append(Ring(due_at, level, deadline))
-    found.sort(key=lambda ring: (ring.due_at, ring.level, ring.deadline.key))
+            found.append(DueTimer(due_at, level, deadline))
+    found.sort(key=lambda due_timer: (due_timer.due_at, due_timer.level, due_timer.deadline.key))
     return _Due(found, min(later, default=None))
 
 
-def _ring(
-    case: Monitored | None, event: e.AlarmRang, cause: Cause, policy: Policy
+def _fire(
+    case: Monitored | None, event: e.TimerFired, cause: Cause, policy: Policy
 ) -> Decision[Monitored]:
-    """Say every level that is due by the alarm's time, in order; an alarm not awaited says nothing.
+    """Say every level that is due by the timer's time, in order; an timer not awaited says nothing.
 
-    The alarm is compared with the case, never with a clock: one that is late, early or repeated
-    cannot say anything twice. What became due meanwhile rings next. A date that the registry moved
+    The timer is compared with the case, never with a clock: one that is late, early or repeated
+    cannot say anything twice. What became due meanwhile fires next. A date that the registry moved
     unseen is moved first.
     """
-    if case is None or case.alarm_at is None or event.due_at != case.alarm_at:
+    if case is None or case.timer_at is None or event.due_at != case.timer_at:
         return decided(case)
     running = deadlines(Story.of(case.facts), policy, running_only=True)
     first = decided(case)
     if any(_differs(case.said.get(deadline.key), deadline) for deadline in running):
         first = _settle(case, case.facts, case.said, cause.now, policy)
         case = first.case
-        if case is None or event.due_at != case.alarm_at:
+        if case is None or event.due_at != case.timer_at:
             return first
-    rung = _rung(case, running, event.due_at, cause.now, policy)
-    return then(first, lambda _: rung) if first.events else rung
+    ladder_step = _rung(case, running, event.due_at, cause.now, policy)
+    return then(first, lambda _: ladder_step) if first.events else ladder_step
 
 
 def _differs(said: Said | None, deadline: Deadline) -> bool:
@@ -260,16 +260,16 @@ def _rung(
     """Say what is due by a time; that a window ran out is a fact: what rested for it goes on."""
     due = _due(case.said, running, by)
     said, facts = dict(case.said), case.facts
-    events = [has_rung(case.report_id, ring, now, policy) for ring in due.rings]
-    for ring in due.rings:
-        leg = ring.deadline.leg
-        said[leg.key] = said[leg.key].with_told((*said[leg.key].told, ring.told))
+    events = [level_reached(case.report_id, due_timer, now, policy) for due_timer in due.due_timers]
+    for due_timer in due.due_timers:
+        leg = due_timer.deadline.leg
+        said[leg.key] = said[leg.key].with_told((*said[leg.key].told, due_timer.told))
         if leg.row.clock == "completion":
-            facts = add(facts, ran_out(leg.opened.id, ring.deadline.at))
+            facts = add(facts, ran_out(leg.opened.id, due_timer.deadline.at))
     if facts is not case.facts:
         settled = _settle(case, facts, said, now, policy)
         return then(decided(settled.case, *events), lambda _: settled)
-    return decided(case.model_copy(update={"said": said, "alarm_at": due.next_at}), *events)
+    return decided(case.model_copy(update={"said": said, "timer_at": due.next_at}), *events)
 
 
 def _recompute(case: Monitored | None, cause: Cause, policy: Policy) -> Decision[Monitored]:
@@ -282,7 +282,7 @@ def _recompute(case: Monitored | None, cause: Cause, policy: Policy) -> Decision
 
 def _when(case: Monitored | None) -> tuple[datetime | None, ...]:
     """Return the first and the last time that a case has something to say."""
-    return (case.alarm_at, case.counts_until) if case else ()
+    return (case.timer_at, case.counts_until) if case else ()
 
 
 # ---- the case as it is kept
@@ -295,7 +295,7 @@ def _armed(
     story: Story,
     wanted: Sequence[Deadline],
 ) -> Monitored:
-    """Set the alarm to the next thing to be said, and what people and recomputes look for."""
+    """Set the timer to the next thing to be said, and what people and recomputes look for."""
     is_over = story.is_over
     pending = [] if is_over else [d for d in wanted if d.stopped_at is None and not d.leg.is_over]
     running = [d for d in pending if not d.is_resting]
@@ -311,11 +311,11 @@ def _armed(
             "holder": "" if is_over else holder_now(story, wanted),
             "next_deadline": next_deadline,
             "next_clock": next_clock,
-            "alarm_at": _due(said, running, None).next_at,
+            "timer_at": _due(said, running, None).next_at,
             "institutions": tuple(sorted({d.institution for d in pending})),
             "counts_from": min((d.started_at for d in pending), default=None),
             "counts_until": LATEST
             if is_resting
-            else max((d.rings_until for d in running), default=None),
+            else max((d.fires_until for d in running), default=None),
         }
     )

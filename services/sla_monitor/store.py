@@ -6,7 +6,7 @@ from shared.runtime.case_store import CaseStore
 STORE = CaseStore(
     case=Monitored,
     is_open=lambda case: not case.is_over,
-    alarm_at=lambda case: case.alarm_at,
+    timer_at=lambda case: case.timer_at,
     columns={
         "holder": ("text", lambda case: case.holder),
         "next_deadline": ("timestamptz", lambda case: case.next_deadline),

@@ -61,7 +61,7 @@ from shared.contract.events import (
 )
 from shared.registry import NATIONAL
 from shared.rules.decision import Cause, Decision, decided
-from shared.rules.deferral import NOT_THE_HOLDER, TooEarly
+from shared.rules.deferral import NOT_THE_HOLDER, NotYet
 
 
 class Institution(Case):
@@ -117,7 +117,7 @@ def _hold(case: Institution, forward: ReportForwarded) -> Institution:
         place_code=forward.place_code,
         completed_at=case.completed_at,
         waiting=case.waiting,
-        alarm_at=case.alarm_at,
+        timer_at=case.timer_at,
     )
 
 
@@ -158,7 +158,7 @@ def judge(case: Institution, command: Command, cause: Cause) -> Verdict[Institut
     if case.status in ENDED:
         return Refusal(case.status.value)
     if case.status is Status.UNKNOWN or command.holding > case.holding:
-        return TooEarly("nothing_to_decide")
+        return NotYet("nothing_to_decide")
     if case.status is Status.RETURNED:
         return Refusal("already_returned")
     if case.status is Status.CLOSED:
@@ -175,7 +175,7 @@ def _of_a_stranger(case: Institution, command: Command) -> Verdict[Institution]:
     """
     is_next = command.holding == case.holding + 1 and command.institution != NATIONAL
     if is_next and case.status not in ENDED:
-        return TooEarly(NOT_THE_HOLDER)
+        return NotYet(NOT_THE_HOLDER)
     return Refusal(NOT_THE_HOLDER)
 
 
@@ -186,9 +186,9 @@ def _act(case: Institution, command: Command, cause: Cause) -> Verdict[Instituti
         case Archive():
             return archive(case, command)
         case _ if case.status is Status.ASKED:
-            return TooEarly("awaiting_information")
+            return NotYet("awaiting_information")
         case ReturnReport() if is_accepted and not case.held_by_routing:
-            return TooEarly("already_accepted")
+            return NotYet("already_accepted")
         case ReturnReport():
             return _give_back(case, command)
         case Reclassify():

@@ -60,7 +60,7 @@ from shared.contract.events import (
 )
 from shared.registry import NATIONAL
 from shared.rules.decision import Cause, Decision, decided
-from shared.rules.deferral import TooEarly
+from shared.rules.deferral import NotYet
 
 _CLAIM_ALONE: Final = ("claimed",)  # screening had nothing but the reporter's own choice
 _CATEGORY: Final = re.compile(r"\d{1,6}")
@@ -203,17 +203,17 @@ def judge(case: National, command: Command, cause: Cause, *, policy: Policy) -> 
     if case.status in ENDED:
         return Refusal(case.status.value)
     if case.status is Status.UNKNOWN:
-        return TooEarly("nothing_to_decide")
+        return NotYet("nothing_to_decide")
     if isinstance(command, Block):
         return _block(case, command)
     if case.status is Status.CLOSED:
         return Refusal("already_closed")
     if command.holding > case.holding:
-        return TooEarly("nothing_to_decide")
+        return NotYet("nothing_to_decide")
     is_away = case.status is Status.FORWARDED
     if command.holding < case.holding:
         return Refusal("already_forwarded" if is_away else "stale_holding")
-    return TooEarly("already_forwarded") if is_away else _act(case, command, cause, policy)
+    return NotYet("already_forwarded") if is_away else _act(case, command, cause, policy)
 
 
 def _act(case: National, command: Command, cause: Cause, policy: Policy) -> Verdict[National]:
@@ -222,7 +222,7 @@ def _act(case: National, command: Command, cause: Cause, policy: Policy) -> Verd
         case Archive():
             return archive(case, command)
         case AskForInformation() | Forward() if case.status is Status.ASKED:
-            return TooEarly("awaiting_information")
+            return NotYet("awaiting_information")
         case AskForInformation():
             return ask(case, command, cause, "national")
         case Forward(to=to) if to == NATIONAL:

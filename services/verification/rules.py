@@ -15,7 +15,6 @@ from pydantic import BaseModel
 
 from shared.contract.events import (
     Accept,
-    AlarmRang,
     Archive,
     AskForInformation,
     Block,
@@ -28,9 +27,10 @@ from shared.contract.events import (
     ReportClass,
     ReturnReport,
     TimeRanOut,
+    TimerFired,
 )
 from shared.rules.decision import Cause, Decision, decided, event_id, then
-from shared.rules.deferral import TooEarly, WaitingCase, WaitingRoom, refusal
+from shared.rules.deferral import DeferredCommands, DeferringCase, NotYet, refusal
 
 Level = Literal["national", "institution"]
 _COMMANDS: Final[tuple[type[Command], ...]] = (
@@ -68,7 +68,7 @@ class Policy:
     command_wait: timedelta = timedelta(days=1)  # (open) how long an early command may wait
 
 
-class Case(WaitingCase):
+class Case(DeferringCase):
     """What a level knows of one report; `holding` numbers the forwards, 0 before the first."""
 
     status: Status = Status.UNKNOWN
@@ -98,7 +98,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-Verdict = Effect[C] | Refusal | TooEarly
+Verdict = Effect[C] | Refusal | NotYet
 Learn = Callable[[C, BaseModel, Cause], Decision[C]]
 Judge = Callable[[C, Command, Cause], Verdict[C]]
 
@@ -112,15 +112,15 @@ def run(
 ) -> Decision[C]:  # fmt: skip
     """Decide one record, then whatever waited for it; what concerns nothing makes no case."""
     known = case or fresh
-    room = WaitingRoom(
+    room = DeferredCommands(
         _COMMANDS, partial(_answer, judge=judge), _refuse, policy.command_wait,
         holder=lambda now: now.holder,
     )  # fmt: skip
     match event:
         case Command():
-            decision = room.hear(known, event, cause)
-        case AlarmRang():
-            decision = room.give_up(known, event.due_at, cause)
+            decision = room.handle(known, event, cause)
+        case TimerFired():
+            decision = room.expire(known, event.due_at, cause)
         case _:
             decision = learn(known, event, cause)
     decision = then(decision, lambda now: room.release(now or known, cause))
@@ -129,7 +129,7 @@ def run(
     return decision
 
 
-def _answer(case: C, command: Command, cause: Cause, *, judge: Judge[C]) -> Decision[C] | TooEarly:
+def _answer(case: C, command: Command, cause: Cause, *, judge: Judge[C]) -> Decision[C] | NotYet:
     """Give the command its one answer, unless it is too early for it."""
     match judge(case, command, cause):
         case Effect(after, event):

@@ -21,8 +21,8 @@ def _is_open(case: Case) -> bool:
 
 
 NATIONAL: Final = CaseStore(
-    case=National, is_open=_is_open, alarm_at=lambda case: case.alarm_at, columns=_COLUMNS
+    case=National, is_open=_is_open, timer_at=lambda case: case.timer_at, columns=_COLUMNS
 )
 INSTITUTION: Final = CaseStore(
-    case=Institution, is_open=_is_open, alarm_at=lambda case: case.alarm_at, columns=_COLUMNS
+    case=Institution, is_open=_is_open, timer_at=lambda case: case.timer_at, columns=_COLUMNS
 )

@@ -63,14 +63,14 @@ def derive_id(stage: str, cause_id: str, cause_time: datetime, event_type: str, 
 
 
 def outside_id(topic: str, message_id: str, value: bytes) -> str:
-    """Return the cause id of a record at a door.
+    """Return the cause id of a record at a gateway.
 
     Of (topic, sender's id, digest of the value): one sender cannot use up another's id, and a
     reused id with other content is another message (protocol.md V12).
     """
     inner = hashlib.blake2b(value, digest_size=16).digest()
     digest = hashlib.blake2b(f"{topic}\0{message_id}\0".encode() + inner, digest_size=12)
-    return f"door-{digest.hexdigest()}"
+    return f"gateway-{digest.hexdigest()}"
 
 
 def id_hash(event_id: str) -> bytes:

@@ -2,7 +2,7 @@
 
 Facts are in the past tense, commands in the imperative. All times are aware and UTC. A field of
 type `Sealed` holds text sealed with the report's key (`shared/vault/crypto.py`); a `Words` field is
-clear on a door's own topic and sealed on every stream behind the door.
+clear on a gateway's own topic and sealed on every stream behind the gateway.
 """
 
 from datetime import UTC, date, datetime
@@ -73,11 +73,11 @@ class Event(Part):
     report_id: ReportId
 
 
-# ---- people's doors: lapor.channel.<name>.submissions.v1 and …answers.v1
+# ---- people's gateways: lapor.channel.<name>.submissions.v1 and …answers.v1
 
 
 class Reporter(Part):
-    """Who writes, as the channel knows them: clear at the door, sealed behind it."""
+    """Who writes, as the channel knows them: clear at the gateway, sealed behind it."""
 
     name: str | None = Field(default=None, max_length=100)
     phone: str | None = Field(default=None, max_length=32)
@@ -233,7 +233,7 @@ class SubmissionRepeated(Event):
 
 
 class FromReporter(Event):
-    """A reporter's word that the door has checked."""
+    """A reporter's word that the gateway has checked."""
 
     channel: ChannelName
     message_id: str
@@ -269,8 +269,8 @@ class ReopenRequested(FromReporter):
 class Command(Event):
     """What an institution decides about a report it holds, in its `holding`.
 
-    `institution` and `message_id` are stamped by the door, from the topic's name and the sender's
-    `ce_id`; what a sender writes there is overwritten.
+    `institution` and `message_id` are stamped by the gateway, from the topic's name and the
+    sender's `ce_id`; what a sender writes there is overwritten.
     """
 
     holding: int = Field(ge=0, le=1_000)
@@ -641,7 +641,7 @@ class TimeRanOut(Event):
     ran_out_at: Utc
 
 
-class AlarmRang(Event):
+class TimerFired(Event):
     """It is `due_at`: the stage looks at its own case (internal)."""
 
     due_at: Utc

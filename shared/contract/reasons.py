@@ -11,7 +11,7 @@ from shared.contract.events import Language
 
 
 class Fault(NamedTuple):
-    """Why a door says no: a reason code, and the fields concerned, never their contents."""
+    """Why a gateway says no: a reason code, and the fields concerned, never their contents."""
 
     reason: str
     fields: str | None = None
@@ -24,7 +24,7 @@ class Advice(NamedTuple):
     en: str
 
 
-_RECORDS: Final = {  # the record could not be read at a door
+_RECORDS: Final = {  # the record could not be read at a gateway
     "empty_value": Advice(
         "Pesan tidak berisi apa pun; kirim ulang dengan isi.",
         "The record has no value; send it again with one.",
@@ -97,7 +97,7 @@ _RECORDS: Final = {  # the record could not be read at a door
     ),
 }
 
-_SUBMISSIONS: Final = {  # a report, or a reporter's message, at the people's door
+_SUBMISSIONS: Final = {  # a report, or a reporter's message, at the people's gateway
     "unknown_channel": Advice(
         "Nama kanal pada topik tidak sah; hubungi pengelola.",
         "The channel's name in the topic is not valid; ask the operator.",

@@ -1,4 +1,4 @@
-"""What a door looks for in every text from outside, whoever sent it. Pure."""
+"""What a gateway looks for in every text from outside, whoever sent it. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping

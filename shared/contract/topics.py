@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from shared.contract import events as e
 
 PARTITIONS: Final = 12
-RECORD_BYTES_MAX: Final = 1_048_576  # what a door takes; a larger record is refused by the broker
+RECORD_BYTES_MAX: Final = (
+    1_048_576  # what a gateway takes; a larger record is refused by the broker
+)
 STREAM_BYTES_MAX: Final = 1_310_720  # a dead letter is its record, sealed, with headers beside it
 FOREVER: Final = -1
 ISOLATION: Final = "read_committed"
@@ -25,7 +27,7 @@ ISOLATION: Final = "read_committed"
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A topic, or a family of topics with one member per `{speaker}`."""
+    """A topic, or a family of topics with one member per `{producer}`."""
 
     name: str
     domain: str
@@ -40,16 +42,16 @@ class Stream:
     @property
     def is_family(self) -> bool:
         """Say whether the name stands for one topic per channel or institution."""
-        return "{speaker}" in self.name
+        return "{producer}" in self.name
 
     @property
     def pattern(self) -> str:
         """Return the anchored regular expression of the family's topics."""
-        return "^" + re.escape(self.name).replace(r"\{speaker\}", "([a-z0-9-]+)") + "$"
+        return "^" + re.escape(self.name).replace(r"\{producer\}", "([a-z0-9-]+)") + "$"
 
-    def topic(self, speaker: str = "") -> str:
+    def topic(self, producer: str = "") -> str:
         """Name the topic of one channel or institution (of the stream itself without)."""
-        return self.name.replace("{speaker}", speaker)
+        return self.name.replace("{producer}", producer)
 
     def type_of(self, event: type[BaseModel]) -> str:
         """Return the CloudEvents type of an event in this stream."""
@@ -76,12 +78,12 @@ COMMANDS: Final = (
 )  # fmt: skip
 
 SUBMISSIONS = Stream(
-    "lapor.channel.{speaker}.submissions.v1", "channel", "that channel",
+    "lapor.channel.{producer}.submissions.v1", "channel", "that channel",
     (e.SubmitReport, *REPORTER_MESSAGES),
     "what people write, in the clear", partitions=1, retention_days=7, bytes_max=RECORD_BYTES_MAX,
 )  # fmt: skip
 ANSWERS = Stream(
-    "lapor.channel.{speaker}.answers.v1", "channel", "intake", (e.ChannelAnswer,),
+    "lapor.channel.{producer}.answers.v1", "channel", "intake", (e.ChannelAnswer,),
     "the one answer to each message", partitions=1, retention_days=7,
 )  # fmt: skip
 INTAKE = Stream(
@@ -93,12 +95,12 @@ INTAKE = Stream(
     "what people said, checked and sealed",
 )  # fmt: skip
 OUTBOX = Stream(
-    "lapor.agency.{speaker}.outbox.v1", "agency", "that institution", COMMANDS,
+    "lapor.agency.{producer}.outbox.v1", "agency", "that institution", COMMANDS,
     "what an institution decides, in the clear", partitions=1, retention_days=30,
     bytes_max=RECORD_BYTES_MAX,
 )  # fmt: skip
 INBOX = Stream(
-    "lapor.agency.{speaker}.inbox.v1", "agency", "agencies.out", (e.InboxEntry,),
+    "lapor.agency.{producer}.inbox.v1", "agency", "agencies.out", (e.InboxEntry,),
     "what an institution may see", partitions=1, retention_days=30, also=("agencies.in",),
 )  # fmt: skip
 AGENCIES = Stream(
@@ -160,23 +162,23 @@ REPLAYS = Stream(
     "dead letters sent back to their stage: to be decided again, as they were or edited, or let go",
 )  # fmt: skip
 
-_BESIDE_ALARMS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
+_BESIDE_TIMERS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
     "notifier": (e.DeliveryReported,),
     "sla-monitor": (e.Recompute,),
 }
 
 
-def alarms_of(stage: str) -> Stream:
-    """Return the internal alarm stream of a stage."""
-    events: tuple[type[BaseModel], ...] = (e.AlarmRang, *_BESIDE_ALARMS.get(stage, ()))
+def internal_stream_of(stage: str) -> Stream:
+    """Return the internal stream of a stage."""
+    events: tuple[type[BaseModel], ...] = (e.TimerFired, *_BESIDE_TIMERS.get(stage, ()))
     return Stream(
-        f"lapor.{stage}.alarms.v1", "alarms", stage, events,
-        "the stage's own alarm clock (internal)", retention_days=7,
+        f"lapor.{stage}.internal.v1", "internal", stage, events,
+        "what the stage writes to itself: its timers (internal)", retention_days=7,
     )  # fmt: skip
 
 
-_ALARMS = {
-    name: alarms_of(name)
+_INTERNAL = {
+    name: internal_stream_of(name)
     for name in (
         "verification.national", "verification.institution", "routing", "follow-up",
         "sla-monitor", "notifier",
@@ -186,7 +188,7 @@ _ALARMS = {
 STREAMS: Final = (
     SUBMISSIONS, ANSWERS, INTAKE, OUTBOX, INBOX, AGENCIES, NATIONAL, INSTITUTION, ROUTING,
     FOLLOW_UP, SLA, NOTIFICATIONS, REGISTRY, DEAD_LETTERS,
-    REPLAYS, *_ALARMS.values(),
+    REPLAYS, *_INTERNAL.values(),
 )  # fmt: skip
 
 _ENDS = (e.ReportArchived, e.ReportBlocked, e.ReportWithdrawn)
@@ -202,7 +204,7 @@ _READS: Final[Mapping[str, Reads]] = {
         INSTITUTION: (e.ReportReturned, e.ReportArchived),
         FOLLOW_UP: (e.ReportClosed, e.ReportReopened),
         SLA: (e.TimeRanOut,),
-        _ALARMS["verification.national"]: (e.AlarmRang,),
+        _INTERNAL["verification.national"]: (e.TimerFired,),
     },
     "verification.institution": {
         INTAKE: (e.InformationCompleted,),
@@ -211,14 +213,14 @@ _READS: Final[Mapping[str, Reads]] = {
         ROUTING: (e.ReportDispatched, e.RoutingHeld),
         FOLLOW_UP: (e.ReportClosed, e.ReportReopened),
         SLA: (e.TimeRanOut,),
-        _ALARMS["verification.institution"]: (e.AlarmRang,),
+        _INTERNAL["verification.institution"]: (e.TimerFired,),
     },
     "routing": {
         AGENCIES: (e.Dispatch,),
         NATIONAL: _ENDS,
         INSTITUTION: (e.ReportAccepted, e.ReportReclassified, e.ReportReturned, e.ReportArchived),
         FOLLOW_UP: (e.UnitReturned, e.ReportClosed),
-        _ALARMS["routing"]: (e.AlarmRang,),
+        _INTERNAL["routing"]: (e.TimerFired,),
     },
     "follow-up": {
         INTAKE: (e.ReporterReplied, e.ReporterClosed, e.ReopenRequested),
@@ -227,7 +229,7 @@ _READS: Final[Mapping[str, Reads]] = {
         INSTITUTION: (e.ReportReturned, e.ReportArchived),
         ROUTING: (e.ReportDispatched,),
         SLA: (e.TimeRanOut,),
-        _ALARMS["follow-up"]: (e.AlarmRang,),
+        _INTERNAL["follow-up"]: (e.TimerFired,),
     },
     "sla-monitor": {
         INTAKE: (e.ReportReceived, e.InformationCompleted),
@@ -242,7 +244,7 @@ _READS: Final[Mapping[str, Reads]] = {
             e.ReportClosed, e.ReportReopened,
         ),
         REGISTRY: REGISTRY.events,
-        _ALARMS["sla-monitor"]: (e.AlarmRang, e.Recompute),
+        _INTERNAL["sla-monitor"]: (e.TimerFired, e.Recompute),
     },
     "notifier": {
         INTAKE: (e.ReportReceived,),
@@ -255,7 +257,7 @@ _READS: Final[Mapping[str, Reads]] = {
             e.DeadlineSet, e.DeadlineMoved, e.DeadlineApproaching, e.DeadlineBreached,
             e.BreachWithdrawn,
         ),
-        _ALARMS["notifier"]: (e.DeliveryReported,),
+        _INTERNAL["notifier"]: (e.DeliveryReported,),
     },
     "agencies.out": {
         INTAKE: (
@@ -304,17 +306,17 @@ def writes(stage: str) -> Stream:
     own = {
         s.producer: s
         for s in STREAMS
-        if s.events and s.domain not in ("alarms", "channel", "agency")
+        if s.events and s.domain not in ("internal", "channel", "agency")
     }
     return own[stage] if stage != "agencies.out" else INBOX
 
 
-def said_by(stage: str) -> tuple[Stream, ...]:
+def published_by(stage: str) -> tuple[Stream, ...]:
     """Return every stream that tells others what a stage decided, dead letters included."""
-    own = (s for s in STREAMS if stage in (s.producer, *s.also) and s.domain != "alarms")
+    own = (s for s in STREAMS if stage in (s.producer, *s.also) and s.domain != "internal")
     return (*own, DEAD_LETTERS)
 
 
-def alarms(stage: str) -> Stream | None:
-    """Return the stage's alarm stream, if it has alarms."""
-    return _ALARMS.get(stage)
+def internal(stage: str) -> Stream | None:
+    """Return the stage's timer stream, if it has timers."""
+    return _INTERNAL.get(stage)

@@ -43,7 +43,7 @@ def report_id(key: bytes, channel: str, message_id: str) -> str:
 
 
 def record_id(cause_id: str) -> str:
-    """Return the id of a record at a door that names no report; no secret, and no report's."""
+    """Return the id of a record at a gateway that names no report; no secret, and no report's."""
     return _id_of(blake2b(digest_size=8, person=b"lapor/record-id"), cause_id)
 
 

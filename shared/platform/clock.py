@@ -44,7 +44,7 @@ class Clock:
         return self.at(EPOCH + timedelta(milliseconds=timestamp_ms))
 
     def now(self) -> datetime:
-        """Return the business time, UTC: for alarm loops and edges, never for a rule."""
+        """Return the business time, UTC: for timer loops and edges, never for a rule."""
         return self.at(datetime.now(UTC))
 
     def real(self, business: datetime) -> datetime:

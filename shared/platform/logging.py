@@ -85,7 +85,7 @@ def _told(raised: BaseException) -> dict[str, object]:
 
 
 def _short(filename: str) -> str:
-    return "/".join(PurePath(filename).parts[-3:])
+    return "/".join(PurePath(filename).parts[-4:])
 
 
 class OncePerSecond(logging.Filter):

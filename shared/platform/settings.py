@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     dead_letter_share_max: float = Field(default=0.1, gt=0, le=1)
     """The stage stops when both are passed among its last 1,000 decided records."""
     case_messages_max: int = Field(default=16_384, ge=1)
-    """As many messages are decided for one case; at the institutions' door for each sender."""
+    """As many messages are decided for one case; at the institutions' gateway for each sender."""
     refused_per_minute_max: int = Field(default=600, ge=1)
     """As many messages of one topic are refused one by one, then one answer stands for many."""
     watchdog_seconds: float = Field(default=60.0, gt=0)
@@ -44,6 +44,6 @@ class Settings(BaseSettings):
     clock_business_origin: str = ""
     """With a scale above 1, business time = business origin + (real - real origin) x scale."""
 
-    alarm_tick_seconds: float = Field(default=1.0, gt=0)
-    alarm_ring_again_seconds: float = Field(default=60.0, gt=0)
-    alarm_claim_max: int = Field(default=2_000, ge=1)
+    timer_tick_seconds: float = Field(default=1.0, gt=0)
+    timer_refire_seconds: float = Field(default=60.0, gt=0)
+    timer_claim_max: int = Field(default=2_000, ge=1)

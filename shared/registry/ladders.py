@@ -4,20 +4,22 @@ from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from shared.contract.events import Clock
-from shared.registry.models import Rung, Threshold
+from shared.registry.models import LadderStep, Threshold
 
 
-def ladder_problems(rungs: Sequence[Rung], where: str) -> Iterator[str]:
+def ladder_problems(ladder_steps: Sequence[LadderStep], where: str) -> Iterator[str]:
     """List what contradicts itself in one ladder, that of an institution merged in."""
-    yield from _numbering([rung.level for rung in rungs], where)
-    for rung in rungs:
-        problem = _threshold_problem(rung.threshold)
+    yield from _numbering([ladder_step.level for ladder_step in ladder_steps], where)
+    for ladder_step in ladder_steps:
+        problem = _threshold_problem(ladder_step.threshold)
         if problem is not None:
-            yield f"{where}: ladder level {rung.level} {problem}"
+            yield f"{where}: ladder level {ladder_step.level} {problem}"
     problems = (
         problem
         for clock in get_args(Clock)
-        for problem in _clock_problems([rung for rung in rungs if rung.is_of(clock)], where)
+        for problem in _clock_problems(
+            [ladder_step for ladder_step in ladder_steps if ladder_step.is_of(clock)], where
+        )
     )
     yield from dict.fromkeys(problems)
 
@@ -45,9 +47,11 @@ def _threshold_problem(step: Threshold) -> str | None:
     return None
 
 
-def _clock_problems(rungs: Sequence[Rung], where: str) -> Iterator[str]:
+def _clock_problems(ladder_steps: Sequence[LadderStep], where: str) -> Iterator[str]:
     """Find what contradicts itself among the levels of one clock."""
-    steps = sorted({rung.threshold for rung in rungs}, key=lambda step: step.level)
+    steps = sorted(
+        {ladder_step.threshold for ladder_step in ladder_steps}, key=lambda step: step.level
+    )
     levels = [step.level for step in steps]
     for level in sorted({level for level in levels if levels.count(level) > 1}):
         yield f"{where}: ladder level {level} of a clock is due at two times; state one for all"

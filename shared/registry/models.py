@@ -128,7 +128,7 @@ class Threshold(NamedTuple):
     repeat_days: int | None = None
 
 
-class Rung(Entry):
+class LadderStep(Entry):
     """Who is told at a level: 0 is the last warning, -1 the one before; 1 and on escalate.
 
     Due `after_days` working days after the deadline (negative: before it), or at a share of the
@@ -187,7 +187,7 @@ class Policy(Entry):
 
     version: str
     limits: Limits = Field(repr=False)
-    rungs: tuple[Rung, ...] = Field(repr=False)
+    ladder_steps: tuple[LadderStep, ...] = Field(repr=False)
     reopen_days: int
     returns_max: int
     unit_returns_max: int
@@ -223,21 +223,26 @@ class Policy(Entry):
     def _thresholds(self) -> Mapping[Clock, tuple[Threshold, ...]]:
         """Keep the thresholds by clock: a pure function of the rungs, asked in every decision."""
         return {
-            clock: tuple(sorted({r.threshold for r in self.rungs if r.is_of(clock)}, key=_level))
+            clock: tuple(
+                sorted({r.threshold for r in self.ladder_steps if r.is_of(clock)}, key=_level)
+            )
             for clock in get_args(Clock)
         }
 
     @cached_property
-    def _rungs(self) -> Mapping[Clock, tuple[Rung, ...]]:
+    def _rungs(self) -> Mapping[Clock, tuple[LadderStep, ...]]:
         """Keep the rungs by clock, as the thresholds."""
-        return {clock: tuple(r for r in self.rungs if r.is_of(clock)) for clock in get_args(Clock)}
+        return {
+            clock: tuple(r for r in self.ladder_steps if r.is_of(clock))
+            for clock in get_args(Clock)
+        }
 
-    def rungs_at(self, level: int, clock: Clock) -> tuple[Rung, ...]:
+    def ladder_steps_at(self, level: int, clock: Clock) -> tuple[LadderStep, ...]:
         """List the rungs of a clock that a level tells; beyond the last, those that repeat it."""
         found = self._rungs[clock]
-        last = max((rung.level for rung in found), default=level)
+        last = max((ladder_step.level for ladder_step in found), default=level)
         if level <= last:
-            return tuple(rung for rung in found if rung.level == level)
+            return tuple(ladder_step for ladder_step in found if ladder_step.level == level)
         repeats = level <= last + REPEATS_MAX
         return tuple(r for r in found if repeats and r.level == last and r.repeat_days is not None)
 
@@ -270,7 +275,7 @@ class NationalPolicy(Entry):
     source: str
     limits: Limits
     numbers: Numbers
-    ladder: tuple[Rung, ...]
+    ladder: tuple[LadderStep, ...]
 
 
 class OwnLimits(Entry):
@@ -309,7 +314,7 @@ class Institution(Entry):
     keywords: tuple[str, ...] = ()
     contacts: tuple[Contact, ...] = Field(default=(), validation_alias="contact")
     own_limits: tuple[OwnLimits, ...] = Field(default=(), validation_alias="limits")
-    own_ladder: tuple[Rung, ...] = Field(default=(), validation_alias="ladder")
+    own_ladder: tuple[LadderStep, ...] = Field(default=(), validation_alias="ladder")
     valid_from: date
     source: str
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from shared.registry.calendars import number_in, start_of
 from shared.registry.limit import Limit
-from shared.registry.models import Institution, Limits, NationalPolicy, Policy, Rung
+from shared.registry.models import Institution, LadderStep, Limits, NationalPolicy, Policy
 
 
 class Step(NamedTuple):
@@ -164,7 +164,7 @@ def _policy(institution: Institution, now: _InForce) -> Policy:
     return Policy(
         version=version,
         limits=now.national.model_copy(update=own),
-        rungs=merged_ladder(now.base.ladder, institution.own_ladder),
+        ladder_steps=merged_ladder(now.base.ladder, institution.own_ladder),
         reopen_days=int(numbers.reopen_days.value),
         returns_max=int(numbers.returns_max.value),
         unit_returns_max=int(numbers.unit_returns_max.value),
@@ -174,7 +174,9 @@ def _policy(institution: Institution, now: _InForce) -> Policy:
     )
 
 
-def merged_ladder(national: tuple[Rung, ...], own: tuple[Rung, ...]) -> tuple[Rung, ...]:
+def merged_ladder(
+    national: tuple[LadderStep, ...], own: tuple[LadderStep, ...]
+) -> tuple[LadderStep, ...]:
     """Replace the national rungs of each level for which the institution states its own."""
-    replaced = {rung.level for rung in own}
-    return (*(rung for rung in national if rung.level not in replaced), *own)
+    replaced = {ladder_step.level for ladder_step in own}
+    return (*(ladder_step for ladder_step in national if ladder_step.level not in replaced), *own)

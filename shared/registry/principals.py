@@ -15,14 +15,14 @@ Fingerprint = frozenset[tuple[str, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Speakers:
+class Principals:
     """The channels and institutions of one state of the registry."""
 
     channels: frozenset[str]
     institutions: frozenset[str]
 
     def topics(self, streams: Iterable[Stream]) -> tuple[str, ...]:
-        """Return every topic of streams, sorted: of a family one for each of its speakers."""
+        """Return every topic of streams, sorted: of a family one for each of its producers."""
         return tuple(sorted({topic for stream in streams for topic in self._topics(stream)}))
 
     def of(self, stream: Stream) -> frozenset[str]:
@@ -32,17 +32,17 @@ class Speakers:
     def _topics(self, stream: Stream) -> Iterable[str]:
         if not stream.is_family:
             return (stream.topic(),)
-        return (stream.topic(speaker) for speaker in self.of(stream))
+        return (stream.topic(producer) for producer in self.of(stream))
 
 
-def speakers(folder: Path | None = None) -> Speakers:
+def principals(folder: Path | None = None) -> Principals:
     """Read who speaks, from a registry that is checked as a whole.
 
     Raises:
         RegistryError: the files cannot be used; it says where and what to do.
     """
     found = registry.load(folder)
-    return Speakers(frozenset(found.channels), frozenset(found.institutions))
+    return Principals(frozenset(found.channels), frozenset(found.institutions))
 
 
 def fingerprint(folder: Path) -> Fingerprint:
@@ -64,13 +64,13 @@ class Folder:
     Files are judged once nobody has touched them between two looks: an institution is several.
     """
 
-    def __init__(self, folder: Path, known: Speakers) -> None:
+    def __init__(self, folder: Path, known: Principals) -> None:
         self._folder = folder
         self._known = known
         self._judged = self._last = fingerprint(folder)
         self.problem = ""  # why the files on the disk cannot be used
 
-    def look(self) -> Speakers | None:
+    def look(self) -> Principals | None:
         """Return who speaks by the files on the disk, if others than this process knows."""
         now = fingerprint(self._folder)
         is_settled, self._last = now == self._last, now
@@ -78,7 +78,7 @@ class Folder:
             return None
         self._judged = now
         try:
-            found = speakers(self._folder)
+            found = principals(self._folder)
         except RegistryError as error:  # what was found there may be somebody's address
             self.problem = "; ".join(p.split(" (found ")[0] for p in error.problems[:PROBLEMS_MAX])
             return None

@@ -244,8 +244,8 @@ class Registry:
         """
         policy = on if isinstance(on, Policy) else self.policy(institution, on or date.max)
         told: dict[Contact, None] = {}
-        for rung in policy.rungs_at(level, clock):
-            for to in rung.to:
+        for ladder_step in policy.ladder_steps_at(level, clock):
+            for to in ladder_step.to:
                 told |= dict.fromkeys(self._told(to, institution, clock, unit))
         return tuple(told)
 

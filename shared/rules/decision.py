@@ -21,14 +21,14 @@ P_contra = TypeVar("P_contra", contravariant=True)
 class Cause(NamedTuple):
     """The record being decided, without its value.
 
-    `now` is the broker's time of the record, UTC (mapped when the clock is scaled): the only time
-    a rule knows. `speaker` is the channel or institution that the topic's name gives, empty in the
-    core. `message_id` is the sender's own `ce_id` at a door, elsewhere the same as `id`. At a door
-    `is_repeat` tells that this very message was decided before (its `id` then differs, so that its
-    answer is an answer of its own); in the core a repeat never reaches a rule. At a door `is_full`
-    tells that the case has decided as many messages as it may: the answer is no, whatever is said.
-    `paused_until` (UTC) tells that whoever speaks has guessed wrong about this report too often:
-    until then a wrong proof is not looked at, a right one counts as ever.
+    `now` is the broker's time of the record, UTC (mapped when the clock is scaled): the only time a
+    rule knows. `producer` is the channel or institution that the topic's name gives, empty in the
+    core. `message_id` is the sender's own `ce_id` at a gateway, elsewhere the same as `id`. At a
+    gateway `is_repeat` tells that this very message was decided before (its `id` then differs, so
+    that its answer is an answer of its own); in the core a repeat never reaches a rule. At a
+    gateway `is_full` tells that the case has decided as many messages as it may: the answer is no,
+    whatever is said. `paused_until` (UTC) tells that whoever speaks has guessed wrong about this
+    report too often: until then a wrong proof is not looked at, a right one counts as ever.
     """
 
     id: str
@@ -37,7 +37,7 @@ class Cause(NamedTuple):
     topic: str
     partition: int
     offset: int
-    speaker: str = ""
+    producer: str = ""
     message_id: str = ""
     causation_id: str = ""
     correlation_id: str = ""
@@ -64,10 +64,10 @@ class Outgoing:
 class Decision(Generic[C_co]):
     """The case as it is now, and the events to publish, in order.
 
-    An event whose class belongs to the stage's own stream goes there; at the doors a
+    An event whose class belongs to the stage's own stream goes there; at the gateways a
     `ChannelAnswer` or `InboxEntry` goes to the topic of the channel or institution it names.
 
-    `refused`: at a door, no to a message. It is remembered nowhere and changes no case, and a
+    `refused`: at a gateway, no to a message. It is remembered nowhere and changes no case, and a
     repeat of it is looked at afresh; `is_wrong_proof` says that it guessed. `aside`: in the core,
     it is remembered under (report, institution), not among what the report's own case decided; so
     is every command, and every answer to one, that leaves the case as it was.
@@ -90,7 +90,7 @@ def decided(case: C | None, *events: BaseModel) -> Decision[C]:
 
 
 def refused(case: C | None, *events: BaseModel, is_wrong_proof: bool = False) -> Decision[C]:
-    """Say no at a door, leaving the case as it is and no memory of the message."""
+    """Say no at a gateway, leaving the case as it is and no memory of the message."""
     said = tuple(Outgoing(event) for event in events)
     return Decision(case, said, refused=True, is_wrong_proof=is_wrong_proof)
 
@@ -118,7 +118,7 @@ class Decide(Protocol[C, P_contra]):
 
 
 class Unreadable(BaseModel):
-    """Stands for a record that a door could not read, so that its sender still gets an answer."""
+    """Stands for a record that a gateway could not read; its sender still gets an answer."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 

@@ -25,7 +25,7 @@ OTHERS_MAX: Final = 5 * COMMANDS_MAX
 W = TypeVar("W", bound=BaseModel)
 
 
-class Waiting(BaseModel, frozen=True, hide_input_in_errors=True):
+class Deferred(BaseModel, frozen=True, hide_input_in_errors=True):
     """An event that came before what it is about: kept in the case, decided when that arrives.
 
     Stored with its cause, so that its answer names it and not the record that released it.
@@ -44,7 +44,7 @@ class Waiting(BaseModel, frozen=True, hide_input_in_errors=True):
     traceparent: str = ""
 
     @classmethod
-    def of(cls, event: BaseModel, cause: Cause) -> "Waiting":
+    def of(cls, event: BaseModel, cause: Cause) -> "Deferred":
         """Keep an event and its cause."""
         return cls(
             event_type=type(event).__name__,
@@ -83,20 +83,20 @@ class Waiting(BaseModel, frozen=True, hide_input_in_errors=True):
         return {c.__name__: c for c in classes}[self.event_type].model_validate(self.event)
 
 
-class WaitingCase(BaseModel):
-    """A case that can keep what came early; `alarm_at` (UTC) ends the longest wait of a command."""
+class DeferringCase(BaseModel):
+    """A case that can keep what came early; `timer_at` (UTC) ends the longest wait of a command."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    waiting: tuple[Waiting, ...] = ()
-    alarm_at: datetime | None = None
+    waiting: tuple[Deferred, ...] = ()
+    timer_at: datetime | None = None
 
     def changed(self, **fields: object) -> Self:
         """Return the case with some fields replaced."""
         return self.model_copy(update=fields)
 
 
-C = TypeVar("C", bound=WaitingCase)
+C = TypeVar("C", bound=DeferringCase)
 H = TypeVar("H", bound=Event)
 
 
@@ -109,14 +109,14 @@ def is_possible(ahead: int) -> bool:
     return 0 < ahead <= HOLDINGS_MAX
 
 
-class TooEarly(NamedTuple):
+class NotYet(NamedTuple):
     """What would make it fit may still come; `reason` is said if that does not come in time."""
 
     reason: str = "nothing_to_decide"
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingRoom(Generic[C, H]):
+class DeferredCommands(Generic[C, H]):
     """How a stage hears commands, and a reporter's words: `kinds` are those it answers.
 
     `answer` decides one, or says that it is too early; `refuse` says no. A command waits for
@@ -125,24 +125,24 @@ class WaitingRoom(Generic[C, H]):
     """
 
     kinds: tuple[type[H], ...]
-    answer: Callable[[C, H, Cause], Decision[C] | TooEarly]
+    answer: Callable[[C, H, Cause], Decision[C] | NotYet]
     refuse: Callable[[C, H, Cause, str], Decision[C]]
     wait: timedelta
     holder: Callable[[C], str]
 
-    def hear(self, case: C, event: H, cause: Cause) -> Decision[C]:
+    def handle(self, case: C, event: H, cause: Cause) -> Decision[C]:
         """Answer now, or keep it until the case can; beyond the bounds it is refused.
 
         A command that waits is remembered under its sender: it may turn out to be a stranger's.
         """
         answer = self.answer(case, event, cause)
-        if not isinstance(answer, TooEarly):
+        if not isinstance(answer, NotYet):
             return answer
         if self._is_full(case, event):
             is_strange = answer.reason == NOT_THE_HOLDER
             reason = answer.reason if is_strange else "too_many_waiting"
             return self.refuse(case, event, cause, reason)
-        kept = (*case.waiting, Waiting.of(event, cause))
+        kept = (*case.waiting, Deferred.of(event, cause))
         return Decision(self._keeping(case, kept), aside=isinstance(event, Command))
 
     def _is_full(self, case: C, event: H) -> bool:
@@ -166,7 +166,7 @@ class WaitingRoom(Generic[C, H]):
             why = waiting[at].cause(cause.now)
             before = self._keeping(case, waiting[:at])
             answer = self.answer(before, waiting[at].restore(self.kinds), why)
-            if isinstance(answer, TooEarly):
+            if isinstance(answer, NotYet):
                 at += 1
                 continue
             case = answer.case or case
@@ -174,13 +174,13 @@ class WaitingRoom(Generic[C, H]):
             waiting, at = (*waiting[:at], *waiting[at + 1 :]), 0
         return Decision(self._keeping(case, waiting), tuple(events))
 
-    def give_up(self, case: C, due_at: datetime, cause: Cause) -> Decision[C]:
-        """Refuse the commands whose wait is over by the alarm's time; the rest waits on.
+    def expire(self, case: C, due_at: datetime, cause: Cause) -> Decision[C]:
+        """Refuse the commands whose wait is over by the timer's time; the rest waits on.
 
-        An alarm that is not the case's own changes nothing: it is compared with the case, never
+        An timer that is not the case's own changes nothing: it is compared with the case, never
         with now.
         """
-        if due_at != case.alarm_at:
+        if due_at != case.timer_at:
             return decided(case)
         over = [
             kept
@@ -193,21 +193,21 @@ class WaitingRoom(Generic[C, H]):
             *(partial(self._last_word, kept=kept, now=cause.now, fresh=case) for kept in over),
         )
 
-    def _last_word(self, case: C | None, *, kept: Waiting, now: datetime, fresh: C) -> Decision[C]:
+    def _last_word(self, case: C | None, *, kept: Deferred, now: datetime, fresh: C) -> Decision[C]:
         known, event, why = case or fresh, kept.restore(self.kinds), kept.cause(now)
         answer = self.answer(known, event, why)
-        if isinstance(answer, TooEarly):
+        if isinstance(answer, NotYet):
             answer = self.refuse(known, event, why, answer.reason)
         return answer.because_of(why)
 
-    def _keeping(self, case: C, waiting: tuple[Waiting, ...]) -> C:
+    def _keeping(self, case: C, waiting: tuple[Deferred, ...]) -> C:
         """Let these wait, and be woken when the first command has waited its time."""
         if not waiting and not case.waiting:
             return case
         first = min((kept.came_at for kept in waiting if self._is_command(kept)), default=None)
-        return case.changed(waiting=waiting, alarm_at=None if first is None else first + self.wait)
+        return case.changed(waiting=waiting, timer_at=None if first is None else first + self.wait)
 
-    def _is_command(self, kept: Waiting) -> bool:
+    def _is_command(self, kept: Deferred) -> bool:
         names = {kind.__name__ for kind in self.kinds if issubclass(kind, Command)}
         return kept.event_type in names
 

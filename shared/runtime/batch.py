@@ -8,14 +8,14 @@ from typing import Final, NamedTuple
 from shared.contract.envelope import Outbound
 from shared.runtime.case_store import Stored
 from shared.runtime.parking import Action
-from shared.runtime.ports import Memory
+from shared.runtime.ports import RecoveryStore
 from shared.runtime.recovery.comparison import Order, Past
 
 NOTHING: Final = Stored(0, 0, b"", None)
 
 
 @dataclass(slots=True)
-class Work:
+class UnitOfWork:
     """One batch while it is decided; `lane` is that of the record in hand."""
 
     cases: dict[str, Stored]
@@ -46,14 +46,14 @@ class Work:
         self.by_lane.setdefault(self.lane, []).extend(outbounds)
 
 
-class Before(NamedTuple):
+class RestoreContext(NamedTuple):
     """What was said before the database was restored, and the order to decide it again."""
 
     order: Order
-    memory: Memory
+    memory: RecoveryStore
 
 
-def remembers(decided: bytes, id_hash: bytes) -> bool:
+def has_decided(decided: bytes, id_hash: bytes) -> bool:
     """Say whether a case decided an id: its 8 bytes stand there, aligned."""
     at = decided.find(id_hash)
     while at >= 0 and at % 8:

@@ -26,15 +26,15 @@ def _never(_case: object) -> None:
 class CaseStore(Generic[M]):
     """How a stage's cases lie in its `cases` table.
 
-    The shell's own columns (`report_id version sequence decided state is_open alarm_at ring_at
+    The shell's own columns (`report_id version sequence decided state is_open timer_at fire_at
     parked`) stand in `shared/runtime/schema.sql`; `columns` adds the stage's: name -> (SQL type,
-    value of a case). `is_open` feeds the metric of open cases, `alarm_at` the alarm loop (UTC, none
-    for no alarm).
+    value of a case). `is_open` feeds the metric of open cases, `timer_at` the timer loop (UTC, none
+    for no timer).
     """
 
     case: type[M]
     is_open: Callable[[M], bool]
-    alarm_at: Callable[[M], datetime | None] = _never
+    timer_at: Callable[[M], datetime | None] = _never
     columns: Mapping[str, tuple[str, Callable[[M], object]]] = field(
         default_factory=lambda: MappingProxyType({})
     )
@@ -76,11 +76,11 @@ class PostgresState:
             WITH made AS (
                 INSERT INTO lanes (id, positions, token)
                 SELECT id, '{}', token FROM unnest($1::text[], $2::bigint[]) AS x(id, token)
-                ON CONFLICT (id) DO NOTHING RETURNING id, positions, unconfirmed, token
+                ON CONFLICT (id) DO NOTHING RETURNING id, positions, outbox, token
             )
-            SELECT id, positions, unconfirmed, token, '{}'::text[] AS held FROM made
+            SELECT id, positions, outbox, token, '{}'::text[] AS held FROM made
             UNION ALL
-            SELECT id, positions, unconfirmed, token,
+            SELECT id, positions, outbox, token,
                    ARRAY(SELECT DISTINCT topic FROM held WHERE held.lane = lanes.id)
             FROM lanes WHERE id = ANY($1::text[])
             """,
@@ -92,7 +92,7 @@ class PostgresState:
                 row["id"],
                 load_positions(row["positions"]),
                 row["token"],
-                row["unconfirmed"],
+                row["outbox"],
                 frozenset(row["held"]),
             )
             for row in rows
@@ -127,7 +127,7 @@ class PostgresState:
         arguments = [
             [s.lane.id for s in lanes],
             [dump_positions(s.lane.positions) for s in lanes],
-            [s.lane.unconfirmed for s in lanes],
+            [s.lane.outbox for s in lanes],
             [s.lane.token for s in lanes],
             [s.token_read for s in lanes],
             *self._columns(ordered),
@@ -140,9 +140,9 @@ class PostgresState:
             raise Conflict(str(lost)) from None
 
     async def clear(self, lane_id: str, token: int) -> None:
-        """Empty a lane's unconfirmed events, if its token is still the one confirmed."""
+        """Empty a lane's outbox events, if its token is still the one confirmed."""
         await self._pool.execute(
-            "UPDATE lanes SET unconfirmed = '' WHERE id = $1 AND token = $2", lane_id, token
+            "UPDATE lanes SET outbox = '' WHERE id = $1 AND token = $2", lane_id, token
         )
 
     async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
@@ -153,7 +153,7 @@ class PostgresState:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             done = await connection.execute(
-                "UPDATE lanes SET unconfirmed = '', token = $3 WHERE id = $1 AND token = $2",
+                "UPDATE lanes SET outbox = '', token = $3 WHERE id = $1 AND token = $2",
                 lane.id, lane.token, token,
             )  # fmt: skip
             if done != "UPDATE 1":
@@ -178,7 +178,7 @@ class PostgresState:
         """Forget what a topic took at last."""
         await self._pool.execute("DELETE FROM held WHERE number = ANY($1::bigint[])", numbers)
 
-    async def gather(self, collect: Callable[[Connection], object]) -> object:
+    async def load_lookups(self, collect: Callable[[Connection], object]) -> object:
         """Run a stage's own look-ups on one connection."""
         async with self._pool.acquire() as connection:
             return await collect(connection)  # type: ignore[misc]
@@ -196,9 +196,9 @@ class PostgresState:
                 for m in models
             ],
             [m is not None and store.is_open(m) for m in models],
-            # While a case is parked its alarm would only ring into the queue.
+            # While a case is parked its timer would only fire into the queue.
             [
-                None if m is None or stored.parked else store.alarm_at(m)
+                None if m is None or stored.parked else store.timer_at(m)
                 for m, (_, stored) in zip(models, ordered, strict=True)
             ],
             [stored.parked for _, stored in ordered],
@@ -216,7 +216,7 @@ _SHELL_COLUMNS = {
     "decided": "bytea",
     "state": "bytea",
     "is_open": "bool",
-    "alarm_at": "timestamptz",
+    "timer_at": "timestamptz",
     "parked": "bytea",
 }
 
@@ -225,8 +225,8 @@ def save_statement(store: CaseStore[BaseModel]) -> str:
     """Compose the one statement that saves a batch.
 
     A case is written only over the version below its own, a lane only over the token read;
-    `assert_saved` raises when either count is short, which rolls all of it back. The alarm loop's
-    `ring_at` follows `alarm_at` when that changes, and stays as rung when it does not.
+    `assert_saved` raises when either count is short, which rolls all of it back. The timer loop's
+    `fire_at` follows `timer_at` when that changes, and stays as fired when it does not.
     """
     columns = _SHELL_COLUMNS | {name: sql for name, (sql, _) in store.columns.items()}
     names = ", ".join(columns)
@@ -235,17 +235,17 @@ def save_statement(store: CaseStore[BaseModel]) -> str:
     last = 6 + len(columns)
     return f"""
         WITH saved_lanes AS (
-            UPDATE lanes SET positions = x.positions::jsonb, unconfirmed = x.unconfirmed,
+            UPDATE lanes SET positions = x.positions::jsonb, outbox = x.outbox,
                              token = x.token
             FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[])
-                 AS x(id, positions, unconfirmed, token, token_read)
+                 AS x(id, positions, outbox, token, token_read)
             WHERE lanes.id = x.id AND lanes.token = x.token_read RETURNING 1
         ), saved_cases AS (
-            INSERT INTO cases AS c ({names}, ring_at)
-            SELECT {names}, alarm_at FROM unnest({arrays}) AS x({names})
+            INSERT INTO cases AS c ({names}, fire_at)
+            SELECT {names}, timer_at FROM unnest({arrays}) AS x({names})
             ON CONFLICT (report_id) DO UPDATE SET {updates},
-                ring_at = CASE WHEN c.alarm_at IS DISTINCT FROM excluded.alarm_at
-                               THEN excluded.alarm_at ELSE c.ring_at END
+                fire_at = CASE WHEN c.timer_at IS DISTINCT FROM excluded.timer_at
+                               THEN excluded.timer_at ELSE c.fire_at END
             WHERE c.version = excluded.version - 1 RETURNING 1
         )
         SELECT assert_saved((SELECT count(*) FROM saved_lanes), ${last},

@@ -16,13 +16,13 @@ from shared.contract.envelope import Outbound, Record, text
 from shared.contract.topics import REPLAYS, lane_case
 from shared.rules.decision import Decision
 from shared.runtime import lanes
-from shared.runtime.batch import Before, Work, remembers
+from shared.runtime.batch import RestoreContext, UnitOfWork, has_decided
 from shared.runtime.case_store import Stored
 from shared.runtime.gateway import dead_letter_limit, throttle
-from shared.runtime.gateway.rejections import Refusing
-from shared.runtime.lanes import Partition, Refusal, Refused
+from shared.runtime.gateway.rejections import RejectionThrottle
+from shared.runtime.lanes import Partition, Refusal, StageRefused
 from shared.runtime.metrics import Meters
-from shared.runtime.parking import Kept
+from shared.runtime.parking import ParkedRecord
 from shared.runtime.ports import State
 from shared.runtime.reader import DeadLetter, Inbound, Reader, Replayed
 from shared.runtime.recovery.comparison import (
@@ -62,18 +62,18 @@ class Decider(Generic[C, P]):
         logger: structlog.stdlib.BoundLogger,
         limits: Limits,
     ) -> None:
-        self.before: Before | None = None  # to be compared with
+        self.before: RestoreContext | None = None  # to be compared with
         self._stage = stage
         self._reader = reader
         self._writer = writer
         self._meters = meters
         self._logger = logger
         self._limits = limits
-        self._lane_of = lanes.door_lane if stage.is_door else lanes.core_lane
-        self._refusing = Refusing(stage, meters=meters, logger=logger, limits=limits)
+        self._lane_of = lanes.gateway_lane if stage.is_gateway else lanes.core_lane
+        self._refusing = RejectionThrottle(stage, meters=meters, logger=logger, limits=limits)
         self._recent: deque[str] = deque(maxlen=limits.dead_letter_window)
 
-    async def decide(self, records: Sequence[Record], state: State) -> Work:
+    async def decide(self, records: Sequence[Record], state: State) -> UnitOfWork:
         """Decide records in order.
 
         Raises:
@@ -86,15 +86,15 @@ class Decider(Generic[C, P]):
             work.lane = self._lane(item.record)
             match item:
                 case Inbound():
-                    self._take(work, item)
+                    self._handle(work, item)
                 case Replayed():
                     self._replay(work, item)
                 case DeadLetter():
-                    self._bury(work, item.record, item.reason, item.detail)
+                    self._dead_letter(work, item.record, item.reason, item.detail)
         work.recent = self._within_limit(work.hit, len(records))
         return work
 
-    def saved(self, work: Work) -> None:
+    def saved(self, work: UnitOfWork) -> None:
         """Count a batch once it is saved, however often it was tried."""
         self._recent = work.recent
         self._meters.flush()
@@ -103,29 +103,29 @@ class Decider(Generic[C, P]):
 
     async def _prepared(
         self, found: Sequence[Inbound | Replayed | DeadLetter], state: State
-    ) -> Work:
+    ) -> UnitOfWork:
         items = [item for item in found if isinstance(item, Inbound | Replayed)]
         wanted = {item.case_id for item in items}
         wanted |= {i.aside_id for i in items if isinstance(i, Inbound) and i.aside_id}
-        if self._stage.is_door:
-            wanted |= {throttle.pace_row(self._lane(item.record)) for item in items}
+        if self._stage.is_gateway:
+            wanted |= {throttle.throttle_row(self._lane(item.record)) for item in items}
         if self._stage.policy_of is not None:
             wanted |= {lane_case(item.record.partition) for item in items}
-        work = Work(await state.cases(sorted(wanted)) if wanted else {})
+        work = UnitOfWork(await state.cases(sorted(wanted)) if wanted else {})
         if self.before is not None:
             places = {
                 place_of(i.replay.original if isinstance(i, Replayed) else i.record) for i in found
             }
             work.past = await self.before.memory.told(sorted(wanted | places))
-        gather = self._stage.gather
-        if gather is None or not items:
+        load_lookups = self._stage.load_lookups
+        if load_lookups is None or not items:
             work.known = self._stage.policy
             return work
         seen = [inbound for item in items for inbound in self._inbounds(work, item)]
-        work.known = await state.gather(lambda c: gather(c, seen))
+        work.known = await state.load_lookups(lambda c: load_lookups(c, seen))
         return work
 
-    def _inbounds(self, work: Work, item: Inbound | Replayed) -> list[Inbound]:
+    def _inbounds(self, work: UnitOfWork, item: Inbound | Replayed) -> list[Inbound]:
         """List what may be decided because of a record: itself, or what a replay releases."""
         if isinstance(item, Inbound):
             return [item]
@@ -135,7 +135,7 @@ class Decider(Generic[C, P]):
         read = self._reader.read(records)
         return [inbound for inbound in read if isinstance(inbound, Inbound)]
 
-    def _policy(self, work: Work, partition: int) -> object:
+    def _policy(self, work: UnitOfWork, partition: int) -> object:
         policy_of = self._stage.policy_of
         if policy_of is None:
             return work.known
@@ -146,46 +146,46 @@ class Decider(Generic[C, P]):
 
     # ---- one record
 
-    def _take(self, work: Work, inbound: Inbound) -> None:
+    def _handle(self, work: UnitOfWork, inbound: Inbound) -> None:
         stored = work.case(inbound.case_id)
         if self._is_known(work, inbound, stored):
-            if not self._stage.is_door:
+            if not self._stage.is_gateway:
                 self._meters.skipped("repeat")
                 return
             inbound = inbound.as_repeat()
         if len(stored.decided) >= self._limits.decided_bytes_max and not inbound.cause.is_repeat:
-            self._turn_away(work, inbound, stored)
+            self._reject_full_case(work, inbound, stored)
         elif stored.parked:
             self._park(work, inbound)
         else:
             self._decide(work, inbound, stored)
 
-    def _is_known(self, work: Work, inbound: Inbound, stored: Stored) -> bool:
-        if remembers(stored.decided, inbound.id_hash):
+    def _is_known(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> bool:
+        if has_decided(stored.decided, inbound.id_hash):
             return True
         aside = inbound.aside_id
-        return bool(aside) and remembers(work.case(aside).decided, inbound.id_hash)
+        return bool(aside) and has_decided(work.case(aside).decided, inbound.id_hash)
 
-    def _turn_away(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+    def _reject_full_case(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> None:
         """Decide nothing more for a case that has decided so much: no sender may let it grow.
 
-        A door answers each of its messages, told by their places, and remembers none. Elsewhere
+        A gateway answers each of its messages, told by their places, and remembers none. Elsewhere
         it is the senders' doing and no sign of a bad release: it does not count against the limit.
         """
-        if not self._stage.is_door:
-            self._bury_full(work, inbound, stored)
+        if not self._stage.is_gateway:
+            self._dead_letter_full_case(work, inbound, stored)
             return
         self._decide(work, inbound.at_full_case(), stored)
 
-    def _bury_full(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+    def _dead_letter_full_case(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> None:
         detail = f"{len(stored.decided) // 8} records were decided for it"
-        self._bury(work, inbound.record, CASE_FULL, detail, inbound.case_id)
+        self._dead_letter(work, inbound.record, CASE_FULL, detail, inbound.case_id)
 
-    def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+    def _decide(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> None:
         policy = self._policy(work, inbound.record.partition)
         told = work.past.get(inbound.case_id)
         sequence = sequence_of(stored.sequence, told) if told else stored.sequence
-        if self._stage.is_door:
+        if self._stage.is_gateway:
             inbound = self._refusing.pausing(work, inbound)
         try:
             decision = self._stage.decide(
@@ -197,20 +197,20 @@ class Decider(Generic[C, P]):
             aside = inbound.aside_id if _is_aside(decision, stored) else ""
             outbounds = self._writer.write(decision, inbound, None if aside else sequence)
         except TooLarge as large:
-            self._bury(work, inbound.record, "event_too_large", str(large), inbound.case_id)
+            self._dead_letter(work, inbound.record, "event_too_large", str(large), inbound.case_id)
             return
         except Exception as bug:
             # Deciding is pure: only this record is affected, and what follows it waits (law 4).
             self._logger.exception("rule_raised", report=inbound.case_id, cause=inbound.cause.id)
             why = type(bug).__name__
-            self._bury(work, inbound.record, "rule_raised", why, inbound.case_id)
+            self._dead_letter(work, inbound.record, "rule_raised", why, inbound.case_id)
             self._park(work, inbound)
             return
         unsaid = self._unsaid(work, inbound, outbounds)
         if unsaid is None:
             self._park(work, inbound)
         elif aside and len(work.case(aside).decided) >= self._limits.decided_bytes_max:
-            self._bury_full(work, inbound, work.case(aside))
+            self._dead_letter_full_case(work, inbound, work.case(aside))
         else:
             number = sequence + len(outbounds) if unsaid and not aside else sequence
             self._remember(
@@ -219,7 +219,7 @@ class Decider(Generic[C, P]):
             work.say(unsaid)
             self._meters.decided(inbound.event, decision)
 
-    def _remember(self, work: Work, inbound: Inbound, aside: str, stored: Stored) -> None:
+    def _remember(self, work: UnitOfWork, inbound: Inbound, aside: str, stored: Stored) -> None:
         """Note the case as it is now, and the record's id there or under its sender."""
         own = inbound.case_id
         if aside:
@@ -231,10 +231,10 @@ class Decider(Generic[C, P]):
             work.change(own, stored)
             work.policies.pop(own, None)
 
-    # ---- what a door refuses
+    # ---- what a gateway refuses
 
     def _answer_only(
-        self, work: Work, inbound: Inbound, decision: Decision[C], policy: object
+        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], policy: object
     ) -> None:
         """Answer a message that is remembered nowhere: refused, or a repeat.
 
@@ -256,7 +256,7 @@ class Decider(Generic[C, P]):
         self._meters.decided(inbound.event, decision)
 
     def _unsaid(
-        self, work: Work, inbound: Inbound, outbounds: list[Outbound]
+        self, work: UnitOfWork, inbound: Inbound, outbounds: list[Outbound]
     ) -> list[Outbound] | None:
         """Return what was not said before a restore: usually all; None if the rest is otherwise."""
         if self.before is None:
@@ -265,16 +265,16 @@ class Decider(Generic[C, P]):
         is_released = work.releasing is not None
         found = compare(told, inbound, outbounds, self.before.order, is_released=is_released)
         if found.differs and work.releasing != "accept":
-            self._bury(work, inbound.record, OTHERWISE, found.differs, inbound.case_id)
+            self._dead_letter(work, inbound.record, OTHERWISE, found.differs, inbound.case_id)
             return None
         return found.unsaid
 
-    def _bury(
-        self, work: Work, record: Record, reason: str, detail: str, case_id: str = ""
+    def _dead_letter(
+        self, work: UnitOfWork, record: Record, reason: str, detail: str, case_id: str = ""
     ) -> None:
         """Keep a record as a dead letter.
 
-        It counts for its sender: at a door the lane, in the core the report. A case that is full
+        It counts for its sender: at a gateway the lane, in the core the report. A case that is full
         is its sender's doing, and a replay that does not open was never this stage's to decide:
         neither counts.
         """
@@ -292,28 +292,28 @@ class Decider(Generic[C, P]):
 
     # ---- parking
 
-    def _park(self, work: Work, inbound: Inbound) -> None:
+    def _park(self, work: UnitOfWork, inbound: Inbound) -> None:
         """Put a record at the end of its case's queue; past the bounds it is a dead letter."""
         stored = work.case(inbound.case_id)
         parked = self._reader.parking.add(stored.parked, inbound.record)
         limits = self._limits
         if len(parked) > limits.parked_bytes_max and stored.parked:
             detail = f"its report has {len(stored.parked)} bytes of records parked"
-            self._bury(work, inbound.record, "parked_full", detail, inbound.case_id)
+            self._dead_letter(work, inbound.record, "parked_full", detail, inbound.case_id)
             return
         work.change(inbound.case_id, stored._replace(parked=parked))
         self._meters.skipped("parked")
 
-    def _replay(self, work: Work, item: Replayed) -> None:
+    def _replay(self, work: UnitOfWork, item: Replayed) -> None:
         """Decide a dead letter's record, or let it go, and then what waited behind it."""
         stored = work.case(item.case_id)
-        if remembers(stored.decided, item.id_hash):
+        if has_decided(stored.decided, item.id_hash):
             self._meters.skipped("repeat")
             return
         try:
             queue = self._reader.parking.read(stored.parked)
         except SealBroken as broken:
-            self._bury(work, item.record, "seal_broken", str(broken), item.case_id)
+            self._dead_letter(work, item.record, "seal_broken", str(broken), item.case_id)
             return
         is_head = bool(queue) and queue[0].place == item.replay.original.place
         todo = [] if item.replay.action == "discard" else [item.replay.original]
@@ -323,32 +323,32 @@ class Decider(Generic[C, P]):
             stored = stored._replace(parked=b"")
         work.change(item.case_id, stored)
         work.releasing = item.replay.action
-        self._read_and_take(work, todo)
+        self._read_and_handle(work, todo)
         work.releasing = None
         self._meters.skipped(f"replayed_{item.replay.action}")
 
-    def _read_and_take(self, work: Work, records: Sequence[Kept]) -> None:
+    def _read_and_handle(self, work: UnitOfWork, records: Sequence[ParkedRecord]) -> None:
         for item in self._reader.read(records):
             match item:
                 case Inbound():
-                    self._take(work, item)
+                    self._handle(work, item)
                 case DeadLetter():
-                    self._bury(work, item.record, item.reason, item.detail)
+                    self._dead_letter(work, item.record, item.reason, item.detail)
 
     def left_over(
         self, cases: Mapping[str, Stored], past: Past, events: Mapping[Place, Record], lane: str
-    ) -> Work:
+    ) -> UnitOfWork:
         """Park the cases of which the world has read what no record said again.
 
         The first such event stands in the letter and at the head of the case's queue; a replay
         has nothing to decide in it, and goes on with the queue.
         """
-        work = Work(dict(cases), past=past, lane=lane, recent=self._recent)
+        work = UnitOfWork(dict(cases), past=past, lane=lane, recent=self._recent)
         for report_id, told in past.items():
             first, *more = told.values()
             record = events[first.topic, first.partition, first.offset]
             detail = f"{text(dict(record.headers).get('ce_type'))} and {len(more)} more"
-            self._bury(work, record, LEFT_OVER, detail, report_id)
+            self._dead_letter(work, record, LEFT_OVER, detail, report_id)
             stored = work.case(report_id)
             parked = self._reader.parking.add(stored.parked, record)
             number = sequence_of(stored.sequence, told)
@@ -359,10 +359,10 @@ class Decider(Generic[C, P]):
 
     def _within_limit(self, hit: Sequence[str], records: int) -> deque[str]:
         recent = dead_letter_limit.extended(self._recent, hit, records)
-        is_door, limits = self._stage.is_door, self._limits
-        if dead_letter_limit.is_past(recent, limits, is_door=is_door):
-            count = dead_letter_limit.counted(recent, limits, is_door=is_door)
-            raise Refused([
+        is_gateway, limits = self._stage.is_gateway, self._limits
+        if dead_letter_limit.is_past(recent, limits, is_gateway=is_gateway):
+            count = dead_letter_limit.counted(recent, limits, is_gateway=is_gateway)
+            raise StageRefused([
                 Refusal(
                     Partition(self._stage.name, 0),
                     "limit",
@@ -378,8 +378,8 @@ class Decider(Generic[C, P]):
         return recent
 
     def _sender(self, record: Record, case_id: str) -> str:
-        """Name whose dead letter it is: a door's lane, a report, or nobody else's place."""
-        if self._stage.is_door:
+        """Name whose dead letter it is: a gateway's lane, a report, or nobody else's place."""
+        if self._stage.is_gateway:
             return self._lane(record)
         return case_id or text(record.key) or place_of(record)
 

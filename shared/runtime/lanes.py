@@ -28,7 +28,7 @@ class Lane:
     id: str
     positions: dict[Partition, int]
     token: int
-    unconfirmed: bytes = b""
+    outbox: bytes = b""
     held: frozenset[str] = frozenset()
 
 
@@ -64,7 +64,7 @@ class Refusal:
         return f"{self.partition.topic}/{self.partition.partition}: {self.what}. {self.advice}"
 
 
-class Refused(Exception):  # noqa: N818 - the stage refused; nothing broke
+class StageRefused(Exception):  # noqa: N818 - the stage refused; nothing broke
     """The stage must not run before an operator has acted (exit code 78)."""
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
@@ -80,8 +80,8 @@ def core_lane(partition: Partition) -> str:
     return str(partition.partition)
 
 
-def door_lane(partition: Partition) -> str:
-    """Return the lane of a partition at a door: that partition of that topic alone."""
+def gateway_lane(partition: Partition) -> str:
+    """Return the lane of a partition at a gateway: that partition of that topic alone."""
     return f"{partition.topic}/{partition.partition}"
 
 
@@ -139,7 +139,7 @@ def pack(outbounds: Sequence[Outbound]) -> bytes:
 
 
 def unpack(stored: bytes) -> list[Outbound]:
-    """Read a lane's unconfirmed events."""
+    """Read a lane's outbox events."""
     if not stored:
         return []
     return [
@@ -161,7 +161,7 @@ class Batch:
     skipped: dict[Partition, tuple[int, int]] = field(default_factory=dict)
 
 
-def sift(
+def fresh_records(
     records: Iterable[tuple[Partition, int, int]], positions: Mapping[Partition, int]
 ) -> Batch:
     """Drop what lies below the positions, find what was skipped.

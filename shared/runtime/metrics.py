@@ -110,8 +110,8 @@ class Meters:
             "Partitions not read: their next batch cannot be, or their answers are held up",
             ["stage"],
         ).labels(self._stage)
-        self.alarm_lag_seconds = gauge(
-            "lapor_alarm_lag_seconds", "How long the oldest due alarm has been due", ["stage"]
+        self.timer_lag_seconds = gauge(
+            "lapor_timer_lag_seconds", "How long the oldest due timer has been due", ["stage"]
         ).labels(self._stage)
         self.waiting = gauge(
             "lapor_waiting_for_infrastructure",

@@ -24,12 +24,12 @@ NUMBER_MAX = 2**63  # of a partition or an offset, as Kafka counts them
 ORIGINAL = "original."
 """Begins the name of a header that the original record had."""
 SEALED_HEADERS = "original"
-"""A header with all of those of a record at a door, where they are the sender's own words."""
+"""A header with all of those of a record at a gateway, where they are the sender's own words."""
 _CORRELATION = "#correlation/"
 _HEADERS = "#headers"  # they are bound to a place of their own: no topic has such a name
 
 
-class Kept(NamedTuple):
+class ParkedRecord(NamedTuple):
     """A record as it came, kept to be decided later; the shell reads it like any other."""
 
     topic: str
@@ -46,9 +46,9 @@ class Kept(NamedTuple):
         return self.topic, self.partition, self.offset
 
 
-def kept(record: Record) -> Kept:
+def kept(record: Record) -> ParkedRecord:
     """Return a record with what a decision needs of it."""
-    return Kept(
+    return ParkedRecord(
         record.topic, record.partition, record.offset, record.timestamp, record.key, record.value,
         list(record.headers),
     )  # fmt: skip
@@ -67,7 +67,7 @@ class Parking:
         sealed = self.seal(entry.value or b"", *entry.place)
         return parked + msgpack.packb(entry._replace(value=sealed))
 
-    def read(self, parked: bytes) -> list[Kept]:
+    def read(self, parked: bytes) -> list[ParkedRecord]:
         """Return the queue, the record that could not be decided first.
 
         Raises:
@@ -77,8 +77,8 @@ class Parking:
         unpacker.feed(parked)
         return [self._opened(entry) for entry in unpacker]
 
-    def _opened(self, entry: Sequence[Any]) -> Kept:
-        read = Kept._make(entry)
+    def _opened(self, entry: Sequence[Any]) -> ParkedRecord:
+        read = ParkedRecord._make(entry)
         return read._replace(
             value=self.unseal(read.value or b"", *read.place),
             headers=[(name, bytes(value)) for name, value in read.headers],
@@ -89,7 +89,7 @@ class Replay(NamedTuple):
     """What an operator asks: decide `original` for its case, or let it go."""
 
     action: Action
-    original: Kept
+    original: ParkedRecord
     case_id: str
 
 
@@ -115,7 +115,7 @@ def headers_of_original(headers: Headers, place: tuple[str, int, int], unseal: S
 
 
 def sealed_correlation(institution: str, own: str, seal: Seal) -> str:
-    """Write an institution's own correlation id for the streams behind the doors."""
+    """Write an institution's own correlation id for the streams behind the gateways."""
     sealed = seal(own.encode(), _CORRELATION + institution, 0, 0)
     return f"{institution}/{base64.urlsafe_b64encode(sealed).decode()}"
 
@@ -149,7 +149,7 @@ def replay_of(headers: Headers, key: bytes | None, sealed: bytes, unseal: Seal) 
         raise Poison("invalid_replay", "topic, partition, offset or time") from wrong
     if not all(0 <= number < NUMBER_MAX for number in (*place[1:], at)):
         raise Poison("invalid_replay", "no record lies there")
-    original = Kept(
+    original = ParkedRecord(
         *place, round(at * 1000), key, unseal(sealed, *place),
         list(headers_of_original(headers, place, unseal)),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from shared.runtime.lanes import Lane, Partition
 from shared.runtime.recovery.comparison import Order, Past, Timing, Told
 
 
-class DestinationsRefuse(Exception):  # noqa: N818 - says what they do
+class DestinationsUnavailable(Exception):  # noqa: N818 - says what they do
     """Topics of single channels or institutions are missing, or refuse what is for them.
 
     All else of the list was acknowledged.
@@ -93,11 +93,11 @@ class State(Protocol):
     async def clear(self, lane_id: str, token: int) -> None:
         """Empty what is confirmed, if the token still is."""
 
-    async def gather(self, collect: Callable[[Connection], Awaitable[object]]) -> object:
+    async def load_lookups(self, collect: Callable[[Connection], Awaitable[object]]) -> object:
         """Run look-ups."""
 
 
-class Memory(Protocol):
+class RecoveryStore(Protocol):
     """What the shell needs of what was said before its database was restored."""
 
     async def order(self) -> Order | None:

@@ -24,23 +24,23 @@ from shared.platform import logging as log_lines
 from shared.platform import postgres
 from shared.platform.clock import Clock
 from shared.platform.settings import Settings
-from shared.registry.principals import speakers
+from shared.registry.principals import principals
 from shared.runtime import timers
 from shared.runtime.case_store import SHELL_SQL, PostgresState
 from shared.runtime.failpoints import checkpoint
 from shared.runtime.health import pages
-from shared.runtime.health.assignment_check import Coverage
-from shared.runtime.health.registry_watch import EX_TEMPFAIL, Ending, RegistryWatch
+from shared.runtime.health.assignment_check import AssignmentCheck
+from shared.runtime.health.registry_watch import EX_TEMPFAIL, RegistryWatch, ServerShutdown
 from shared.runtime.health.watchdog import Watchdog
 from shared.runtime.kafka import record_batches
 from shared.runtime.kafka.client import METADATA_AGE_MS_MAX, KafkaLog, subscribe
-from shared.runtime.kafka.fair_queue import Arrivals
-from shared.runtime.lanes import EX_CONFIG, Partition, Refused
+from shared.runtime.kafka.fair_queue import FairQueue
+from shared.runtime.lanes import EX_CONFIG, Partition, StageRefused
 from shared.runtime.metrics import Meters, kafka_middleware
 from shared.runtime.parking import Parking
-from shared.runtime.processor import Shell, Stopping
+from shared.runtime.processor import Processor, Stopping
 from shared.runtime.reader import Reader
-from shared.runtime.recovery.store import PostgresMemory
+from shared.runtime.recovery.store import PostgresRecoveryStore
 from shared.runtime.stage import Context, Limits, Stage
 from shared.runtime.writer import Writer
 from shared.vault.crypto import DeadLetterKey
@@ -53,7 +53,7 @@ START_BACKOFF_SECONDS_MAX = 2.0
 COLLECTED_FROM = 200_000
 """Containers: more than a full batch has alive. It is freed without the collector, which would only
 go through it again and again, a tenth of the time of deciding."""
-UNHURRIED_INTERVALS = 4
+LATENCY_TOLERANT_INTERVALS = 4
 REST_SHARE = 2.0  # of the time of a small batch: a third of a core at most (docs/benchmarks.md)
 REST_SECONDS_MAX = 0.08  # aiokafka leaves what waits longer than 0.1 s out of its next request
 TELL_SECONDS_MAX = 2.0  # of a stop, for the last offsets
@@ -93,9 +93,9 @@ class Service:
         self.meters = Meters(stage.name)
         self.clock = Clock.of(settings)
         client_id = f"{stage.name}-{socket.gethostname()}-{settings.replica}"
-        share = settings.partition_records_max if stage.is_door else None
-        self.arrivals = Arrivals(settings.batch_records_max, share)
-        self.log = KafkaLog(settings, client_id, self.arrivals)
+        share = settings.partition_records_max if stage.is_gateway else None
+        self.fair_queue = FairQueue(settings.batch_records_max, share)
+        self.log = KafkaLog(settings, client_id, self.fair_queue)
         self.broker = StageBroker(
             settings.kafka.split(","),  # FastStream takes one text for one broker
             client_id=client_id,
@@ -107,7 +107,7 @@ class Service:
             middlewares=[kafka_middleware(self.meters.registry)],
         )
         record_batches.install(spans=True)
-        self.known = speakers()
+        self.known = principals()
         self.registry = RegistryWatch(self.known, self.meters, self.logger)
         self.subscriber = subscribe(
             self.broker,
@@ -115,13 +115,13 @@ class Service:
             settings,
             Listener(self),
             known=self.known,
-            arrivals=self.arrivals,
+            fair_queue=self.fair_queue,
         )
         self.subscriber(described(self.handle, stage.name))
         self.pool: postgres.Pool | None = None
-        self.shell: Shell[Any, Any] | None = None
+        self.shell: Processor[Any, Any] | None = None
         self.watchdog: Watchdog | None = None
-        self.coverage: Coverage | None = None
+        self.assignment_check: AssignmentCheck | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # ---- life
@@ -132,9 +132,9 @@ class Service:
             self.refuse("aiokafka hangs for ever on uvloop after a broker outage; use asyncio")
         pool = await self._reach("waiting_for_database", postgres.PASSING, self._database)
         self.shell = self._shell(pool)
-        self.arrivals.reposition = self.shell.reposition
+        self.fair_queue.reposition = self.shell.reposition
         self.watchdog = Watchdog(self.settings, self.stage.name, self.shell, self.log, self.meters)
-        self.coverage = Coverage(
+        self.assignment_check = AssignmentCheck(
             self.settings,
             self.stage.name,
             self.known,
@@ -144,7 +144,7 @@ class Service:
         )
         await self._reach("waiting_for_broker", (KafkaError,), self.log.start)
         # It looks before the consumer starts: a core stage's does not while a stream is missing.
-        self._tasks = [asyncio.create_task(self._guard(self.coverage.run))]
+        self._tasks = [asyncio.create_task(self._guard(self.assignment_check.run))]
         await self._restore(self.shell)
         # What is alive now stays alive: the collector need not look at it again.
         gc.collect()
@@ -181,9 +181,9 @@ class Service:
             self.refuse(str(other))
         return self.pool
 
-    def _shell(self, pool: postgres.Pool) -> Shell[Any, Any]:
+    def _shell(self, pool: postgres.Pool) -> Processor[Any, Any]:
         key = DeadLetterKey.from_text(self.settings.dead_letter_key.get_secret_value())
-        return Shell(
+        return Processor(
             self.stage,
             log=self.log,
             state=PostgresState(pool, self.stage.store),
@@ -195,7 +195,7 @@ class Service:
             ),
             writer=Writer(
                 self.stage.name,
-                is_door=self.stage.is_door,
+                is_gateway=self.stage.is_gateway,
                 seal=key.seal_bytes,
                 unseal=key.open_bytes,
             ),
@@ -209,29 +209,29 @@ class Service:
                 refused_per_minute_max=self.settings.refused_per_minute_max,
             ),
             checkpoint=checkpoint(self.stage.name),
-            memory=PostgresMemory(pool),
+            memory=PostgresRecoveryStore(pool),
         )
 
-    async def _restore(self, shell: Shell[Any, Any]) -> None:
-        """Do what `lapor restored` ordered, before any loop rings or sends and any record comes."""
+    async def _restore(self, shell: Processor[Any, Any]) -> None:
+        """Do what `lapor restored` ordered, before any loop fires or sends and any record comes."""
         try:
             await shell.restore()
-        except Refused as refused:
+        except StageRefused as refused:
             self.refuse(str(refused))
 
     async def started(self) -> None:
         """Start what runs beside the consumer."""
-        if not (self.pool and self.shell and self.watchdog and self.coverage):
+        if not (self.pool and self.shell and self.watchdog and self.assignment_check):
             raise RuntimeError("started before start")
-        Ending.stages.add(self.stage.name)
+        ServerShutdown.stages.add(self.stage.name)
         context = Context(
             self.pool, self.log, self.clock, self.shell.stopping, self.logger, self.meters
         )
         loops: list[Callable[[], Awaitable[None]]] = [
             self._idle, self.watchdog.run, self.registry.run,
         ]  # fmt: skip
-        if timers.has_loop(self.stage.name):
-            ringer = timers.Ringer(self.stage.name, self.settings, context, self.meters)
+        if timers.has_timers(self.stage.name):
+            ringer = timers.TimerLoop(self.stage.name, self.settings, context, self.meters)
             loops.append(ringer.run)
         loops += [partial(work, context) for work in self.stage.background]
         self._tasks += [asyncio.create_task(self._guard(loop)) for loop in loops]
@@ -256,7 +256,7 @@ class Service:
         await self.log.stop()
         if self.pool is not None:
             await self.pool.close()
-        Ending.of(self.stage.name)
+        ServerShutdown.of(self.stage.name)
 
     @property
     def is_alive(self) -> bool:
@@ -266,9 +266,9 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """Say whether the stage makes progress, with all that it is to read."""
-        if self.watchdog is None or self.coverage is None:
+        if self.watchdog is None or self.assignment_check is None:
             return False
-        return self.watchdog.is_ready and self.coverage.is_complete
+        return self.watchdog.is_ready and self.assignment_check.is_complete
 
     def refuse(self, why: str) -> None:
         """End the process with a code that the supervisor does not restart."""
@@ -292,7 +292,7 @@ class Service:
         self.log.consumer = self.subscriber.consumer
         try:
             await shell.batch(records)
-        except Refused as refused:
+        except StageRefused as refused:
             self.refuse(str(refused))
         except Stopping:
             raise
@@ -302,19 +302,19 @@ class Service:
             os._exit(1)
         message.committed = AckStatus.ACKED
         self.meters.batch_seconds.observe(monotonic() - begun)
-        await self._breathe(len(records), begun)
+        await self._throttle(len(records), begun)
 
-    async def _breathe(self, records: int, begun: float) -> None:
+    async def _throttle(self, records: int, begun: float) -> None:
         """Pause after a small batch, so that the next is worth its fixed cost.
 
         On busy cores a batch takes longer, and so does the pause: all of them then have fewer and
         larger batches, instead of filling the cores with small ones.
         """
-        if self.arrivals.is_more or records * 4 >= self.settings.batch_records_max:
+        if self.fair_queue.is_more or records * 4 >= self.settings.batch_records_max:
             return
         interval = self.settings.batch_interval_seconds_min
-        if self.stage.unhurried:
-            interval *= UNHURRIED_INTERVALS
+        if self.stage.is_latency_tolerant:
+            interval *= LATENCY_TOLERANT_INTERVALS
         took = monotonic() - begun
         rest = min(took * REST_SHARE, REST_SECONDS_MAX)
         await asyncio.sleep(max(interval - took, rest))
@@ -332,7 +332,7 @@ class Service:
                 await shell.redeliver()
                 redeliver_at = monotonic() + REDELIVER_SECONDS
             self.meters.waiting.set(float(shell.is_waiting))
-            self.meters.partitions_left_alone.set(len(self.arrivals.left_alone))
+            self.meters.partitions_left_alone.set(len(self.fair_queue.left_alone))
             if monotonic() >= count_at:
                 (row,) = await pool.fetch(CASES_COUNTED)
                 self.meters.open_cases.set(row["open"])
@@ -367,13 +367,13 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: "Collection[TopicPartition]") -> None:
         """Take up the lanes where they are."""
         service = self._service
-        service.log.consumer = service.arrivals.consumer = service.subscriber.consumer
-        service.arrivals.assigned()
+        service.log.consumer = service.fair_queue.consumer = service.subscriber.consumer
+        service.fair_queue.assigned()
         if service.shell is None:
             raise RuntimeError("assigned before start")
         try:
             await service.shell.assigned(Partition(p.topic, p.partition) for p in assigned)
-        except Refused as refused:
+        except StageRefused as refused:
             service.refuse(str(refused))
         except Stopping:
             return

@@ -19,14 +19,14 @@ from pydantic import BaseModel
 from shared.contract.envelope import Outbound, Record
 from shared.platform.postgres import PASSING
 from shared.runtime import lanes as lane_rules
-from shared.runtime.batch import Before, Work
+from shared.runtime.batch import RestoreContext, UnitOfWork
 from shared.runtime.case_store import Conflict, LaneSave
 from shared.runtime.decider import Decider
 from shared.runtime.gateway.destinations import Destinations
 from shared.runtime.kafka.record_batches import first_offset
-from shared.runtime.lanes import Bounds, Lane, Partition, Refusal, Refused
+from shared.runtime.lanes import Bounds, Lane, Partition, Refusal, StageRefused
 from shared.runtime.metrics import Meters
-from shared.runtime.ports import DestinationsRefuse, Log, Memory, State
+from shared.runtime.ports import DestinationsUnavailable, Log, RecoveryStore, State
 from shared.runtime.reader import Reader
 from shared.runtime.recovery.comparison import Gone, Order, Timing, When
 from shared.runtime.recovery.replay import Recovery
@@ -47,7 +47,7 @@ class Stopping(Exception):  # noqa: N818 - the process was asked to stop
     """The stage stops; what was in hand is decided again by whoever comes next."""
 
 
-class Shell(Generic[C, P]):
+class Processor(Generic[C, P]):
     """Runs one stage; `assigned` and `batch` are all that a consumer has to call."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Shell(Generic[C, P]):
         logger: structlog.stdlib.BoundLogger,
         limits: Limits | None = None,
         checkpoint: Callable[[str], None] = lambda _name: None,
-        memory: Memory | None = None,
+        memory: RecoveryStore | None = None,
     ) -> None:
         self._stage = stage
         self._log = log
@@ -71,12 +71,12 @@ class Shell(Generic[C, P]):
         self._logger = logger
         self._limits = limits or Limits()
         self._checkpoint = checkpoint
-        self._lane_of = lane_rules.door_lane if stage.is_door else lane_rules.core_lane
+        self._lane_of = lane_rules.gateway_lane if stage.is_gateway else lane_rules.core_lane
         self._decider = Decider(
             stage, reader=reader, writer=writer, meters=meters, logger=logger, limits=self._limits
         )
         self._reader = reader
-        self._destinations = Destinations(state, log, logger, is_door=stage.is_door)
+        self._destinations = Destinations(state, log, logger, is_gateway=stage.is_gateway)
         self._memory = memory
         self._lock = asyncio.Lock()
         self._lanes: dict[str, Lane] = {}
@@ -99,7 +99,7 @@ class Shell(Generic[C, P]):
         mine = set(partitions)
         async with self._lock:
             self.positions = {}
-            await self._persist(lambda: self._take_up(mine))
+            await self._persist(lambda: self._resume(mine))
             self.is_assigned = True
 
     async def batch(self, records: Sequence[Record]) -> None:
@@ -141,7 +141,7 @@ class Shell(Generic[C, P]):
             await self._persist(self._restore)
 
     async def idle(self, seconds: float = 1.0) -> None:
-        """Empty the unconfirmed events of lanes that had nothing to do for some seconds."""
+        """Empty the outbox events of lanes that had nothing to do for some seconds."""
         async with self._lock:
             for lane_id, (token, since) in list(self._to_clear.items()):
                 if monotonic() - since >= seconds:
@@ -150,7 +150,7 @@ class Shell(Generic[C, P]):
 
     # ---- assignment
 
-    async def _take_up(self, mine: set[Partition]) -> None:
+    async def _resume(self, mine: set[Partition]) -> None:
         # In this order: what is committed or removed later than we looked cannot look like a
         # restored database or a lost record, since positions only grow.
         committed = await self._log.committed(mine)
@@ -170,13 +170,13 @@ class Shell(Generic[C, P]):
             else:
                 go_on[partition] = at
         if refusals:
-            raise Refused(refusals)
-        await self._publish_unconfirmed(lanes.values())
+            raise StageRefused(refusals)
+        await self._publish_outbox(lanes.values())
         for partition, offset in go_on.items():
             self._log.seek(partition, offset)
         self._destinations.lanes.clear()
         for lane in lanes.values():
-            self._destinations.take_up(lane)
+            self._destinations.resume(lane)
         self.positions = go_on
 
     async def _load(self, ids: Iterable[str]) -> dict[str, Lane]:
@@ -187,10 +187,10 @@ class Shell(Generic[C, P]):
             self._lanes.update(await self._state.lanes(missing, tokens))
         return {lane_id: self._lanes[lane_id] for lane_id in wanted}
 
-    async def _publish_unconfirmed(self, lanes: Iterable[Lane]) -> None:
+    async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
-            if lane.unconfirmed and self._confirmed.get(lane.id) != lane.token:
-                await self._publish(lane_rules.unpack(lane.unconfirmed), [lane])
+            if lane.outbox and self._confirmed.get(lane.id) != lane.token:
+                await self._publish(lane_rules.unpack(lane.outbox), [lane])
 
     def _forget(self) -> None:
         self._lanes.clear()
@@ -201,9 +201,9 @@ class Shell(Generic[C, P]):
         partitions = [Partition(r.topic, r.partition) for r in records]
         touched = dict.fromkeys(partitions)
         lanes = await self._load({self._lane_of(p) for p in touched})
-        await self._publish_unconfirmed(lanes.values())
+        await self._publish_outbox(lanes.values())
         positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
-        batch = lane_rules.sift(
+        batch = lane_rules.fresh_records(
             ((p, first_offset(r), r.offset) for p, r in zip(partitions, records, strict=True)),
             positions,
         )
@@ -247,7 +247,7 @@ class Shell(Generic[C, P]):
         ]
         lost = [refusal for refusal in found if isinstance(refusal, Refusal)]
         if lost:
-            raise Refused(lost)
+            raise StageRefused(lost)
         for partition, offset in positions.items():
             self._log.seek(partition, offset)
         told = [f"{p.topic}/{p.partition}" for p in gaps]
@@ -260,7 +260,7 @@ class Shell(Generic[C, P]):
         memory = self._memory
         if memory is None or (order := await memory.order()) is None:
             return
-        self._decider.before = Before(order, memory)
+        self._decider.before = RestoreContext(order, memory)
         if not order.until:
             return
         most = self._limits.decided_bytes_max
@@ -271,7 +271,7 @@ class Shell(Generic[C, P]):
         parked = await self._park_left_over(recovery, order)
         await memory.fulfilled()
         compared = await memory.order()
-        self._decider.before = None if compared is None else Before(compared, memory)
+        self._decider.before = None if compared is None else RestoreContext(compared, memory)
         self._logger.warning("decided_again", not_decided_again=parked)
 
     async def _decide_again(self, spans: Mapping[Partition, tuple[int, int]], when: Timing) -> bool:
@@ -288,7 +288,7 @@ class Shell(Generic[C, P]):
         except Gone as gone:
             bounds = Bounds(gone.start, gone.start)
             at = lane_rules.start_at(self._stage.name, gone.partition, gone.position, bounds)
-            raise Refused([at] if isinstance(at, Refusal) else []) from gone
+            raise StageRefused([at] if isinstance(at, Refusal) else []) from gone
         return are_any
 
     async def _spans(self, order: Order) -> dict[Partition, tuple[int, int]]:
@@ -306,7 +306,7 @@ class Shell(Generic[C, P]):
         async with aclosing(recovery.left_over(order, self._state)) as found:
             async for left in found:
                 lanes = await self._load([left.lane])
-                await self._publish_unconfirmed(lanes.values())
+                await self._publish_outbox(lanes.values())
                 work = self._decider.left_over(left.cases, left.past, left.events, left.lane)
                 at = any_of[left.lane]
                 ends = {at: lanes[left.lane].positions.get(at, 0)}
@@ -317,7 +317,7 @@ class Shell(Generic[C, P]):
     # ---- save, publish
 
     async def _save_and_publish(
-        self, lanes: Mapping[str, Lane], ends: Mapping[Partition, int], work: Work
+        self, lanes: Mapping[str, Lane], ends: Mapping[Partition, int], work: UnitOfWork
     ) -> None:
         self._checkpoint("before_save")
         saves = []
@@ -340,18 +340,18 @@ class Shell(Generic[C, P]):
         refused: frozenset[str] = frozenset()
         if any(lane.held for lane in lanes):
             outbounds = [
-                o for n in lanes for o in lane_rules.unpack(n.unconfirmed) if o.topic not in n.held
+                o for n in lanes for o in lane_rules.unpack(n.outbox) if o.topic not in n.held
             ]
         if outbounds:
             try:
                 await self._log.publish(outbounds)
-            except DestinationsRefuse as refusing:
+            except DestinationsUnavailable as refusing:
                 refused = refusing.topics
         for lane in lanes:
             if refused or lane.held:
                 await self._destinations.hold(lane, refused)
             self._confirmed[lane.id] = lane.token
-            if lane.unconfirmed:
+            if lane.outbox:
                 self._to_clear[lane.id] = (lane.token, monotonic())
 
     # ---- waiting

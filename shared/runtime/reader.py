@@ -27,7 +27,7 @@ class Inbound(NamedTuple):
     """A record that a rule will decide.
 
     `own_case` names the case that remembers it where that is not the report's: at the
-    institutions' door each sender has a memory of its own, which nobody else can fill.
+    institutions' gateway each sender has a memory of its own, which nobody else can fill.
     """
 
     record: Record
@@ -45,7 +45,7 @@ class Inbound(NamedTuple):
     @property
     def aside_id(self) -> str:
         """Name the row that remembers a command, or an answer to one, that changed no case."""
-        if self.cause.speaker or not isinstance(self.event, Command | CommandRefused):
+        if self.cause.producer or not isinstance(self.event, Command | CommandRefused):
             return ""
         return memory_of(self.report_id, self.event.institution)
 
@@ -58,12 +58,12 @@ class Inbound(NamedTuple):
         return self._replace(cause=own, id_hash=id_hash(own.id))
 
     def as_repeat(self) -> "Inbound":
-        """Return the record as a repeat at a door: its answer is one of its own."""
+        """Return the record as a repeat at a gateway: its answer is one of its own."""
         placed = self.at_its_place()
         return placed._replace(cause=placed.cause._replace(is_repeat=True))
 
     def at_full_case(self) -> "Inbound":
-        """Return the record as one that its case, at a door, can take no more."""
+        """Return the record as one that its case, at a gateway, can take no more."""
         return self._replace(cause=self.cause._replace(is_full=True))
 
 
@@ -88,7 +88,7 @@ class Reader:
     """Reads what one stage reads, and nothing else: the rest is skipped.
 
     In the core a type that the stage does not read is skipped unparsed and what cannot be read is
-    a dead letter. At a door everything is answered, so what cannot be read becomes `Unreadable`.
+    a dead letter. At a gateway everything is answered, so what cannot be read becomes `Unreadable`.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Reader:
         self._families = [(re.compile(s.pattern), s) for s in reads if s.is_family]
         self._clock = clock
         self._identify = identify
-        self._speakers: dict[str, tuple[Stream, str]] = {}
+        self._producers: dict[str, tuple[Stream, str]] = {}
 
     def now(self, record: Record) -> datetime:
         """Return the time at which a record is decided, UTC: the broker's."""
@@ -128,7 +128,7 @@ class Reader:
         try:
             if record.topic == _REPLAYS:
                 return self._replayed(record)
-            return self._core(record) if self._identify is None else self._door(record)
+            return self._core(record) if self._identify is None else self._gateway(record)
         except Poison as poison:
             return DeadLetter(record, poison.reason, poison.detail)
 
@@ -162,7 +162,7 @@ class Reader:
         return replay.case_id or own
 
     def _reads(self, topic: str) -> bool:
-        is_ours = topic in self._types or self._speaker(topic) is not None
+        is_ours = topic in self._types or self._producer_of(topic) is not None
         return is_ours and topic != _REPLAYS
 
     def _core(self, record: Record) -> Inbound | None:
@@ -197,7 +197,7 @@ class Reader:
         headers: Mapping[str, bytes],
         *,
         message_id: str,
-        speaker: str = "",
+        producer: str = "",
     ) -> Cause:
         return Cause(
             event_id,
@@ -206,37 +206,37 @@ class Reader:
             record.topic,
             record.partition,
             record.offset,
-            speaker,
+            producer,
             message_id,
             text(headers.get("causationid")),
             text(headers.get("correlationid")),
             text(headers.get("traceparent")),
         )
 
-    def _door(self, record: Record) -> Inbound | None:
+    def _gateway(self, record: Record) -> Inbound | None:
         headers = dict(record.headers)
-        found = self._speaker(record.topic)
+        found = self._producer_of(record.topic)
         if found is None:
             return None
-        stream, speaker = found
+        stream, producer = found
         message_id = text(headers.get("ce_id"))
         own = message_id or f"@{record.partition}/{record.offset}"
         cause = self._cause(
             record,
             outside_id(record.topic, own, record.value or b""),
-            self._travelling(headers, stream, speaker),
+            self._travelling(headers, stream, producer),
             message_id=message_id,
-            speaker=speaker,
+            producer=producer,
         )
         event = self._event(stream, record, headers.get("ce_type"))
         if self._identify is None:
-            raise TypeError("a door says which report a record is about")
+            raise TypeError("a gateway says which report a record is about")
         report_id = self._identify(event, cause)
-        own = memory_of(report_id, speaker) if stream == OUTBOX else ""
+        own = memory_of(report_id, producer) if stream == OUTBOX else ""
         return Inbound(record, event, cause, report_id, id_hash(cause.id), own)
 
     def _event(self, stream: Stream, record: Record, event_type: bytes | None) -> BaseModel:
-        """Return what a record at a door says, or why that cannot be read."""
+        """Return what a record at a gateway says, or why that cannot be read."""
         if isinstance(record, UnreadBatch):
             return Unreadable(
                 reason=record.reason, detail=f"offset {record.first} to {record.offset}"
@@ -254,21 +254,21 @@ class Reader:
         except Poison as poison:
             return Unreadable(reason=poison.reason, detail=poison.detail or None)
 
-    def _speaker(self, topic: str) -> tuple[Stream, str] | None:
-        known = self._speakers.get(topic)
+    def _producer_of(self, topic: str) -> tuple[Stream, str] | None:
+        known = self._producers.get(topic)
         if known is None:
             for pattern, stream in self._families:
                 if match := pattern.match(topic):
-                    known = self._speakers[topic] = stream, match.group(1)
+                    known = self._producers[topic] = stream, match.group(1)
         return known
 
     def _travelling(
-        self, headers: Mapping[str, bytes], stream: Stream, speaker: str
+        self, headers: Mapping[str, bytes], stream: Stream, producer: str
     ) -> dict[str, bytes]:
-        """Return a sender's headers as far as they go behind the door: its type, and hardly more.
+        """Return the headers of a sender that pass the gateway: its type, and hardly more.
 
         Every later event carries what passes here, to other institutions too. A session, a trace or
-        an address in it would name who wants to be unknown, so a channel's stay at the door, and
+        an address in it would name who wants to be unknown, so a channel's stay at the gateway, and
         the report's id joins its events. An institution is told by its own correlation id which
         entries come of its commands: it goes sealed to the way out, which shows it to nobody
         else.
@@ -276,7 +276,7 @@ class Reader:
         passed = {"ce_type": headers.get("ce_type", b"")}
         own = text(headers.get("correlationid"))
         if stream is OUTBOX and message_id_fault(own) is None:
-            sealed = sealed_correlation(speaker, own, self.parking.seal)
+            sealed = sealed_correlation(producer, own, self.parking.seal)
             passed["correlationid"] = sealed.encode()
         return passed
 

@@ -4,10 +4,10 @@
 CREATE TABLE lanes (
     id          text COLLATE "C" PRIMARY KEY,
     positions   jsonb  NOT NULL,           -- "topic/partition" -> next offset to decide
-    unconfirmed bytea  NOT NULL DEFAULT '', -- the last batch's events, msgpack, in the order decided
+    outbox bytea  NOT NULL DEFAULT '', -- the last batch's events, msgpack, in the order decided
     token       bigint NOT NULL             -- drawn anew by every save; a zombie's is another
 );
-ALTER TABLE lanes ALTER COLUMN unconfirmed SET STORAGE EXTERNAL; -- no time spent on compressing
+ALTER TABLE lanes ALTER COLUMN outbox SET STORAGE EXTERNAL; -- no time spent on compressing
 
 -- Events for one channel or institution whose topic is missing or refuses them: they wait here, in
 -- order, and the others' go on. `topic` is the destination, `outbound` one record as in `lanes`.
@@ -26,11 +26,11 @@ CREATE TABLE cases (
     decided   bytea   NOT NULL,             -- 8 bytes of the hash of every id decided
     state     bytea   NOT NULL,             -- the case as JSON
     is_open   boolean NOT NULL,
-    alarm_at  timestamptz,                  -- when the case wants to be woken
-    ring_at   timestamptz,                  -- when the alarm loop rings next; later than alarm_at once rung
+    timer_at  timestamptz,                  -- when the case wants to be woken
+    fire_at   timestamptz,                  -- when the timer loop fires next; later than timer_at once fired
     parked    bytea NOT NULL DEFAULT ''     -- records that wait behind one that could not be decided, sealed
 ) WITH (fillfactor = 70);
-CREATE INDEX cases_due  ON cases (ring_at) WHERE ring_at IS NOT NULL;
+CREATE INDEX cases_due  ON cases (fire_at) WHERE fire_at IS NOT NULL;
 CREATE INDEX cases_open ON cases (is_open) WHERE is_open;
 CREATE INDEX cases_parked ON cases (report_id) WHERE parked <> '';
 

@@ -19,18 +19,18 @@ from shared.runtime.reader import Inbound
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
-Gather = Callable[[Connection, Sequence[Inbound]], Awaitable[P]]
+LoadLookups = Callable[[Connection, Sequence[Inbound]], Awaitable[P]]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage(Generic[C, P]):
     """What makes one stage: its name in `shared/contract/topics.py`, its rule, its store.
 
-    A door gives `identify` (which report a record is about; elsewhere the key says it) and is told
-    of what cannot be read; `gather` looks up what the rule may see beside the case and replaces
-    `policy`; `policy_of` makes the policy of a lane from the lane's own case, which every change of
-    the registry goes to. `background` runs beside the consumer. `unhurried` says that no report
-    waits for what this stage says, so that its batches may be fewer and larger.
+    A gateway gives `identify` (which report a record is about; elsewhere the key says it) and is
+    told of what cannot be read; `load_lookups` loads what the rule may see beside the case and
+    replaces `policy`; `policy_of` makes the policy of a lane from the lane's own case, which every
+    change of the registry goes to. `background` runs beside the consumer. `is_latency_tolerant`: no
+    report waits for what this stage publishes, so that its batches may be fewer and larger.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Stage(Generic[C, P]):
     decide: Decide[C, P]
     policy: P | None = None
     identify: Callable[[BaseModel, Cause], str] | None = None
-    gather: Gather[P] | None = None
+    load_lookups: LoadLookups[P] | None = None
     policy_of: Callable[[C | None], P] | None = None
     more_schemas: Mapping[str, Path] = field(default_factory=dict)
     background: tuple[Callable[["Context"], Awaitable[None]], ...] = ()
-    unhurried: bool = False
+    is_latency_tolerant: bool = False
 
     @property
-    def is_door(self) -> bool:
+    def is_gateway(self) -> bool:
         """Say whether people or institutions write to this stage's topics themselves."""
         return self.identify is not None
 
@@ -56,9 +56,9 @@ class Limits:
     """Bounds of the shell; counts, shares, bytes, and seconds.
 
     A case remembers every id that it decided, 8 bytes each: 16,384 of them, where a life has about
-    thirty (a guess far above any other). At a door one lane has `refused_per_minute_max` messages
-    refused one by one, then one answer stands for `refused_per_answer` (guesses far above what a
-    sender that works has refused).
+    thirty (a guess far above any other). At a gateway one lane has `refused_per_minute_max`
+    messages refused one by one, then one answer stands for `refused_per_answer` (guesses far above
+    what a sender that works has refused).
     """
 
     backoff_seconds_max: float = 5.0

@@ -1,11 +1,11 @@
-"""The alarm loop: finds what is due by an index, at a cost that does not grow with what is open.
+"""The timer loop: finds what is due by an index, at a cost that does not grow with what is open.
 
-It decides nothing: it publishes `AlarmRang` with the case's own `alarm_at`, and rings again after a
-pause until the stage has decided (law 5). The rule compares that time with its case's, never with
+It decides nothing: it publishes `TimerFired` with the case's own `timer_at`, and fires again after
+a pause until the stage has decided (law 5). The rule compares that time with its case's, never with
 a clock. Several loops may run at once; each claims other rows.
 
 It yields: a morning when 100,000 are due must not hold up the day's reports. It goes on only while
-few alarms wait to be decided: a record of the day has few before it, and the loop takes no more of
+few timers wait to be decided: a record of the day has few before it, and the loop takes no more of
 the machine than the stage's deciding does, which has to share it with everybody else.
 """
 
@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from shared.contract import topics
 from shared.contract.envelope import Outbound, derive_id, encode, event_headers
-from shared.contract.events import AlarmRang, Event
+from shared.contract.events import Event, TimerFired
 from shared.platform.postgres import Connection
 from shared.platform.settings import Settings
 from shared.runtime.lanes import Partition, load_positions
@@ -29,37 +29,37 @@ from shared.runtime.writer import partition_of
 WITHOUT_LOOP: Final = ("notifier",)  # its own loop delivers, claimed by the same `claim`
 BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 FULL_LOOK_TICKS: Final = 4
-"""Every so many ticks a look is without the low watermark: so late rings, at most, what was saved
+"""Every so many ticks a look is without the low watermark: so late fires, at most, what was saved
 with a time below it."""
 SAVE_SECONDS: Final = 2.0
-"""An alarm saved within so many real seconds of its own time is above the watermark anyway."""
+"""An timer saved within so many real seconds of its own time is above the watermark anyway."""
 IN_FLIGHT_MAX: Final = 3_000
-"""A loop claims on below so many alarms not yet decided, of all loops: six batches of the shell. A
+"""A loop claims on below so many timers not yet decided, of all loops: six batches of the shell. A
 consumer that holds some asks the broker for the silent partitions alone, and gets nothing new until
 that answer comes, for up to half a second: what it holds must last so long."""
 ROOM_LOOK_SECONDS: Final = 0.05
 
 _LOOK: Final = """
     WITH due AS (
-        SELECT report_id, ring_at FROM cases WHERE ring_at >= $4 AND ring_at <= $1
-        ORDER BY ring_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        SELECT report_id, fire_at FROM cases WHERE fire_at >= $4 AND fire_at <= $1
+        ORDER BY fire_at LIMIT $2 FOR UPDATE SKIP LOCKED
     )
-    UPDATE cases SET ring_at = $1 + $3::interval
-    FROM due WHERE cases.report_id = due.report_id AND cases.ring_at <= $1
-    RETURNING cases.report_id, cases.alarm_at, due.ring_at
+    UPDATE cases SET fire_at = $1 + $3::interval
+    FROM due WHERE cases.report_id = due.report_id AND cases.fire_at <= $1
+    RETURNING cases.report_id, cases.timer_at, due.fire_at
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A case whose alarm is due; times are business times, UTC."""
+    """A case whose timer is due; times are business times, UTC."""
 
     report_id: str
-    alarm_at: datetime
+    timer_at: datetime
 
 
 class Look(NamedTuple):
-    """What a look claimed, and the latest time (UTC) that any of it was to ring; None for none."""
+    """What a look claimed, and the latest time (UTC) that any of it was to fire; None for none."""
 
     due: list[Due]
     newest: datetime | None
@@ -67,15 +67,15 @@ class Look(NamedTuple):
     @property
     def oldest(self) -> datetime | None:
         """Return since when the one that waited longest has been due."""
-        return min((each.alarm_at for each in self.due), default=None)
+        return min((each.timer_at for each in self.due), default=None)
 
 
 class Watermark:
-    """Below which time a loop need not look, since all that was to ring there is claimed.
+    """Below which time a loop need not look, since all that was to fire there is claimed.
 
     What was claimed leaves dead entries at the front of the index until a vacuum, for hours while
     a backup holds its snapshot; looks from here on do not read them. Every `full_seconds` one look
-    reads all: so late, at most, rings what was saved with a time below (a late fact, a save slower
+    reads all: so late, at most, fires what was saved with a time below (a late fact, a save slower
     than `margin`) or given up by another loop. A clock that went back asks for such a look at once.
     """
 
@@ -98,9 +98,9 @@ class Watermark:
         self._low = look.newest if is_bounded and look.newest else now - self._margin
 
 
-def has_loop(stage: str) -> bool:
-    """Say whether a stage's process runs the alarm loop."""
-    return topics.alarms(stage) is not None and stage not in WITHOUT_LOOP
+def has_timers(stage: str) -> bool:
+    """Say whether a stage's process runs the timer loop."""
+    return topics.internal(stage) is not None and stage not in WITHOUT_LOOP
 
 
 async def look_for(
@@ -110,28 +110,28 @@ async def look_for(
     again_after: timedelta,
     since: datetime = BEGINNING,
 ) -> Look:
-    """Claim due cases, the oldest first, and put their next ringing off; business times, UTC.
+    """Claim due cases, the oldest first, and put their next firing off; business times, UTC.
 
-    Only what is to ring at `since` or later is seen. Rows that another loop holds are passed over.
+    Only what is to fire at `since` or later is seen. Rows that another loop holds are passed over.
     """
     rows = await connection.fetch(_LOOK, now, limit, again_after, since)
-    due = [Due(row["report_id"], row["alarm_at"]) for row in rows]
-    return Look(due, max((row["ring_at"] for row in rows), default=None))
+    due = [Due(row["report_id"], row["timer_at"]) for row in rows]
+    return Look(due, max((row["fire_at"] for row in rows), default=None))
 
 
 async def claim(
     connection: Connection, now: datetime, limit: int, again_after: timedelta
 ) -> list[Due]:
-    """Claim due cases and put their next ringing off; times are business times."""
+    """Claim due cases and put their next firing off; times are business times."""
     return (await look_for(connection, now, limit, again_after)).due
 
 
-class Room:
+class InFlight:
     """How much of what a stage told itself it has not yet decided, in all its processes."""
 
     def __init__(self, stage: str, context: Context) -> None:
         self._context = context
-        stream = topics.alarms_of(stage)
+        stream = topics.internal_stream_of(stage)
         self._places = [Partition(stream.topic(), n) for n in range(stream.partitions)]
 
     async def in_flight(self) -> int:
@@ -154,7 +154,7 @@ class Room:
         return sum(max(0, end - decided.get(place, 0)) for place, end in ends.items())
 
     async def wait(self, seconds_max: float) -> bool:
-        """Wait until few are in flight; False after `seconds_max`: then what was lost rings too."""
+        """Wait until few are in flight; False after `seconds_max`: then what was lost fires too."""
         until = monotonic() + seconds_max
         while not self._context.stopping.is_set():
             if await self.in_flight() < IN_FLIGHT_MAX:
@@ -165,24 +165,22 @@ class Room:
         return False
 
 
-class Ringer:
-    """Rings a stage's alarms until it stops."""
+class TimerLoop:
+    """Rings a stage's timers until it stops."""
 
     def __init__(self, stage: str, settings: Settings, context: Context, meters: Meters) -> None:
         self._stage = stage
         self._settings = settings
         self._context = context
         self._meters = meters
-        self._again_after = timedelta(
-            seconds=settings.alarm_ring_again_seconds * context.clock.scale
-        )
-        self._room = Room(stage, context)
+        self._again_after = timedelta(seconds=settings.timer_refire_seconds * context.clock.scale)
+        self._room = InFlight(stage, context)
 
     async def run(self) -> None:
         """Claim and publish, bounded per look; go on while there is more, as there is room."""
         context, settings = self._context, self._settings
         watermark = Watermark(
-            FULL_LOOK_TICKS * settings.alarm_tick_seconds,
+            FULL_LOOK_TICKS * settings.timer_tick_seconds,
             timedelta(seconds=SAVE_SECONDS * context.clock.scale),
         )
         while not context.stopping.is_set():
@@ -190,42 +188,42 @@ class Ringer:
             since = watermark.begin(now, monotonic())
             async with context.pool.acquire() as connection:
                 look = await look_for(
-                    connection, now, settings.alarm_claim_max, self._again_after, since
+                    connection, now, settings.timer_claim_max, self._again_after, since
                 )
-            watermark.found(now, look, settings.alarm_claim_max)
+            watermark.found(now, look, settings.timer_claim_max)
             self._tell_lag(now, look.oldest)
             if look.due:
-                await context.log.publish([alarm(self._stage, d, now) for d in look.due])
-            if len(look.due) < settings.alarm_claim_max:
-                await asyncio.sleep(settings.alarm_tick_seconds)
-            elif not await self._room.wait(settings.alarm_ring_again_seconds):
+                await context.log.publish([timer(self._stage, d, now) for d in look.due])
+            if len(look.due) < settings.timer_claim_max:
+                await asyncio.sleep(settings.timer_tick_seconds)
+            elif not await self._room.wait(settings.timer_refire_seconds):
                 self._tell_lag(context.clock.now(), look.oldest)
 
     def _tell_lag(self, now: datetime, oldest: datetime | None) -> None:
         """Say how long the oldest that was due at a look had been due, in real seconds."""
         lag = (now - oldest).total_seconds() / self._context.clock.scale if oldest else 0.0
-        self._meters.alarm_lag_seconds.set(max(0.0, lag))
+        self._meters.timer_lag_seconds.set(max(0.0, lag))
 
 
-def alarm(stage: str, due: Due, now: datetime) -> Outbound:
-    """Return the record that wakes a stage for a case; `now` is the business time of ringing.
+def timer(stage: str, due: Due, now: datetime) -> Outbound:
+    """Return the record that wakes a stage for a case; `now` is the business time of firing.
 
-    Each ringing has an id of its own: one that came too early must not silence the next.
+    Each firing has an id of its own: one that came too early must not silence the next.
     """
-    cause = f"{due.report_id}@{due.alarm_at.isoformat()}"
-    event = AlarmRang(report_id=due.report_id, due_at=due.alarm_at)
+    cause = f"{due.report_id}@{due.timer_at.isoformat()}"
+    event = TimerFired(report_id=due.report_id, due_at=due.timer_at)
     return to_itself(stage, event, cause=f"{cause}#{now.isoformat()}", now=now)
 
 
 def to_itself(stage: str, event: Event, *, cause: str, now: datetime) -> Outbound:
     """Return a record of a stage to itself about one case; its id is derived from the cause."""
-    stream = topics.alarms_of(stage)
+    stream = topics.internal_stream_of(stage)
     event_type = stream.type_of(type(event))
     key = event.report_id.encode()
     headers = event_headers(
         event_id=derive_id(stage, cause, now, event_type, 1),
         event_type=event_type,
-        source=f"/lapor/{stage}/alarms",
+        source=f"/lapor/{stage}/timers",
         subject=event.report_id,
         time=now,
         causation_id=cause,

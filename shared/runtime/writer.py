@@ -36,10 +36,10 @@ class Writer:
     """Writes what one stage says."""
 
     def __init__(
-        self, stage: str, *, is_door: bool, seal: Seal, unseal: Seal | None = None
+        self, stage: str, *, is_gateway: bool, seal: Seal, unseal: Seal | None = None
     ) -> None:
         self._stage = stage
-        self._is_door = is_door
+        self._is_gateway = is_gateway
         self._stream = topics.writes(stage)
         self._types = {event: self._stream.type_of(event) for event in self._stream.events}
         self._topic = self._stream.topic()
@@ -59,7 +59,7 @@ class Writer:
         """
         written: list[Outbound] = []
         numbers: dict[tuple[str, str], int] = {}
-        key = inbound.record.key if not self._is_door else inbound.report_id.encode()
+        key = inbound.record.key if not self._is_gateway else inbound.report_id.encode()
         for outgoing in decision.events:
             cause = outgoing.cause or inbound.cause
             topic, partition, event_type = self._place(outgoing.event, inbound)
@@ -93,7 +93,7 @@ class Writer:
     def dead_letter(self, record: Record, reason: str, detail: str, case_id: str = "") -> Outbound:
         """Return a record as a dead letter: its bytes sealed, its place and the reason beside.
 
-        `case_id` is the case that it was decided for, if it came so far. What a sender at a door
+        `case_id` is the case that it was decided for, if it came so far. What a sender at a gateway
         wrote into its key and headers may name a person: those headers are sealed as the value is.
         """
         place = f"{record.topic}/{record.partition}/{record.offset}"
@@ -115,14 +115,14 @@ class Writer:
         }
         place_of = record.topic, record.partition, record.offset
         kept = [(n, v or b"") for n, v in record.headers if n in _KEPT][:10]
-        if self._is_door:
+        if self._is_gateway:
             kept = [(SEALED_HEADERS, sealed_headers(kept, place_of, self._seal))]
         else:
             kept = [(f"{ORIGINAL}{n}", v) for n, v in kept]
         return Outbound(
             stream.topic(),
             record.partition % stream.partitions,
-            case_id.partition("@")[0].encode() if self._is_door else (record.key or b"")[:256],
+            case_id.partition("@")[0].encode() if self._is_gateway else (record.key or b"")[:256],
             self._seal(record.value or b"", *place_of),
             [*said.items(), *kept],
         )
@@ -132,13 +132,13 @@ class Writer:
         if own is not None and not isinstance(event, InboxEntry):
             partition = (
                 partition_of(inbound.report_id.encode())
-                if self._is_door
+                if self._is_gateway
                 else inbound.record.partition
             )
             return self._topic, partition, own
         if isinstance(event, ChannelAnswer):
             stream = topics.ANSWERS
-            return stream.topic(inbound.cause.speaker), 0, stream.type_of(ChannelAnswer)
+            return stream.topic(inbound.cause.producer), 0, stream.type_of(ChannelAnswer)
         if isinstance(event, InboxEntry):
             stream = topics.INBOX
             return stream.topic(event.institution), 0, stream.type_of(InboxEntry)

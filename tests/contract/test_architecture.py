@@ -23,11 +23,11 @@ from shared.contract.topics import (
     SUBMISSIONS,
 )
 from shared.platform.settings import Settings
-from shared.registry.principals import Speakers
+from shared.registry.principals import Principals
 from shared.rules.decision import decided
 from shared.runtime.case_store import CaseStore
 from shared.runtime.kafka.client import subscribe
-from shared.runtime.kafka.fair_queue import Arrivals
+from shared.runtime.kafka.fair_queue import FairQueue
 from shared.runtime.process import stage_app
 from shared.runtime.stage import Stage
 
@@ -68,7 +68,10 @@ def test_each_stream_has_one_producer_and_a_name_of_its_own() -> None:
     """Law 7; families name their producer by the topic's own name."""
     assert len({s.name for s in STREAMS}) == len(STREAMS)
     said = Counter(
-        s.type_of(event) + s.producer for s in STREAMS if s.domain != "alarms" for event in s.events
+        s.type_of(event) + s.producer
+        for s in STREAMS
+        if s.domain != "internal"
+        for event in s.events
     )
     assert max(said.values()) == 1
 
@@ -87,7 +90,7 @@ def test_every_event_that_is_said_is_read_by_a_stage_or_is_for_the_outside() -> 
         for event in stream.events
         if (stream.name, event) not in read
     }
-    assert unread <= facts_for_the_record | {"AlarmRang"}
+    assert unread <= facts_for_the_record | {"TimerFired"}
 
 
 def test_every_command_is_answered_by_a_stage_that_reads_it() -> None:
@@ -100,8 +103,8 @@ def test_every_command_is_answered_by_a_stage_that_reads_it() -> None:
 
 def test_core_streams_have_equal_partitions() -> None:
     """One report's events from all streams land on one worker."""
-    doors = {topics.SUBMISSIONS, topics.ANSWERS, topics.OUTBOX, topics.INBOX}
-    assert {s.partitions for s in STREAMS if s not in doors} == {topics.PARTITIONS}
+    gateways = {topics.SUBMISSIONS, topics.ANSWERS, topics.OUTBOX, topics.INBOX}
+    assert {s.partitions for s in STREAMS if s not in gateways} == {topics.PARTITIONS}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -244,8 +247,8 @@ def test_every_stage_of_the_table_runs_in_the_local_stack() -> None:
 async def test_every_subscriber_has_the_settings_that_the_shell_needs(stage: str) -> None:
     """At least once from the earliest offset, in batches, static membership, right assignor."""
     broker = KafkaBroker("127.0.0.1:1", apply_types=False)
-    known = Speakers(frozenset({"sms"}), frozenset({"00", "6308"}))
-    subscriber = subscribe(broker, stage, Settings(), None, known=known, arrivals=Arrivals(500))
+    known = Principals(frozenset({"sms"}), frozenset({"00", "6308"}))
+    subscriber = subscribe(broker, stage, Settings(), None, known=known, fair_queue=FairQueue(500))
     args = subscriber._connection_args
     family = any(s.is_family for s in READS[stage])
     assert subscriber.max_records == 500

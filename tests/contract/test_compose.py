@@ -116,7 +116,7 @@ def test_prometheus_looks_at_every_stage() -> None:
     ["prometheus/rules.yml", "prometheus/rules.test.yml", "grafana/dashboards/pipeline.json"],
 )
 def test_rules_and_panels_name_metrics_that_exist(file: str) -> None:
-    """An alert on a metric that was renamed would never ring."""
+    """An alert on a metric that was renamed would never fire."""
     text = (ROOT / "deploy" / file).read_text(encoding="utf-8")
     known = {family.name for family in Meters("any").registry.collect()}
     named = set(re.findall(r"\blapor_[a-z_]+", text))

@@ -9,7 +9,7 @@ from typing import Final
 from tests.faults.checker.findings import Findings
 from tests.faults.checker.names import event_of
 from tests.faults.checker.rules import Look, check
-from tests.faults.checker.snapshot import Case, Intended, Lanes, Record, Tables, Unconfirmed
+from tests.faults.checker.snapshot import Case, Intended, Lanes, OutboxRow, Record, Tables
 from tests.faults.checker.world import World
 from tests.faults.strangers import POISON_ID
 
@@ -197,10 +197,10 @@ def _position_too_high(r: Recording) -> Recording:
 
 
 def _unpublished(r: Recording) -> Recording:
-    held = Unconfirmed(
+    held = OutboxRow(
         "lapor.routing.v1", "nobody-has-it", "id.go.lapor.routing.report-dispatched.v1", "", b"{}"
     )
-    return r.of_lanes("routing", replace(r.rows.lanes["routing"], unconfirmed=[held]))
+    return r.of_lanes("routing", replace(r.rows.lanes["routing"], outbox=[held]))
 
 
 def _strange_dead_letter(r: Recording) -> Recording:
@@ -292,9 +292,9 @@ def _window_closed_twice(r: Recording) -> Recording:
     return r
 
 
-def _alarm_not_rung(r: Recording) -> Recording:
+def _timer_not_fired(r: Recording) -> Recording:
     report = r.report(r.find("ReportAccepted"))
-    return r.case("sla-monitor", report, alarm_at=datetime(2026, 1, 1, tzinfo=UTC))
+    return r.case("sla-monitor", report, timer_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 DAMAGE: Final[dict[Callable[[Recording], Recording], str]] = {
@@ -333,6 +333,6 @@ DAMAGE: Final[dict[Callable[[Recording], Recording], str]] = {
     _no_breach: "breach_missing",
     _window_not_closed: "window_missing",
     _window_closed_twice: "window_doubled",
-    _alarm_not_rung: "alarm_overdue",
+    _timer_not_fired: "timer_overdue",
 }
 """Each kind of damage, and the kind of violation that it must be found as."""

@@ -8,7 +8,7 @@ STAGES: Final = (
     "intake", "verification.national", "verification.institution", "routing", "follow-up",
     "sla-monitor", "notifier", "agencies.in", "agencies.out",
 )  # fmt: skip
-CORE: Final = STAGES[1:7]  # all but the doors
+CORE: Final = STAGES[1:7]  # all but the gateways
 POINTS: Final = ("before_save", "saved", "published")
 KILLS: Final = 7  # of a round, at random: with those at commit points, 34
 ROUND_SECONDS: Final = 130.0

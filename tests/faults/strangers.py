@@ -1,4 +1,4 @@
-"""Poison senders: at both doors all the time, each kind in turn; and a bystander who is timed.
+"""Poison senders: at both gateways all the time, each kind in turn; and a bystander who is timed.
 
 They speak as a channel and an institution that may speak: raw batches of every kind that a broker
 takes, commands about other people's reports, wrong secrets, replays that nobody can open, records
@@ -32,7 +32,7 @@ AGENCY: Final = "3204"
 BYSTANDER: Final = "ios"
 NOWHERE: Final = "lapor.unknown.v1"
 POISON_ID: Final = "stranger-"  # begins the id of what they send
-PAUSE_SECONDS: Final = 0.4  # between two poisons, each at both doors
+PAUSE_SECONDS: Final = 0.4  # between two poisons, each at both gateways
 ASK_SECONDS: Final = 0.1  # between two questions of the bystander
 WARM_SECONDS: Final = 4.0
 TURN_SECONDS: Final = 3.0
@@ -82,7 +82,7 @@ class Strangers:
 
     def __init__(self, kafka: str, mouth: Mouth, seed: int) -> None:
         self.counts: Counter[str] = Counter()
-        self.poison: dict[str, tuple[str, list[str]]] = {}  # markers of records beside the doors
+        self.poison: dict[str, tuple[str, list[str]]] = {}  # markers of records beside the gateways
         self._kafka, self._mouth, self._seed = kafka, mouth, seed
         self._draw = random.Random(f"strangers:{seed}")
         self._may_speak = asyncio.Event()
@@ -106,7 +106,7 @@ class Strangers:
     # ---- strangers
 
     async def run(self) -> None:
-        """Speak until cancelled: a batch at both doors, and one of the other things."""
+        """Speak until cancelled: a batch at both gateways, and one of the other things."""
         await self._make_topic()
         for number, poison in zip(count(), cycle(MODERATE), strict=False):
             await self._may_speak.wait()

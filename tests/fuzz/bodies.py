@@ -63,10 +63,10 @@ _LITERALS: Final = (
 )  # fmt: skip
 
 
-def kinds_of(door: str) -> list[tuple[bytes, str]]:
-    """Return each message of a door as (`ce_type`, its name)."""
-    stream = SUBMISSIONS if door == "intake" else OUTBOX
-    events = stream.events if door == "intake" else COMMANDS
+def kinds_of(gateway: str) -> list[tuple[bytes, str]]:
+    """Return each message of a gateway as (`ce_type`, its name)."""
+    stream = SUBMISSIONS if gateway == "intake" else OUTBOX
+    events = stream.events if gateway == "intake" else COMMANDS
     return [(stream.type_of(event).encode(), event.__name__) for event in events]
 
 

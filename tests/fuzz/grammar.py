@@ -15,7 +15,7 @@ from tests.fuzz import bodies
 from tests.senders import batches as b
 from tests.senders.batches import Fields, Wish
 
-DOORS: Final = ("intake", "agencies.in")
+GATEWAYS: Final = ("intake", "agencies.in")
 SPEAKERS: Final = {
     "intake": [SUBMISSIONS.topic(c) for c in ("website", "counter")],
     "agencies.in": [OUTBOX.topic(c) for c in ("6308", "3204", "00")],
@@ -67,7 +67,7 @@ class Page:
 class Batch:
     """A batch, part by part; `inside` and `packed` are changes of bytes, made in order."""
 
-    door: str
+    gateway: str
     topic: str
     fields: tuple[Fields, ...]
     codec: int = 0
@@ -168,15 +168,15 @@ def drawn(seed: int, number: int, reports: tuple[str, ...] = (bodies.KNOWN_REPOR
     draw = Random(f"{seed}:{number}")
     if draw.random() < 0.05:
         return _page(draw)
-    door = draw.choice(DOORS)
+    gateway = draw.choice(GATEWAYS)
     if draw.random() < 0.01:
-        return _special(draw, door)
-    topic = REPLAYS.topic() if draw.random() < 0.04 else draw.choice(SPEAKERS[door])
+        return _special(draw, gateway)
+    topic = REPLAYS.topic() if draw.random() < 0.04 else draw.choice(SPEAKERS[gateway])
     codec = draw.choices(range(8), (50, 10, 10, 10, 10, 1, 1, 1))[0]
-    fields = tuple(_fields(draw, door, reports) for _ in range(draw.choice((1, 1, 1, 1, 2, 4))))
+    fields = tuple(_fields(draw, gateway, reports) for _ in range(draw.choice((1, 1, 1, 1, 2, 4))))
     if draw.random() < 0.05:
         fields += fields[:1]  # the same message again
-    made = Batch(door, topic, fields, codec)
+    made = Batch(gateway, topic, fields, codec)
     if draw.random() < 0.75:
         return made
     return _spoilt(draw, made)
@@ -213,14 +213,14 @@ _PIECES: Final = (
 )  # fmt: skip
 
 
-def _special(draw: Random, door: str) -> Batch:
+def _special(draw: Random, gateway: str) -> Batch:
     """Return what is large once it is unpacked, or holds many."""
-    topic = draw.choice(SPEAKERS[door])
+    topic = draw.choice(SPEAKERS[gateway])
     turn = draw.randrange(6)
     if turn < 4:
-        return Batch(door, topic, (), turn + 1, payload=_bomb(turn + 1))
+        return Batch(gateway, topic, (), turn + 1, payload=_bomb(turn + 1))
     count = 40 if turn == 4 else 25_000
-    return Batch(door, topic, (), b.ZSTD, payload=_tiny(count), count=count)
+    return Batch(gateway, topic, (), b.ZSTD, payload=_tiny(count), count=count)
 
 
 @cache
@@ -233,67 +233,67 @@ def _tiny(count: int) -> bytes:
     return b.compress(b.ZSTD, b.records([Fields(None)] * count))
 
 
-def _fields(draw: Random, door: str, reports: tuple[str, ...]) -> Fields:
-    kind, name = draw.choice(bodies.kinds_of(door))
+def _fields(draw: Random, gateway: str, reports: tuple[str, ...]) -> Fields:
+    kind, name = draw.choice(bodies.kinds_of(gateway))
     value: bytes | None = bodies.body(draw, name, draw.choice(reports))
     if draw.random() < 0.02:
         value = None
-    return Fields(value, _headers(draw, door, kind), _key(draw))
+    return Fields(value, _headers(draw, gateway, kind), _key(draw))
 
 
 def _key(draw: Random) -> bytes | None:
     return None if draw.random() < 0.7 else draw.randbytes(draw.choice((0, 5, 400)))
 
 
-def _headers(draw: Random, door: str, kind: bytes) -> list[tuple[bytes, bytes | None]]:
+def _headers(draw: Random, gateway: str, kind: bytes) -> list[tuple[bytes, bytes | None]]:
     own = b"m-%d" % draw.randrange(1_000) if draw.random() < 0.7 else draw.choice(_IDS)
     made: list[tuple[bytes, bytes | None]] = [(b"ce_id", own), (b"ce_type", kind)]
     for change in draw.choices(_CHANGES, k=draw.choice((0, 0, 0, 1, 2))):
-        change(draw, made, door)
+        change(draw, made, gateway)
     return made
 
 
 Change = Callable[[Random, list[tuple[bytes, bytes | None]], str], None]
 
 
-def _drop(draw: Random, made: list[tuple[bytes, bytes | None]], _door: str) -> None:
+def _drop(draw: Random, made: list[tuple[bytes, bytes | None]], _gateway: str) -> None:
     if made:
         made.pop(draw.randrange(len(made)))
 
 
-def _null(draw: Random, made: list[tuple[bytes, bytes | None]], _door: str) -> None:
+def _null(draw: Random, made: list[tuple[bytes, bytes | None]], _gateway: str) -> None:
     if made:
         at = draw.randrange(len(made))
         made[at] = made[at][0], None
 
 
-def _other_kind(draw: Random, made: list[tuple[bytes, bytes | None]], door: str) -> None:
-    other = DOORS[door == DOORS[0]]
-    made.append((b"ce_type", draw.choice(bodies.kinds_of(draw.choice((door, other))))[0]))
+def _other_kind(draw: Random, made: list[tuple[bytes, bytes | None]], gateway: str) -> None:
+    other = GATEWAYS[gateway == GATEWAYS[0]]
+    made.append((b"ce_type", draw.choice(bodies.kinds_of(draw.choice((gateway, other))))[0]))
 
 
-def _odd_kind(draw: Random, made: list[tuple[bytes, bytes | None]], _door: str) -> None:
+def _odd_kind(draw: Random, made: list[tuple[bytes, bytes | None]], _gateway: str) -> None:
     made.append((b"ce_type", draw.choice(_IDS)))
 
 
-def _travelling(draw: Random, made: list[tuple[bytes, bytes | None]], _door: str) -> None:
+def _travelling(draw: Random, made: list[tuple[bytes, bytes | None]], _gateway: str) -> None:
     made.append((draw.choice(_TRAVELLING), draw.choice((*_IDS, None))))
 
 
-def _name(draw: Random, made: list[tuple[bytes, bytes | None]], _door: str) -> None:
+def _name(draw: Random, made: list[tuple[bytes, bytes | None]], _gateway: str) -> None:
     name = draw.choice((b"\xff\xfe", b"", b"n" * 3_000, draw.randbytes(6), b"\xed\xa0\x80"))
     made.insert(draw.randrange(len(made) + 1), (name, b"x"))
 
 
-def _many(draw: Random, made: list[tuple[bytes, bytes | None]], _door: str) -> None:
+def _many(draw: Random, made: list[tuple[bytes, bytes | None]], _gateway: str) -> None:
     made.extend([(b"h", b"x")] * draw.choice((10, 500)))
 
 
-def _replay(draw: Random, made: list[tuple[bytes, bytes | None]], door: str) -> None:
+def _replay(draw: Random, made: list[tuple[bytes, bytes | None]], gateway: str) -> None:
     made.extend([
-        (b"stage", draw.choice((door.encode(), b"routing"))),
+        (b"stage", draw.choice((gateway.encode(), b"routing"))),
         (b"action", draw.choice((b"retry", b"discard", b"edit", b"accept", b"x"))),
-        (b"topic", draw.choice(SPEAKERS[door]).encode()), (b"partition", b"0"),
+        (b"topic", draw.choice(SPEAKERS[gateway]).encode()), (b"partition", b"0"),
         (b"offset", draw.choice((b"0", b"-1", b"9" * 40, b"x", b"9" * 5_000))),
         (b"time", draw.choice((b"2023-04-18T02:00:00+00:00", b"x", b"0001-01-01T00:00:00+23:59"))),
         (b"report", draw.choice((bodies.KNOWN_REPORT.encode(), b"", b"\xff"))),

@@ -1,4 +1,4 @@
-"""From bytes to answers in memory: the guard, the reader, and the real rules of both doors.
+"""From bytes to answers in memory: the guard, the reader, and the real rules of both gateways.
 
 An input is held to what a sender may expect and everybody else has to: each offset once, one answer
 to each record, small ones, the same bytes when decided again, nothing raised.
@@ -18,7 +18,7 @@ from services.intake import app as intake
 from shared.contract.envelope import Outbound
 from shared.contract.topics import AGENCIES, DEAD_LETTERS, REPLAYS
 from shared.platform.clock import Clock
-from shared.runtime.batch import Work
+from shared.runtime.batch import UnitOfWork
 from shared.runtime.decider import Decider
 from shared.runtime.kafka.record_batches import (
     GuardedRecords,
@@ -56,7 +56,7 @@ class Wrong(AssertionError):  # noqa: N818 - names what the input did
 
 
 class Target:
-    """Both doors over a city in which some reports are known, and the pages of a stage."""
+    """Both gateways over a city in which some reports are known, and the pages of a stage."""
 
     def __init__(self) -> None:
         self._city = _city()
@@ -89,19 +89,19 @@ class Target:
         count = int.from_bytes(raw[57:61], "big")
         covered = [n for r in records for n in range(first_offset(r), r.offset + 1)]
         _require(covered == list(range(BASE, BASE + count)), f"offsets {covered[:9]} of {count}")
-        work, again = (self._worked(given.door, records) for _ in range(2))
+        work, again = (self._worked(given.gateway, records) for _ in range(2))
         _require(work.outbounds == again.outbounds, "decided again, it says something else")
         _require(work.changed == again.changed, "decided again, it keeps something else")
         wanted = sum(not isinstance(r, Span) or isinstance(r, UnreadBatch) for r in records)
         if given.topic == REPLAYS.topic():
-            _sized(work.outbounds, wanted, len(raw))
+            _sized(work.outbounds, wanted, _value_bytes(records))
         else:
             _answered(given, work.outbounds, wanted)
 
-    def _worked(self, door: str, records: list[ConsumerRecord]) -> Work:
-        state = self._city.processes[door].state
+    def _worked(self, gateway: str, records: list[ConsumerRecord]) -> UnitOfWork:
+        state = self._city.processes[gateway].state
         self._city.lookups.keys = dict(self._keys)
-        return finish(self._deciders[door].decide(records, state))
+        return finish(self._deciders[gateway].decide(records, state))
 
     # ---- pages
 
@@ -160,7 +160,7 @@ def _decider(city: City, name: str) -> Decider[Any, Any]:
     return Decider(
         stage,
         reader=Reader(name, Clock(), Parking(key.seal_bytes, key.open_bytes), stage.identify),
-        writer=Writer(name, is_door=True, seal=key.seal_bytes),
+        writer=Writer(name, is_gateway=True, seal=key.seal_bytes),
         meters=Meters(name),
         logger=silent,
         limits=Limits(),
@@ -168,10 +168,10 @@ def _decider(city: City, name: str) -> Decider[Any, Any]:
 
 
 def _answered(given: Batch, outbounds: list[Outbound], wanted: int) -> None:
-    """Hold a door to one answer for each record, on the speaker's own topic or for it."""
+    """Hold a gateway to one answer for each record, on the producer's own topic or for it."""
     dead = [o for o in outbounds if o.topic == DEAD_LETTERS.topic()]
     reasons = [dict(o.headers).get("reason") for o in dead]
-    _require(not dead, f"dead letters at a door: {reasons}")
+    _require(not dead, f"dead letters at a gateway: {reasons}")
     own = given.topic.replace("submissions", "answers").replace("outbox", "inbox")
     answers = [o for o in outbounds if o.topic in (own, AGENCIES.topic())]
     _require(len(answers) == wanted, f"{len(answers)} answers to {wanted} records")
@@ -182,11 +182,15 @@ def _answered(given: Batch, outbounds: list[Outbound], wanted: int) -> None:
     _require(size < OUT_BYTES_MAX * wanted, f"{size} bytes because of {wanted} records")
 
 
-def _sized(outbounds: list[Outbound], wanted: int, given_bytes: int) -> None:
-    """Hold replays that nobody asked for to at most a letter each, no larger than they are."""
+def _value_bytes(records: list[ConsumerRecord]) -> int:
+    return sum(len(r.value or b"") for r in records if not isinstance(r, Span))
+
+
+def _sized(outbounds: list[Outbound], wanted: int, unpacked_bytes: int) -> None:
+    """Hold replays that nobody asked for to at most a letter each, as large as they are sealed."""
     _require(len(outbounds) <= wanted, f"{len(outbounds)} events of {wanted} replays")
     size = sum(len(o.value) for o in outbounds)
-    _require(size <= 40 * given_bytes + 100_000, f"{size} bytes of {given_bytes}")
+    _require(size <= 1.4 * unpacked_bytes + 1_000 * wanted, f"{size} bytes of {unpacked_bytes}")
 
 
 def _require(is_so: bool, what: str) -> None:  # noqa: FBT001 - a condition

@@ -32,17 +32,17 @@ NOTICED_WITHIN: Final = 3_000
 
 @cache
 def target() -> Target:
-    """Return the doors of this process's tests."""
+    """Return the gateways of this process's tests."""
     return Target()
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_an_outsider_cannot_send_what_is_not_answered(shard: int) -> None:
     """Each record has one small answer, nothing is raised, and memory stays bounded."""
-    doors = target()
+    gateways = target()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    finding = hunt(doors, SEED, range(shard * SHARD, (shard + 1) * SHARD))
+    finding = hunt(gateways, SEED, range(shard * SHARD, (shard + 1) * SHARD))
 
     assert finding is None, f"\n{finding}"
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -62,9 +62,9 @@ def test_a_seed_gives_the_same_bytes_each_time() -> None:
 @each([(2, 75_504)])
 def test_what_the_fuzzer_found_stays_mended(seed: int, number: int) -> None:
     """A replay with a null header ended its stage, and again after each start."""
-    doors = target()
+    gateways = target()
 
-    assert fault(doors, drawn(seed, number, doors.reports)) is None
+    assert fault(gateways, drawn(seed, number, gateways.reports)) is None
 
 
 # ---- what it must notice

@@ -25,10 +25,11 @@ from shared.contract.topics import (
 )
 from shared.runtime.writer import partition_of
 from shared.vault.crypto import Vault
+from tests.integration import workers
 from tests.integration.all_stages import whole_pipeline
 from tests.integration.stack import Stack
 from tests.integration.test_shell import accepted
-from tests.integration.workers import KEYS, fresh, header, producer, read, send, worker
+from tests.integration.workers import KEYS, fresh, header, read, send, worker
 
 pytestmark = pytest.mark.integration
 HOLDER, STRANGER, NATIONAL, CHANNEL = "6308", "3204", "00", "website"
@@ -43,14 +44,14 @@ STREET_LIGHT = e.SubmitReport(
 )
 
 
-async def say(stack: Stack, stream: Stream, speaker: str, said: dict[str, Any]) -> None:
-    """Write messages to a speaker's own topic, in order, by their ids."""
-    async with producer(stack) as made:
+async def say(stack: Stack, stream: Stream, producer: str, said: dict[str, Any]) -> None:
+    """Write messages to a producer's own topic, in order, by their ids."""
+    async with workers.producer(stack) as made:
         waiting = []
         for name, event in said.items():
             kind = stream.type_of(type(event)).encode()
             headers = [("ce_id", name.encode()), ("ce_type", kind)]
-            waiting.append(await made.send(stream.topic(speaker), encode(event), headers=headers))
+            waiting.append(await made.send(stream.topic(producer), encode(event), headers=headers))
         await asyncio.gather(*waiting)
 
 
@@ -122,7 +123,7 @@ def test_an_outsider_cannot_leave_rejections_behind(stack: Stack) -> None:
 
 async def rejected(stack: Stack) -> None:
     """Send what cannot be read, and look where it is told."""
-    async with producer(stack) as made:
+    async with workers.producer(stack) as made:
         for n in range(20):
             await made.send_and_wait(OUTBOX.topic(HOLDER), b"{", headers=[("ce_id", b"%d" % n)])
     await say(
@@ -141,7 +142,7 @@ async def test_an_outsider_cannot_stop_a_stage_by_replays(stack: Stack) -> None:
     when = datetime.now(UTC).isoformat().encode()
     with worker(stack) as process:
         process.wait_ready()
-        async with producer(stack) as made:
+        async with workers.producer(stack) as made:
             for n in range(60 * REPLAYS.partitions):
                 said = {
                     "ce_id": b"g%d" % n, "stage": b"routing", "action": b"retry", "time": when,

@@ -33,8 +33,8 @@ REPORT: dict[str, Any] = {
     "report_class": "Pengaduan Tidak Berkadar Pengawasan",
     "reporter": {"name": "Maryam Dullah", "phone": f"+{PHONE}", "sender_id": "akun-maryam"},
 }  # fmt: skip
-DOORS = (topics.SUBMISSIONS, topics.ANSWERS, topics.OUTBOX, topics.INBOX)
-CORE = [s for s in topics.STREAMS if s not in DOORS]
+GATEWAYS = (topics.SUBMISSIONS, topics.ANSWERS, topics.OUTBOX, topics.INBOX)
+CORE = [s for s in topics.STREAMS if s not in GATEWAYS]
 _OTHER = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -60,10 +60,10 @@ def put(
     asyncio.run(now())
 
 
-def records(pipeline: Pipeline, streams: Sequence[Stream], speaker: str = "") -> list[Any]:
+def records(pipeline: Pipeline, streams: Sequence[Stream], producer: str = "") -> list[Any]:
     """Read some streams to their ends."""
     places = [
-        TopicPartition(stream.topic(speaker) if stream.is_family else stream.topic(), n)
+        TopicPartition(stream.topic(producer) if stream.is_family else stream.topic(), n)
         for stream in streams
         for n in range(stream.partitions)
     ]
@@ -175,7 +175,7 @@ def test_an_outsider_cannot_write_the_past(pipeline: Pipeline) -> None:
         for own, (channel, at) in back.items()
     )  # fmt: skip
     due = data(wait_for(pipeline, mine, "DeadlineSet"), "DeadlineSet")["deadline"]
-    if datetime.fromisoformat(due) < now:  # not over long holidays; then alarms ring for both
+    if datetime.fromisoformat(due) < now:  # not over long holidays; then timers fire for both
         wait_for(pipeline, mine, "DeadlineBreached")
     told = wait_for(pipeline, old, "DeadlineSet")
     assert "DeadlineBreached" not in {each["event"] for each in told["events"]}

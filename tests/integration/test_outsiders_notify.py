@@ -203,7 +203,7 @@ async def test_a_thousand_messages_for_a_dead_host_hold_up_nobody_and_use_up_no_
         row = await connection.fetchrow(
             "SELECT count(*) FILTER (WHERE convert_from(state, 'UTF8')::jsonb"
             " @? '$.pending[*] ? (@.attempts > 0)'),"
-            " count(*) FILTER (WHERE pending > 0 AND ring_at > now() + interval '5 s')"
+            " count(*) FILTER (WHERE pending > 0 AND fire_at > now() + interval '5 s')"
             " FROM notifier.cases"
         )
     finally:

@@ -1,4 +1,4 @@
-"""What one sender writes below anybody's JSON: raw batches, at both doors, with others beside."""
+"""What one sender writes below JSON: raw batches, at both gateways, with others beside."""
 
 import contextlib
 import time
@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.integration.stack import Stack
 from tests.integration.workers import fresh
 from tests.senders import batches, golden
-from tests.senders.doors import APPS, CHANNEL, Answer, Doors, open_doors, submission
+from tests.senders.gateways import APPS, CHANNEL, Answer, Gateways, open_gateways, submission
 from tests.senders.poisons import (
     FATAL,
     OF_BATCHES,
@@ -31,32 +31,32 @@ MEMORY_BYTES_MAX: Final = 256 * 1024 * 1024  # what a container gives each stage
 
 
 class House:
-    """The doors of this file's tests; made anew after a test that has hurt them."""
+    """The gateways of this file's tests; made anew after a test that has hurt them."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._held = contextlib.AsyncExitStack()
-        self._doors: Doors | None = None
+        self._gateways: Gateways | None = None
         self.is_hurt = False
 
-    async def doors(self) -> Doors:
-        """Return doors that are well."""
-        if self._doors is None or self.is_hurt or self._doors.has_ended:
+    async def gateways(self) -> Gateways:
+        """Return gateways that are well."""
+        if self._gateways is None or self.is_hurt or self._gateways.has_ended:
             await self.close()
-            self._doors = await self._held.enter_async_context(open_doors(self._stack))
+            self._gateways = await self._held.enter_async_context(open_gateways(self._stack))
         self.is_hurt = True  # until the test has come to its end
-        return self._doors
+        return self._gateways
 
     async def close(self) -> None:
         """Close what is open."""
         await self._held.aclose()
         self._held = contextlib.AsyncExitStack()
-        self._doors = None
+        self._gateways = None
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(stack: Stack) -> AsyncIterator[House]:
-    """Yield doors that stay open over this file's tests."""
+    """Yield gateways that stay open over this file's tests."""
     made = House(stack)
     yield made
     await made.close()
@@ -67,21 +67,21 @@ async def test_an_outsider_cannot_stop_or_slow_others_by_a_batch(
     house: House, poison: Poison
 ) -> None:
     """It is answered, what comes behind it too, others meanwhile, in bounded memory."""
-    doors = await house.doors()
+    gateways = await house.gateways()
     own = poison.name.encode()
-    made = {door: poison.make(doors.letters[door][0], own) for door in APPS}
-    answers, offsets = await _send(doors, poison.name, made, poison.answers)
-    for door in APPS:
-        _check(poison, door, answers[door], offsets[door])
+    made = {gateway: poison.make(gateways.letters[gateway][0], own) for gateway in APPS}
+    answers, offsets = await _send(gateways, poison.name, made, poison.answers)
+    for gateway in APPS:
+        _check(poison, gateway, answers[gateway], offsets[gateway])
     house.is_hurt = False
 
 
 @pytest.mark.parametrize("name", golden.PLAIN)
 async def test_a_java_client_is_answered_message_by_message(house: House, name: str) -> None:
     """Whatever it compresses with, however many records it puts into a batch."""
-    doors = await house.doors()
+    gateways = await house.gateways()
     batch, count = golden.batch(name), golden.count(name)
-    answers, _ = await _send(doors, name, dict.fromkeys(APPS, batch), count)
+    answers, _ = await _send(gateways, name, dict.fromkeys(APPS, batch), count)
     ids = Counter(f"{name}-{number}" for number in range(count))
     assert Counter(answer.message_id for answer in answers["intake"]) == ids
     is_huge = name.startswith("huge")
@@ -91,59 +91,59 @@ async def test_a_java_client_is_answered_message_by_message(house: House, name: 
 
 
 async def _send(
-    doors: Doors, name: str, made: dict[str, bytes], count: int
+    gateways: Gateways, name: str, made: dict[str, bytes], count: int
 ) -> tuple[dict[str, list[Answer]], dict[str, int]]:
-    """Send a batch to each door, and an honest message behind it.
+    """Send a batch to each gateway, and an honest message behind it.
 
-    Returns the answers to the batch and the offset of its last record, by door.
+    Returns the answers to the batch and the offset of its last record, by gateway.
     """
-    doors.forget_peaks()
-    before = {door: len(doors.answers[doors.speaker(door)]) for door in APPS}
+    gateways.forget_peaks()
+    before = {gateway: len(gateways.answers[gateways.producer(gateway)]) for gateway in APPS}
     began = time.monotonic()
     after, offsets = f"after-{name}", {}
-    for door, batch in made.items():
-        letter = doors.letters[door][0]
-        sent = await doors.raw.produce(letter.topic, batch)
+    for gateway, batch in made.items():
+        letter = gateways.letters[gateway][0]
+        sent = await gateways.raw.produce(letter.topic, batch)
         assert sent.error == 0, sent
-        behind = await doors.raw.produce(
+        behind = await gateways.raw.produce(
             letter.topic, batches.batch([letter.fields(after.encode())])
         )
-        offsets[door] = behind.offset - 1
+        offsets[gateway] = behind.offset - 1
     answers = {}
-    for door in APPS:
-        mine, enough = doors.answers[doors.speaker(door)], before[door] + count + 1
-        await doors.until(
-            lambda door=door: bool(doors.of(door, after)),  # type: ignore[misc]
-            f"{door} answers what came behind {name}", ANSWER_SECONDS_MAX,
+    for gateway in APPS:
+        mine, enough = gateways.answers[gateways.producer(gateway)], before[gateway] + count + 1
+        await gateways.until(
+            lambda gateway=gateway: bool(gateways.of(gateway, after)),  # type: ignore[misc]
+            f"{gateway} answers what came behind {name}", ANSWER_SECONDS_MAX,
         )  # fmt: skip
-        await doors.until(
+        await gateways.until(
             lambda mine=mine, enough=enough: len(mine) >= enough,  # type: ignore[misc]
-            f"{door} answers {name}", ANSWER_SECONDS_MAX,
+            f"{gateway} answers {name}", ANSWER_SECONDS_MAX,
         )  # fmt: skip
-        answers[door] = [a for a in mine[before[door] :] if a.message_id != after]
-    await _others(doors, began)
+        answers[gateway] = [a for a in mine[before[gateway] :] if a.message_id != after]
+    await _others(gateways, began)
     return answers, offsets
 
 
-async def _others(doors: Doors, began: float) -> None:
-    """Hold the doors to what everybody else notices: time, memory, restarts."""
+async def _others(gateways: Gateways, began: float) -> None:
+    """Hold the gateways to what everybody else notices: time, memory, restarts."""
     now = time.monotonic()
-    await doors.until(
-        lambda: doors.all_answered_until(now), "others are answered", ANSWER_SECONDS_MAX
+    await gateways.until(
+        lambda: gateways.all_answered_until(now), "others are answered", ANSWER_SECONDS_MAX
     )
-    assert doors.slowest_since(began) < OTHERS_SECONDS_MAX
-    peaks = {door: doors.peak_bytes(door) for door in APPS}
+    assert gateways.slowest_since(began) < OTHERS_SECONDS_MAX
+    peaks = {gateway: gateways.peak_bytes(gateway) for gateway in APPS}
     assert max(peaks.values()) < MEMORY_BYTES_MAX, peaks
-    assert not doors.has_ended
+    assert not gateways.has_ended
 
 
-def _check(poison: Poison, door: str, answers: list[Answer], offset: int) -> None:
+def _check(poison: Poison, gateway: str, answers: list[Answer], offset: int) -> None:
     assert len(answers) == poison.answers, answers
     for answer in answers:
         if poison.is_honest:
             assert answer.message_id == poison.name
             assert answer.reason not in OF_BATCHES, answer
-        if poison.is_honest and door == "intake":
+        if poison.is_honest and gateway == "intake":
             assert answer.body["outcome"] == "received"
         if poison.reason:
             assert answer.reason == poison.reason
@@ -164,7 +164,7 @@ async def test_an_outsider_cannot_end_the_broker(stack: Stack) -> None:
 
 
 async def test_what_kafka_itself_refuses(stack: Stack) -> None:
-    """The table of what never reaches a door; a broker that takes more is to be noticed."""
+    """The table of what never reaches a gateway; a broker that takes more is to be noticed."""
     await fresh(stack)
     letter = submission(CHANNEL)
     async with RawProducer(stack.kafka) as raw:

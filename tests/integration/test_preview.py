@@ -30,8 +30,8 @@ from tests.unit.sla_monitor.builders import (
     dispatched,
     forwarded,
     received,
+    timer_fired,
 )
-from tests.unit.sla_monitor.builders import rang as alarm
 from tests.unit.sla_monitor.test_sla_registry import DECREE, before_the_decree
 
 pytestmark = pytest.mark.integration
@@ -103,9 +103,9 @@ async def test_the_case_of_13_august_2025_would_move_and_nothing_is_written(pool
 async def test_a_breach_that_was_said_would_be_withdrawn(pool: Pool) -> None:
     """The decree is published on the day after the old date, before the new one."""
     case = a_case(REPORT, *LIFE)
-    while case.alarm_at is not None and case.alarm_at <= at("2025-08-21 00:00"):
-        rang = alarm(case.alarm_at)
-        after = decide(case, rang.event, rang.cause, Policy(before_the_decree())).case
+    while case.timer_at is not None and case.timer_at <= at("2025-08-21 00:00"):
+        firing = timer_fired(case.timer_at)
+        after = decide(case, firing.event, firing.cause, Policy(before_the_decree())).case
         assert after is not None
         case = after
     await save(pool, case)

@@ -42,9 +42,9 @@ async def seeded(stack: Stack) -> tuple[set[str], Monitored]:
     await fresh(stack)
     await prepared(stack.postgres)
     touched = waiting(morning(1))
-    # Its levels rang long ago or lie ahead; what a decree of this week says is not about it.
+    # Its levels fired long ago or lie ahead; what a decree of this week says is not about it.
     early = waiting(morning(200))
-    early = early.model_copy(update={"alarm_at": None})
+    early = early.model_copy(update={"timer_at": None})
     mine = list(rows([touched], TOUCHED, "touched"))
     await seed(stack.postgres, [*mine, *rows([early], UNTOUCHED, "untouched")])
     return {each[0] for each in mine}, touched

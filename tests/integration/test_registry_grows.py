@@ -21,17 +21,17 @@ from tests.integration.workers import Worker
 
 pytestmark = pytest.mark.integration
 
-DOORS = ("intake", "agencies.in")
+GATEWAYS = ("intake", "agencies.in")
 
 
 @pytest.mark.parametrize("profile", ["full", "small"])
-def test_a_new_speaker_is_served_without_a_restart_by_hand(
+def test_a_new_producer_is_served_without_a_restart_by_hand(
     profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted from `topics apply`; whether each stage is a process of its own, or all are one."""
     registry = a_registry(tmp_path / "registry")
     monkeypatch.setenv("LAPOR_REGISTRY", str(registry))
-    services = tuple(service for service in SERVICES if service.name in DOORS)
+    services = tuple(service for service in SERVICES if service.name in GATEWAYS)
     plan = Plan(profile=profile, services=services, provision=DEFAULT_PLAN.provision)
     with temporary_home() as home:
         state = up_silently(home, plan, profile)
@@ -42,10 +42,10 @@ def test_a_new_speaker_is_served_without_a_restart_by_hand(
         add_channel(registry, "telegram")
         asyncio.run(apply(state.kafka))
         began = time.monotonic()
-        for door, speaker in ((AGENCY, "3171"), (INTAKE, "telegram")):
+        for gateway, producer in ((AGENCY, "3171"), (INTAKE, "telegram")):
             log = next(Path(child.log) for child in state.children if child.seats)
-            page = Worker(cast("Any", None), pages[door.stage], log)
-            asyncio.run(asked(broker, door, speaker, page))
+            page = Worker(cast("Any", None), pages[gateway.stage], log)
+            asyncio.run(asked(broker, gateway, producer, page))
             page.wait_ready()
         assert time.monotonic() - began < READ_SECONDS_MAX
         assert not any(process.is_running() for process in processes)

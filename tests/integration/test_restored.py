@@ -207,7 +207,7 @@ async def test_the_order_is_given_only_while_the_stage_is_stopped(stack: Stack) 
     assert "There is no stage" in restored(stack, "nobody").err
 
 
-async def test_a_door_says_nothing_twice_either(stack: Stack) -> None:
+async def test_a_gateway_says_nothing_twice_either(stack: Stack) -> None:
     """Intake: two channels, sealed texts, answers in streams of their own; the keys are kept.
 
     No two texts are alike: which came first at two channels nobody could tell.

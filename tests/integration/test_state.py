@@ -1,4 +1,4 @@
-"""The shell's memory and the alarm claims on the real database: all or nothing, once, in turn."""
+"""The shell's memory and the timer claims on the real database: all or nothing, once, in turn."""
 
 import asyncio
 import re
@@ -32,10 +32,10 @@ AT = Partition("topic", 3)
 class Sleeper(BaseModel, frozen=True):
     """A case that wants to be woken."""
 
-    alarm_at: datetime | None = None
+    timer_at: datetime | None = None
 
 
-STORE = CaseStore(case=Sleeper, is_open=lambda _case: True, alarm_at=lambda case: case.alarm_at)
+STORE = CaseStore(case=Sleeper, is_open=lambda _case: True, timer_at=lambda case: case.timer_at)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def pool(stack: Stack) -> AsyncIterator[Pool]:
 
 def asleep(until: datetime | None, version: int = 1) -> Stored:
     """Build a case that sleeps."""
-    return Stored(version, 0, b"", Sleeper(alarm_at=until))
+    return Stored(version, 0, b"", Sleeper(timer_at=until))
 
 
 async def save(state: PostgresState, **cases: Stored) -> None:
@@ -60,7 +60,7 @@ async def save(state: PostgresState, **cases: Stored) -> None:
     await state.save([], cases)
 
 
-async def ring(pool: Pool, at: datetime, limit: int = 10) -> list[Due]:
+async def fire(pool: Pool, at: datetime, limit: int = 10) -> list[Due]:
     """Claim what is due."""
     async with pool.acquire() as connection:
         return await claim(connection, at, limit, MINUTE)
@@ -93,11 +93,11 @@ async def test_another_release_s_tables_are_refused_with_what_to_do(
 
 
 async def test_cases_and_lanes_come_back_as_saved(pool: Pool) -> None:
-    """State, version, sequence, ids, positions, unconfirmed events, token."""
+    """State, version, sequence, ids, positions, outbox events, token."""
     state = PostgresState(pool, STORE)  # type: ignore[arg-type]
     lanes = await state.lanes(["3"], [7])
     new = Lane("3", {AT: 42}, 8, b"events")
-    stored = Stored(1, 5, b"12345678", Sleeper(alarm_at=NOON))
+    stored = Stored(1, 5, b"12345678", Sleeper(timer_at=NOON))
     await state.save([LaneSave(new, lanes["3"].token)], {"R": stored, "S": Stored(1, 0, b"", None)})
 
     assert await state.cases(["R", "S", "T"]) == {"R": stored, "S": Stored(1, 0, b"", None)}
@@ -123,49 +123,49 @@ async def test_a_save_that_comes_too_late_changes_nothing(pool: Pool, lost: str)
     }  # fmt: skip
 
 
-async def test_an_alarm_rings_again_until_the_stage_has_decided_it(pool: Pool) -> None:
+async def test_an_timer_fires_again_until_the_stage_has_decided_it(pool: Pool) -> None:
     """V7, V8: it leaves the index of due ones only in the transaction that decides it."""
     state = PostgresState(pool, STORE)  # type: ignore[arg-type]
     await save(state, R=asleep(NOON))
 
-    assert await ring(pool, NOON - MINUTE) == []
-    assert await ring(pool, NOON) == [Due("R", NOON)]
-    assert await ring(pool, NOON) == [], "a pause of a minute"
-    assert await ring(pool, NOON + MINUTE) == [Due("R", NOON)], "not decided: again"
+    assert await fire(pool, NOON - MINUTE) == []
+    assert await fire(pool, NOON) == [Due("R", NOON)]
+    assert await fire(pool, NOON) == [], "a pause of a minute"
+    assert await fire(pool, NOON + MINUTE) == [Due("R", NOON)], "not decided: again"
 
     await save(state, R=asleep(NOON, version=2))
-    assert await ring(pool, NOON + MINUTE) == [], "another save with the same alarm stays rung"
+    assert await fire(pool, NOON + MINUTE) == [], "another save with the same timer stays fired"
 
     await save(state, R=asleep(NOON + MINUTE, version=3))
-    assert await ring(pool, NOON + MINUTE) == [Due("R", NOON + MINUTE)], "a moved one rings anew"
+    assert await fire(pool, NOON + MINUTE) == [Due("R", NOON + MINUTE)], "a moved one fires anew"
 
     await save(state, R=asleep(None, version=4))
-    assert await ring(pool, NOON + 99 * MINUTE) == []
+    assert await fire(pool, NOON + 99 * MINUTE) == []
 
 
-async def test_alarm_claims_are_bounded_and_come_in_order(pool: Pool) -> None:
+async def test_timer_claims_are_bounded_and_come_in_order(pool: Pool) -> None:
     """A morning when everything is due is worked off piece by piece."""
     state = PostgresState(pool, STORE)  # type: ignore[arg-type]
     await save(state, **{f"R{n}": asleep(NOON + n * MINUTE) for n in range(9)})
     later = NOON + 100 * MINUTE
 
-    first = await ring(pool, later, limit=4)
-    second = await ring(pool, later, limit=4)
-    third = await ring(pool, later, limit=4)
+    first = await fire(pool, later, limit=4)
+    second = await fire(pool, later, limit=4)
+    third = await fire(pool, later, limit=4)
 
     assert [sorted(d.report_id for d in found) for found in (first, second, third)] == [
         ["R0", "R1", "R2", "R3"], ["R4", "R5", "R6", "R7"], ["R8"],
     ]  # fmt: skip
 
 
-async def test_two_alarm_loops_claim_different_cases(pool: Pool) -> None:
+async def test_two_timer_loops_claim_different_cases(pool: Pool) -> None:
     """The second passes over what the first holds, without waiting."""
     state = PostgresState(pool, STORE)  # type: ignore[arg-type]
     await save(state, **{f"R{n}": asleep(NOON) for n in range(6)})
     async with pool.acquire() as one, one.transaction():
         first = await claim(one, NOON, 3, MINUTE)
         async with asyncio.timeout(5):
-            second = await ring(pool, NOON, limit=10)
+            second = await fire(pool, NOON, limit=10)
 
     assert len(first) == len(second) == 3
     assert {d.report_id for d in first} | {d.report_id for d in second} == {

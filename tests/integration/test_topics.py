@@ -15,9 +15,10 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from deploy.cli.clients.topic_admin import apply
 from shared.contract.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS, Stream
 from shared.runtime.health.registry_watch import EX_TEMPFAIL
+from tests.integration import workers
 from tests.integration.registries import a_registry, add_channel, add_institution
 from tests.integration.stack import Stack
-from tests.integration.workers import Worker, administrator, fresh, producer, wait_until, worker
+from tests.integration.workers import Worker, administrator, fresh, wait_until, worker
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +28,7 @@ REST_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True)
-class Door:
+class Gateway:
     """A stage that reads a family of topics, and where it answers."""
 
     stage: str
@@ -35,7 +36,7 @@ class Door:
     topics: Stream
     answers: Stream
     add: Callable[[Path, str], None]
-    speaker: str  # that the registry does not have yet
+    producer: str  # that the registry does not have yet
     other: str  # that it has
 
     @property
@@ -44,13 +45,13 @@ class Door:
         return {"LAPOR_INSTANCE": self.stage}
 
 
-DOORS = (
-    Door("agencies.in", "services.agencies.app:build", OUTBOX, INBOX, add_institution,
+GATEWAYS = (
+    Gateway("agencies.in", "services.agencies.app:build", OUTBOX, INBOX, add_institution,
          "3171", "6308"),
-    Door("intake", "services.intake.app:build", SUBMISSIONS, ANSWERS, add_channel,
+    Gateway("intake", "services.intake.app:build", SUBMISSIONS, ANSWERS, add_channel,
          "telegram", "cli"),
 )  # fmt: skip
-AGENCY, INTAKE = DOORS
+AGENCY, INTAKE = GATEWAYS
 
 
 @pytest.fixture
@@ -63,25 +64,25 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @dataclass
 class Asked:
-    """One message to a door, and what its stage said of itself until it was answered."""
+    """One message to a gateway, and what its stage said of itself until it was answered."""
 
     seconds: float
     green: list[float] = field(default_factory=list)  # seconds after the sending
 
 
-async def asked(stack: Stack, door: Door, speaker: str, process: Worker) -> Asked:
-    """Send what cannot be read, which a door answers; fail where no answer comes in 30 s."""
-    mine = door.answers.topic(speaker if door.answers.is_family else "")
+async def asked(stack: Stack, gateway: Gateway, producer: str, process: Worker) -> Asked:
+    """Send what cannot be read, which a gateway answers; fail where no answer comes in 30 s."""
+    mine = gateway.answers.topic(producer if gateway.answers.is_family else "")
     consumer = AIOKafkaConsumer(mine, bootstrap_servers=stack.kafka, auto_offset_reset="latest")
     await consumer.start()
     try:
         await consumer.seek_to_end()
-        async with producer(stack) as outside:
-            await outside.send_and_wait(door.topics.topic(speaker), b"not even JSON")
+        async with workers.producer(stack) as outside:
+            await outside.send_and_wait(gateway.topics.topic(producer), b"not even JSON")
         began, green = time.monotonic(), list[float]()
         while (waited := time.monotonic() - began) < READ_SECONDS_MAX:
             for records in (await consumer.getmany(timeout_ms=200)).values():
-                if any(is_for(speaker, door, record.value) for record in records):
+                if any(is_for(producer, gateway, record.value) for record in records):
                     return Asked(waited, green)
             if (await asyncio.to_thread(process.page, "/readyz"))[0] == 200:
                 green.append(waited)
@@ -89,18 +90,18 @@ async def asked(stack: Stack, door: Door, speaker: str, process: Worker) -> Aske
         await consumer.stop()
     told = process.log.read_text()[-2000:]
     raise AssertionError(
-        f"{speaker}: no answer in {READ_SECONDS_MAX} s, ready {green[-1:]}\n{told}"
+        f"{producer}: no answer in {READ_SECONDS_MAX} s, ready {green[-1:]}\n{told}"
     )
 
 
-def is_for(speaker: str, door: Door, value: bytes) -> bool:
-    """Say whether an answer is this speaker's."""
-    return door.answers.is_family or json.loads(value).get("institution") == speaker
+def is_for(producer: str, gateway: Gateway, value: bytes) -> bool:
+    """Say whether an answer is this producer's."""
+    return gateway.answers.is_family or json.loads(value).get("institution") == producer
 
 
-async def answered(stack: Stack, door: Door, speaker: str, process: Worker) -> None:
+async def answered(stack: Stack, gateway: Gateway, producer: str, process: Worker) -> None:
     """Check that a message is answered in time, and that nothing said ready for long before."""
-    found = await asked(stack, door, speaker, process)
+    found = await asked(stack, gateway, producer, process)
     assert [at for at in found.green if at > GREEN_SECONDS_MAX] == []
     process.wait_ready()
 
@@ -108,7 +109,7 @@ async def answered(stack: Stack, door: Door, speaker: str, process: Worker) -> N
 @pytest.fixture(autouse=True)
 async def rested(stack: Stack) -> None:
     """Wait until no member of an earlier test is left: a static one counts for ten seconds more."""
-    groups = [f"lapor.{door.stage}" for door in DOORS]
+    groups = [f"lapor.{gateway.stage}" for gateway in GATEWAYS]
     async with administrator(stack) as made, asyncio.timeout(REST_SECONDS_MAX):
         while any([await _members(made, group) for group in groups]):
             await asyncio.sleep(0.2)
@@ -123,69 +124,69 @@ async def _members(made: AIOKafkaAdminClient, group: str) -> int:
     return len(found["members"])
 
 
-async def run_once(stack: Stack, door: Door, **env: str) -> None:
+async def run_once(stack: Stack, gateway: Gateway, **env: str) -> None:
     """Have a stage take its assignment and answer, then stop it as an operator does."""
-    with worker(stack, door.factory, {**door.env, **env}) as process:
+    with worker(stack, gateway.factory, {**gateway.env, **env}) as process:
         process.wait_ready()
-        await answered(stack, door, door.other, process)
+        await answered(stack, gateway, gateway.other, process)
         await asyncio.to_thread(process.stop)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
-async def test_a_speaker_that_came_between_two_runs_is_read(
-    stack: Stack, registry: Path, door: Door
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.stage)
+async def test_a_producer_that_came_between_two_runs_is_read(
+    stack: Stack, registry: Path, gateway: Gateway
 ) -> None:
     """Files, topics, restart: the way of an operator, and of Docker's `topics` before the stages.
 
     The same static member comes back, and the broker would hand it its old assignment.
     """
     await fresh(stack)
-    await run_once(stack, door)
+    await run_once(stack, gateway)
     for again in ("", "x"):  # after a first new topic the group was no better than before
-        speaker = door.speaker + again.replace("x", "1")
-        door.add(registry, speaker)
+        producer = gateway.producer + again.replace("x", "1")
+        gateway.add(registry, producer)
         await apply(stack.kafka)
-        with worker(stack, door.factory, door.env) as process:
-            await answered(stack, door, speaker, process)
-            await answered(stack, door, door.other, process)
+        with worker(stack, gateway.factory, gateway.env) as process:
+            await answered(stack, gateway, producer, process)
+            await answered(stack, gateway, gateway.other, process)
             await asyncio.to_thread(process.stop)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.stage)
 async def test_a_topic_that_is_made_while_its_stage_runs_is_read(
-    stack: Stack, registry: Path, door: Door
+    stack: Stack, registry: Path, gateway: Gateway
 ) -> None:
     """In the registry, not on the broker: not ready, everybody else is served; then it is read."""
     await fresh(stack)
-    door.add(registry, door.speaker)
-    with worker(stack, door.factory, door.env) as process:
-        await asked(stack, door, door.other, process)
+    gateway.add(registry, gateway.producer)
+    with worker(stack, gateway.factory, gateway.env) as process:
+        await asked(stack, gateway, gateway.other, process)
         await asyncio.to_thread(
             wait_until, lambda: process.metric("lapor_missing_topics") > 0, "it is missed"
         )
         assert process.page("/readyz")[0] == 503
-        await asked(stack, door, door.other, process)
+        await asked(stack, gateway, gateway.other, process)
         await apply(stack.kafka)
-        await answered(stack, door, door.speaker, process)
+        await answered(stack, gateway, gateway.producer, process)
         assert "topics_missing" in process.log.read_text()
         assert process.metric("lapor_missing_topics") == 0
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.stage)
 async def test_a_topic_that_is_made_while_its_stage_is_down_is_read(
-    stack: Stack, registry: Path, door: Door
+    stack: Stack, registry: Path, gateway: Gateway
 ) -> None:
     """In the registry all along: the same member comes back and is handed its old assignment."""
     await fresh(stack)
-    door.add(registry, door.speaker)
+    gateway.add(registry, gateway.producer)
     async with administrator(stack) as made:
-        await made.delete_topics([door.topics.topic(door.speaker)])
-    with worker(stack, door.factory, door.env) as process:
-        await asked(stack, door, door.other, process)
+        await made.delete_topics([gateway.topics.topic(gateway.producer)])
+    with worker(stack, gateway.factory, gateway.env) as process:
+        await asked(stack, gateway, gateway.other, process)
         await asyncio.to_thread(process.stop)
     await apply(stack.kafka)
-    with worker(stack, door.factory, door.env) as process:
-        await answered(stack, door, door.speaker, process)
+    with worker(stack, gateway.factory, gateway.env) as process:
+        await answered(stack, gateway, gateway.producer, process)
         assert "assignment_incomplete" in process.log.read_text()
         await asyncio.to_thread(
             wait_until, lambda: process.metric("lapor_unassigned_partitions") == 0, "all is read"
@@ -230,28 +231,28 @@ async def test_of_two_processes_of_a_stage_one_takes_what_is_new(
         assert await asyncio.to_thread(b.process.wait, 30) == EX_TEMPFAIL
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.stage)
 async def test_an_outsider_cannot_have_a_topic_of_no_registry_read(
-    stack: Stack, door: Door
+    stack: Stack, gateway: Gateway
 ) -> None:
-    """It looks like a speaker's, its answers have no topic: nobody waits for it, nobody reads it.
+    """It looks like a producer's, its answers have no topic: nobody waits for it, nobody reads it.
 
     Made before the stage starts, and while it runs.
     """
     await fresh(stack)
-    names = ("evil", "evil2") if door is INTAKE else ("9998", "9999")
-    evil = [door.topics.topic(name) for name in names]
+    names = ("evil", "evil2") if gateway is INTAKE else ("9998", "9999")
+    evil = [gateway.topics.topic(name) for name in names]
     await made_and_filled(stack, evil[0])
-    with worker(stack, door.factory, door.env) as process:
-        await answered(stack, door, door.other, process)
+    with worker(stack, gateway.factory, gateway.env) as process:
+        await answered(stack, gateway, gateway.other, process)
         await made_and_filled(stack, evil[1])
         for _ in range(3):
-            await answered(stack, door, door.other, process)
+            await answered(stack, gateway, gateway.other, process)
         assert process.metric("lapor_lag_records") == 0
         await asyncio.to_thread(process.stop)
     async with administrator(stack) as asking:
-        committed = await asking.list_consumer_group_offsets(f"lapor.{door.stage}")
-    assert door.topics.topic(door.other) in {p.topic for p in committed}
+        committed = await asking.list_consumer_group_offsets(f"lapor.{gateway.stage}")
+    assert gateway.topics.topic(gateway.other) in {p.topic for p in committed}
     assert {p.topic for p in committed}.isdisjoint(evil)
 
 
@@ -259,28 +260,28 @@ async def made_and_filled(stack: Stack, topic: str) -> None:
     """Make a topic, as whoever may, and write to it."""
     async with administrator(stack) as made:
         await made.create_topics([NewTopic(topic, 1, 1)])
-    async with producer(stack) as outside:
+    async with workers.producer(stack) as outside:
         await outside.send_and_wait(topic, b"not even JSON")
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.stage)
-async def test_a_stage_ends_for_a_registry_with_a_new_speaker_and_serves_it_started_again(
-    stack: Stack, registry: Path, door: Door
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.stage)
+async def test_a_stage_ends_for_a_registry_with_a_new_producer_and_serves_it_started_again(
+    stack: Stack, registry: Path, gateway: Gateway
 ) -> None:
     """Files and topics on a running stack; whoever supervises starts again what ends with 75."""
     await fresh(stack)
-    with worker(stack, door.factory, door.env) as process:
+    with worker(stack, gateway.factory, gateway.env) as process:
         process.wait_ready()
         (registry / "institutions" / "3173.toml").write_text("half a file", encoding="utf-8")
         await asyncio.to_thread(
             wait_until, lambda: process.metric("lapor_registry_unreadable") == 1, "it is told"
         )
-        await answered(stack, door, door.other, process)
+        await answered(stack, gateway, gateway.other, process)
         assert process.log.read_text().count("registry_unreadable") == 1
         (registry / "institutions" / "3173.toml").unlink()
-        door.add(registry, door.speaker)
+        gateway.add(registry, gateway.producer)
         await apply(stack.kafka)
         assert await asyncio.to_thread(process.process.wait, 30) == EX_TEMPFAIL
-        assert door.speaker in process.log.read_text()
-    with worker(stack, door.factory, door.env) as process:
-        await answered(stack, door, door.speaker, process)
+        assert gateway.producer in process.log.read_text()
+    with worker(stack, gateway.factory, gateway.env) as process:
+        await answered(stack, gateway, gateway.producer, process)

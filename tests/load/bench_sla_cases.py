@@ -28,7 +28,7 @@ ZONE: Final = ZoneInfo("Asia/Jakarta")  # of Bandung
 SEEN_DAYS: Final = 40  # how far back a start is looked for
 
 _COLUMNS: Final = (
-    "report_id", "version", "sequence", "decided", "state", "is_open", "alarm_at", "ring_at",
+    "report_id", "version", "sequence", "decided", "state", "is_open", "timer_at", "fire_at",
     *STORE.columns,
 )  # fmt: skip
 
@@ -55,20 +55,20 @@ def waiting(since: datetime, institution: str = "3204") -> Monitored:
     return fact(fact(None, received, since), forwarded, since)
 
 
-def rung(case: Monitored, until: datetime) -> Monitored:
-    """Let all alarms ring that are due by a time (UTC)."""
-    while case.alarm_at is not None and case.alarm_at <= until:
-        case = fact(case, e.AlarmRang(report_id=NAME, due_at=case.alarm_at), case.alarm_at)
+def ladder_step(case: Monitored, until: datetime) -> Monitored:
+    """Let all timers fire that are due by a time (UTC)."""
+    while case.timer_at is not None and case.timer_at <= until:
+        case = fact(case, e.TimerFired(report_id=NAME, due_at=case.timer_at), case.timer_at)
     return case
 
 
-def decided_alarms(case: Monitored, until: datetime) -> list[tuple[str, int, datetime]]:
-    """List the kind, level and due time of all that a case's alarms say by a time (UTC)."""
+def decided_timers(case: Monitored, until: datetime) -> list[tuple[str, int, datetime]]:
+    """List the kind, level and due time of all that a case's timers say by a time (UTC)."""
     found: list[tuple[str, int, datetime]] = []
-    while case.alarm_at is not None and case.alarm_at <= until:
-        ring = e.AlarmRang(report_id=NAME, due_at=case.alarm_at)
-        cause = Cause(id="ring", type="", now=until, topic="", partition=0, offset=1)
-        decision = decide(case, ring, cause, POLICY)
+    while case.timer_at is not None and case.timer_at <= until:
+        fire = e.TimerFired(report_id=NAME, due_at=case.timer_at)
+        cause = Cause(id="fire", type="", now=until, topic="", partition=0, offset=1)
+        decision = decide(case, fire, cause, POLICY)
         found += [
             (type(event).__name__, event.level, event.due_at)
             for event in (outgoing.event for outgoing in decision.events)
@@ -81,13 +81,13 @@ def decided_alarms(case: Monitored, until: datetime) -> list[tuple[str, int, dat
 
 
 def about_to_breach(now: datetime) -> Monitored:
-    """Return a case whose newest due alarm is its first breach, the second lying ahead."""
+    """Return a case whose newest due timer is its first breach, the second lying ahead."""
     for days in range(SEEN_DAYS):
         day = (now - timedelta(days=days)).date()
         case = waiting(datetime.combine(day, time(2), tzinfo=UTC))
         breach = case.next_deadline
         if breach is not None and breach <= now:
-            return rung(case, breach - timedelta(seconds=1))
+            return ladder_step(case, breach - timedelta(seconds=1))
     raise RuntimeError(f"no deadline passed in {SEEN_DAYS} days")
 
 
@@ -115,10 +115,10 @@ def decree(case: Monitored) -> e.CalendarAmended:
 def row(case: Monitored, report: str) -> tuple[Any, ...]:
     """Return a template as another report's row, in the order of the table's columns."""
     state = case.__pydantic_serializer__.to_json(case, exclude_defaults=True)
-    alarm_at = STORE.alarm_at(case)
+    timer_at = STORE.timer_at(case)
     beside = [value(case) for _, value in STORE.columns.values()]
     state = state.replace(NAME.encode(), report.encode())
-    return (report, 1, 3, b"", state, STORE.is_open(case), alarm_at, alarm_at, *beside)
+    return (report, 1, 3, b"", state, STORE.is_open(case), timer_at, timer_at, *beside)
 
 
 def rows(templates: Sequence[Monitored], count: int, salt: str) -> Iterator[tuple[Any, ...]]:

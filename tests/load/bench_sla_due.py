@@ -25,7 +25,7 @@ GOAL_SECONDS: Final = 20.0
 PATIENCE_SECONDS: Final = 300.0
 RATE: Final = 50  # reports per second
 DAY_SECONDS: Final = 40
-LEFT_SQL: Final = f"SELECT EXISTS (SELECT FROM {SCHEMA}.cases WHERE alarm_at <= $1)"
+LEFT_SQL: Final = f"SELECT EXISTS (SELECT FROM {SCHEMA}.cases WHERE timer_at <= $1)"
 FACTORY: Final = "services.sla_monitor.app:build"
 
 
@@ -99,7 +99,7 @@ def due_at_once(scale: float) -> Iterator[Result]:
                 name, found.seconds, "s until published",
                 f"wanted: {GOAL_SECONDS:.0f}; {found.what}", found.seconds / GOAL_SECONDS,
             )  # fmt: skip
-            yield Result(f"{name}: CPU", found.cpu_seconds / count * 1e6, "µs per alarm")
+            yield Result(f"{name}: CPU", found.cpu_seconds / count * 1e6, "µs per timer")
 
 
 async def dispatched(journey: Journey, seconds: int, salt: str) -> list[float]:
@@ -111,8 +111,8 @@ async def dispatched(journey: Journey, seconds: int, salt: str) -> list[float]:
         return crowd.seconds_to_dispatch()
 
 
-async def rung(postgres: str, until: datetime) -> float:
-    """Return the seconds until no case has an alarm left that was due by a time.
+async def fired_seconds(postgres: str, until: datetime) -> float:
+    """Return the seconds until no case has an timer left that was due by a time.
 
     Raises:
         TimeoutError: it took longer than five minutes.
@@ -129,25 +129,25 @@ async def rung(postgres: str, until: datetime) -> float:
 
 
 class Beside(NamedTuple):
-    """A day while alarms ring: its latencies, until the last rang, and CPU of the stack till then.
+    """A day while timers fire: its latencies, until the last fired, and CPU of the stack till then.
 
     All in seconds.
     """
 
     latencies: list[float]
-    rung: float
+    fired_seconds: float
     cpu: float
 
 
 async def beside(journey: Journey, count: int, seconds: int) -> Beside:
-    """Submit reports while all of it rings."""
+    """Submit reports while all of it fires."""
     now = datetime.now(UTC)
     await seed(journey.postgres, rows([about_to_breach(now)], count, "due"))
     before = journey.cpu_seconds().total()
     day = asyncio.create_task(dispatched(journey, seconds, "beside"))
-    seconds_rung = await rung(journey.postgres, now)
+    seconds_fired = await fired_seconds(journey.postgres, now)
     cpu = journey.cpu_seconds().total() - before
-    return Beside(await day, seconds_rung, cpu)
+    return Beside(await day, seconds_fired, cpu)
 
 
 def the_day_beside(scale: float) -> Iterator[Result]:
@@ -158,7 +158,7 @@ def the_day_beside(scale: float) -> Iterator[Result]:
         before, began = journey.cpu_seconds().total(), time.perf_counter()
         idle = asyncio.run(dispatched(journey, seconds, "idle"))
         cores = (journey.cpu_seconds().total() - before) / (time.perf_counter() - began)
-        out.print(f"idle p95 {percentile(idle, 0.95) * 1000:,.0f} ms; {count:,} ring beside it …")
+        out.print(f"idle p95 {percentile(idle, 0.95) * 1000:,.0f} ms; {count:,} fire beside it …")
         busy = asyncio.run(beside(journey, count, seconds))
     if not idle or not busy.latencies:
         raise RuntimeError("no report was dispatched: there is nothing to compare")
@@ -169,11 +169,12 @@ def the_day_beside(scale: float) -> Iterator[Result]:
         f"{len(idle)} dispatched; the stack uses {cores:.2f} cores",
     )  # fmt: skip
     yield Result(
-        f"{name}: p95 while {count:,} ring", p95 * 1000, "ms",
+        f"{name}: p95 while {count:,} fire", p95 * 1000, "ms",
         f"wanted: ratio under 2; {len(busy.latencies)} dispatched", p95 / base,
     )  # fmt: skip
     yield Result(
-        f"{count:,} due at once beside {RATE}/s, 1 process", busy.rung, "s until the last has rung",
+        f"{count:,} due at once beside {RATE}/s, 1 process",
+        busy.fired_seconds, "s until the last has fired",
         f"wanted: {GOAL_SECONDS:.0f}; the stack used {busy.cpu:.0f} core-seconds till then",
-        busy.rung / GOAL_SECONDS,
+        busy.fired_seconds / GOAL_SECONDS,
     )  # fmt: skip

@@ -25,10 +25,10 @@ from tests.integration.workers import Worker, fresh, worker
 from tests.load.bench_sla_cases import (
     SCHEMA,
     decree,
+    ladder_step,
     morning,
     prepared,
     rows,
-    rung,
     seed,
     waiting,
 )
@@ -49,7 +49,7 @@ async def fill(stack: Stack, count: int, moved: int) -> Monitored:
     await prepared(stack.postgres)
     now = datetime.now(UTC)
     touched = waiting(morning(1))
-    behind = [rung(waiting(morning(days)), now) for days in range(60, 160, 5)]
+    behind = [ladder_step(waiting(morning(days)), now) for days in range(60, 160, 5)]
     await seed(stack.postgres, rows([touched], moved, "moved"))
     for first in range(0, count - moved, SEED_CHUNK):
         size = min(SEED_CHUNK, count - moved - first)

@@ -37,7 +37,7 @@ _BESIDE: Final = """
 """
 _INDEXES: Final = ("cases_due", "cases_open", "cases_started")
 _FILL: Final = """
-    INSERT INTO cases (report_id, version, sequence, decided, state, is_open, alarm_at, ring_at,
+    INSERT INTO cases (report_id, version, sequence, decided, state, is_open, timer_at, fire_at,
                        started_at, limit_days)
     SELECT lpad(n::text, 12, '0'), 1, 1, '', '', true, at, at, at - interval '5 days', 5
     FROM generate_series($1::bigint, $2::bigint) AS n,
@@ -46,7 +46,7 @@ _FILL: Final = """
 
 
 async def by_index(connection: Connection, now: datetime) -> int:
-    """Look as the alarm loop does; without the watermark, which can only spare it work."""
+    """Look as the timer loop does; without the watermark, which can only spare it work."""
     return len((await look_for(connection, now, LIMIT, MINUTE)).due)
 
 
@@ -64,10 +64,10 @@ async def rank_over_history(connection: Connection, now: datetime) -> int:
         await connection.fetchval(
             """
             SELECT count(*) FROM (
-                SELECT is_open, alarm_at,
+                SELECT is_open, timer_at,
                        rank() OVER (PARTITION BY report_id ORDER BY version DESC) AS place
                 FROM cases
-            ) AS history WHERE place = 1 AND is_open AND alarm_at <= $1
+            ) AS history WHERE place = 1 AND is_open AND timer_at <= $1
             """,
             now,
             timeout=SECONDS_MAX,
@@ -141,7 +141,7 @@ async def pages(connection: Connection, now: datetime, since: datetime = BEGINNI
     """Return how many pages of table and index a look reads: what a busy machine cannot blur."""
     plan = await connection.fetchval(
         "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT report_id FROM cases "
-        "WHERE ring_at >= $3 AND ring_at <= $1 ORDER BY ring_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+        "WHERE fire_at >= $3 AND fire_at <= $1 ORDER BY fire_at LIMIT $2 FOR UPDATE SKIP LOCKED",
         now,
         LIMIT,
         since,
@@ -195,7 +195,7 @@ async def curve(postgres: str, scale: float) -> list[Result]:
 async def dead_entries(
     connection: Connection, postgres: str, now: datetime, count: int
 ) -> list[Result]:
-    """Measure a look after many rang while a backup holds its snapshot, with and without the mark.
+    """Measure a look after many fired while a backup holds its snapshot, with and without the mark.
 
     No vacuum may take away what the snapshot may still see.
     """
@@ -205,10 +205,10 @@ async def dead_entries(
         ids = "SELECT report_id FROM cases ORDER BY report_id LIMIT $2"
         for at in (now - timedelta(hours=1), now + timedelta(days=30)):
             await connection.execute(
-                f"UPDATE cases SET ring_at = $1 WHERE report_id IN ({ids})", at, count, timeout=600
+                f"UPDATE cases SET fire_at = $1 WHERE report_id IN ({ids})", at, count, timeout=600
             )
             await connection.execute(
-                "UPDATE cases SET ring_at = $1 WHERE report_id = '000000000001'", at
+                "UPDATE cases SET fire_at = $1 WHERE report_id = '000000000001'", at
             )
         low = now - timedelta(seconds=2)
         results: list[Result] = []

@@ -19,7 +19,7 @@ from shared.contract import events as e
 from shared.contract import tracking
 from shared.contract.envelope import Outbound, encode, event_headers
 from shared.contract.topics import AGENCIES, DEAD_LETTERS, OUTBOX, SUBMISSIONS, Stream
-from shared.runtime.timers import Due, alarm, has_loop
+from shared.runtime.timers import Due, has_timers, timer
 from tests.pipeline import reading
 from tests.pipeline.lookups import Lookups
 from tests.pipeline.processes import VAULT, Process, finish, stages
@@ -132,39 +132,39 @@ class City:
                 process.step(self.random)
 
     def advance(self, to: datetime) -> None:
-        """Let time pass from alarm to alarm; the stages run after each.
+        """Let time pass from timer to timer; the stages run after each.
 
         Raises:
-            AssertionError: a stage decided its alarm and did not put it off.
+            AssertionError: a stage decided its timer and did not put it off.
         """
         self.run()
-        while (due := self._alarms(to)) and (first := min(at for _, _, at in due)):
+        while (due := self._timers(to)) and (first := min(at for _, _, at in due)):
             self.broker.now_ms = max(self.broker.now_ms, _milliseconds(first))
-            rung = [alarm for alarm in due if alarm[2] <= self.now]
-            for stage, report_id, at in rung:
-                self._ring(stage, report_id, at)
+            ladder_step = [timer for timer in due if timer[2] <= self.now]
+            for stage, report_id, at in ladder_step:
+                self._fire(stage, report_id, at)
             self.run()
-            again = set(rung) & set(self._alarms(to))
-            assert not again, f"rings for ever: {again}"
+            again = set(ladder_step) & set(self._timers(to))
+            assert not again, f"fires for ever: {again}"
         self.broker.now_ms = max(self.broker.now_ms, _milliseconds(to))
 
     def wait(self, **delta: float) -> None:
         """Let days, hours or minutes pass."""
         self.advance(self.now + timedelta(**delta))
 
-    def _alarms(self, until: datetime) -> list[tuple[str, str, datetime]]:
+    def _timers(self, until: datetime) -> list[tuple[str, str, datetime]]:
         return [
             (name, report_id, at)
             for name, process in self.processes.items()
             for report_id, stored in process.state.kept.items()
             if stored.case is not None
-            and (at := process.stage.store.alarm_at(stored.case)) is not None
+            and (at := process.stage.store.timer_at(stored.case)) is not None
             and at <= until
         ]
 
-    def _ring(self, stage: str, report_id: str, at: datetime) -> None:
-        if has_loop(stage):
-            self.broker.append(alarm(stage, Due(report_id, at), self.now))
+    def _fire(self, stage: str, report_id: str, at: datetime) -> None:
+        if has_timers(stage):
+            self.broker.append(timer(stage, Due(report_id, at), self.now))
             return
         case = self.case(stage, report_id)
         wrapped = self.lookups.keys.get(report_id)
@@ -185,23 +185,23 @@ class City:
         """Return a message id that nobody used yet."""
         return f"{sender}-{next(self._numbers)}"
 
-    def put(self, stream: Stream, speaker: str, event: BaseModel, message_id: str) -> str:
+    def put(self, stream: Stream, producer: str, event: BaseModel, message_id: str) -> str:
         """Put a message on the topic of a channel or institution."""
-        self.put_raw(stream, speaker, encode(event), message_id, stream.type_of(type(event)))
+        self.put_raw(stream, producer, encode(event), message_id, stream.type_of(type(event)))
         return message_id
 
     def put_raw(
-        self, stream: Stream, speaker: str, value: bytes | None, message_id: str, event_type: str
+        self, stream: Stream, producer: str, value: bytes | None, message_id: str, event_type: str
     ) -> None:
         """Put any bytes there."""
         headers = event_headers(
-            event_id=message_id, event_type=event_type, source=f"/{speaker}", subject="",
+            event_id=message_id, event_type=event_type, source=f"/{producer}", subject="",
             time=self.now, causation_id="", correlation_id="", sequence=0,
         )  # fmt: skip
         kept = [(name, value) for name, value in headers if name not in self.headers]
         self.broker.append(
             Outbound(
-                stream.topic(speaker), 0, self.key, value or b"", [*kept, *self.headers.items()]
+                stream.topic(producer), 0, self.key, value or b"", [*kept, *self.headers.items()]
             )
         )
 

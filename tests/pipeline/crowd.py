@@ -8,7 +8,7 @@ from services.notifier.senders import SENT, permanent, temporary
 from shared.contract import events as e
 from shared.contract.envelope import outside_id
 from shared.contract.topics import COMMANDS, OUTBOX, REPORTER_MESSAGES, SUBMISSIONS
-from shared.runtime.timers import has_loop
+from shared.runtime.timers import has_timers
 from tests.pipeline.city import City
 from tests.pipeline.reading import CORE
 
@@ -42,7 +42,7 @@ class Crowd:
             (self.read_all_of_one, 3),
             (self.city.run, 3),
             (self.let_time_pass, 3),
-            (self.ring, 2),
+            (self.fire, 2),
             (self.crash, 2),
             (self.repeat_record, 2),
             (self.break_the_mail, 1),
@@ -162,21 +162,21 @@ class Crowd:
         fields = {name: every[name] for name in command.model_fields if name in every}
         self.put(OUTBOX, code, command(**fields), self.city.new_id(code))
 
-    def put(self, stream: Any, speaker: str, event: Any, message_id: str) -> str:
+    def put(self, stream: Any, producer: str, event: Any, message_id: str) -> str:
         """Send, and remember what was sent; return the report's id or the message's."""
-        self.sent.append((stream, speaker, event, message_id))
+        self.sent.append((stream, producer, event, message_id))
         if stream is SUBMISSIONS:
             fields = {name: getattr(event, name) for name in type(event).model_fields}
-            return self.city.submit(channel=speaker, message_id=message_id, **fields)
-        return self.city.put(stream, speaker, event, message_id)
+            return self.city.submit(channel=producer, message_id=message_id, **fields)
+        return self.city.put(stream, producer, event, message_id)
 
     def send_again(self) -> None:
         """Send the same again, or something else under the same id."""
         if self.sent:
-            stream, speaker, event, message_id = self.dice.choice(self.sent)
+            stream, producer, event, message_id = self.dice.choice(self.sent)
             if self.dice.random() < 0.3 and isinstance(event, e.Command):
                 event = event.model_copy(update={"by": "petugas-2"})
-            self.put(stream, speaker, event, message_id)
+            self.put(stream, producer, event, message_id)
 
     # ---- the world
 
@@ -202,19 +202,19 @@ class Crowd:
             self.city.lookups.erase(self.dice.choice(sorted(self.city.lookups.keys)))
 
     def let_time_pass(self) -> None:
-        """Move on by minutes or weeks, with the alarms heard in time or not yet."""
+        """Move on by minutes or weeks, with the timers heard in time or not yet."""
         hours = self.dice.choice((0.1, 2, 25, 24 * 4, 24 * 12, 24 * 35))
         if self.dice.random() < 0.5:
             self.city.wait(hours=hours)
         else:
             self.city.broker.now_ms += int(hours * 3_600_000)
 
-    def ring(self) -> None:
-        """Ring what is due, perhaps twice, and let the stages read it whenever they do."""
+    def fire(self) -> None:
+        """Fire what is due, perhaps twice, and let the stages read it whenever they do."""
         for _ in range(self.dice.randint(1, 2)):
-            for alarm in self.city._alarms(self.city.now):
-                if has_loop(alarm[0]):
-                    self.city._ring(*alarm)
+            for timer in self.city._timers(self.city.now):
+                if has_timers(timer[0]):
+                    self.city._fire(*timer)
 
     def crash(self) -> None:
         """Let a stage die in its next batch."""
@@ -230,7 +230,7 @@ class Crowd:
             self.city.repeat([self.dice.choice(logs[self.dice.choice(places)])])
 
 
-def door_id(record: Any) -> str:
-    """Return the id under which a door decides a record that it sees for the first time."""
+def gateway_id(record: Any) -> str:
+    """Return the id under which a gateway decides a record that it sees for the first time."""
     headers = dict(record.headers)
     return outside_id(record.topic, headers["ce_id"].decode(), record.value)

@@ -20,7 +20,7 @@ from shared.contract.topics import (
 )
 from tests.pipeline import reading
 from tests.pipeline.city import City
-from tests.pipeline.crowd import INSTITUTIONS, door_id
+from tests.pipeline.crowd import INSTITUTIONS, gateway_id
 from tests.pipeline.processes import CHANNELS
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def one_payload_per_id(city: City) -> Iterator[str]:
 def sequences_rise(city: City) -> Iterator[str]:
     """Yield the events whose number in their stream does not follow the report's last.
 
-    Not those of the doors: a report's messages come through several lanes there.
+    Not those of the gateways: a report's messages come through several lanes there.
     """
     for stream in (NATIONAL, INSTITUTION, ROUTING, FOLLOW_UP, SLA, NOTIFICATIONS):
         last: dict[str, int] = {}
@@ -102,8 +102,8 @@ def sequences_rise(city: City) -> Iterator[str]:
             last[key] = number
 
 
-def _asked(city: City, stream: Any, speakers: Iterable[str]) -> Counter[str]:
-    return Counter(door_id(r) for s in speakers for r in city.broker.read(stream.topic(s)))
+def _asked(city: City, stream: Any, principals: Iterable[str]) -> Counter[str]:
+    return Counter(gateway_id(r) for s in principals for r in city.broker.read(stream.topic(s)))
 
 
 def one_answer_per_submission(city: City) -> Iterator[str]:
@@ -120,16 +120,16 @@ def one_answer_per_submission(city: City) -> Iterator[str]:
 def one_answer_per_command(city: City) -> Iterator[str]:
     """Yield the commands that have not exactly one effect or refusal, and one inbox entry."""
     asked = _asked(city, OUTBOX, INSTITUTIONS)
-    doors = [f for f in city.facts(AGENCIES) if isinstance(f.event, e.Command)]
+    gateways = [f for f in city.facts(AGENCIES) if isinstance(f.event, e.Command)]
     own = [
         f
         for code in INSTITUTIONS
         for f in reading.entries(city.broker, code)
         if dict(f.record.headers)["ce_source"] == source_of(AGENCIES.producer).encode()
     ]
-    said = Counter(f.cause.partition("@")[0] for f in [*doors, *own])
+    said = Counter(f.cause.partition("@")[0] for f in [*gateways, *own])
     yield from (
-        f"command {i}: {said[i]} of {n} at the door" for i, n in asked.items() if said[i] - n
+        f"command {i}: {said[i]} of {n} at the gateway" for i, n in asked.items() if said[i] - n
     )
     effects: dict[str, list[Fact]] = defaultdict(list)
     for stream in (NATIONAL, INSTITUTION, ROUTING, FOLLOW_UP):
@@ -138,7 +138,7 @@ def one_answer_per_command(city: City) -> Iterator[str]:
     entries = {
         code: Counter(f.cause for f in reading.entries(city.broker, code)) for code in INSTITUTIONS
     }
-    for fact in doors:
+    for fact in gateways:
         event = fact.event
         told = [fact]
         if isinstance(event, e.Command):

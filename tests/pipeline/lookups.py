@@ -1,7 +1,7 @@
 """The tables that stages look up beside their cases: the vault's keys and intake's candidates.
 
-Answers exactly the statements that the stages' own `gather` functions send, and no other, so that
-those functions run here as they stand.
+Answers exactly the statements that the stages' own `load_lookups` functions send, and no other, so
+that those functions run here as they stand.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from tests.simulation.memory import MemoryState
 
 @dataclass
 class Lookups:
-    """A connection: what intake's `gather` writes into the vault, the others find there.
+    """A connection: what intake's `load_lookups` writes into the vault, the others find there.
 
     A report's key follows from its id here, so that a seed gives the same bytes each time.
     """

@@ -27,7 +27,7 @@ from shared.platform.settings import Settings
 from shared.runtime.lanes import Partition
 from shared.runtime.metrics import Meters
 from shared.runtime.parking import Parking
-from shared.runtime.processor import Shell
+from shared.runtime.processor import Processor
 from shared.runtime.reader import Reader
 from shared.runtime.stage import Stage
 from shared.runtime.writer import Writer
@@ -111,7 +111,7 @@ class Process:
         """Begin as a new process over the state that the last one left."""
         name = self.stage.name
         self.log = MemoryLog(self.broker, group=name, assignment=set(self.partitions))
-        self.shell: Shell[Any, Any] = Shell(
+        self.shell: Processor[Any, Any] = Processor(
             self.stage,
             log=self.log,
             state=self.state,
@@ -119,7 +119,10 @@ class Process:
                 name, Clock(), Parking(LETTERS.seal_bytes, LETTERS.open_bytes), self.stage.identify
             ),
             writer=Writer(
-                name, is_door=self.stage.is_door, seal=LETTERS.seal_bytes, unseal=LETTERS.open_bytes
+                name,
+                is_gateway=self.stage.is_gateway,
+                seal=LETTERS.seal_bytes,
+                unseal=LETTERS.open_bytes,
             ),
             meters=meters(name),
             logger=structlog.get_logger(),
@@ -157,5 +160,5 @@ class Process:
 def _topics(stream: Stream) -> tuple[str, ...]:
     if not stream.is_family:
         return (stream.topic(),)
-    speakers = {SUBMISSIONS: CHANNELS, OUTBOX: tuple(known().institutions)}[stream]
-    return tuple(stream.topic(speaker) for speaker in speakers)
+    principals = {SUBMISSIONS: CHANNELS, OUTBOX: tuple(known().institutions)}[stream]
+    return tuple(stream.topic(producer) for producer in principals)

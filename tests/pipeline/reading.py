@@ -39,11 +39,11 @@ class Fact(NamedTuple):
         return type(self.event).__name__
 
 
-def facts(broker: Broker, stream: Stream, speaker: str = "") -> Iterator[Fact]:
+def facts(broker: Broker, stream: Stream, producer: str = "") -> Iterator[Fact]:
     """Yield a stream's events in broker time, each id once."""
     types = {stream.type_of(event).encode(): event for event in stream.events}
     seen: set[bytes] = set()
-    for record in broker.read(stream.topic(speaker)):
+    for record in broker.read(stream.topic(producer)):
         headers = dict(record.headers)
         if headers["ce_id"] in seen:
             continue

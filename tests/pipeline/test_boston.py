@@ -36,7 +36,7 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_the_city_marked_overdue_is_what_our_rules_breach(part: Path) -> None:
-    """Closed late, or open past the target: the same requests, by alarm and by stop."""
+    """Closed late, or open past the target: the same requests, by timer and by stop."""
     found = CliRunner().invoke(app, ["sla", "replay", str(part), "--json"])
 
     said = json.loads(found.stdout)

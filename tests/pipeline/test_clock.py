@@ -32,7 +32,7 @@ def test_a_clock_set_back_in_mid_life_loses_and_doubles_nothing(
     assert city.dead() == []
 
 
-def test_a_clock_that_jumps_ahead_rings_every_level_once_and_in_order(city: City) -> None:
+def test_a_clock_that_jumps_ahead_fires_every_level_once_and_in_order(city: City) -> None:
     """A month passes between two records: warning and all three levels, each for its own date."""
     report = dispatched(city)
     jump(city, days=30)

@@ -74,7 +74,7 @@ def test_what_waits_in_vain_is_refused_after_a_day(city: City) -> None:
 
 
 def test_the_same_message_twice_takes_effect_once(city: City) -> None:
-    """The second is rejected at the door as a repeat; other content is another message."""
+    """The second is rejected at the gateway as a repeat; other content is another message."""
     report = forwarded(city)
     hsu = city.agency(HSU)
     for _ in range(2):
@@ -199,7 +199,7 @@ def test_two_officers_of_the_national_admin_at_once(city: City) -> None:
         (HSU, e.ReturnReport, {"reason": "a" * 10_001}, "text_too_long"),
     ],
 )
-def test_a_command_that_is_wrong_in_itself_is_rejected_at_the_door(
+def test_a_command_that_is_wrong_in_itself_is_rejected_at_the_gateway(
     city: City, code: str, command: type[e.Command], fields: dict[str, Any], reason: str
 ) -> None:
     """Before any stage has to know the report."""
@@ -222,8 +222,8 @@ def test_a_report_that_had_too_many_messages_takes_no_more(city: City) -> None:
     """Nobody can make a case grow without end; each message is answered, other reports go on."""
     report, other = followed_up(city), held(city)
     rows = {"intake": report, "agencies.in": memory_of(report, HSU)}
-    for door, row in rows.items():
-        kept = city.processes[door].state.kept
+    for gateway, row in rows.items():
+        kept = city.processes[gateway].state.kept
         kept[row] = kept[row]._replace(decided=bytes(Limits().decided_bytes_max))
 
     words = [write(city, e.ReplyToFollowUp, report, text="Belum menyala.") for _ in range(2)]
@@ -232,8 +232,8 @@ def test_a_report_that_had_too_many_messages_takes_no_more(city: City) -> None:
     assert [outcome(city, word) for word in words] == ["refused:too_many_messages"] * 2
     hsu = city.agency(HSU)
     assert [hsu.answers_to(c) for c in commands] == [["command_rejected:too_many_messages"]] * 2
-    for door, row in rows.items():
-        kept = city.processes[door].state.kept
+    for gateway, row in rows.items():
+        kept = city.processes[gateway].state.kept
         assert len(kept[row].decided) == Limits().decided_bytes_max
     assert outcome(city, write(city, e.ReplyToFollowUp, other, text="Terima kasih.")) == "accepted"
     assert city.dead() == []

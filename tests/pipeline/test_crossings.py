@@ -100,8 +100,8 @@ def test_a_completion_crosses_the_end_of_its_window(seed: int) -> None:
     report = held(city)
     send(city, ADMIN, e.AskForInformation, report, question="Di mana?")
     city.broker.now_ms = int(city.owed(report)["completion"].timestamp() * 1000)
-    for alarm in city._alarms(city.now):
-        city._ring(*alarm)
+    for timer in city._timers(city.now):
+        city._fire(*timer)
     city.write(e.CompleteInformation, report, text="Di Amuntai.")
     city.catch_up("intake", "sla-monitor")
     city.run()
@@ -128,8 +128,8 @@ def test_a_reporters_word_crosses_the_closing_by_silence(
     city.broker.now_ms = int(city.owed(report)["reply"].timestamp() * 1000)
     fields: dict[str, Any] = {"rating": 4, "solved": True} if word is e.CloseReport else {}
     city.write(word, report, text="Belum.", **fields)
-    for alarm in city._alarms(city.now):
-        city._ring(*alarm)
+    for timer in city._timers(city.now):
+        city._fire(*timer)
     city.catch_up(first, "intake", "sla-monitor")
     city.run()
     case = city.case("follow-up", report)

@@ -119,8 +119,8 @@ def test_what_cannot_be_read_leaves_nothing_behind(city: City) -> None:
     city.run()
 
     assert city.facts(INTAKE) == city.facts(AGENCIES) == []
-    for door in ("intake", "agencies.in"):
-        assert len(city.processes[door].state.kept) == 1
+    for gateway in ("intake", "agencies.in"):
+        assert len(city.processes[gateway].state.kept) == 1
     slow = [a for a in city.answers() if a.reason == "slow_down"]
     assert len(city.answers()) == 600 + len(slow)
     assert [a.offset for a in slow] == [600, 1_600, 2_600]

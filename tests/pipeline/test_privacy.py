@@ -1,4 +1,4 @@
-"""Nothing personal leaves a door in the clear; an inbox shows what its institution may see."""
+"""Nothing personal leaves a gateway in the clear; an inbox shows what its institution may see."""
 
 import re
 from typing import Any
@@ -26,24 +26,28 @@ SENDERS_OWN = {
     "tracestate": b"vendor=17", "ce_subject": b"Maryam", "ce_source": b"/akun-maryam",
     "causationid": b"session-of-x",
 }  # fmt: skip
-GATEWAYS = "WA-6281255501234-3EB0F1"
-"""A message id as gateways make them: with the phone number."""
+PHONE_MESSAGE_ID = "WA-6281255501234-3EB0F1"
+"""A message id as SMS gateways make them: with the phone number."""
 BODY = "Lampu penerangan jalan umum di depan rumah Bu Sakurata di Amuntai padam, kami takut lewat."
-DOORS = tuple(re.compile(stream.pattern) for stream in (SUBMISSIONS, ANSWERS, OUTBOX, INBOX))
+GATEWAYS = tuple(re.compile(stream.pattern) for stream in (SUBMISSIONS, ANSWERS, OUTBOX, INBOX))
 
 
 def a_whole_life(city: City) -> str:
     """Let everybody write all the words they can, and more into ids, keys and headers."""
     city.headers, city.key = SENDERS_OWN, b"kunci-warga"
     report = forwarded(
-        city, reporter=WHO, body=BODY, place="Gelap sekali di sini", message_id=GATEWAYS,
+        city, reporter=WHO, body=BODY, place="Gelap sekali di sini", message_id=PHONE_MESSAGE_ID,
         anonymous=True, confidential=True,
     )  # fmt: skip
-    write(city, e.WithdrawReport, report, message_id=f"{GATEWAYS}-x", secret="salah")
-    city.put_raw(SUBMISSIONS, "website", b"", f"{GATEWAYS}-y", "unreadable")
+    write(city, e.WithdrawReport, report, message_id=f"{PHONE_MESSAGE_ID}-x", secret="salah")
+    city.put_raw(SUBMISSIONS, "website", b"", f"{PHONE_MESSAGE_ID}-y", "unreadable")
     send(city, HSU, e.AskForInformation, report, question="Dekat toko Makmur?")
     write(
-        city, e.CompleteInformation, report, text="Ya, kata tetangga.", message_id=f"{GATEWAYS}-2"
+        city,
+        e.CompleteInformation,
+        report,
+        text="Ya, kata tetangga.",
+        message_id=f"{PHONE_MESSAGE_ID}-2",
     )
     send(city, HSU, e.ReturnReport, report, reason="Jalan provinsi.")
     send(city, ADMIN, e.Forward, report, to=HSU, note="Tetap tetangga.")
@@ -62,15 +66,15 @@ def a_whole_life(city: City) -> str:
     return report
 
 
-def test_no_record_behind_the_doors_holds_a_word_of_anybody(city: City) -> None:
-    """Every topic but the doors' own, headers and keys too, over a whole life with all words."""
+def test_no_record_behind_the_gateways_holds_a_word_of_anybody(city: City) -> None:
+    """Every topic but the gateways' own, headers and keys too, over a whole life with all words."""
     report = a_whole_life(city)
     assert city.status(report).national == "blocked"
     assert {x.text for x in city.inbox(HSU)} >= {"Ya, kata tetangga.", "Gelap lagi."}
     wanted = re.compile("|".join(SECRETS).encode(), re.IGNORECASE)
     looked = 0
     for partition, log in city.broker.logs.items():
-        if any(door.match(partition.topic) for door in DOORS):
+        if any(gateway.match(partition.topic) for gateway in GATEWAYS):
             continue
         for record in log:
             looked += 1
@@ -83,8 +87,8 @@ def test_no_record_behind_the_doors_holds_a_word_of_anybody(city: City) -> None:
 def test_an_outsider_cannot_read_a_session_of_an_anonymous_reporter_in_an_inbox(city: City) -> None:
     """The accused institution may share a portal or a tracing system with the channel."""
     city.headers, city.key = SENDERS_OWN, b"kunci-warga"
-    report = forwarded(city, reporter=WHO, message_id=GATEWAYS, anonymous=True)
-    assert city.answers()[0].message_id == GATEWAYS
+    report = forwarded(city, reporter=WHO, message_id=PHONE_MESSAGE_ID, anonymous=True)
+    assert city.answers()[0].message_id == PHONE_MESSAGE_ID
     for record in city.broker.read(INBOX.topic(HSU)):
         headers = dict(record.headers)
         assert headers["correlationid"] == report.encode()

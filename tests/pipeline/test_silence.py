@@ -14,7 +14,7 @@ NATIONAL = {"admin-nasional@lapor.example", "pengaduan@ombudsman.example"}
 
 
 class Said(NamedTuple):
-    """An alarm that became an event: level 0 is the warning."""
+    """An timer that became an event: level 0 is the warning."""
 
     clock: str
     level: int
@@ -106,8 +106,8 @@ def test_the_national_admin_is_escalated_like_anybody(city: City) -> None:
     assert [x.level for x in city.inbox(ADMIN) if x.entry == "deadline_breached"] == [1, 2, 3]
 
 
-def test_a_month_without_alarms_is_caught_up_in_order(city: City) -> None:
-    """The alarm loop was away: every level is said once, dated by when it was due."""
+def test_a_month_without_timers_is_caught_up_in_order(city: City) -> None:
+    """The timer loop was away: every level is said once, dated by when it was due."""
     report = dispatched(city)
     city.broker.now_ms += 40 * 24 * 3_600_000
     found = city.now
@@ -119,13 +119,13 @@ def test_a_month_without_alarms_is_caught_up_in_order(city: City) -> None:
     assert all(b.detected_at >= found for b in city.of(e.DeadlineBreached, report))
 
 
-def test_an_alarm_that_rings_twice_says_nothing_twice(city: City) -> None:
-    """The loop rings again after a minute, until the stage has decided."""
+def test_an_timer_that_fires_twice_says_nothing_twice(city: City) -> None:
+    """The loop fires again after a minute, until the stage has decided."""
     report = dispatched(city)
     city.broker.now_ms += 15 * 24 * 3_600_000
     for _ in range(3):
-        for alarm in city._alarms(city.now):
-            city._ring(*alarm)
+        for timer in city._timers(city.now):
+            city._fire(*timer)
         city.broker.now_ms += 60_000
     city.wait(days=30)
     assert [step.level for step in said(city, report)] == [0, 1, 2, 3]

@@ -8,7 +8,7 @@ import pytest
 
 from shared.contract import events as e
 from shared.contract.topics import INTAKE, SUBMISSIONS
-from shared.runtime.gateway.throttle import is_pace_row
+from shared.runtime.gateway.throttle import is_throttle_row
 from tests.pipeline.city import STREET_LIGHT, City
 from tests.pipeline.stories import ADMIN, HSU, followed_up, forwarded, held, outcome, write
 from tests.tables import each
@@ -69,7 +69,7 @@ def test_what_cannot_be_taken_is_rejected_with_the_reason(
     assert answer.tracking_number is None
     assert city.facts(INTAKE) == []
     (pace,) = city.processes["intake"].state.kept
-    assert is_pace_row(pace)
+    assert is_throttle_row(pace)
 
     mended = city.submit(message_id="m-1")
     city.run()

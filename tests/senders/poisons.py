@@ -1,4 +1,4 @@
-"""Every kind of batch that a door has to live with, by name, and what becomes of it.
+"""Every kind of batch that a gateway has to live with, by name, and what becomes of it.
 
 Kafka 4.3.1 reads each batch at produce, record by record, and unpacks for it what is compressed,
 without a bound and without keeping it. So it refuses (`REFUSED`, with its error code):
@@ -40,20 +40,20 @@ from tests.senders.batches import CODECS, Fields, Wish
 UNPACKED_BYTES: Final[Mapping[int, int]] = MappingProxyType(
     {b.GZIP: 400_000_000, b.SNAPPY: 20_000_000, b.LZ4: 240_000_000, b.ZSTD: 400_000_000}
 )
-"""What the bombs unpack to: as much as fits below a door's 1 MiB, at most 400 MB."""
-SMALL_BOMB_BYTES: Final = 9_000_000  # just more than a door unpacks
+"""What the bombs unpack to: as much as fits below a gateway's 1 MiB, at most 400 MB."""
+SMALL_BOMB_BYTES: Final = 9_000_000  # just more than a gateway unpacks
 VALUE_BYTES_MAX: Final = 1_040_040
 TINY: Final = 500_000
 PACKED: Final = {name: codec for name, codec in CODECS.items() if codec}
 TOO_LARGE: Final = "batch_too_large"
 OF_BATCHES: Final = frozenset({TOO_LARGE, "batch_unreadable", "record_unreadable"})
-"""Why a door takes nothing of a batch; the answer then names its last offset."""
+"""Why a gateway takes nothing of a batch; the answer then names its last offset."""
 # Error codes of Kafka's protocol.
 UNKNOWN, CORRUPT, TIMESTAMP, TRANSACTION_STATE, INVALID = -1, 2, 32, 53, 87
 
 
 class Letter(NamedTuple):
-    """How an honest message at a door looks: what a poison spoils."""
+    """How an honest message at a gateway looks: what a poison spoils."""
 
     topic: str
     kind: bytes  # `ce_type`

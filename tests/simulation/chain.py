@@ -1,4 +1,4 @@
-"""Three stages in a row for the simulation: a door, and two core stages of several topics.
+"""Three stages in a row for the simulation: a gateway, and two core stages of several topics.
 
 Their rule says something else for every order of what it saw, so a record lost, doubled, swapped
 or decided over an old case shows in everything after it.
@@ -57,7 +57,7 @@ class Fold(BaseModel, frozen=True):
     digest: int = 0
 
 
-INBOXES: Final = tuple(INBOX.topic(speaker) for speaker in SPEAKERS)
+INBOXES: Final = tuple(INBOX.topic(producer) for producer in SPEAKERS)
 
 
 @dataclass
@@ -74,19 +74,19 @@ def after(case: Fold | None, event: BaseModel, cause: Cause) -> Fold:
     return Fold(seen=old.seen + 1, digest=zlib.crc32(encode(event), zlib.crc32(said)))
 
 
-def at_the_door(
+def at_the_gateway(
     case: Fold | None, event: BaseModel, cause: Cause, release: Release
 ) -> Decision[Fold]:
     """Answer everything: a command once or twice as it is, the rest with a rejection."""
     if cause.is_repeat or not isinstance(event, Accept | Dispatch):
         said = InboxEntry(
-            report_id=report_of(event, cause), institution=cause.speaker,
+            report_id=report_of(event, cause), institution=cause.producer,
             entry="command_rejected", message_id=cause.message_id or None,
         )  # fmt: skip
         return decided(case, said) if cause.is_repeat else refused(case, said)
     new = after(case, event, cause)
     mark = marked("agencies.in", event.by, release)
-    stamp = {"by": f"{mark} {new.digest}", "institution": cause.speaker}
+    stamp = {"by": f"{mark} {new.digest}", "institution": cause.producer}
     command = event.model_copy(update=stamp)
     return decided(new, *[command] * (1 + new.digest % 2))
 
@@ -133,7 +133,7 @@ def marked(stage: str, by: str, release: Release) -> str:
 
 
 def report_of(event: BaseModel, _cause: Cause) -> str:
-    """Say which report a record at the door is about; what cannot be read is about the first."""
+    """Say which report a record at the gateway is about; what cannot be read is about the first."""
     return str(getattr(event, "report_id", REPORTS[0]))
 
 
@@ -145,17 +145,17 @@ class Link:
     reads: tuple[Stream, ...]
     says: Stream
     rule: Callable[..., Decision[Fold]]
-    is_door: bool = False
+    is_gateway: bool = False
 
     def stage(self, release: Release) -> Stage[Fold, Release]:
         """Return the stage as the shell takes it."""
         store = CaseStore(case=Fold, is_open=lambda case: case.seen > 0)
-        identify = report_of if self.is_door else None
+        identify = report_of if self.is_gateway else None
         return Stage(self.name, store, Path(), self.rule, release, identify)
 
 
 CHAIN: Final = (
-    Link("agencies.in", (OUTBOX, REPLAYS), AGENCIES, at_the_door, is_door=True),
+    Link("agencies.in", (OUTBOX, REPLAYS), AGENCIES, at_the_gateway, is_gateway=True),
     Link("verification.institution", (NATIONAL, AGENCIES, REPLAYS), INSTITUTION, at_verification),
     Link("routing", (INSTITUTION, AGENCIES, REPLAYS), ROUTING, at_routing),
 )
@@ -165,14 +165,14 @@ LINKS: Final[Mapping[str, Link]] = MappingProxyType({link.name: link for link in
 @cache
 def reader(link: str) -> Reader:
     """Return a stage's reader; it keeps nothing of a history."""
-    identify = report_of if LINKS[link].is_door else None
+    identify = report_of if LINKS[link].is_gateway else None
     return Reader(link, Clock(), CLEAR, identify)
 
 
 @cache
 def writer(link: str) -> Writer:
     """Return a stage's writer; it keeps nothing at all."""
-    return Writer(link, is_door=LINKS[link].is_door, seal=lambda value, *_place: value)
+    return Writer(link, is_gateway=LINKS[link].is_gateway, seal=lambda value, *_place: value)
 
 
 @cache

@@ -13,7 +13,7 @@ from shared.contract.topics import DEAD_LETTERS
 from shared.rules.decision import Unreadable
 from shared.runtime.case_store import Stored
 from shared.runtime.gateway.dead_letter_limit import of_each
-from shared.runtime.gateway.throttle import is_pace_row
+from shared.runtime.gateway.throttle import is_throttle_row
 from shared.runtime.lanes import Partition, unpack
 from shared.runtime.reader import DeadLetter, Inbound, Replayed
 from shared.runtime.recovery.comparison import told_by
@@ -35,7 +35,7 @@ def check(fleet: Fleet) -> list[str]:
         stage.check_progress()
         stage.check_input()
         for name in sorted({*group.state.kept, *stage.by_case}):
-            if not is_pace_row(name):
+            if not is_throttle_row(name):
                 stage.check_case(name)
         stage.check_limit([p for p in fleet.actors if p.group is group])
         wrong += [f"{group.link.name}: {fault}" for fault in stage.wrong]
@@ -95,9 +95,9 @@ class Seen:
                 self.wrong.append(f"committed beyond the position in {place.topic}")
         said = {_bytes(r) for p in self.broker.logs for r in self.broker.records(p)}
         for row in self.group.state.rows.values():
-            for outbound in unpack(row.unconfirmed):
+            for outbound in unpack(row.outbox):
                 if (outbound.value, tuple(outbound.headers)) not in said:
-                    self.wrong.append("unconfirmed, and never published")
+                    self.wrong.append("outbox, and never published")
 
     # ---- input
 
@@ -154,18 +154,18 @@ class Seen:
     def _due(self, name: str) -> tuple[dict[bytes, Inbound], list[Inbound]]:
         """Return what had to be decided: of each id the first that no operator has let go.
 
-        At a door also what is answered and remembered nowhere: every further one, as a repeat,
+        At a gateway also what is answered and remembered nowhere: every further one, as a repeat,
         and what is refused.
         """
         due: dict[bytes, Inbound] = {}
         answered: list[Inbound] = []
         for id_hash, same in self.by_case[name].items():
             good = [i for i in same if _place(i.record) not in self.let_go]
-            if self.group.link.is_door and isinstance(same[0].event, Unreadable):
+            if self.group.link.is_gateway and isinstance(same[0].event, Unreadable):
                 answered += [i.at_its_place() for i in good]
             elif good:
                 due[id_hash] = good[0]
-                answered += [i.as_repeat() for i in good[1:]] if self.group.link.is_door else []
+                answered += [i.as_repeat() for i in good[1:]] if self.group.link.is_gateway else []
         return due, answered
 
     def _check_said(
@@ -195,13 +195,13 @@ class Seen:
             self.wrong.append(f"decided, but never published: {name} ({len(lost)})")
         elif len(seen) != len(expected) + len(answers):
             self.wrong.append(f"published, but not decided: {name}")
-        elif not link.is_door and seen != [content for content, _ in expected]:
+        elif not link.is_gateway and seen != [content for content, _ in expected]:
             self.wrong.append(f"published out of order: {name}")
-        elif link.is_door and not self.replays[name]:
-            self._check_door(seen, expected)
+        elif link.is_gateway and not self.replays[name]:
+            self._check_gateway(seen, expected)
 
-    def _check_door(self, seen: Sequence[Bytes], expected: Sequence[tuple[Bytes, str]]) -> None:
-        """Find a swap within a topic: a door's lanes are its topics, the replays' among them.
+    def _check_gateway(self, seen: Sequence[Bytes], expected: Sequence[tuple[Bytes, str]]) -> None:
+        """Find a swap within a topic: a gateway's lanes are its topics, the replays' among them.
 
         Between lanes there is no order, so not between a replay and what it is about either.
         """

@@ -20,9 +20,9 @@ _OF_THE_DATABASE: Final = ("lanes", "cases", "save", "clear")
 def partitions_of(topics: Sequence[Stream]) -> tuple[Partition, ...]:
     """Return the partitions of a stage's streams that the simulation uses, in order."""
     found = [
-        Partition(stream.topic(speaker), number)
+        Partition(stream.topic(producer), number)
         for stream in topics
-        for speaker in (SPEAKERS if stream.is_family else ("",))
+        for producer in (SPEAKERS if stream.is_family else ("",))
         for number in ((0,) if stream.is_family else PARTITIONS)
     ]
     return tuple(sorted(found))

@@ -21,11 +21,11 @@ from typing import Any, Final, NamedTuple
 from aiokafka.errors import KafkaTimeoutError
 
 from shared.contract.envelope import Outbound, Record
-from shared.contract.topics import said_by
+from shared.contract.topics import published_by
 from shared.runtime.case_store import CaseStore, Conflict, LaneSave, Stored
 from shared.runtime.lanes import Lane, Partition
 from shared.runtime.parking import Parking
-from shared.runtime.ports import DestinationsRefuse
+from shared.runtime.ports import DestinationsUnavailable
 from shared.runtime.recovery.comparison import (
     Fetched,
     Order,
@@ -130,7 +130,7 @@ class MemoryLog:
                 self.fail_after -= 1
             self.broker.append(outbound)
         if refused:
-            raise DestinationsRefuse(refused)
+            raise DestinationsUnavailable(refused)
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit what is still assigned."""
@@ -191,7 +191,7 @@ class MemoryPast:
 
     def give(self, broker: Broker, stage: str, partitions: Iterable[Partition]) -> None:
         """Order a stage to decide again, as `lapor restored` does."""
-        for stream in said_by(stage):
+        for stream in published_by(stage):
             for record in broker.read(stream.topic()):
                 for told in told_by(stage, record):
                     self.past.setdefault(told.subject, {}).setdefault(told.event_id, told)
@@ -267,7 +267,7 @@ class MemoryState:
         row = self.rows[lane.id]
         if row.token != lane.token:
             raise Conflict(lane.id)
-        row.token, row.unconfirmed = token, b""
+        row.token, row.outbox = token, b""
         for outbound in refused:
             self.number += 1
             self.refused[self.number] = (lane.id, outbound)
@@ -285,9 +285,9 @@ class MemoryState:
     async def clear(self, lane_id: str, token: int) -> None:
         """Empty what is confirmed."""
         if self.rows[lane_id].token == token:
-            self.rows[lane_id].unconfirmed = b""
+            self.rows[lane_id].outbox = b""
 
-    async def gather(self, collect: Callable[[Any], Awaitable[object]]) -> object:
+    async def load_lookups(self, collect: Callable[[Any], Awaitable[object]]) -> object:
         """Run look-ups on the connection."""
         return await collect(self.connection)
 
@@ -299,4 +299,4 @@ class MemoryState:
 
 
 def _copy(lane: Lane) -> Lane:
-    return Lane(lane.id, dict(lane.positions), lane.token, lane.unconfirmed)
+    return Lane(lane.id, dict(lane.positions), lane.token, lane.outbox)

@@ -110,7 +110,7 @@ class NoSeekAtAssignment(PointedLog):
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Seek only for a gap."""
-        if sys._getframe(1).f_code.co_name != "_take_up":
+        if sys._getframe(1).f_code.co_name != "_resume":
             super().seek(partition, offset)
 
 
@@ -229,7 +229,7 @@ CAUGHT: Final = (
     Mutation("a conflict counts as done", _shell(without.ConflictIsDone)),
     Mutation("lanes of one topic in the core", _shell(without.LanesOfOneTopic)),
     Mutation("offsets are committed before the save", _shell(without.CommitsFirst)),
-    Mutation("ids decided are not looked at", instead=((decider, "remembers", _never),)),
+    Mutation("ids decided are not looked at", instead=((decider, "has_decided", _never),)),
     Mutation("an id whose rule raised is decided", _decider(without.RaisedIsDecided)),
     Mutation("nothing waits behind what raised", _decider(without.NothingWaits)),
     Mutation("a replay decides one record", _decider(without.ReplaysOneRecord)),
@@ -237,7 +237,9 @@ CAUGHT: Final = (
     Mutation("a dead letter counts at each try", _decider(without.CountsEachTry)),
     Mutation("a gap is passed over", _shell(without.PassesGaps)),
     Mutation("a transaction's mark is a gap", _shell(without.StopsAtMarks)),
-    Mutation("what lies below is not dropped", instead=((lane_rules, "sift", nothing_dropped),)),
+    Mutation(
+        "what lies below is not dropped", instead=((lane_rules, "fresh_records", nothing_dropped),)
+    ),
     Mutation("nobody seeks back at a gap", _shell(without.StaysAtGaps)),
     Mutation("a gap is judged by old lanes", _shell(without.GapByOldLanes)),
     Mutation("positions are the group's", _state(PositionsOfTheGroup)),

@@ -27,7 +27,7 @@ def send(fleet: Fleet, step: Step) -> None:
     is_poison = step.more % 8 == 7 and fleet.poison < POISON_MAX
     fleet.poison += is_poison
     mark = CHAIN[(step.how >> 4) % len(CHAIN)].name if is_poison else "-"
-    speaker = SPEAKERS[step.how >> 2 & 1]
+    producer = SPEAKERS[step.how >> 2 & 1]
     match step.how & 3:
         case 0:
             event: Event = ReportForwarded(
@@ -44,10 +44,10 @@ def send(fleet: Fleet, step: Step) -> None:
         event = DuplicateSuspected(report_id=report, similar=())
         stream = NATIONAL
     spoilt = is_poison and bool(step.how & 256)
-    _append(fleet, stream, speaker if stream is OUTBOX else "", event, spoilt=spoilt)
+    _append(fleet, stream, producer if stream is OUTBOX else "", event, spoilt=spoilt)
 
 
-def _append(fleet: Fleet, stream: Stream, speaker: str, event: Event, *, spoilt: bool) -> None:
+def _append(fleet: Fleet, stream: Stream, producer: str, event: Event, *, spoilt: bool) -> None:
     fleet.sent += 1
     headers = event_headers(
         event_id=f"m{fleet.sent}",
@@ -62,7 +62,7 @@ def _append(fleet: Fleet, stream: Stream, speaker: str, event: Event, *, spoilt:
     key = event.report_id.encode()
     number = 0 if stream.is_family else PARTITIONS[REPORTS.index(event.report_id) // 2]
     value = b"{" if spoilt else encode(event)
-    record = fleet.broker.append(Outbound(stream.topic(speaker), number, key, value, headers))
+    record = fleet.broker.append(Outbound(stream.topic(producer), number, key, value, headers))
     fleet.tell(
         f"m{fleet.sent} {type(event).__name__}{' (spoilt)' if spoilt else ''} of "
         f"{event.report_id} by {getattr(event, 'by', '')!r} to "

@@ -24,8 +24,8 @@ from shared.contract.envelope import Outbound, Record
 from shared.platform.postgres import PASSING
 from shared.runtime.case_store import LaneSave, Stored
 from shared.runtime.decider import Decider
-from shared.runtime.lanes import Lane, Partition, Refused
-from shared.runtime.processor import Shell, Stopping
+from shared.runtime.lanes import Lane, Partition, StageRefused
+from shared.runtime.processor import Processor, Stopping
 from shared.runtime.recovery.comparison import Timing
 from shared.runtime.stage import Limits
 from tests.simulation import chain
@@ -86,7 +86,7 @@ class Group:
 class Parts:
     """What a process is made of; a mutation gives others."""
 
-    shell: "type[Shell[Any, Any]]" = Shell
+    shell: "type[Processor[Any, Any]]" = Processor
     decider: "type[Decider[Any, Any]]" = Decider
     log: "type[PointedLog] | None" = None
     state: "type[PointedState] | None" = None
@@ -113,7 +113,7 @@ class Process:
         self._loop = loop
         self._tasks: set[asyncio.Task[None]] = set()
         link = group.link
-        self.shell: Shell[chain.Fold, chain.Release] = parts.shell(
+        self.shell: Processor[chain.Fold, chain.Release] = parts.shell(
             link.stage(group.release),
             log=(parts.log or PointedLog)(self),
             state=(parts.state or PointedState)(self, group.state),
@@ -202,7 +202,7 @@ class Process:
         if task.cancelled():
             return
         error = task.exception()
-        if isinstance(error, Refused):
+        if isinstance(error, StageRefused):
             self.violations.append(f"refused without cause: {self}: {error}")
         elif error is not None and not isinstance(error, Crash | Stopping):
             self.violations.append(f"the shell failed: {self}: {error!r}")
@@ -340,7 +340,7 @@ class PointedState:
         """Empty what is confirmed, if the token still is."""
         await self._do("clear", lambda: self.state.clear(lane_id, token))
 
-    async def gather(self, collect: Callable[[Any], Awaitable[object]]) -> object:
+    async def load_lookups(self, collect: Callable[[Any], Awaitable[object]]) -> object:
         """Run look-ups; no stage of the chain has any."""
         return await collect(None)
 

@@ -12,7 +12,7 @@ import pytest
 from shared.contract.envelope import derive_id, id_hash, outside_id
 from shared.contract.topics import ROUTING
 from shared.runtime.case_store import Stored
-from shared.runtime.lanes import Partition, Refused, unpack
+from shared.runtime.lanes import Partition, StageRefused, unpack
 from shared.runtime.processor import Stopping
 from shared.runtime.stage import Limits
 from tests.simulation.memory import Crash
@@ -107,7 +107,7 @@ async def test_v5_a_restored_database_is_refused() -> None:
     await worker.shell.batch([world.accepted("a1")])
     world.state.rows.update(backup)
 
-    with pytest.raises(Refused, match="restored from an older backup"):
+    with pytest.raises(StageRefused, match="restored from an older backup"):
         await world.started()
 
 
@@ -228,15 +228,15 @@ async def test_unconfirmed_events_are_emptied_only_under_their_token() -> None:
     world = World()
     worker = await world.started()
     await worker.shell.batch([world.accepted("a0")])
-    assert len(unpack(world.state.rows[str(LANE)].unconfirmed)) == 1
+    assert len(unpack(world.state.rows[str(LANE)].outbox)) == 1
 
     other = await world.started()
     await other.shell.batch([world.asked("b0")])
     await worker.shell.idle(seconds=0)
-    assert len(unpack(world.state.rows[str(LANE)].unconfirmed)) == 1
+    assert len(unpack(world.state.rows[str(LANE)].outbox)) == 1
 
     await other.shell.idle(seconds=0)
-    assert world.state.rows[str(LANE)].unconfirmed == b""
+    assert world.state.rows[str(LANE)].outbox == b""
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ async def test_a_stage_refuses_what_would_lose_or_repeat(arrange, says) -> None:
     if says == "removed by retention":
         world.broker.starts[A] = 2
 
-    with pytest.raises(Refused, match=says):
+    with pytest.raises(StageRefused, match=says):
         await world.started()
 
 
@@ -268,7 +268,7 @@ async def test_a_first_start_on_a_log_that_lost_its_beginning_is_refused() -> No
     world.accepted("a0")
     world.broker.starts[A] = 1
 
-    with pytest.raises(Refused, match="first start, but records before 1 are gone"):
+    with pytest.raises(StageRefused, match="first start, but records before 1 are gone"):
         await world.started()
 
 
@@ -280,7 +280,7 @@ async def test_a_gap_made_by_retention_while_running_is_refused() -> None:
     a1 = world.accepted("a1")
     world.broker.starts[A] = 1
 
-    with pytest.raises(Refused, match="removed by retention"):
+    with pytest.raises(StageRefused, match="removed by retention"):
         await worker.shell.batch([a1])
 
 
@@ -290,7 +290,7 @@ async def test_past_its_limit_of_dead_letters_a_stage_stops_and_saves_nothing() 
     worker = await world.started()
     bad = [world.accepted(f"a{i}", by="bug", report=f"0123456789A{i}") for i in range(6)]
 
-    with pytest.raises(Refused, match="6 of the last 6 records could not be decided"):
+    with pytest.raises(StageRefused, match="6 of the last 6 records could not be decided"):
         await worker.shell.batch(bad)
 
     assert world.dead() == []

@@ -18,7 +18,7 @@ from shared.rules.decision import Cause, Decision
 from shared.runtime import processor
 from shared.runtime.case_store import Stored
 from shared.runtime.decider import LEFT_OVER, OTHERWISE
-from shared.runtime.lanes import Partition, Refused
+from shared.runtime.lanes import Partition, StageRefused
 from shared.runtime.recovery import comparison
 from shared.runtime.writer import partition_of
 from tests.integration.echo import Echo, decide
@@ -252,7 +252,7 @@ async def test_a_record_that_is_gone_before_it_was_decided_again_is_refused() ->
     world.memory.give(world.broker, "routing", (A, B))
     world.broker.starts[A] = 2
 
-    with pytest.raises(Refused, match=r"removed by retention.*lapor restored routing"):
+    with pytest.raises(StageRefused, match=r"removed by retention.*lapor restored routing"):
         await world.worker().shell.restore()
 
 
@@ -265,7 +265,7 @@ async def test_a_database_restored_under_a_running_stage_is_refused_too() -> Non
     await worker.shell.batch([world.accepted("a1")])
     world.state.rows, world.state.kept = backup
 
-    with pytest.raises(Refused, match="restored from an older backup"):
+    with pytest.raises(StageRefused, match="restored from an older backup"):
         await worker.shell.batch([world.accepted("a2")])
 
     assert world.said() == ["a0", "a1"]

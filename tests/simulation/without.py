@@ -10,16 +10,16 @@ from typing import Any
 from shared.contract.envelope import Outbound
 from shared.platform.clock import EPOCH, Clock
 from shared.runtime import lanes as lane_rules
-from shared.runtime.batch import Work, remembers
+from shared.runtime.batch import UnitOfWork, has_decided
 from shared.runtime.case_store import Conflict, Stored
 from shared.runtime.decider import Decider
 from shared.runtime.lanes import Lane, Partition
-from shared.runtime.processor import Shell
+from shared.runtime.processor import Processor
 from shared.runtime.reader import Inbound, Reader, Replayed
 from tests.simulation import chain
 from tests.simulation.memory import CLEAR
 
-AnyShell = Shell[Any, Any]
+AnyShell = Processor[Any, Any]
 AnyDecider = Decider[Any, Any]
 
 
@@ -27,7 +27,7 @@ class CommitsFirst(AnyShell):
     """Offsets are committed before anything is saved."""
 
     async def _save_and_publish(
-        self, lanes: Mapping[str, Lane], ends: Mapping[Partition, int], work: Work
+        self, lanes: Mapping[str, Lane], ends: Mapping[Partition, int], work: UnitOfWork
     ) -> None:
         await self._log.commit(ends)
         await super()._save_and_publish(lanes, ends, work)
@@ -46,7 +46,7 @@ class LanesOfOneTopic(AnyShell):
 
     def __init__(self, *parts: Any, **more: Any) -> None:
         super().__init__(*parts, **more)
-        self._lane_of = lane_rules.door_lane
+        self._lane_of = lane_rules.gateway_lane
 
 
 class ConflictIsDone(AnyShell):
@@ -60,16 +60,16 @@ class ConflictIsDone(AnyShell):
 class DeadLettersApart(AnyDecider):
     """Dead letters are sent, but not saved with the batch."""
 
-    def _bury(self, work: Work, *letter: Any) -> None:
+    def _dead_letter(self, work: UnitOfWork, *letter: Any) -> None:
         saved = {lane: list(outbounds) for lane, outbounds in work.by_lane.items()}
-        super()._bury(work, *letter)
+        super()._dead_letter(work, *letter)
         work.by_lane = saved
 
 
 class RaisedIsDecided(AnyDecider):
     """A record whose rule raised is among the decided ones."""
 
-    def _decide(self, work: Work, inbound: Inbound, stored: Stored) -> None:
+    def _decide(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> None:
         dead = len(work.hit)
         super()._decide(work, inbound, stored)
         if len(work.hit) > dead:
@@ -81,23 +81,23 @@ class RaisedIsDecided(AnyDecider):
 class NothingWaits(AnyDecider):
     """What follows a record whose rule raised is decided before it."""
 
-    def _take(self, work: Work, inbound: Inbound) -> None:
+    def _handle(self, work: UnitOfWork, inbound: Inbound) -> None:
         stored = work.case(inbound.case_id)
-        if not remembers(stored.decided, inbound.id_hash):
+        if not has_decided(stored.decided, inbound.id_hash):
             self._decide(work, inbound, stored)
 
 
 class ReplaysOneRecord(AnyDecider):
     """A replay decides its record, and what waited behind it is gone."""
 
-    def _read_and_take(self, work: Work, records: Sequence[Any]) -> None:
-        super()._read_and_take(work, records[:1])
+    def _read_and_handle(self, work: UnitOfWork, records: Sequence[Any]) -> None:
+        super()._read_and_handle(work, records[:1])
 
 
 class ReplaysLeaveNoTrace(AnyDecider):
     """A replay is not among the ids decided."""
 
-    def _replay(self, work: Work, item: Replayed) -> None:
+    def _replay(self, work: UnitOfWork, item: Replayed) -> None:
         super()._replay(work, item)
         old = work.case(item.case_id)
         decided = old.decided.replace(item.id_hash, b"")
@@ -144,13 +144,13 @@ class GapByOldLanes(AnyShell):
 class LanesReadFirst(AnyShell):
     """At assignment the lanes are read before what they are compared with."""
 
-    async def _take_up(self, mine: set[Partition]) -> None:
+    async def _resume(self, mine: set[Partition]) -> None:
         super()._forget()
         await self._load({self._lane_of(p) for p in mine})
-        await super()._take_up(mine)
+        await super()._resume(mine)
 
     def _forget(self) -> None:
-        if sys._getframe(1).f_code.co_name != "_take_up":
+        if sys._getframe(1).f_code.co_name != "_resume":
             super()._forget()
 
 
@@ -161,7 +161,7 @@ class AssignedAtOnce(AnyShell):
         """Take up without the lock."""
         mine = set(partitions)
         self.positions = {}
-        await self._persist(lambda: self._take_up(mine))
+        await self._persist(lambda: self._resume(mine))
 
 
 class NoReload(AnyShell):
@@ -192,16 +192,16 @@ class NoReloadAfterErrors(AnyShell):
 class NotAtAssignment(AnyShell):
     """What may be unpublished waits for the lane's next record."""
 
-    async def _publish_unconfirmed(self, lanes: Iterable[Lane]) -> None:
+    async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         if not self._is_taking_up:
-            await super()._publish_unconfirmed(lanes)
+            await super()._publish_outbox(lanes)
 
     _is_taking_up = False
 
-    async def _take_up(self, mine: set[Partition]) -> None:
+    async def _resume(self, mine: set[Partition]) -> None:
         self._is_taking_up = True
         try:
-            await super()._take_up(mine)
+            await super()._resume(mine)
         finally:
             self._is_taking_up = False
 
@@ -209,26 +209,26 @@ class NotAtAssignment(AnyShell):
 class NotBeforeABatch(NotAtAssignment):
     """A batch is saved over what may be unpublished."""
 
-    async def _publish_unconfirmed(self, lanes: Iterable[Lane]) -> None:
+    async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         if self._is_taking_up:
-            await AnyShell._publish_unconfirmed(self, lanes)
+            await AnyShell._publish_outbox(self, lanes)
 
 
 class BelievesTheGroup(AnyShell):
     """What the group has committed counts as published."""
 
-    async def _publish_unconfirmed(self, lanes: Iterable[Lane]) -> None:
+    async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
             committed = await self._log.committed(lane.positions)
             if committed != lane.positions:
-                await super()._publish_unconfirmed([lane])
+                await super()._publish_outbox([lane])
 
 
 class BelievesALane(AnyShell):
     """A process that once published for a lane believes that it always did."""
 
-    async def _publish_unconfirmed(self, lanes: Iterable[Lane]) -> None:
-        await super()._publish_unconfirmed([ln for ln in lanes if ln.id not in self._confirmed])
+    async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
+        await super()._publish_outbox([ln for ln in lanes if ln.id not in self._confirmed])
 
 
 class BelievesPositions(AnyShell):
@@ -238,11 +238,11 @@ class BelievesPositions(AnyShell):
         super().__init__(*parts, **more)
         self._published: dict[str, dict[Partition, int]] = {}
 
-    async def _publish_unconfirmed(self, lanes: Iterable[Lane]) -> None:
+    async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
             if self._published.get(lane.id) != lane.positions:
                 self._confirmed.pop(lane.id, None)
-                await super()._publish_unconfirmed([lane])
+                await super()._publish_outbox([lane])
 
     async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
         await super()._publish(outbounds, lanes)
@@ -263,7 +263,7 @@ class WallClock(AnyShell):
     def __init__(self, *parts: Any, **more: Any) -> None:
         super().__init__(*parts, **more)
         name = self._decider._stage.name
-        identify = chain.report_of if chain.LINKS[name].is_door else None
+        identify = chain.report_of if chain.LINKS[name].is_gateway else None
         self._decider._reader = Reader(name, Ticking(), CLEAR, identify)
 
 

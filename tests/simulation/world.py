@@ -15,7 +15,7 @@ from shared.runtime.case_store import CaseStore
 from shared.runtime.lanes import Partition
 from shared.runtime.metrics import Meters
 from shared.runtime.parking import Action, replay_record
-from shared.runtime.processor import Shell
+from shared.runtime.processor import Processor
 from shared.runtime.reader import Reader
 from shared.runtime.stage import Limits, Stage
 from shared.runtime.writer import Writer, partition_of
@@ -39,7 +39,7 @@ A, B = Partition(INSTITUTION.name, LANE), Partition(AGENCIES.name, LANE)
 class Worker:
     """A process of the stage: its shell, its consumer, where it shall crash, its metrics."""
 
-    shell: Shell[Echo, None]
+    shell: Processor[Echo, None]
     log: MemoryLog
     crash_at: list[str]
     meters: Meters
@@ -65,12 +65,12 @@ class World:
 
         log, meters = MemoryLog(self.broker), Meters("routing")
         store = CaseStore(case=Echo, is_open=lambda case: case.seen > 0)
-        shell: Shell[Echo, None] = Shell(
+        shell: Processor[Echo, None] = Processor(
             Stage("routing", store, Path(), self.rule),  # type: ignore[arg-type]
             log=log,
             state=self.state,
             reader=Reader("routing", Clock(), CLEAR),
-            writer=Writer("routing", is_door=False, seal=lambda value, *_place: value),
+            writer=Writer("routing", is_gateway=False, seal=lambda value, *_place: value),
             meters=meters,
             logger=structlog.get_logger(),
             limits=self.limits,

@@ -1,4 +1,4 @@
-"""Talk to a door as a channel or institution does: send to its topic, pair each with its answer."""
+"""Request and reply over a gateway: send to its topic, pair each message with its answer."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,7 @@ class Outcome(NamedTuple, Generic[A]):
 
 
 @dataclass(frozen=True)
-class Door(Generic[A]):
+class Gateway(Generic[A]):
     """A pair of topics, and how an answer says which message it is for."""
 
     sends_to: str
@@ -73,7 +73,7 @@ class Exchange(Generic[A]):
     It gives up when nothing was answered for `silence_seconds` though answers are due.
     """
 
-    door: Door[A]
+    gateway: Gateway[A]
     silence_seconds: float
     tell: Callable[[Outcome[A]], None]
     counts: Counter[End] = field(default_factory=Counter)
@@ -94,8 +94,8 @@ class Exchange(Generic[A]):
             KafkaError: the broker went away. Trouble: the topics do not exist.
         """
         async with reader(bootstrap) as consumer, writer(bootstrap) as producer:
-            await require(consumer, [self.door.sends_to])
-            partitions = await partitions_of(consumer, self.door.answers_on)
+            await require(consumer, [self.gateway.sends_to])
+            partitions = await partitions_of(consumer, self.gateway.answers_on)
             consumer.assign(partitions)
             for partition, end in (await consumer.end_offsets(partitions)).items():
                 consumer.seek(partition, end)  # answers to come, not those of yesterday
@@ -124,11 +124,11 @@ class Exchange(Generic[A]):
                 return
 
     def _hear(self, record: ConsumerRecord) -> None:
-        key = self.door.key_of(record)
+        key = self.gateway.key_of(record)
         queue = self._pending.get(key)
         if queue is None:
             return
-        answer = self.door.answer(queue[0], record)
+        answer = self.gateway.answer(queue[0], record)
         if answer is None:
             return
         message = queue.popleft()
@@ -147,7 +147,7 @@ class Exchange(Generic[A]):
             self._pending.setdefault(message.key, deque()).append(message)
             try:
                 sent = await producer.send(
-                    self.door.sends_to, message.value, headers=list(message.headers)
+                    self.gateway.sends_to, message.value, headers=list(message.headers)
                 )
             except MessageSizeTooLargeError:
                 self._take_back(message)
@@ -183,7 +183,7 @@ def type_named(stream: Stream, name: str) -> str:
 
 
 def headers_of(message_id: str, event_type: str, source: str) -> tuple[tuple[str, bytes], ...]:
-    """Return the CloudEvents headers that a door wants."""
+    """Return the CloudEvents headers that a gateway wants."""
     return (
         ("ce_specversion", b"1.0"),
         ("ce_id", message_id.encode("utf-8", "surrogatepass")),

@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from shared.contract.topics import FOREVER, STREAMS, Stream
-from shared.registry.principals import speakers
+from shared.registry.principals import principals
 
 READY_SECONDS_MAX: Final = 30.0
 TOPICS_PER_REQUEST: Final = 200
@@ -52,7 +52,7 @@ class Drift:
 
 def wanted() -> list[Topic]:
     """Return every topic of the table, one per channel and institution of the registry."""
-    known = speakers()
+    known = principals()
     return [
         Topic(name, stream.partitions, configs_of(stream))
         for stream in STREAMS

@@ -8,26 +8,26 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from deploy.cli.clients.kafka import Trouble
 from deploy.cli.terminal.progress import Screen
-from shared.runtime.parking import Kept, kept
+from shared.runtime.parking import ParkedRecord, kept
 
 POLL_MS: Final = 500
 SILENCE_SECONDS_MAX: Final = 30.0
 
 
-def without_value(record: ConsumerRecord) -> Kept:
+def without_value(record: ConsumerRecord) -> ParkedRecord:
     """Return a record without its bytes, which may be a megabyte each."""
     return kept(record)._replace(value=None)
 
 
 async def headers_of(
     consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], screen: Screen
-) -> list[Kept]:
+) -> list[ParkedRecord]:
     """Return every record up to now without its bytes.
 
     Raises:
         KafkaError: the broker went away. Trouble: it stopped answering.
     """
-    bounds, found = await bounds_of(consumer, partitions), list[Kept]()
+    bounds, found = await bounds_of(consumer, partitions), list[ParkedRecord]()
     screen.total = sum(end - start for start, end in bounds.values())
     async for records in scan(consumer, bounds):
         found += map(without_value, records)

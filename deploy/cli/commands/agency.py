@@ -11,8 +11,8 @@ from aiokafka import ConsumerRecord
 from deploy.cli.clients.jsonl import Line, Splitter, lines_of, why_not_sent
 from deploy.cli.clients.kafka import Trouble, kafka_address, run
 from deploy.cli.clients.request_reply import (
-    Door,
     Exchange,
+    Gateway,
     Message,
     Outcome,
     headers_of,
@@ -163,7 +163,7 @@ class Giving:
 
     def give(self, bootstrap: str, lines: AsyncIterator[Line], timeout: float) -> Counter[str]:
         """Send every command and wait; return how many had which end."""
-        exchange = Exchange(door(self._code), timeout, self._tell)
+        exchange = Exchange(gateway(self._code), timeout, self._tell)
         try:
             run(exchange.run(bootstrap, self._messages(lines)))
         finally:
@@ -193,15 +193,15 @@ class Giving:
             err.print(
                 f"→ {unanswered:,} not answered{waited}. A command that came before what it is "
                 "about waits for it up to a day. What comes of it: "
-                f"lapor agency listen {self._code}. Do the doors run? lapor status",
+                f"lapor agency listen {self._code}. Do the gateways run? lapor status",
                 style="yellow",
                 soft_wrap=True,
             )
 
 
-def door(code: str) -> Door[InboxEntry]:
+def gateway(code: str) -> Gateway[InboxEntry]:
     """Return the way of an institution: what a command causes carries its correlation id."""
-    return Door(
+    return Gateway(
         sends_to=OUTBOX.topic(code),
         answers_on=INBOX.topic(code),
         key_of=lambda record: text(dict(record.headers).get("correlationid")),
@@ -218,7 +218,7 @@ def _answer(message: Message, record: ConsumerRecord) -> InboxEntry | None:
 
 
 def message_of(line: Line) -> Message:
-    """Make a line a command; whether it is a good one is for the door to say."""
+    """Make a line a command; whether it is a good one is for the gateway to say."""
     if line.fields is None:
         return Message(line.number, fault=line.fault, detail=line.detail)
     kind = line.fields.get("type")

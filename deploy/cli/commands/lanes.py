@@ -17,7 +17,7 @@ from deploy.cli.terminal.console import err, out, troubles_told
 from shared.contract.topics import READS, STREAM_BYTES_MAX
 from shared.platform.postgres import Pool
 from shared.runtime.kafka import record_batches
-from shared.runtime.lanes import Partition, core_lane, door_lane, load_positions
+from shared.runtime.lanes import Partition, core_lane, gateway_lane, load_positions
 from shared.runtime.writer import Writer
 
 SKIPPED_MAX: Final = 20_000  # offsets of one call: no more than a batch that is answered as one
@@ -43,14 +43,14 @@ class Skip:
     end: int
 
     @property
-    def is_door(self) -> bool:
+    def is_gateway(self) -> bool:
         """Say whether people or institutions write to the topic themselves."""
         return any(stream.is_family for stream in READS[self.stage])
 
     @property
     def lane(self) -> str:
         """Return the stage's lane of the partition."""
-        return (door_lane if self.is_door else core_lane)(self.partition)
+        return (gateway_lane if self.is_gateway else core_lane)(self.partition)
 
     def __str__(self) -> str:
         last = f" to {self.end - 1}" if self.end > self.offset + 1 else ""
@@ -169,7 +169,7 @@ async def _lies_there(consumer: AIOKafkaConsumer, wanted: Skip) -> ConsumerRecor
 
 async def _keep(kafka: str, wanted: Skip, record: ConsumerRecord, why: str) -> None:
     """Publish the dead letter first: nothing is passed over without a trace."""
-    sealing = Writer(wanted.stage, is_door=wanted.is_door, seal=dead_letter_key().seal_bytes)
+    sealing = Writer(wanted.stage, is_gateway=wanted.is_gateway, seal=dead_letter_key().seal_bytes)
     letter = sealing.dead_letter(
         record, REASON, f"offsets {wanted.offset} to {wanted.end - 1}; {why}"
     )

@@ -44,7 +44,7 @@ def replay(
     zone: Annotated[str, typer.Option(help="In which zone the file writes its times.")] = BOSTON,
     as_json: Annotated[bool, typer.Option("--json", help="One document, for programs.")] = False,
 ) -> None:
-    """Run a city's requests through the SLA monitor's rules and alarms under a simulated clock.
+    """Run a city's requests through the SLA monitor's rules and timers under a simulated clock.
 
     Columns as Boston's 311 file has them. Exits with 1 if the rules breach another set than the
     city marked OVERDUE, wherever it gives a verdict.

@@ -10,8 +10,8 @@ from aiokafka import ConsumerRecord
 from deploy.cli.clients.jsonl import Line, Splitter, lines_of, why_not_sent
 from deploy.cli.clients.kafka import Trouble, kafka_address, run
 from deploy.cli.clients.request_reply import (
-    Door,
     Exchange,
+    Gateway,
     Message,
     Outcome,
     headers_of,
@@ -68,7 +68,7 @@ def submit(
             screen.show(said, sentence(kind, outcome), "" if kind in _TAKEN else "red")
             screen.advance(splitter.bytes_read)
 
-        exchange = Exchange(door(channel), timeout, tell)
+        exchange = Exchange(gateway(channel), timeout, tell)
         messages = _messages(lines_of(file.fileno(), splitter), channel)
         try:
             run(exchange.run(bootstrap, messages))
@@ -83,9 +83,9 @@ def _refuse_unknown(channel: str) -> None:
         raise Trouble(f"There is no channel {channel!r}.", f"There are: {', '.join(known)}")
 
 
-def door(channel: str) -> Door[ChannelAnswer]:
-    """Return the way of a channel: its answers name the id that the door gave the message."""
-    return Door(
+def gateway(channel: str) -> Gateway[ChannelAnswer]:
+    """Return the way of a channel: its answers name the id that the gateway gave the message."""
+    return Gateway(
         sends_to=SUBMISSIONS.topic(channel),
         answers_on=ANSWERS.topic(channel),
         key_of=lambda record: text(dict(record.headers).get("causationid")).partition("@")[0],

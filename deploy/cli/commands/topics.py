@@ -40,7 +40,7 @@ def list_streams(*, as_json: JSON = False) -> None:
         _below(f"{said['about']}; {stream.partitions} partition{many}, kept {kept(stream)}")
         _below(f"speaks: {stream.producer}; reads: {', '.join(said['readers']) or 'nobody'}")
         _below(f"says: {', '.join(said['events']) or 'any record, sealed'}")
-    out.print("{speaker} is a channel's name or an institution's code.", markup=False)
+    out.print("{producer} is a channel's name or an institution's code.", markup=False)
 
 
 def _below(line: str) -> None:

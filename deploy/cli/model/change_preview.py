@@ -14,7 +14,7 @@ from services.sla_monitor.policy import Policy
 from services.sla_monitor.recompute import CANDIDATES, LANES, concerned, window
 from services.sla_monitor.rules import Monitored, decide
 from shared.contract import events as e
-from shared.contract.topics import alarms_of, lane_case
+from shared.contract.topics import internal_stream_of, lane_case
 from shared.platform.postgres import Pool
 from shared.registry import Change, Registry
 from shared.rules.decision import Cause
@@ -22,8 +22,8 @@ from shared.runtime.writer import partition_of
 
 SHOWN_MAX: Final = 20
 FETCHED: Final = 500  # rows of the server's cursor in hand at a time
-_LEVELS_MAX: Final = 50  # what may ring at once of one case
-_TOPIC: Final = alarms_of("sla-monitor").topic()
+_LEVELS_MAX: Final = 50  # what may fire at once of one case
+_TOPIC: Final = internal_stream_of("sla-monitor").topic()
 _OPEN: Final = "SELECT count(*) FROM cases WHERE is_open"
 
 
@@ -150,10 +150,10 @@ def _appearing(
     """Count the breaches of moved dates that are due already."""
     count = 0
     for _ in range(_LEVELS_MAX if moved else 0):
-        if case is None or case.alarm_at is None or case.alarm_at > now:
+        if case is None or case.timer_at is None or case.timer_at > now:
             break
-        rang = e.AlarmRang(report_id=case.report_id, due_at=case.alarm_at)
-        decision = decide(case, rang, _cause("AlarmRang", now), policy)
+        fired = e.TimerFired(report_id=case.report_id, due_at=case.timer_at)
+        decision = decide(case, fired, _cause("TimerFired", now), policy)
         count += sum(
             isinstance(o.event, e.DeadlineBreached) and (o.event.clock, o.event.deadline) in moved
             for o in decision.events

@@ -1,6 +1,6 @@
 """An institution's command from what stands on the command line. Pure.
 
-Only what is needed to send it is checked here; whether it is a good one is for the door to say.
+Only what is needed to send it is checked here; whether it is a good one is for the gateway to say.
 """
 
 import json
@@ -12,7 +12,7 @@ from deploy.cli.clients.kafka import Trouble
 from shared.contract import events as e
 from shared.contract.topics import COMMANDS
 
-STAMPED: Final = ("institution", "message_id")  # by the door; what a sender writes there is lost
+STAMPED: Final = ("institution", "message_id")  # by the gateway; what a sender writes there is lost
 BY: Final = "cli"  # the officer, where nobody is named
 _BOOLS: Final = {"true": True, "yes": True, "false": False, "no": False}
 _BY_NAME: Final = {command.__name__.lower(): command for command in COMMANDS}

@@ -14,7 +14,7 @@ from shared.contract.envelope import Record
 from shared.contract.topics import READS
 from shared.platform.clock import Clock
 from shared.rules.decision import Unreadable
-from shared.runtime.parking import SEALED_HEADERS, Kept, Parking, headers_of_original
+from shared.runtime.parking import SEALED_HEADERS, ParkedRecord, Parking, headers_of_original
 from shared.runtime.reader import DeadLetter, Inbound, Reader
 from shared.vault.crypto import DEAD_LETTER_KEY_VARIABLE, DeadLetterKey, KeyUnusable, SealBroken
 
@@ -67,7 +67,7 @@ def opened(letter: Letter, record: Record, key: DeadLetterKey) -> bytes:
 
 
 def original_headers(letter: Letter, record: Record) -> list[tuple[str, bytes]]:
-    """Return what a letter kept of its record's headers; those of a door only with the key."""
+    """Return what a letter kept of its record's headers; those of a gateway only with the key."""
     place = letter.topic, letter.partition, letter.offset
     try:
         return list(headers_of_original(record.headers, place, dead_letter_key().open_bytes))
@@ -81,16 +81,16 @@ def fault(letter: Letter, record: Record, value: bytes) -> str:
 
     What its rule makes of them only the stage can tell.
     """
-    is_door = any(stream.is_family for stream in READS[letter.stage])
+    is_gateway = any(stream.is_family for stream in READS[letter.stage])
     reader = Reader(
         letter.stage,
         Clock(),
         Parking(lambda sealed, *_: sealed, lambda sealed, *_: sealed),
-        (lambda _event, _cause: "") if is_door else None,
+        (lambda _event, _cause: "") if is_gateway else None,
     )
     when = round(letter.time.timestamp() * 1000)
     place = letter.topic, letter.partition, letter.offset
-    tried = Kept(*place, when, record.key, value, original_headers(letter, record))
+    tried = ParkedRecord(*place, when, record.key, value, original_headers(letter, record))
     match reader.read([tried]):
         case [DeadLetter(reason=reason, detail=detail)]:
             return f"{reason}: {detail}" if detail else reason

@@ -26,9 +26,9 @@ from shared.runtime.lanes import Partition
 
 _TYPES: Final = type_table({**READS[STAGE], SLA: SLA.events})
 DECIDED: Final = tuple(
-    stream for stream, events in READS[STAGE].items() if events and stream.domain != "alarms"
+    stream for stream, events in READS[STAGE].items() if events and stream.domain != "internal"
 )
-"""The streams with facts; alarms say only when to look, and are kept for a week."""
+"""The streams with facts; timers say only when to look, and are kept for a week."""
 
 
 @dataclass
@@ -115,7 +115,7 @@ async def read_lane(
         for record in records:
             if record.topic == REGISTRY.topic() or wanted(text(record.key)):
                 lane.add(record, place.clock.of_record(record.timestamp))
-    for event in seen.unconfirmed:
+    for event in seen.outbox:
         if wanted(text(event.key)):
             at = datetime.fromisoformat(text(dict(event.headers).get("ce_time")))
             lane.hear(text(event.key), event.headers, event.value, at)

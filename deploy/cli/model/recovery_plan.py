@@ -15,7 +15,7 @@ from deploy.cli.clients.kafka import CLIENT_ID, Trouble, reader
 from deploy.cli.clients.topic_reader import Bounds as Span
 from deploy.cli.clients.topic_reader import bounds_of, scan
 from deploy.cli.terminal.progress import Screen
-from shared.contract.topics import READS, Stream, said_by
+from shared.contract.topics import READS, Stream, published_by
 from shared.platform.postgres import Pool
 from shared.runtime.lanes import (
     Bounds,
@@ -23,7 +23,7 @@ from shared.runtime.lanes import (
     Partition,
     Refusal,
     core_lane,
-    door_lane,
+    gateway_lane,
     load_positions,
     start_at,
 )
@@ -122,10 +122,10 @@ async def look(bootstrap: str, pool: Pool, stage: str) -> Behind:
 
 
 def _standing(stage: str, p: Partition, position: int | None, bounds: Bounds) -> Standing:
-    is_door = any(stream.is_family for stream in READS[stage])
+    is_gateway = any(stream.is_family for stream in READS[stage])
     found = start_at(stage, p, position, bounds)
     kind = found.kind if isinstance(found, Refusal) else None
-    return Standing(p, (door_lane if is_door else core_lane)(p), position, bounds, kind)
+    return Standing(p, (gateway_lane if is_gateway else core_lane)(p), position, bounds, kind)
 
 
 async def _partitions(consumer: AIOKafkaConsumer, streams: Iterable[Stream]) -> list[Partition]:
@@ -188,7 +188,7 @@ async def _own(consumer: AIOKafkaConsumer, stage: str, since_ms: int | None) -> 
     """Return where the stage's own events lie that may be said again."""
     if since_ms is None:
         return {}
-    places = [TopicPartition(*p) for p in await _partitions(consumer, said_by(stage))]
+    places = [TopicPartition(*p) for p in await _partitions(consumer, published_by(stage))]
     at = await consumer.offsets_for_times(dict.fromkeys(places, max(0, since_ms - MARGIN_MS)))
     bounds = await bounds_of(consumer, places)
     return {p: (at[p].offset if at[p] else bounds[p][1], bounds[p][1]) for p in places}

@@ -71,21 +71,21 @@ def _local_clock(environ: Mapping[str, str]) -> Clock:
 class Snapshot:
     """One lane's rows as of one moment, within a transaction.
 
-    `positions` says which records were decided by then; `unconfirmed` are events of
+    `positions` says which records were decided by then; `outbox` are events of
     `lapor.sla.v1` said by then that the stream may not have yet; `changes` are those of the
     registry that the lane had seen.
     """
 
     connection: Connection
     positions: Mapping[Partition, int]
-    unconfirmed: tuple[Outbound, ...]
+    outbox: tuple[Outbound, ...]
     changes: tuple[Change, ...]
 
     async def cases(self, report_ids: Iterable[str]) -> dict[str, Kept]:
         """Load the rows of reports; those without one are absent."""
         columns = ", ".join(STORE.columns)
         rows = await self.connection.fetch(
-            f"SELECT report_id, sequence, state, is_open, alarm_at, {columns} FROM cases "
+            f"SELECT report_id, sequence, state, is_open, timer_at, {columns} FROM cases "
             "WHERE report_id = ANY($1::text[]) AND state <> ''",
             list(report_ids),
         )
@@ -94,7 +94,7 @@ class Snapshot:
 
 def _kept(row: asyncpg.Record) -> Kept:
     case = Monitored.model_validate_json(row["state"])
-    columns = {name: row[name] for name in ("is_open", "alarm_at", *STORE.columns)}
+    columns = {name: row[name] for name in ("is_open", "timer_at", *STORE.columns)}
     return Kept(case, row["sequence"], columns)
 
 
@@ -112,10 +112,10 @@ async def snapshot(pool: Pool, lane: int) -> AsyncIterator[Snapshot]:
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         row = await connection.fetchrow(
-            "SELECT positions, unconfirmed FROM lanes WHERE id = $1", str(lane)
+            "SELECT positions, outbox FROM lanes WHERE id = $1", str(lane)
         )
         positions = load_positions(row["positions"]) if row else {}
-        events = unpack(row["unconfirmed"]) if row else []
+        events = unpack(row["outbox"]) if row else []
         own = tuple(event for event in events if event.topic == SLA.topic())
         state = await connection.fetchval(
             "SELECT state FROM cases WHERE report_id = $1", lane_case(lane)

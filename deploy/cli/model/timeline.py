@@ -25,7 +25,7 @@ from shared.contract.topics import (
 STREAMS: Final = (
     INTAKE, AGENCIES, NATIONAL, INSTITUTION, ROUTING, FOLLOW_UP, SLA, NOTIFICATIONS, DEAD_LETTERS,
 )  # fmt: skip
-"""Every stream whose records are keyed by the report, alarm clocks left out."""
+"""Every stream whose records are keyed by the report, timer clocks left out."""
 DEPTH_MAX: Final = 6
 
 _CLASSES: Final[Mapping[str, Mapping[str, type[BaseModel]]]] = {

@@ -58,7 +58,7 @@ REFUSALS: Final = frozenset({"command_refused", "command_rejected"})
 _UNREAD: Final = frozenset({
     "empty_value", "not_json", "invalid_fields", "missing_header", "unknown_type",
 })  # fmt: skip
-"""The door could not read which report such a message was about."""
+"""The gateway could not read which report such a message was about."""
 
 
 def next_commands(entry: e.InboxEntry) -> tuple[type[e.Command], ...]:

@@ -134,13 +134,13 @@ def _ours(request: Request) -> str:
 
 
 def _contradiction(life: Life) -> str | None:
-    """Say what would be a fault of ours: of the arithmetic, or between alarm and stop."""
+    """Say what would be a fault of ours: of the arithmetic, or between timer and stop."""
     if not life.is_run:
         return None
     if life.deadline != life.request.target:
         return "our deadline is not the target"
     if life.is_closed and life.on_time is not (life.breached_at is None):
-        return "our alarm and our stop disagree"
+        return "our timer and our stop disagree"
     return None
 
 

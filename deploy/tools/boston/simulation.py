@@ -1,4 +1,4 @@
-"""The simulated clock: requests, their ends and their alarms decided in order of time."""
+"""The simulated clock: requests, their ends and their timers decided in order of time."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
@@ -18,8 +18,8 @@ from shared.rules.decision import Cause
 
 OPENS: Final = 0
 CLOSES: Final = 1
-RINGS: Final = 2
-"""At one instant facts come before alarms: what is done at the deadline is done in time."""
+FIRES: Final = 2
+"""At one instant facts come before timers: what is done at the deadline is done in time."""
 
 
 class Turn(NamedTuple):
@@ -56,7 +56,7 @@ def replay(
 ) -> list[Life]:
     """Run requests through the SLA monitor's rules until the last instant that the file tells of.
 
-    A report is received, its alarms ring when they are due, and it is forwarded when the city
+    A report is received, its timers fire when they are due, and it is forwarded when the city
     closed the request. `tell` is called with the number of requests that were opened so far.
     """
     lives = [Life(request) for request in requests]
@@ -66,10 +66,10 @@ def replay(
     opened, now = 0, EARLIEST
     while turns and turns[0].at <= until:
         turn = heapq.heappop(turns)
-        now = max(now, turn.at)  # an alarm may have been due before its request was known
-        alarm_at = _take(lives[turn.number], turn, now, registry)
-        if alarm_at is not None:
-            heapq.heappush(turns, Turn(alarm_at, RINGS, turn.number))
+        now = max(now, turn.at)  # an timer may have been due before its request was known
+        timer_at = _take(lives[turn.number], turn, now, registry)
+        if timer_at is not None:
+            heapq.heappush(turns, Turn(timer_at, FIRES, turn.number))
         if turn.what == OPENS:
             opened += 1
             tell(opened)
@@ -91,7 +91,7 @@ def _facts(life: Life, number: int) -> Iterator[Turn]:
 
 
 def _take(life: Life, turn: Turn, now: datetime, registry: Registry) -> datetime | None:
-    """Decide one turn, note what was said, and return the alarm that the case awaits now."""
+    """Decide one turn, note what was said, and return the timer that the case awaits now."""
     request = life.request
     if request.opened is None or request.target is None:
         return None
@@ -100,20 +100,20 @@ def _take(life: Life, turn: Turn, now: datetime, registry: Registry) -> datetime
     event = _event(turn, promised.start)
     name = f"{turn.number}-{turn.what}-{turn.at.isoformat()}"
     cause = Cause(id=name, type="", now=now, topic="", partition=0, offset=turn.what)
-    before = None if life.case is None else life.case.alarm_at
+    before = None if life.case is None else life.case.timer_at
     decision = decide(life.case, event, cause, policy)
     life.case = decision.case
     life.is_closed = life.is_closed or turn.what == CLOSES
     for said in decision.events:
         _note(life, said.event)
-    awaited = None if life.case is None or life.is_closed else life.case.alarm_at
+    awaited = None if life.case is None or life.is_closed else life.case.timer_at
     return None if awaited == before else awaited
 
 
 def _event(turn: Turn, start: datetime) -> BaseModel:
     report_id = f"{turn.number:012}"
-    if turn.what == RINGS:
-        return e.AlarmRang(report_id=report_id, due_at=turn.at)
+    if turn.what == FIRES:
+        return e.TimerFired(report_id=report_id, due_at=turn.at)
     if turn.what == CLOSES:
         return e.ReportForwarded(
             report_id=report_id, institution=NATIONAL, holding=1, by="city", why="closed"

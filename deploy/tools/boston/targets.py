@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from services.sla_monitor.policy import Policy
 from shared.contract.events import Clock
-from shared.registry import NATIONAL, PACKAGED, Limit, Registry, Rung
+from shared.registry import NATIONAL, PACKAGED, LadderStep, Limit, Registry
 from shared.registry import Policy as Limits
 from shared.registry.load import read
 from shared.registry.models import CalendarChain, DecreeVersion
@@ -61,7 +61,7 @@ def city(zone: ZoneInfo) -> Registry:
     """
     packaged = read(PACKAGED)
     national = packaged.policies[0]
-    deadline = Rung(level=LEVEL, after_days=0, to=("head",), source=_SOURCE)
+    deadline = LadderStep(level=LEVEL, after_days=0, to=("head",), source=_SOURCE)
     institution = next(i for i in packaged.institutions if i.code == NATIONAL)
     always = ((0, DAY_MINUTES),)
     never_closed = institution.model_copy(

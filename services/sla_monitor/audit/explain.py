@@ -208,7 +208,7 @@ def _steps(deadline: Deadline, policy: Policy, told: _Told) -> Iterator[Step]:
     Of a level that repeats those that were told, and the next.
     """
     said = told.case.said.get(deadline.key)
-    current = sorted(deadline.rings())
+    current = sorted(deadline.due_timers())
     for level, date, why in _past(deadline, {level for _, level in current}, told):
         yield _step(deadline, level, date, told).model_copy(
             update={"is_told": True, "withdrawn": why}
@@ -253,13 +253,15 @@ def _is_of(deadline: Deadline, event: e.OfDeadline) -> bool:
 
 def _step(deadline: Deadline, level: int, date: datetime, told: _Told) -> Step:
     is_window = deadline.leg.row.holder is Holder.REPORTER
-    rung = next((each.at for each in told.published if _rang(deadline, level, date, each)), None)
+    ladder_step = next(
+        (each.at for each in told.published if _rang(deadline, level, date, each)), None
+    )
     return Step(
         level=level,
         kind="window" if is_window else "warning" if level <= WARNING else "escalation",
         deadline=date,
         due_at=None,
-        told_at=rung,
+        told_at=ladder_step,
     )
 
 

@@ -1,8 +1,8 @@
 """Derive deadlines again from a report's facts, and compare with what is kept and was said. Pure.
 
 The facts are decided in an order that has nothing to do with the one they came in: what is kept is
-a function of their set. Of the alarms only what they published counts, so that the past can be
-verified when the alarms themselves are long gone.
+a function of their set. Of the timers only what they published counts, so that the past can be
+verified when the timers themselves are long gone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,7 +76,7 @@ def derive(
 ) -> Monitored:
     """Decide a report's records in an arbitrary order; windows that ran out are facts before all.
 
-    `read` are records with facts: alarms and recomputes say when, not what.
+    `read` are records with facts: timers and recomputes say when, not what.
 
     Past the bound of a case's facts the order decides which are dropped: then it is that of time.
     """
@@ -142,7 +142,7 @@ class _Compare(NamedTuple):
         yield from self._facts()
         yield from self._runs()
         yield from self._whole()
-        yield from self._alarm()
+        yield from self._timer()
         yield from self._columns()
         yield from self._complete()
         yield from self._told()
@@ -185,24 +185,24 @@ class _Compare(NamedTuple):
             if stored != derived:
                 yield "case", name, _text(stored), _text(derived)
 
-    def _alarm(self) -> Found:
-        """Compare the alarm with the first level that is still to be told."""
+    def _timer(self) -> Found:
+        """Compare the timer with the first level that is still to be told."""
         case = self.kept.case
         wanted = deadlines(Story.of(self.derived.facts), self.policy)
         to_come = [
             due_at
             for deadline in wanted
             if deadline.is_running and not self.derived.is_over and deadline.key in case.said
-            for due_at, level in deadline.rings()
+            for due_at, level in deadline.due_timers()
             if not case.said[deadline.key].has_told(level, deadline.at)
         ]
         derived = min(to_come, default=None)
-        if case.alarm_at != derived:
-            yield "alarm", "alarm_at", _text(case.alarm_at), _text(derived)
+        if case.timer_at != derived:
+            yield "timer", "timer_at", _text(case.timer_at), _text(derived)
 
     def _columns(self) -> Found:
         case = self.kept.case
-        wanted: dict[str, object] = {"alarm_at": case.alarm_at, "is_open": STORE.is_open(case)}
+        wanted: dict[str, object] = {"timer_at": case.timer_at, "is_open": STORE.is_open(case)}
         wanted |= {name: of(case) for name, (_, of) in STORE.columns.items()}
         for name, derived in wanted.items():
             stored = self.kept.columns.get(name)

@@ -11,7 +11,7 @@ from typing import Final
 from shared.runtime.stage import Limits
 
 DECIDED: Final = ""  # stands in the window for a record that could be decided
-LANES_MIN: Final = 2  # at a door: so many senders past their own bound are no one sender's doing
+LANES_MIN: Final = 2  # at a gateway: so many senders past their own bound are no one sender's doing
 
 
 def extended(window: deque[str], hit: Sequence[str], records: int) -> deque[str]:
@@ -26,20 +26,20 @@ def of_each(window: Iterable[str]) -> Counter[str]:
     return Counter(sender for sender in window if sender != DECIDED)
 
 
-def counted(window: Sequence[str], limits: Limits, *, is_door: bool) -> int:
+def counted(window: Sequence[str], limits: Limits, *, is_gateway: bool) -> int:
     """Return how many of the window's dead letters count against the stage's limit.
 
-    In the core of one report no more than its own bound. At a door the senders are few, so all
+    In the core of one report no more than its own bound. At a gateway the senders are few, so all
     count once several of them are past it, and else no more than the bound of each.
     """
     own, most = of_each(window), limits.dead_letter_own_max
-    if is_door and sum(n >= most for n in own.values()) >= LANES_MIN:
+    if is_gateway and sum(n >= most for n in own.values()) >= LANES_MIN:
         return own.total()
     return sum(min(n, most) for n in own.values())
 
 
-def is_past(window: Sequence[str], limits: Limits, *, is_door: bool) -> bool:
+def is_past(window: Sequence[str], limits: Limits, *, is_gateway: bool) -> bool:
     """Say whether the stage must stop."""
-    count = counted(window, limits, is_door=is_door)
+    count = counted(window, limits, is_gateway=is_gateway)
     share = count / max(1, len(window))
     return count >= limits.dead_letter_count_max and share > limits.dead_letter_share_max

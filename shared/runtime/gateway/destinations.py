@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from shared.runtime.lanes import Lane, unpack
-from shared.runtime.ports import DestinationsRefuse, Log, State
+from shared.runtime.ports import DestinationsUnavailable, Log, State
 
 HELD_AT_ONCE: Final = 500  # events of one lane for one topic
 
@@ -15,17 +15,17 @@ HELD_AT_ONCE: Final = 500  # events of one lane for one topic
 class Destinations:
     """Holds a lane's events for topics that refuse them, and publishes them once those take them.
 
-    At a door the speaker waits with them: nothing more of the lane is read meanwhile, so what is
-    held has a bound.
+    At a gateway the producer waits with them: nothing more of the lane is read meanwhile, so what
+    is held has a bound.
     """
 
     def __init__(
-        self, state: State, log: Log, logger: structlog.stdlib.BoundLogger, *, is_door: bool
+        self, state: State, log: Log, logger: structlog.stdlib.BoundLogger, *, is_gateway: bool
     ) -> None:
         self._state = state
         self._log = log
         self._logger = logger
-        self._is_door = is_door
+        self._is_gateway = is_gateway
         self.lanes: set[str] = set()  # with something held
 
     async def hold(self, lane: Lane, refused: frozenset[str]) -> None:
@@ -35,24 +35,24 @@ class Destinations:
             Conflict: another process saved the lane.
         """
         topics = refused | lane.held
-        mine = [outbound for outbound in unpack(lane.unconfirmed) if outbound.topic in topics]
+        mine = [outbound for outbound in unpack(lane.outbox) if outbound.topic in topics]
         if not mine:
             return
         token = secrets.randbits(62)
         await self._state.hold(lane, token, mine)
-        lane.token, lane.unconfirmed = token, b""
+        lane.token, lane.outbox = token, b""
         new = {outbound.topic for outbound in mine} - lane.held
         lane.held |= new
         for topic in sorted(new):
             self._logger.error("destination_refuses", topic=topic, lane=lane.id)
-        self.take_up(lane)
+        self.resume(lane)
 
-    def take_up(self, lane: Lane) -> None:
-        """Note what is held of a lane, and let its speaker wait."""
+    def resume(self, lane: Lane) -> None:
+        """Note what is held of a lane, and let its producer wait."""
         if not lane.held:
             return
         self.lanes.add(lane.id)
-        if self._is_door:
+        if self._is_gateway:
             for partition in lane.positions:
                 self._log.hold(partition)
 
@@ -72,7 +72,7 @@ class Destinations:
         while rows := await self._state.held(lane.id, topic, HELD_AT_ONCE):
             try:
                 await self._log.publish([outbound for _, outbound in rows])
-            except DestinationsRefuse:
+            except DestinationsUnavailable:
                 return False
             await self._state.release([number for number, _ in rows])
         return True

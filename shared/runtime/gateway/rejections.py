@@ -7,9 +7,9 @@ from pydantic import BaseModel
 
 from shared.contract.envelope import Record
 from shared.rules.decision import Decision, Unreadable
-from shared.runtime.batch import Work
+from shared.runtime.batch import UnitOfWork
 from shared.runtime.gateway import throttle
-from shared.runtime.lanes import Partition, door_lane
+from shared.runtime.lanes import Partition, gateway_lane
 from shared.runtime.metrics import Meters
 from shared.runtime.reader import Inbound
 from shared.runtime.stage import Limits, Stage
@@ -19,8 +19,8 @@ P = TypeVar("P")
 SLOW_DOWN = "slow_down"
 
 
-class Refusing(Generic[C, P]):
-    """Counts what one door refuses, in the row of each lane."""
+class RejectionThrottle(Generic[C, P]):
+    """Counts what one gateway refuses, in the row of each lane."""
 
     def __init__(
         self,
@@ -35,20 +35,20 @@ class Refusing(Generic[C, P]):
         self._logger = logger
         self._limits = limits
 
-    def pausing(self, work: Work, inbound: Inbound) -> Inbound:
-        """Tell the rule until when its speaker's guesses about this report are not looked at."""
-        known = throttle.load(work.case(throttle.pace_row(lane_of(inbound.record))).decided)
+    def pausing(self, work: UnitOfWork, inbound: Inbound) -> Inbound:
+        """Tell the rule until when its producer's guesses about this report are not looked at."""
+        known = throttle.load(work.case(throttle.throttle_row(lane_of(inbound.record))).decided)
         until = known.guessed(inbound.report_id).until_ms
         if inbound.record.timestamp >= until:
             return inbound
         return inbound._replace(cause=inbound.cause._replace(paused_until=throttle.time_of(until)))
 
     def slowed(
-        self, work: Work, inbound: Inbound, decision: Decision[C], policy: object
+        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], policy: object
     ) -> Decision[C]:
         """Count a refusal in its lane's row; past the rate one answer stands for many."""
         record, limits = inbound.record, self._limits
-        row = throttle.pace_row(lane_of(record))
+        row = throttle.throttle_row(lane_of(record))
         stored, most = work.case(row), limits.refused_per_minute_max
         now = throttle.load(stored.decided).refuse(record.timestamp, record.offset, most)
         if decision.is_wrong_proof:
@@ -66,5 +66,5 @@ class Refusing(Generic[C, P]):
 
 
 def lane_of(record: Record) -> str:
-    """Return the lane of a record at a door."""
-    return door_lane(Partition(record.topic, record.partition))
+    """Return the lane of a record at a gateway."""
+    return gateway_lane(Partition(record.topic, record.partition))

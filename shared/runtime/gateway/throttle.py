@@ -1,6 +1,6 @@
-"""How fast one lane of a door is refused, and how often it guesses wrong: the sender's own memory.
+"""How often one lane of a gateway was rejected, and how often it gave a wrong proof.
 
-A door answers every message. Past a rate of messages that it refuses one answer stands for many,
+A gateway answers every message. Past a rate of messages that it refuses one answer stands for many,
 and whoever gives wrong proofs about a report waits longer and longer. Both are counted in a row of
 the sender's lane, never in a report's case, so an unknown report is told like a known one and
 nobody's report is marked by a stranger. Pure; times are the broker's, in milliseconds.
@@ -18,14 +18,14 @@ GUESSED_MAX: Final = 64  # reports that a lane remembers wrong proofs of, the ne
 _PREFIX: Final = "pace:"
 
 
-class Guesses(NamedTuple):
+class WrongProofs(NamedTuple):
     """How many wrong proofs a lane gave about one report, and until when it is not listened to."""
 
     wrong: int = 0
     until_ms: int = 0
 
 
-class Pace(NamedTuple):
+class ThrottleState(NamedTuple):
     """What a lane remembers: refusals of its current minute, the first unanswered, wrong proofs."""
 
     minute: int = 0
@@ -33,7 +33,7 @@ class Pace(NamedTuple):
     first: int = -1  # offset of the first message of this minute that got no answer of its own
     guesses: tuple[tuple[str, int, int], ...] = ()  # report, wrong, until_ms; the oldest first
 
-    def refuse(self, now_ms: int, offset: int, most: int) -> "Pace":
+    def refuse(self, now_ms: int, offset: int, most: int) -> "ThrottleState":
         """Count a refused message; past `most` a minute it has no answer of its own."""
         minute = now_ms // MINUTE_MS
         if minute != self.minute:
@@ -50,11 +50,11 @@ class Pace(NamedTuple):
         """Say whether it is one of those at which the sender is told to slow down."""
         return self.is_silent(most) and (self.refused - most - 1) % every == 0
 
-    def guessed(self, report_id: str) -> Guesses:
+    def guessed(self, report_id: str) -> WrongProofs:
         """Return what the lane guessed about a report."""
-        return next((Guesses(*g[1:]) for g in self.guesses if g[0] == report_id), Guesses())
+        return next((WrongProofs(*g[1:]) for g in self.guesses if g[0] == report_id), WrongProofs())
 
-    def guess(self, report_id: str, now_ms: int) -> "Pace":
+    def guess(self, report_id: str, now_ms: int) -> "ThrottleState":
         """Count a wrong proof: after the free ones a minute's pause, then twice as long each."""
         wrong = self.guessed(report_id).wrong + 1
         over = wrong - FREE_TRIES
@@ -69,24 +69,26 @@ def time_of(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
-def pace_row(lane: str) -> str:
+def throttle_row(lane: str) -> str:
     """Name the row of the `cases` table that remembers a lane's pace."""
     return f"{_PREFIX}{lane}"
 
 
-def is_pace_row(name: str) -> bool:
+def is_throttle_row(name: str) -> bool:
     """Tell a lane's row from a case."""
     return name.startswith(_PREFIX)
 
 
-def dump(pace: Pace) -> bytes:
+def dump(pace: ThrottleState) -> bytes:
     """Return a pace as the bytes of its row."""
     return msgpack.packb(pace)
 
 
-def load(stored: bytes) -> Pace:
+def load(stored: bytes) -> ThrottleState:
     """Read a row; none is a lane that was never refused."""
     if not stored:
-        return Pace()
+        return ThrottleState()
     minute, refused, first, guesses = msgpack.unpackb(stored)
-    return Pace(minute, refused, first, tuple((report, n, until) for report, n, until in guesses))
+    return ThrottleState(
+        minute, refused, first, tuple((report, n, until) for report, n, until in guesses)
+    )

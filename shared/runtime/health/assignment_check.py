@@ -19,15 +19,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import KafkaError
 
-from shared.contract.topics import READS, said_by
+from shared.contract.topics import READS, published_by
 from shared.platform.settings import Settings
 from shared.runtime.kafka.client import KafkaLog
 from shared.runtime.lanes import Partition
 from shared.runtime.metrics import Meters
-from shared.runtime.processor import Shell
+from shared.runtime.processor import Processor
 
 if TYPE_CHECKING:
-    from shared.registry.principals import Speakers
+    from shared.registry.principals import Principals
 
 LOOK_SECONDS: Final = 5.0
 LOOK_AGAIN_SECONDS: Final = 2.0  # while something is unassigned
@@ -65,23 +65,23 @@ class Unassigned:
         return True
 
 
-class Coverage:
+class AssignmentCheck:
     """Compares what a stage reads and writes with what is there, and with what is assigned."""
 
     def __init__(
         self,
         settings: Settings,
         stage: str,
-        known: "Speakers",
+        known: "Principals",
         *,
-        shell: Shell[Any, Any],
+        shell: Processor[Any, Any],
         log: KafkaLog,
         meters: Meters,
     ) -> None:
         self._settings = settings
         self._group = f"lapor.{stage}"
         self._reads = frozenset(known.topics(READS[stage]))
-        self._topics = sorted(self._reads.union(known.topics(said_by(stage))))
+        self._topics = sorted(self._reads.union(known.topics(published_by(stage))))
         self._shell = shell
         self._log = log
         self._meters = meters

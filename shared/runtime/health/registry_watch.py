@@ -1,4 +1,4 @@
-"""Ends a process in good order once the registry on the disk names other speakers than it knows.
+"""Ends a process in good order once the registry on the disk names other producers than it knows.
 
 Who supervises starts it again, with the new registry: every part of a stage reads that at start,
 and a start costs two seconds. So a new channel or institution is served without anybody's restart.
@@ -10,7 +10,7 @@ import signal
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from shared import registry
-from shared.registry.principals import Folder, Speakers
+from shared.registry.principals import Folder, Principals
 
 if TYPE_CHECKING:
     import structlog
@@ -25,7 +25,7 @@ class RegistryWatch:
     """One stage's watch over the registry's folder."""
 
     def __init__(
-        self, known: Speakers, meters: "Meters", logger: "structlog.stdlib.BoundLogger"
+        self, known: Principals, meters: "Meters", logger: "structlog.stdlib.BoundLogger"
     ) -> None:
         self._known = known
         self._folder = Folder(registry.folder(), known)
@@ -47,17 +47,17 @@ class RegistryWatch:
                 self._end(found)
                 return
 
-    def _end(self, found: Speakers) -> None:
+    def _end(self, found: Principals) -> None:
         self._logger.warning(
             "registry_changed",
             channels=sorted(found.channels ^ self._known.channels),
             institutions=sorted(found.institutions ^ self._known.institutions),
         )
-        Ending.code = EX_TEMPFAIL
+        ServerShutdown.code = EX_TEMPFAIL
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-class Ending:
+class ServerShutdown:
     """How the process ends once the last stage in it has: the small profile has all of them."""
 
     stages: ClassVar[set[str]] = set()

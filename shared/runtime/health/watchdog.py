@@ -17,7 +17,7 @@ from shared.contract.topics import ISOLATION
 from shared.platform.settings import Settings
 from shared.runtime.kafka.client import KafkaLog
 from shared.runtime.metrics import Meters
-from shared.runtime.processor import Shell
+from shared.runtime.processor import Processor
 
 if TYPE_CHECKING:
     from shared.runtime.lanes import Partition
@@ -38,7 +38,7 @@ class Watchdog:
         self,
         settings: Settings,
         stage: str,
-        shell: Shell[Any, Any],
+        shell: Processor[Any, Any],
         log: KafkaLog,
         meters: Meters,
     ) -> None:
@@ -118,7 +118,7 @@ class Watchdog:
             stands = await self._log.stands(lags)
             lags = {p: n for p, n in lags.items() if stands.get(p, 0) < ends[TopicPartition(*p)]}
         self._meters.lag_records.set(sum(lags.values()))
-        self._behind = bool(lags.keys() - self._log.arrivals.left_alone)
+        self._behind = bool(lags.keys() - self._log.fair_queue.left_alone)
         if shell.is_waiting or positions != self._last or (shell.is_assigned and not self._behind):
             self._progress_at = now
         self._last = positions

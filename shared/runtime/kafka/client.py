@@ -43,11 +43,11 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from shared.contract.envelope import Outbound, Record
 from shared.contract.topics import ISOLATION, READS, STREAM_BYTES_MAX, STREAMS
 from shared.platform.settings import Settings
-from shared.registry.principals import Speakers
-from shared.runtime.kafka.fair_queue import Arrivals
+from shared.registry.principals import Principals
+from shared.runtime.kafka.fair_queue import FairQueue
 from shared.runtime.kafka.record_batches import Span
 from shared.runtime.lanes import Partition
-from shared.runtime.ports import DestinationsRefuse
+from shared.runtime.ports import DestinationsUnavailable
 from shared.runtime.recovery.comparison import Fetched, Timing, in_order, require
 
 SEND_BATCH_BYTES_MAX: Final = 1_000_000
@@ -66,13 +66,13 @@ METADATA_AGE_MS_MAX: Final = 30_000  # a new channel or agency is read after at 
 class KafkaLog:
     """The shell's `Log` over aiokafka."""
 
-    def __init__(self, settings: Settings, client_id: str, arrivals: Arrivals) -> None:
+    def __init__(self, settings: Settings, client_id: str, fair_queue: FairQueue) -> None:
         self._settings = settings
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
         self.consumer: AIOKafkaConsumer | None = None
         self._there: set[str] = set()  # topics of channels and institutions that the broker has
-        self.arrivals = arrivals
+        self.fair_queue = fair_queue
         self._untold: dict[Partition, int] = {}  # decided, and not yet committed to Kafka
         self._tell_from = 0.0  # monotonic seconds
         self.is_ending = False  # what is committed now is the last that is
@@ -136,7 +136,7 @@ class KafkaLog:
             refused.add(place.topic)
             self._there.discard(place.topic)
         if refused:
-            raise DestinationsRefuse(refused)
+            raise DestinationsUnavailable(refused)
 
     async def _missing(self, producer: AIOKafkaProducer, topics: set[str]) -> set[str]:
         """Return which topics of single channels or institutions the broker does not have.
@@ -195,11 +195,11 @@ class KafkaLog:
 
     def hold(self, partition: Partition) -> None:
         """Read nothing more of a partition until `release`."""
-        self.arrivals.hold(partition)
+        self.fair_queue.hold(partition)
 
     def release(self, partition: Partition) -> None:
         """Read a partition on."""
-        self.arrivals.release(partition)
+        self.fair_queue.release(partition)
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Go on at an offset, if the partition is still assigned."""
@@ -325,12 +325,12 @@ def subscribe(
     settings: Settings,
     listener: ConsumerRebalanceListener,
     *,
-    known: Speakers,
-    arrivals: Arrivals,
+    known: Principals,
+    fair_queue: FairQueue,
 ) -> BatchSubscriber:
     """Create the one subscriber of a stage: every stage's settings stand here, tested one by one.
 
-    Of a family it reads the topics of the registry's speakers, each by its whole name: a topic of
+    Of a family it reads the topics of the registry's producers, each by its whole name: a topic of
     nobody's is not read, and which are to be read can be checked
     (`shared/runtime/health/assignment_check.py`). As a pattern, since aiokafka does not start
     while a topic that is subscribed to by name is not there.
@@ -360,5 +360,5 @@ def subscribe(
     )
     if not isinstance(subscriber, BatchSubscriber):
         raise TypeError("the shell needs a batch subscriber")
-    subscriber.get_msg = arrivals.take  # type: ignore[method-assign]
+    subscriber.get_msg = fair_queue.take  # type: ignore[method-assign]
     return subscriber

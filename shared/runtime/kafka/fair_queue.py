@@ -19,7 +19,7 @@ TRY_AGAIN_SECONDS: Final = 15.0  # a partition whose next batch cannot be read r
 Found = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 
 
-class Arrivals:
+class FairQueue:
     """Takes records in turns, and leaves partitions alone that cannot be read or are to wait.
 
     `share_max` records of one partition at most are in a batch: whoever sends much waits behind

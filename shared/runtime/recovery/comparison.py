@@ -113,7 +113,7 @@ def told_by(stage: str, record: Record) -> list[Told]:
 
 
 def _case_of(stage: str, record: Record) -> str:
-    """Name the case that an event was decided for: at the institutions' door its sender's own."""
+    """Name the case of an event: at the institutions' gateway it is the sender's own."""
     report = text(dict(record.headers).get("ce_subject"))
     if stage != AGENCIES.producer:
         return report

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from shared.contract.envelope import Record, id_hash, text
 from shared.registry import NATIONAL
-from shared.runtime.batch import NOTHING, remembers
+from shared.runtime.batch import NOTHING, has_decided
 from shared.runtime.case_store import Stored
 from shared.runtime.lanes import Partition
-from shared.runtime.ports import Log, Memory, State
+from shared.runtime.ports import Log, RecoveryStore, State
 from shared.runtime.reader import Reader, memory_of
 from shared.runtime.recovery.comparison import Order, Past, Place, Told, When, decided_when
 
@@ -29,7 +29,7 @@ class Recovery:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: RecoveryStore,
         log: Log,
         reader: Reader,
         lane_of: Callable[[Partition], str],
@@ -91,7 +91,7 @@ class Recovery:
             left = {
                 t.event_id: t
                 for t in told.values()
-                if t.sequence and not remembers(case.decided, id_hash(t.cause_id))
+                if t.sequence and not has_decided(case.decided, id_hash(t.cause_id))
             }
             if left:
                 found[subject] = left
@@ -114,7 +114,7 @@ class Recovery:
         for subject, told in past.items():
             for event_id, t in told.items():
                 decided = [rows.get(row, NOTHING).decided for row in asides[t]]
-                if not any(remembers(ids, id_hash(t.cause_id)) for ids in decided):
+                if not any(has_decided(ids, id_hash(t.cause_id)) for ids in decided):
                     found.setdefault(subject, {})[event_id] = t
         return found
 

@@ -14,8 +14,8 @@ _COLUMNS: Final = (
 )
 
 
-class PostgresMemory:
-    """The shell's `Memory` in a stage's schema."""
+class PostgresRecoveryStore:
+    """The shell's `RecoveryStore` in a stage's schema."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

@@ -13,7 +13,7 @@ SHOWN_MAX: Final = 20
 LOST: Final = (
     "sent_not_in_log", "submission_unanswered", "command_unanswered", "event_lost",
     "entry_missing", "notification_missing", "breach_missing", "window_missing",
-    "dead_letter_missing", "case_missing", "alarm_overdue", "unconfirmed_not_in_log",
+    "dead_letter_missing", "case_missing", "timer_overdue", "unconfirmed_not_in_log",
 )  # fmt: skip
 DOUBLED: Final = (
     "submission_answered_twice", "command_answered_twice", "event_doubled", "entry_doubled",

@@ -16,12 +16,12 @@ STAGE_OF: Final[Mapping[str, str]] = {
 }
 """Which stage speaks on a stream of the core."""
 STAGES: Final = (*STAGE_OF.values(), "agencies.out")
-DOORS: Final = ("intake", "agencies.in")
+GATEWAYS: Final = ("intake", "agencies.in")
 DEAD_LETTERS: Final = "lapor.dead-letters.v1"
 
 _CHANNEL: Final = re.compile(r"lapor\.channel\.([a-z0-9-]+)\.(submissions|answers)\.v1")
 _AGENCY: Final = re.compile(r"lapor\.agency\.([a-z0-9-]+)\.(outbox|inbox)\.v1")
-_ALARMS: Final = re.compile(r"lapor\.(.+)\.alarms\.v1")
+_INTERNAL: Final = re.compile(r"lapor\.(.+)\.internal\.v1")
 
 EFFECTS: Final[Mapping[str, str]] = {
     "Forward": "ReportForwarded",
@@ -54,21 +54,21 @@ ENDS: Final[Mapping[str, str]] = {
 class Topic(NamedTuple):
     """What a topic is for: `kind`, who speaks on it, and the stage that writes it, if one does."""
 
-    kind: str  # submissions, answers, outbox, inbox, core, alarms, dead, other
-    speaker: str = ""
+    kind: str  # submissions, answers, outbox, inbox, core, timers, dead, other
+    producer: str = ""
     stage: str = ""
 
 
 def topic_of(name: str) -> Topic:
     """Say what a topic is for."""
     if found := _CHANNEL.fullmatch(name):
-        speaker, kind = found.groups()
-        return Topic(kind, speaker, "intake" if kind == "answers" else "")
+        producer, kind = found.groups()
+        return Topic(kind, producer, "intake" if kind == "answers" else "")
     if found := _AGENCY.fullmatch(name):
-        speaker, kind = found.groups()
-        return Topic(kind, speaker, "agencies.out" if kind == "inbox" else "")
-    if found := _ALARMS.fullmatch(name):
-        return Topic("alarms", stage=found.group(1))
+        producer, kind = found.groups()
+        return Topic(kind, producer, "agencies.out" if kind == "inbox" else "")
+    if found := _INTERNAL.fullmatch(name):
+        return Topic("internal", stage=found.group(1))
     if name == DEAD_LETTERS:
         return Topic("dead")
     return Topic("core", stage=STAGE_OF[name]) if name in STAGE_OF else Topic("other")

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.runtime.kafka import record_batches
 from tests.faults.checker.names import STAGES, schema_of
-from tests.faults.checker.snapshot import Case, Lanes, Place, Record, Tables, Unconfirmed
+from tests.faults.checker.snapshot import Case, Lanes, OutboxRow, Place, Record, Tables
 
 BATCH = 2_000
 _MORE = ("status", "holder", "pending", "next_deadline", "next_clock")
@@ -133,27 +133,27 @@ async def lanes(postgres: str) -> dict[str, Lanes]:
 
 def _lanes(rows: Iterable[asyncpg.Record]) -> Lanes:
     positions: dict[Place, int] = {}
-    held: list[Unconfirmed] = []
+    held: list[OutboxRow] = []
     for row in rows:
         for place, offset in json.loads(row["positions"]).items():
             topic, _, number = place.rpartition("/")
             positions[topic, int(number)] = offset
-        if row["unconfirmed"]:
-            held += map(_unconfirmed, msgpack.unpackb(row["unconfirmed"]))
+        if row["outbox"]:
+            held += map(_unconfirmed, msgpack.unpackb(row["outbox"]))
     return Lanes(positions, held)
 
 
-def _unconfirmed(packed: list[Any]) -> Unconfirmed:
+def _unconfirmed(packed: list[Any]) -> OutboxRow:
     topic, _, _, value, headers = packed
     said = {name: bytes(text).decode() for name, text in headers}
-    return Unconfirmed(topic, said["ce_id"], said["ce_type"], said.get("ce_subject", ""), value)
+    return OutboxRow(topic, said["ce_id"], said["ce_type"], said.get("ce_subject", ""), value)
 
 
 def _case(row: asyncpg.Record) -> Case:
     state = json.loads(row["state"]) if row["state"] else {}
     kept = {name: state[name] for name in _KEPT if name in state}
     more = {name: row[name] for name in _MORE if name in row}
-    return Case(row["sequence"], row["is_open"], row["alarm_at"], kept, more)
+    return Case(row["sequence"], row["is_open"], row["timer_at"], kept, more)
 
 
 _KEPT = ("received", "holding", "dispatch", "waiting")

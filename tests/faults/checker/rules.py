@@ -67,7 +67,7 @@ def check(look: Look) -> Findings:
     return found
 
 
-# ---- the doors
+# ---- the gateways
 
 
 def submissions_are_answered_once(look: Look, found: Findings) -> None:
@@ -261,13 +261,13 @@ def deadlines_are_kept(look: Look, found: Findings) -> None:
             found.add("case_disagrees", name, f"sla-monitor: owes {owed}, the stream {said}")
 
 
-def alarms_have_rung(look: Look, found: Findings) -> None:
-    """Look for cases whose alarm was due long ago and is still to be decided."""
+def timers_have_fired(look: Look, found: Findings) -> None:
+    """Look for cases whose timer was due long ago and is still to be decided."""
     before = look.world.intended.clock.business(look.now_ms - max(look.grace_ms, 30_000))
     for stage, cases in look.tables.cases.items():
         for report, case in cases.items():
-            if case.alarm_at is not None and case.alarm_at < before:
-                found.add("alarm_overdue", report, f"{stage}: due {case.alarm_at + timedelta(0)}")
+            if case.timer_at is not None and case.timer_at < before:
+                found.add("timer_overdue", report, f"{stage}: due {case.timer_at + timedelta(0)}")
 
 
 def positions_are_the_ends(look: Look, found: Findings) -> None:
@@ -286,7 +286,7 @@ def positions_are_the_ends(look: Look, found: Findings) -> None:
             elif position < end and not _is_new(look, place, position):
                 what = f"{stage}: {place[0]}/{place[1]} position {position}, end {end}"
                 found.add("position_behind", "", what)
-        for held in lanes.unconfirmed if lanes else ():
+        for held in lanes.outbox if lanes else ():
             if not world.knows(held.id, held.value, held.type):
                 found.add("unconfirmed_not_in_log", held.report, f"{stage}: {held.id} {held.topic}")
 
@@ -345,6 +345,6 @@ def nobody_waits_for_an_operator(look: Look, found: Findings) -> None:
 RULES: Final[tuple[Callable[[Look, Findings], None], ...]] = (
     submissions_are_answered_once, what_was_acknowledged_is_there, commands_are_answered_once,
     reports_are_told_once, nothing_said_is_lost, cases_agree_with_events, deadlines_are_kept,
-    alarms_have_rung, positions_are_the_ends, dead_letters_are_explained,
+    timers_have_fired, positions_are_the_ends, dead_letters_are_explained,
     nobody_waits_for_an_operator,
 )  # fmt: skip

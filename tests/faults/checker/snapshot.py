@@ -37,12 +37,12 @@ class Case(NamedTuple):
 
     sequence: int
     is_open: bool
-    alarm_at: datetime | None
+    timer_at: datetime | None
     state: Mapping[str, Any]
     more: Mapping[str, Any]  # status, holder, pending, next_deadline, next_clock
 
 
-class Unconfirmed(NamedTuple):
+class OutboxRow(NamedTuple):
     """An event that a lane's row still holds: where it is to go, and what it is."""
 
     topic: str
@@ -54,10 +54,10 @@ class Unconfirmed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """A stage's `lanes`: next offset by partition, and what is held unconfirmed."""
+    """A stage's `lanes`: next offset by partition, and what is held outbox."""
 
     positions: Mapping[Place, int]
-    unconfirmed: Sequence[Unconfirmed] = ()
+    outbox: Sequence[OutboxRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Intended:
     `poison` are records that no stage can read, by the header `lapor-fault` that marks them: the
     reason expected, and the stages that read them. `bugs` are (stage, report) at which a rule
     failed once: the reason of the dead letter; it was mended, and the letter replayed. `unsound`
-    are messages, as "topic id", that a door may turn away. `sent` are messages that the broker
+    are messages, as "topic id", that a gateway may turn away. `sent` are messages that the broker
     acknowledged.
     """
 

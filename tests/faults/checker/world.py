@@ -16,8 +16,8 @@ from tests.faults.checker.findings import Findings
 from tests.faults.checker.ids import Ids
 from tests.faults.checker.names import (
     ANSWERING,
-    DOORS,
     EFFECTS,
+    GATEWAYS,
     OF_SUBMISSION,
     Topic,
     event_of,
@@ -46,7 +46,7 @@ class Fact(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """A command that passed the door."""
+    """A command that passed the gateway."""
 
     name: str
     institution: str
@@ -90,7 +90,7 @@ class World:
     rejected: Counter[str] = field(default_factory=Counter)  # answers of intake that say no
     turned_away: dict[str, str] = field(default_factory=dict)
     ordered: Counter[str] = field(default_factory=Counter)  # commands sent, "topic id"
-    heard: Counter[str] = field(default_factory=Counter)  # by the door
+    heard: Counter[str] = field(default_factory=Counter)  # by the gateway
     passed: dict[str, Passed] = field(default_factory=dict)
     effects: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     entries: Counter[tuple[str, str]] = field(default_factory=Counter)  # institution, cause
@@ -120,7 +120,7 @@ class World:
                 self._bury(record)
             case "answers" | "inbox" | "core":
                 self._hear(record, topic)
-            case "alarms" if record.key:
+            case "internal" if record.key:
                 self._touch(record.key.decode("utf-8", "replace"), record.at_ms)
 
     def _touch(self, report: str, at_ms: int) -> Report:
@@ -129,7 +129,7 @@ class World:
         return known
 
     def _ask(self, record: Record, topic: Topic) -> None:
-        """Count a message at a door; one without an id is known by its place."""
+        """Count a message at a gateway; one without an id is known by its place."""
         own = record.header("ce_id") or f"@{record.partition}/{record.offset}"
         key = f"{record.topic} {own}"
         if topic.kind == "outbox":
@@ -162,7 +162,7 @@ class World:
 
     @property
     def said(self) -> Counter[str]:
-        """Count intake's facts by the message: behind the door only their cause joins the two."""
+        """Count intake's facts by message: behind the gateway only their cause joins the two."""
         counted = self.rejected.copy()
         for cause, n in self.facts_of.items():
             counted[self.answer_of.get(cause, "")] += n
@@ -193,16 +193,16 @@ class World:
                 cause = record.header("causationid")
                 if record.header("ce_source") == "/lapor/agencies.in":
                     self._reject(topic, body)
-                self.entries[topic.speaker, cause] += 1
+                self.entries[topic.producer, cause] += 1
                 if body["entry"] in _TOLD_ONCE:
-                    self.told[topic.speaker, cause, body["entry"]] += 1
+                    self.told[topic.producer, cause, body["entry"]] += 1
             case _:
                 self._fact(record, topic.stage, report, body)
 
     def _number(self, record: Record, topic: Topic, report: str, body: Mapping[str, Any]) -> None:
         """Note the event's number among all its stage said of the report, and check the order.
 
-        At the doors the messages of different speakers come through lanes of their own.
+        At the gateways the messages of different producers come through lanes of their own.
         """
         number = int(record.header("sequence"))
         if number == 0:  # the answer to a message that no case remembers
@@ -214,10 +214,10 @@ class World:
             at = f"{topic.stage} said number {number} twice: {record.header('ce_id')}"
             self.found.add("event_doubled", report, at)
         self.numbers[topic.stage][report] = seen | bit
-        speaker = ""
-        if topic.stage in DOORS:
-            speaker = str(body.get("channel") or body.get("institution") or "")
-        key = (record.topic, report, speaker)
+        producer = ""
+        if topic.stage in GATEWAYS:
+            producer = str(body.get("channel") or body.get("institution") or "")
+        key = (record.topic, report, producer)
         if number <= self._last.get(key, 0):
             what = f"{record.topic}/{record.partition}/{record.offset} number {number}"
             self.found.add("out_of_order", report, f"{what} after {self._last[key]}")
@@ -225,7 +225,7 @@ class World:
 
     def _answer(self, record: Record, topic: Topic, body: Mapping[str, Any]) -> None:
         own = body.get("message_id") or f"@{body.get('partition')}/{body.get('offset')}"
-        key = f"lapor.channel.{topic.speaker}.submissions.v1 {own}"
+        key = f"lapor.channel.{topic.producer}.submissions.v1 {own}"
         self.answered[key] += 1
         self.answer_of[record.header("causationid")] = key
         if body["outcome"] in ("rejected", "refused"):
@@ -233,8 +233,8 @@ class World:
             self.rejected[key] += 1  # intake says nothing of it but this
 
     def _reject(self, topic: Topic, body: Mapping[str, Any]) -> None:
-        """Take up the door's own answer to a command."""
-        key = f"lapor.agency.{topic.speaker}.outbox.v1 {body.get('message_id') or '@'}"
+        """Take up the gateway's own answer to a command."""
+        key = f"lapor.agency.{topic.producer}.outbox.v1 {body.get('message_id') or '@'}"
         self.heard[key] += 1
         self.turned_away[key] = str(body.get("reason"))
 

@@ -19,7 +19,7 @@ class Mouth:
 
     def __init__(self, kafka: str, journal: Path) -> None:
         self.unsound: set[str] = set()
-        self.said: Counter[str] = Counter()  # by kind of door
+        self.said: Counter[str] = Counter()  # by kind of gateway
         self.retried = 0
         self._kafka = kafka
         self._journal = journal.open("w", encoding="utf-8")

@@ -91,7 +91,7 @@ class Town:
             await self._word(each, "withdraw-report")
 
     async def _blunder(self, number: int) -> None:
-        """Send what no door can take: each kind in turn, at the doors of both."""
+        """Send what no gateway can take: each kind in turn, at the gateways of both."""
         topic = f"lapor.channel.{CHANNELS[number // 50 % 3]}.submissions.v1"
         outbox = f"lapor.agency.{list(INSTITUTIONS)[number // 50 % 2]}.outbox.v1"
         own = f"blunder-{self._seed}-{number}"

@@ -1,1 +1,1 @@
-"""Tests of the doors of institutions."""
+"""Tests of the gateways of institutions."""

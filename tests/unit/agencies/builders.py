@@ -1,4 +1,4 @@
-"""Builders of what the doors of institutions read and say."""
+"""Builders of what the gateways of institutions read and say."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -51,13 +51,13 @@ def sender_of(command: type[e.Command]) -> str:
 def a_cause(event: type[BaseModel] = e.FollowUp, **changes: Any) -> Cause:
     """Build the cause of a record in HSU's outbox."""
     fields: dict[str, Any] = {
-        "id": "door-1",
+        "id": "gateway-1",
         "type": OUTBOX.type_of(event),
         "now": NOON,
         "topic": "lapor.agency.6308.outbox.v1",
         "partition": 0,
         "offset": 7,
-        "speaker": HSU,
+        "producer": HSU,
         "message_id": "c-1",
     }
     return Cause(**{**fields, **changes})

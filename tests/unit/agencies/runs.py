@@ -1,4 +1,4 @@
-"""A report's facts decided one after the other by the door out, and what is told of them."""
+"""A report's facts decided one after the other by the gateway out, and what is told of them."""
 
 from collections.abc import Iterable
 from datetime import timedelta

@@ -72,7 +72,7 @@ def test_a_refusal_says_which_command_and_what_to_do(entry: str) -> None:
 
 
 def test_a_refusal_of_what_could_not_be_read_names_no_report() -> None:
-    """The door made up an id for it; it would lead people astray."""
+    """The gateway made up an id for it; it would lead people astray."""
     head, _ = lines(an_entry("command_rejected", reason="not_json", message_id="m"), NAMES)
     assert "K7QF" not in head
 

@@ -35,7 +35,7 @@ DEADLINE = {
 
 
 def a_record(
-    event: BaseModel, event_id: str, *, cause: str = "door-1", minute: int = 0, shift_ms: int = 0
+    event: BaseModel, event_id: str, *, cause: str = "gateway-1", minute: int = 0, shift_ms: int = 0
 ) -> MemoryRecord:
     """Return an event as a stage publishes it, at some minute after noon."""
     stream = next(s for s in STREAMS if type(event) in s.events)
@@ -253,7 +253,7 @@ def test_nothing_that_a_terminal_would_obey_is_printed() -> None:
 
 
 def test_advice_keeps_the_fields_that_the_sender_was_told_of() -> None:
-    """In English, whatever language the door answered in."""
+    """In English, whatever language the gateway answered in."""
     assert why("blank_text", "Isian wajib hanya berisi spasi; tuliskan isinya. [title]") == (
         "A required text is blank; write something. [title]"
     )

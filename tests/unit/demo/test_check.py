@@ -23,12 +23,12 @@ EXPECTED = {("lapor.agency.3204.outbox.v1", "c-2"): "not_json"}
 
 def seen(
     number: int, stream: Stream, kind: str, *, report: str = R1, causation: str = "",
-    speaker: str = "", digest: int = 0, **body: Any,
+    producer: str = "", digest: int = 0, **body: Any,
 ) -> Seen:  # fmt: skip
     """Build a record; its number is its order in time and its id."""
     return Seen(
         stream=stream.name,
-        speaker=speaker,
+        producer=producer,
         type=kind,
         id=f"e-{number}",
         causation=causation,
@@ -51,16 +51,16 @@ def a_deadline(number: int, **body: Any) -> Seen:
 
 
 def a_rejection(number: int, **body: Any) -> Seen:
-    """Build what the institutions' door answers to a command that it turns away."""
+    """Build what the institutions' gateway answers to a command that it turns away."""
     return seen(number, topics.INBOX, "InboxEntry", **body)._replace(source=REJECTS)
 
 
 def a_sound_demo() -> list[Seen]:
     """One report from its submission to its closing; one command taken, one turned away."""
     return [
-        seen(1, topics.SUBMISSIONS, "SubmitReport", report="", speaker="website"),
-        seen(2, topics.INTAKE, "ReportReceived", causation="door-1"),
-        seen(3, topics.ANSWERS, "ChannelAnswer", speaker="website", message_id="m-1"),
+        seen(1, topics.SUBMISSIONS, "SubmitReport", report="", producer="website"),
+        seen(2, topics.INTAKE, "ReportReceived", causation="gateway-1"),
+        seen(3, topics.ANSWERS, "ChannelAnswer", producer="website", message_id="m-1"),
         seen(4, topics.NATIONAL, "ReportForwarded", causation="e-2"),
         seen(5, topics.AGENCIES, "Accept", message_id="c-1"),
         seen(6, topics.INSTITUTION, "ReportAccepted", causation="e-5"),
@@ -92,9 +92,9 @@ def test_a_record_that_a_stage_sent_twice_is_one_event() -> None:
 @each([
         (without(a_sound_demo(), 3), "submission m-1 on lapor.channel.website.submissions.v1"),
         (without(a_sound_demo(), 3), "sent 1 times, answered 0 times"),
-        ([*a_sound_demo(), seen(20, topics.ANSWERS, "ChannelAnswer", speaker="website",
+        ([*a_sound_demo(), seen(20, topics.ANSWERS, "ChannelAnswer", producer="website",
                                 message_id="m-1")], "answered 2 times"),
-        ([*a_sound_demo(), seen(20, topics.ANSWERS, "ChannelAnswer", speaker="website",
+        ([*a_sound_demo(), seen(20, topics.ANSWERS, "ChannelAnswer", producer="website",
                                 message_id="m-9")], "submission m-9"),
         (without(a_sound_demo(), 7), "command c-2"),
         ([s._replace(body={**s.body, "outcome": "rejected", "reason": "blank_text"})

@@ -155,7 +155,7 @@ TABLE: list[tuple[str, BaseModel, dict[str, Cell]]] = [
         {s: ([], "withdrawn") for s in STATES if s not in ("withdrawn", "blocked")},
     ),
     ("block", a_block(), {s: ([], "blocked") for s in STATES}),
-    ("another alarm", e.AlarmRang(report_id=REPORT, due_at=NOON), {}),
+    ("another timer", e.TimerFired(report_id=REPORT, due_at=NOON), {}),
     ("not read", e.SubmissionRepeated(report_id=REPORT, channel="web", message_id="m"), {}),
 ]
 ROWS = [
@@ -279,7 +279,7 @@ def test_the_window_has_the_very_id_that_the_shell_writes(fed: tuple[BaseModel, 
     cause = a_cause(len(fed))
     decision = decide(before.case, fed[-1], cause, POLICY)
     record = MemoryRecord("t", 0, 0, 0, REPORT.encode(), b"", ())
-    writer = Writer(STAGE, is_door=False, seal=lambda value, *_place: value)
+    writer = Writer(STAGE, is_gateway=False, seal=lambda value, *_place: value)
 
     (written,) = writer.write(
         Decision(None, decision.events), Inbound(record, fed[-1], cause, REPORT, b""), 0

@@ -80,7 +80,7 @@ def _check_answers(history: History, fed: list[BaseModel]) -> None:
 def test_every_command_gets_exactly_one_answer(fed: list[BaseModel]) -> None:
     """Its effect or one refusal, at the latest when its wait is over."""
     history = History(*fed)
-    history.ring()
+    history.fire()
 
     _check_answers(history, fed)
 
@@ -106,7 +106,7 @@ def test_an_end_is_final(before: list[BaseModel], end: BaseModel, after: list[Ba
         assert all(isinstance(event, e.CommandRefused) for event in said)
         assert history.known.status in ENDS
     assert not STORE.is_open(history.known)
-    assert STORE.alarm_at(history.known) is None
+    assert STORE.timer_at(history.known) is None
 
 
 @given(st.lists(RECORDS, max_size=40))

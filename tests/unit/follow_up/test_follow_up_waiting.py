@@ -77,7 +77,7 @@ def test_after_an_early_return_the_rest_waits_on() -> None:
     """The commands behind it are for the next unit."""
     history = History(a_unit_return(), a_follow_up(unit=ROADS), a_dispatch())
     assert names(history.answers(1)) == ["UnitReturned"]
-    assert history.known.alarm_at == at(2) + timedelta(days=1)
+    assert history.known.timer_at == at(2) + timedelta(days=1)
 
     history.feed(a_dispatch(dispatch=2, unit=ROADS))
     assert names(history.answers(2)) == ["FollowUpGiven"]
@@ -94,7 +94,7 @@ def test_a_command_of_a_later_holding_waits_while_the_report_is_at_a_unit() -> N
 def test_a_reporters_wish_to_close_waits_as_long_as_it_takes() -> None:
     """A closed report has a unit; the dispatch may come weeks later."""
     history = History(a_reporters_closing(rating=5))
-    assert history.known.alarm_at is None
+    assert history.known.timer_at is None
 
     history.feed(a_dispatch())
     (closed,) = history.answers(1)
@@ -122,7 +122,7 @@ def test_what_waits_is_refused_when_it_can_come_true_no_more(event: BaseModel, r
         report_id=REPORT, institution="6308", message_id="m-2", refused="record-1",
         command="FollowUp", holding=1, reason=reason,
     )  # fmt: skip
-    assert history.known.alarm_at is None
+    assert history.known.timer_at is None
 
 
 def test_an_end_answers_a_wish_to_reopen_and_drops_one_to_close() -> None:
@@ -134,18 +134,18 @@ def test_an_end_answers_a_wish_to_reopen_and_drops_one_to_close() -> None:
     assert history.known.waiting == ()
 
 
-def test_the_alarm_refuses_after_a_day_and_rings_for_the_rest() -> None:
+def test_the_timer_refuses_after_a_day_and_fires_for_the_rest() -> None:
     """Each command waits its own day; the reporter's words wait on."""
     history = History(a_response(), a_reporters_closing(), a_follow_up())
     first = at(1) + timedelta(days=1)
-    assert history.known.alarm_at == first
-    assert history.feed(e.AlarmRang(report_id=REPORT, due_at=first + timedelta(days=9))) == []
+    assert history.known.timer_at == first
+    assert history.feed(e.TimerFired(report_id=REPORT, due_at=first + timedelta(days=9))) == []
 
-    history.feed(e.AlarmRang(report_id=REPORT, due_at=first))
+    history.feed(e.TimerFired(report_id=REPORT, due_at=first))
     assert names(history.answers(1)) == ["not_the_holder"]
-    assert history.known.alarm_at == at(3) + timedelta(days=1)
+    assert history.known.timer_at == at(3) + timedelta(days=1)
 
-    history.ring()
+    history.fire()
     assert names(history.answers(3)) == ["not_the_holder"]
     assert [kept.event_type for kept in history.known.waiting] == ["ReporterClosed"]
 

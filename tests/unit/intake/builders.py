@@ -50,13 +50,13 @@ def the_model() -> Model:
 def a_cause(event: type[BaseModel] = e.SubmitReport, **changes: Any) -> Cause:
     """Build the cause of a record on the web channel's topic."""
     fields = {
-        "id": "door-1",
+        "id": "gateway-1",
         "type": SUBMISSIONS.type_of(event),
         "now": NOON,
         "topic": "lapor.channel.web.submissions.v1",
         "partition": 0,
         "offset": 7,
-        "speaker": CHANNEL,
+        "producer": CHANNEL,
         "message_id": "m-1",
     }
     return Cause(**{**fields, **changes})
@@ -77,14 +77,14 @@ def a_message(event: type[e.ReporterMessage], **changes: Any) -> e.ReporterMessa
 
 
 def known(event: BaseModel, cause: Cause, keys: Mapping[str, Any] | None = None) -> Known:
-    """Look up what `gather` would."""
+    """Look up what `load_lookups` would."""
     id_ = cause.first_id
     found = Known(names=NAMES, keys={REPORT: KEY} if keys is None else keys, named=NAMED)
     if isinstance(event, e.SubmitReport):
         screened = Screened(fingerprint(event.title, event.body), SCREENING)
         found = replace(found, screened={id_: screened} if is_sound(event, cause, NAMED) else {})
     if isinstance(event, e.SubmitReport | e.ReporterMessage):
-        found = replace(found, senders={id_: senders(VAULT, cause.speaker, event.reporter)})
+        found = replace(found, senders={id_: senders(VAULT, cause.producer, event.reporter)})
     return found
 
 

@@ -34,7 +34,7 @@ ANOTHER = "Sekolah kami kekurangan guru matematika dan anak anak belajar sendiri
 
 def an_inbound(number: int, event: e.SubmitReport | e.ReporterMessage) -> Inbound:
     """Build a record of a batch as the shell reads it."""
-    cause = a_cause(type(event), id=f"door-{number}", message_id=f"m-{number}", offset=number)
+    cause = a_cause(type(event), id=f"gateway-{number}", message_id=f"m-{number}", offset=number)
     record: Any = None
     return Inbound(record, event, cause, identify(event, cause, NAMES), b"")
 
@@ -48,7 +48,7 @@ def look_up(
 
 def similar(known: Known, number: int) -> list[str]:
     """List the reports that a submission of the batch reads like."""
-    return [found.report_id for found in known.screened[f"door-{number}"].screening.similar]
+    return [found.report_id for found in known.screened[f"gateway-{number}"].screening.similar]
 
 
 def test_reports_of_one_batch_are_found_alike_by_those_after_them() -> None:
@@ -69,7 +69,7 @@ def test_an_outsider_cannot_tie_an_anonymous_report_to_a_named_one(
         an_inbound(n, a_submission(body=LONG, anonymous=anonymous))
         for n, anonymous in enumerate((first, second))
     ]
-    found = look_up(batch).screened["door-1"].screening.similar
+    found = look_up(batch).screened["gateway-1"].screening.similar
     assert [similar.same_sender for similar in found] == [not (first or second)]
     assert {new.sender is None for new in KNOWLEDGE.news(batch)} == {first, second}
 
@@ -81,7 +81,7 @@ def test_a_faulty_submission_is_nobodys_likeness() -> None:
         an_inbound(1, a_submission(body=LONG)),
     ]
     known = look_up(batch)
-    assert "door-0" not in known.screened
+    assert "gateway-0" not in known.screened
     assert similar(known, 1) == []
 
 

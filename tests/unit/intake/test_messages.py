@@ -54,11 +54,11 @@ def test_a_proved_message_is_told_and_accepted(
     ]
 )
 def test_a_message_is_proved_by_the_secret_or_by_the_channel_that_knows_the_sender(
-    changes: dict[str, object], speaker: str, outcome: str
+    changes: dict[str, object], producer: str, outcome: str
 ) -> None:
     """A channel vouches for its own people only."""
     event = a_message(e.WithdrawReport, **changes)
-    told = answer(take(received(), event, a_cause(e.WithdrawReport, speaker=speaker)))
+    told = answer(take(received(), event, a_cause(e.WithdrawReport, producer=producer)))
     assert (told.outcome, told.reason) == (outcome, None if outcome == "accepted" else "not_proved")
 
 
@@ -108,7 +108,7 @@ def test_words_about_an_erased_report_are_refused() -> None:
 
 def test_a_message_sent_twice_is_told_once() -> None:
     """The second is answered, without a second fact."""
-    again = a_cause(e.WithdrawReport, id="door-1@0.9", is_repeat=True)
+    again = a_cause(e.WithdrawReport, id="gateway-1@0.9", is_repeat=True)
     case = take(received(), a_message(e.WithdrawReport)).case
     (told,) = said(take(case, a_message(e.WithdrawReport), again))
     assert isinstance(told, e.ChannelAnswer)

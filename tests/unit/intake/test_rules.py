@@ -72,14 +72,14 @@ def test_an_identity_is_kept_in_spellings_that_reach_the_person() -> None:
     assert json.loads(KEY.open("identity", masked.identity or ""))["phone"] == "62815772xxxx"
 
 
-def test_who_is_anonymous_has_no_sender_outside_the_door() -> None:
+def test_who_is_anonymous_has_no_sender_outside_the_gateway() -> None:
     """One hash over all reports of a person would tie the anonymous one to the named ones."""
     decision = take(None, a_submission(anonymous=True))
     report = said(decision)[0]
     assert isinstance(report, e.ReportReceived)
     assert report.sender is None
     assert decision.case is not None
-    assert decision.case.senders != ()  # at the door it still proves who writes again
+    assert decision.case.senders != ()  # at the gateway it still proves who writes again
     assert STORE.columns["sender"][1](decision.case) is None
     assert STORE.columns["sender"][1](received()) == received().senders[0]
 
@@ -189,7 +189,7 @@ def test_a_message_without_usable_id_is_told_where_it_lies(
 
 def test_the_same_message_id_again_gets_the_number_and_secret_it_had() -> None:
     """Even with other content: a channel that sends twice makes one report."""
-    repeated, told = said(take(received(), a_submission(body="Lain"), a_cause(id="door-2")))
+    repeated, told = said(take(received(), a_submission(body="Lain"), a_cause(id="gateway-2")))
     assert repeated == e.SubmissionRepeated(report_id=REPORT, channel=CHANNEL, message_id=M_1)
     assert told == e.ChannelAnswer(
         message_id="m-1", outcome="repeated", report_id=REPORT, tracking_number=NUMBER,
@@ -215,7 +215,7 @@ def test_two_messages_that_hash_to_one_report_do_not_meet() -> None:
 def test_a_rejection_does_not_block_the_corrected_submission() -> None:
     """The same message id with other content is taken."""
     case = take(None, a_submission(institution="9999")).case
-    assert answer(take(case, a_submission(), a_cause(id="door-2"))).outcome == "received"
+    assert answer(take(case, a_submission(), a_cause(id="gateway-2"))).outcome == "received"
 
 
 @each(
@@ -245,9 +245,9 @@ def test_ids_of_records_never_meet_ids_of_reports() -> None:
     """A channel cannot name its message so that it takes an unreadable record's case."""
     unreadable = Unreadable(reason="not_json")
     own = identify(unreadable, a_cause(), NAMES)
-    assert own == record_id("door-1")
-    assert own not in {VAULT.report_id(channel, "door-1") for channel in ("", CHANNEL)}
-    assert identify(unreadable, a_cause(id="door-1@0.9", is_repeat=True), NAMES) == own
+    assert own == record_id("gateway-1")
+    assert own not in {VAULT.report_id(channel, "gateway-1") for channel in ("", CHANNEL)}
+    assert identify(unreadable, a_cause(id="gateway-1@0.9", is_repeat=True), NAMES) == own
 
 
 # ---- for any message
@@ -274,9 +274,9 @@ MESSAGES = st.builds(
 )
 UNREADABLE = st.builds(Unreadable, reason=st.sampled_from(["not_json", "x"]), detail=st.none())
 CAUSES = st.builds(
-    lambda event, message_id, speaker, repeat: a_cause(
-        event, id="door-1@0.9" if repeat else "door-1", is_repeat=repeat,
-        message_id=message_id, speaker=speaker,
+    lambda event, message_id, producer, repeat: a_cause(
+        event, id="gateway-1@0.9" if repeat else "gateway-1", is_repeat=repeat,
+        message_id=message_id, producer=producer,
     ),
     st.sampled_from(SUBMISSIONS.events), st.sampled_from(["m-1", "", "m\x00"]) | st.text(),
     st.sampled_from([CHANNEL, "sms", "-odd", "x" * 60]), st.booleans(),

@@ -174,7 +174,7 @@ def test_a_claimed_category_counts_but_does_not_decide_alone() -> None:
     ]
 )
 def test_reasons_hold_no_word_that_only_the_report_has(text: str) -> None:
-    """They travel in the clear: a name must not leave the door inside a reason."""
+    """They travel in the clear: a name must not leave the gateway inside a reason."""
     found = a_suggestion("qwertyx", text, Claim(place="rumah qwertyx"))
     reasons = [
         reason

@@ -67,7 +67,7 @@ def a_report(
 
 
 def sealed(name: str, text: str) -> str:
-    """Seal an institution's words as its door does."""
+    """Seal an institution's words as its gateway does."""
     return KEY.seal(name, text)
 
 
@@ -90,7 +90,7 @@ DEADLINE = {
     "calendar_version": "2023b",
     "policy_version": "2019",
 }
-RUNG = {
+LADDER_STEP = {
     "due_at": datetime(2023, 7, 7, 16, 0, tzinfo=UTC),
     "detected_at": datetime(2023, 7, 7, 16, 0, 5, tzinfo=UTC),
 }
@@ -199,7 +199,7 @@ def told_before(name: str) -> tuple[e.Event, ...]:
 
 
 def _rung() -> dict[str, e.OfDeadline]:
-    mine = {**DEADLINE, **RUNG, "report_id": REPORT, "owner": "reporter"}
+    mine = {**DEADLINE, **LADDER_STEP, "report_id": REPORT, "owner": "reporter"}
     return {
         "deadline_approaching": a_warning(),
         **{f"deadline_breached_{n}": a_breach(n, OVERSIGHT) for n in (1, 2, 3)},
@@ -230,13 +230,13 @@ def a_move(**fields: object) -> e.DeadlineMoved:
 def a_warning(*recipients: str, **fields: object) -> e.DeadlineApproaching:
     """Build a warning of that date, to the unit's head unless others are named."""
     named = {"recipients": recipients or (HEAD,), "report_id": REPORT}
-    return e.DeadlineApproaching.model_validate({**DEADLINE, **RUNG, **named, **fields})
+    return e.DeadlineApproaching.model_validate({**DEADLINE, **LADDER_STEP, **named, **fields})
 
 
 def a_breach(level: int, *recipients: str) -> e.DeadlineBreached:
     """Build an escalation of that date."""
     named = {"recipients": recipients, "report_id": REPORT, "level": level}
-    return e.DeadlineBreached.model_validate({**DEADLINE, **RUNG, **named})
+    return e.DeadlineBreached.model_validate({**DEADLINE, **LADDER_STEP, **named})
 
 
 def a_withdrawal(*recipients: str, **fields: object) -> e.BreachWithdrawn:

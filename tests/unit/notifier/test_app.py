@@ -57,6 +57,6 @@ def test_the_stage_has_its_loop_and_the_vaults_schema() -> None:
     settings = Settings.model_validate({"master_key": new_key_text()})
     stage = stage_of(settings, NotifierSettings.model_validate({}), load())
     assert stage.name == "notifier"
-    assert stage.gather is not None
+    assert stage.load_lookups is not None
     assert len(stage.background) == 1
     assert all(path.is_file() for path in (stage.schema, *stage.more_schemas.values()))

@@ -214,7 +214,7 @@ class TestRoles:
         (request,) = requests_of(decision)
         assert (request.person, request.channel) == (OVERSIGHT, "email")
         assert decision.case is not None
-        assert decision.case.alarm_at == NIGHT
+        assert decision.case.timer_at == NIGHT
 
     def test_are_each_told_once(self) -> None:
         """Somebody on the ladder twice gets one message; a role without address, the outbox."""
@@ -239,14 +239,14 @@ class TestQuietHours:
         """23:00 in HSU: 06:00."""
         case = decide(None, a_report(institution="6308"), a_cause(now=NIGHT), known()).case
         assert case is not None
-        assert case.alarm_at == MORNING
+        assert case.timer_at == MORNING
 
     def test_a_retry_at_night_is_due_in_the_morning(self) -> None:
         """A failed attempt does not wake anybody either."""
         case, identity, by = a_pending()
         again = decide(case, delivered(identity, "temporary"), a_cause("d", NIGHT), by).case
         assert again is not None
-        assert again.alarm_at == MORNING
+        assert again.timer_at == MORNING
 
     def test_the_zone_is_the_institutions(self) -> None:
         """20:30 in WIB is not quiet when the policy says that the institution is there."""
@@ -254,7 +254,7 @@ class TestQuietHours:
         at = NIGHT - timedelta(hours=1, minutes=30)  # 21:30 WITA, 20:30 WIB
         case = decide(None, a_report(institution="3204"), a_cause(now=at), by).case
         assert case is not None
-        assert case.alarm_at == at
+        assert case.timer_at == at
 
 
 class TestDelivery:
@@ -268,7 +268,7 @@ class TestDelivery:
         assert isinstance(sent, e.NotificationSent)
         assert (sent.notification_id, sent.about, sent.attempts) == (identity, "c-1", 1)
         assert decision.case is not None
-        assert decision.case.alarm_at is None
+        assert decision.case.timer_at is None
 
     def test_a_permanent_failure_ends_it_with_its_reason(self) -> None:
         """No repeat can help."""
@@ -290,9 +290,9 @@ class TestDelivery:
             case = decision.case
             assert case is not None
             assert decision.events == ()
-            assert case.alarm_at is not None
-            waits.append((case.alarm_at - now) // timedelta(minutes=1))
-            now = case.alarm_at
+            assert case.timer_at is not None
+            waits.append((case.timer_at - now) // timedelta(minutes=1))
+            now = case.timer_at
         assert waits == [1, 4, 16, 64, 256, 360, 360, 360, 360]
         last = decide(case, delivered(identity, "temporary", "smtp_421"), a_cause("d", now), by)
         (failed,) = events_of(last)

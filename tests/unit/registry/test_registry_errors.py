@@ -204,8 +204,8 @@ def test_a_rule_that_names_category_and_topic_is_refused(tmp_path: Path) -> None
 def test_an_institution_may_replace_a_level_of_the_ladder(tmp_path: Path) -> None:
     """Policy data per institution: only the level it states changes, and the version says so."""
     folder = a_registry(tmp_path)
-    rung = '[[ladder]]\nlevel = 2\nafter_days = 2\nto = ["head"]\nsource = "test"'
-    edited(folder, "institutions/3204.toml", "", rung)
+    ladder_step = '[[ladder]]\nlevel = 2\nafter_days = 2\nto = ["head"]\nsource = "test"'
+    edited(folder, "institutions/3204.toml", "", ladder_step)
 
     registry = load(folder)
     policy = registry.policy("3204", registry.institution("3204").valid_from)
@@ -268,7 +268,7 @@ def test_hours_are_counted_on_the_calendar(tmp_path: Path) -> None:
     assert hours.add(start, timedelta(minutes=60)) == datetime(2026, 3, 25, 0, 30, tzinfo=UTC)
 
 
-RUNG = '[[ladder]]\nlevel = {}\n{}\nto = ["head"]\nsource = "test"'
+LADDER_STEP = '[[ladder]]\nlevel = {}\n{}\nto = ["head"]\nsource = "test"'
 
 
 @each(
@@ -290,7 +290,7 @@ def test_a_ladder_that_contradicts_itself_is_refused(level: int, when: str, prob
     """On top of the national one, with the level named."""
     with TemporaryDirectory() as temporary:
         folder = a_registry(Path(temporary))
-        edited(folder, "institutions/3204.toml", "", RUNG.format(level, when))
+        edited(folder, "institutions/3204.toml", "", LADDER_STEP.format(level, when))
 
         with pytest.raises(RegistryError) as refused:
             load(folder)
@@ -301,8 +301,8 @@ def test_a_ladder_that_contradicts_itself_is_refused(level: int, when: str, prob
 def test_a_level_at_two_times_for_one_clock_is_refused(tmp_path: Path) -> None:
     """Each level of a clock is due once."""
     folder = a_registry(tmp_path)
-    rungs = "\n".join(RUNG.format(3, f"after_days = {days}") for days in (7, 8))
-    edited(folder, "institutions/3204.toml", "", rungs)
+    ladder_steps = "\n".join(LADDER_STEP.format(3, f"after_days = {days}") for days in (7, 8))
+    edited(folder, "institutions/3204.toml", "", ladder_steps)
 
     with pytest.raises(RegistryError, match="ladder level 3 of a clock is due at two times"):
         load(folder)
@@ -311,7 +311,9 @@ def test_a_level_at_two_times_for_one_clock_is_refused(tmp_path: Path) -> None:
 def test_a_last_level_that_repeats_tells_its_people_again_and_not_for_ever(tmp_path: Path) -> None:
     """Levels go on counting, the recipients are those of the last level."""
     folder = a_registry(tmp_path)
-    edited(folder, "institutions/3204.toml", "", RUNG.format(4, "at_share = 3\nrepeat_days = 5"))
+    edited(
+        folder, "institutions/3204.toml", "", LADDER_STEP.format(4, "at_share = 3\nrepeat_days = 5")
+    )
 
     registry = load(folder)
 

@@ -113,10 +113,10 @@ class History:
         self.said += new
         return [event for _, event in new]
 
-    def ring(self) -> None:
-        """Let the case's alarms ring until it asks for none."""
-        while self.case is not None and self.case.alarm_at is not None:
-            self.feed(e.AlarmRang(report_id=REPORT, due_at=self.case.alarm_at))
+    def fire(self) -> None:
+        """Let the case's timers fire until it asks for none."""
+        while self.case is not None and self.case.timer_at is not None:
+            self.feed(e.TimerFired(report_id=REPORT, due_at=self.case.timer_at))
 
     def answers(self, record_id: str) -> list[BaseModel]:
         """Return what was said because of a record."""

@@ -92,7 +92,7 @@ TABLE: list[tuple[BaseModel, dict[str, tuple[list[str], str]]]] = [
         }
         | {s: ([s], s) for s in ENDED},
     ),
-    (e.AlarmRang(report_id=REPORT, due_at=NOON), {}),
+    (e.TimerFired(report_id=REPORT, due_at=NOON), {}),
     (e.SubmissionRepeated(report_id=REPORT, channel="web", message_id="m"), {}),
 ]
 ROWS = [
@@ -230,7 +230,7 @@ def test_an_early_dispatch_waits_for_the_holding_and_is_its_own_answer() -> None
     assert reasons(said) == ["nothing_fits", SPARE]
     assert reasons(history.answers("record-1")) == [SPARE]
     assert history.known.waiting == ()
-    assert history.known.alarm_at is None
+    assert history.known.timer_at is None
 
 
 @pytest.mark.parametrize("category", ["1397", None])
@@ -267,7 +267,7 @@ def test_what_waits_is_refused_when_its_holding_can_come_no_more(
     (refusal,) = history.answers("record-1")
     assert isinstance(refusal, e.CommandRefused)
     assert (refusal.reason, refusal.refused, refusal.message_id) == (reason, "record-1", "m-1")
-    assert history.known.alarm_at is None
+    assert history.known.timer_at is None
 
 
 def test_a_command_of_a_later_holding_waits_on() -> None:
@@ -279,18 +279,18 @@ def test_a_command_of_a_later_holding_waits_on() -> None:
     assert reasons(history.answers("record-1")) == [SPARE]
 
 
-def test_the_alarm_refuses_after_a_day_and_rings_for_the_rest() -> None:
-    """Each command waits its own day; an alarm of another time means nothing."""
+def test_the_timer_refuses_after_a_day_and_fires_for_the_rest() -> None:
+    """Each command waits its own day; an timer of another time means nothing."""
     history = History(a_dispatch(), a_dispatch())
     first = NOON + timedelta(minutes=1, days=1)
-    assert history.known.alarm_at == first
-    assert history.feed(e.AlarmRang(report_id=REPORT, due_at=first + timedelta(days=9))) == []
+    assert history.known.timer_at == first
+    assert history.feed(e.TimerFired(report_id=REPORT, due_at=first + timedelta(days=9))) == []
 
-    history.feed(e.AlarmRang(report_id=REPORT, due_at=first))
+    history.feed(e.TimerFired(report_id=REPORT, due_at=first))
     assert reasons(history.answers("record-1")) == ["not_the_holder"]
-    assert history.known.alarm_at == first + timedelta(minutes=1)
+    assert history.known.timer_at == first + timedelta(minutes=1)
 
-    history.ring()
+    history.fire()
     assert reasons(history.answers("record-2")) == ["not_the_holder"]
     assert history.known.waiting == ()
 

@@ -56,7 +56,7 @@ RECORDS: st.SearchStrategy[BaseModel] = st.one_of(
 def test_every_command_gets_exactly_one_answer(records: list[BaseModel]) -> None:
     """Its effect or one refusal, at the latest when its wait is over."""
     history = History(*records)
-    history.ring()
+    history.fire()
 
     for number, record in enumerate(records, 1):
         if isinstance(record, e.Dispatch):
@@ -91,7 +91,7 @@ def test_an_end_is_final(before: list[BaseModel], after: list[BaseModel]) -> Non
         assert all(isinstance(event, e.CommandRefused) for event in said)
         assert history.known.status in ENDS
     assert not STORE.is_open(history.known)
-    assert STORE.alarm_at(history.known) is None
+    assert STORE.timer_at(history.known) is None
 
 
 STARTS: dict[str, list[BaseModel]] = {

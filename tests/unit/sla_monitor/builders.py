@@ -191,10 +191,10 @@ def withdrawn(when: str, **kw: Any) -> Step:
     return a_step(e.ReportWithdrawn(report_id=REPORT), when, **kw)
 
 
-def rang(due_at: datetime, now: datetime | None = None) -> Step:
-    """Ring the alarm, found `now` or at once."""
-    event = e.AlarmRang(report_id=REPORT, due_at=due_at)
-    return a_step(event, now or due_at, 0, id_=f"alarm-{due_at.isoformat()}")
+def timer_fired(due_at: datetime, now: datetime | None = None) -> Step:
+    """Fire the timer, found `now` or at once."""
+    event = e.TimerFired(report_id=REPORT, due_at=due_at)
+    return a_step(event, now or due_at, 0, id_=f"timer-{due_at.isoformat()}")
 
 
 def ledger_of(case: Monitored) -> tuple[Span, ...]:
@@ -225,16 +225,16 @@ class Run(NamedTuple):
         """Go on from here; the events are those of the further steps only."""
         return run(steps, self.case, self.policy)
 
-    def ring(self, now: datetime | None = None) -> "Run":
-        """Ring the alarm that the case awaits."""
-        assert self.case.alarm_at is not None
-        return self.then(rang(self.case.alarm_at, now))
+    def fire(self, now: datetime | None = None) -> "Run":
+        """Fire the timer that the case awaits."""
+        assert self.case.timer_at is not None
+        return self.then(timer_fired(self.case.timer_at, now))
 
-    def ring_until(self, until: datetime) -> "Run":
-        """Ring every alarm that is due by a time, one after the other; events add up."""
+    def fire_until(self, until: datetime) -> "Run":
+        """Fire every timer that is due by a time, one after the other; events add up."""
         done = Run(self.case, [], self.policy)
-        while done.case.alarm_at is not None and done.case.alarm_at <= until:
-            more = done.ring(until)
+        while done.case.timer_at is not None and done.case.timer_at <= until:
+            more = done.fire(until)
             done = Run(more.case, done.events + more.events, self.policy)
         return done
 

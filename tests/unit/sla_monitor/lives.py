@@ -173,7 +173,7 @@ def noise(draw: st.DrawFn) -> Step:
         lambda: at_unit(kind, text, holding=holding, dispatch=dispatch, unit=unit, n=n),
         lambda: archived(text, n=n, id_=id_),
         lambda: a_step(e.ReporterReplied(report_id=REPORT, channel="web", message_id="m"), text, n),
-        lambda: a_step(e.AlarmRang(report_id=REPORT, due_at=when), text, n, id_=id_),
+        lambda: a_step(e.TimerFired(report_id=REPORT, due_at=when), text, n, id_=id_),
     )
     make: Callable[[], Step] = draw(st.sampled_from(makers))
     return make()

@@ -9,7 +9,7 @@ from services.sla_monitor.due_dates import (
     Pause,
     due,
     due_after_pauses,
-    rings_at,
+    fires_at,
     working_days_used,
 )
 from shared.registry import Limit
@@ -143,10 +143,10 @@ def test_pauses_never_bring_a_deadline_forward(
     ]
 )
 def test_warnings_and_levels_are_working_days_from_the_deadline(
-    deadline: str, working_days: int, rings: str
+    deadline: str, working_days: int, fires: str
 ) -> None:
     """Counted in the institution's working days."""
-    assert rings_at(WIB, at(deadline), working_days) == (at(rings), False)
+    assert fires_at(WIB, at(deadline), working_days) == (at(fires), False)
 
 
 @each(

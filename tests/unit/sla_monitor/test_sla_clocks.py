@@ -206,7 +206,7 @@ STOPS = {
 
 @each(STOPS)
 def test_a_stop_ends_its_clock_at_its_time(name: str) -> None:
-    """Each stop of the table is said once, with its time, and nothing of that clock rings after."""
+    """Each stop of the table is said once, with its time, and nothing of that clock fires after."""
     clock, before, stop = STOPS[name]
     started = run(before)
     assert len(started.of(e.DeadlineSet, clock)) == 1
@@ -226,7 +226,7 @@ def test_a_stop_before_its_start_gives_the_same_case(name: str) -> None:
     late = run([stop, *before]).case
     assert late.facts == last.facts
     assert _dates(late) == _dates(last)
-    assert late.alarm_at == last.alarm_at
+    assert late.timer_at == last.timer_at
 
 
 def _dates(case: object) -> dict[str, object]:
@@ -254,7 +254,7 @@ def test_every_state_has_somebody_who_owes_the_next_step() -> None:
         case = run(steps[:count]).case
         is_closed = isinstance(steps[count - 1].event, e.ReportClosed)
         assert (case.next_deadline is None) == is_closed
-        assert (case.alarm_at is None) == is_closed
+        assert (case.timer_at is None) == is_closed
 
 
 def test_the_initial_response_does_not_end_the_follow_up() -> None:
@@ -283,7 +283,7 @@ def test_a_unit_s_return_and_the_next_dispatch_keep_the_original_start() -> None
 def test_while_no_unit_has_it_the_institution_owes_the_follow_up() -> None:
     """A breach in that time tells the institution, not the unit that gave it back."""
     done = run([*in_progress(), at_unit(e.UnitReturned, "2023-03-08 09:00")])
-    breaches = done.ring_until(ends("2023-04-30")).of(e.DeadlineBreached, "follow_up")
+    breaches = done.fire_until(ends("2023-04-30")).of(e.DeadlineBreached, "follow_up")
     assert {(b.owner, b.unit) for b in breaches} == {("institution", None)}
 
 

@@ -35,7 +35,7 @@ from tests.unit.sla_monitor.builders import (
     run,
 )
 from tests.unit.sla_monitor.lives import lives
-from tests.unit.sla_monitor.test_sla_thresholds import a_rung, in_minutes
+from tests.unit.sla_monitor.test_sla_thresholds import a_ladder_step, in_minutes
 
 DAY: Final = timedelta(days=1).total_seconds()
 
@@ -123,9 +123,9 @@ def test_a_pause_that_lasts_and_one_that_came_too_late_are_told() -> None:
 def test_a_window_that_ran_out_ends_the_pause_it_was() -> None:
     """Nobody answered: the pause ended with the window."""
     done = run([received("2023-03-06 09:00"), asked("2023-03-07 10:00")])
-    rung = Run(done.case, []).ring_until(at("2023-03-25 00:00"))
-    told = explained(rung, "national_verification")
-    window = explained(rung, "completion", published=published(rung))
+    ladder_step = Run(done.case, []).fire_until(at("2023-03-25 00:00"))
+    told = explained(ladder_step, "national_verification")
+    window = explained(ladder_step, "completion", published=published(ladder_step))
 
     assert told.pauses[0].ended_by is Kind.RAN_OUT
     assert told.pauses[0].until == window.deadline
@@ -227,7 +227,7 @@ def test_a_limit_in_minutes_counts_the_opening_hours() -> None:
 
 def test_a_share_of_the_limit_and_a_level_that_repeats_are_told_as_they_come() -> None:
     """Of a level that repeats for a year: those that were told, and the next."""
-    ladder = (a_rung(0, at_share=0.5), a_rung(3, after_days=7, repeat_days=5))
+    ladder = (a_ladder_step(0, at_share=0.5), a_ladder_step(3, after_days=7, repeat_days=5))
     weekly = a_policy(own_ladder=ladder)
     begins = run([forwarded("2023-03-06 09:00")], policy=weekly)
     first = explain(begins.case, weekly).runs[0]
@@ -273,7 +273,7 @@ def test_an_end_ends_every_run() -> None:
 def test_levels_are_told_with_who_and_whether_they_were() -> None:
     """A late life: the warning and the first level were told, the others are still to come."""
     done = run([received("2023-03-06 09:00")])
-    late = Run(done.case, []).ring_until(at("2023-03-10 00:00"))
+    late = Run(done.case, []).fire_until(at("2023-03-10 00:00"))
     told = explained(late, "national_verification", published=published(late))
 
     assert [(step.level, step.kind, step.is_told) for step in told.steps] == [
@@ -287,7 +287,7 @@ def test_levels_are_told_with_who_and_whether_they_were() -> None:
 def test_what_was_told_of_an_earlier_date_stays_in_the_account() -> None:
     """A level of a date that moved is told with the date that it named."""
     begins = run([received("2023-03-06 09:00")])
-    late = Run(begins.case, []).ring_until(at("2023-03-10 00:00"))
+    late = Run(begins.case, []).fire_until(at("2023-03-10 00:00"))
     done = late.then(asked("2023-03-07 10:00", n=1), completed("2023-03-09 15:00", n=2))
     every = Run(done.case, [*late.events, *done.events])
     told = explained(every, "national_verification", published=published(every))

@@ -67,7 +67,7 @@ def test_a_report_closed_before_its_dispatch_is_read_sets_nothing_but_counts_as_
         at_unit(e.ReportClosed, "2023-03-09 10:00", by="admin"),
     ]).then(dispatched(MONDAY))  # fmt: skip
     assert done.names() == ["DeadlineMet follow_up"]
-    assert done.case.alarm_at is None
+    assert done.case.timer_at is None
 
 
 def test_a_dispatch_that_overtook_a_closing_begins_again() -> None:

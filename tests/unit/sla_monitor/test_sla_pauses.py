@@ -22,12 +22,12 @@ THURSDAY_24 = at("2023-03-10 00:00")
 
 
 def test_the_reporter_has_10_working_days_and_nobody_else_owes_anything() -> None:
-    """The window opens, and only its end would ring."""
+    """The window opens, and only its end would fire."""
     done = run([received(MONDAY), asked("2023-03-07 10:00")])
     [window] = done.of(e.DeadlineSet, "completion")
     assert (window.owner, window.limit) == ("reporter", 10)
     assert window.deadline == at("2023-03-22 00:00")
-    assert done.case.alarm_at == window.deadline
+    assert done.case.timer_at == window.deadline
 
 
 def test_the_clock_resumes_with_the_working_time_it_had_left() -> None:
@@ -77,35 +77,35 @@ def test_a_question_after_the_deadline_came_too_late_to_rest_it() -> None:
     """It buys no time: the clock stays overdue and goes on up the ladder."""
     done = run([received(MONDAY), asked("2023-03-10 10:00")])
     assert not done.then(completed("2023-03-13 10:00")).of(e.DeadlineMoved)
-    levels = done.ring_until(at("2023-03-31 00:00")).of(e.DeadlineBreached)
+    levels = done.fire_until(at("2023-03-31 00:00")).of(e.DeadlineBreached)
     assert [b.level for b in levels] == [1, 2, 3]
 
 
 def test_no_level_is_said_while_the_clock_rests() -> None:
     """The deadline passes while the reporter is asked: that is nobody's breach."""
     done = run([received(MONDAY), asked("2023-03-07 10:00")])
-    assert not done.ring_until(at("2023-03-20 00:00")).events
+    assert not done.fire_until(at("2023-03-20 00:00")).events
 
 
 def test_at_the_window_s_end_time_ran_out_names_the_question() -> None:
     """The stage that asked learns which window ended; its own clock goes on until it acts."""
     question = asked("2023-03-07 10:00")
-    rung = run([received(MONDAY), question]).ring()
-    [ran_out] = rung.of(e.TimeRanOut)
+    ladder_step = run([received(MONDAY), question]).fire()
+    [ran_out] = ladder_step.of(e.TimeRanOut)
     assert (ran_out.window, ran_out.opened_by) == ("completion", question.cause.id)
     assert ran_out.ran_out_at == at("2023-03-22 00:00")
-    [moved] = rung.of(e.DeadlineMoved)
+    [moved] = ladder_step.of(e.DeadlineMoved)
     assert moved.why == "resumed"
-    after = rung.then(archived("2023-03-22 00:00:01", by="system"))
+    after = ladder_step.then(archived("2023-03-22 00:00:01", by="system"))
     assert after.names() == ["DeadlineMet national_verification"]
     assert after.case.is_over
-    assert after.case.alarm_at is None
+    assert after.case.timer_at is None
 
 
 def test_an_answer_that_was_in_time_but_is_read_late_still_counts() -> None:
     """The rest ends with the answer, not with the window."""
-    rung = run([received(MONDAY), asked("2023-03-07 10:00")]).ring()
-    late = rung.then(completed("2023-03-09 10:00"))
+    ladder_step = run([received(MONDAY), asked("2023-03-07 10:00")]).fire()
+    late = ladder_step.then(completed("2023-03-09 10:00"))
     [moved] = late.of(e.DeadlineMoved)
     assert moved.deadline == at("2023-03-14 00:00")
     [met] = late.of(e.DeadlineMet, "completion")
@@ -136,13 +136,13 @@ def test_a_question_settled_by_the_stage_itself_ends_the_window() -> None:
     assert met.on_time
     assert met.deadline == at("2023-03-14 00:00")
     assert len(done.of(e.DeadlineMet, "completion")) == 1
-    assert not done.ring_until(at("2023-03-09 00:00")).of(e.TimeRanOut)
+    assert not done.fire_until(at("2023-03-09 00:00")).of(e.TimeRanOut)
 
 
 def test_an_answer_nobody_asked_for_changes_nothing() -> None:
     """It came before the question: the question still waits for one."""
     done = run([received(MONDAY), completed("2023-03-06 10:00"), asked("2023-03-07 10:00")])
-    assert done.case.alarm_at == done.of(e.DeadlineSet, "completion")[0].deadline
+    assert done.case.timer_at == done.of(e.DeadlineSet, "completion")[0].deadline
 
 
 def test_an_answer_counts_from_when_the_asking_stage_asked() -> None:
@@ -175,7 +175,7 @@ def test_a_question_in_the_day_granted_after_a_return_rests_it_too() -> None:
         asked("2023-03-17 10:00", holding=1),
     ]
     done = run(steps)
-    assert not done.ring_until(at("2023-03-27 00:00")).of(e.DeadlineBreached)
+    assert not done.fire_until(at("2023-03-27 00:00")).of(e.DeadlineBreached)
     [moved] = done.then(completed("2023-03-20 10:00")).of(e.DeadlineMoved)
     assert (moved.deadline_before, moved.why) == (at("2023-03-21 00:00"), "resumed")
     assert moved.deadline == at("2023-03-22 00:00")

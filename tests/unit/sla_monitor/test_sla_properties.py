@@ -19,9 +19,9 @@ from tests.unit.sla_monitor.builders import (
     at_unit,
     dispatched,
     ledger_of,
-    rang,
     received,
     run,
+    timer_fired,
 )
 from tests.unit.sla_monitor.lives import START, lives, noise
 
@@ -34,7 +34,7 @@ def standing(case: Monitored) -> object:
         key: (s.deadline, s.started_at, s.met_at, s.unit, s.owner, s.limit, s.calendar_version)
         for key, s in case.said.items()
     }
-    return case.facts, dates, case.is_over, case.holder, case.alarm_at
+    return case.facts, dates, case.is_over, case.holder, case.timer_at
 
 
 @given(st.data(), lives())
@@ -79,16 +79,16 @@ def last_said(run_: Run) -> dict[str | None, tuple[object, ...]]:
 
 
 def told_in(data: st.DataObject, steps: Iterable[Step]) -> Run:
-    """Decide steps while the alarms ring at any times between, then all that ever will."""
+    """Decide steps while the timers fire at any times between, then all that ever will."""
     done = Run(Monitored(report_id="0123456789AB"), [])
     for step in steps:
         if data.draw(st.booleans()):
             until = START + timedelta(days=data.draw(st.integers(0, 200)))
-            more = done.ring_until(until)
+            more = done.fire_until(until)
             done = Run(more.case, done.events + more.events)
         more = done.then(step)
         done = Run(more.case, done.events + more.events)
-    last = done.ring_until(FAR)
+    last = done.fire_until(FAR)
     return Run(last.case, done.events + last.events)
 
 
@@ -96,7 +96,7 @@ def told_in(data: st.DataObject, steps: Iterable[Step]) -> Run:
 def test_what_stands_at_last_is_a_function_of_the_facts(
     data: st.DataObject, life: list[Step]
 ) -> None:
-    """Whatever order they came in, how often, and when the alarms rang: the same breaches stand.
+    """Whatever order they came in, how often, and when the timers fired: the same breaches stand.
 
     And the same is known of each run's date, and of its end.
     """
@@ -131,7 +131,7 @@ def test_every_record_can_be_decided_in_every_case(steps: list[Step]) -> None:
         case = first.case
     if case is not None:
         _covers(case)
-        Run(case, []).ring_until(FAR)
+        Run(case, []).fire_until(FAR)
 
 
 def _covers(case: Monitored) -> None:
@@ -157,15 +157,15 @@ def test_the_ledger_is_the_whole_life(life: list[Step]) -> None:
 def test_every_level_is_said_once_for_its_date_and_never_before_it(
     data: st.DataObject, life: list[Step]
 ) -> None:
-    """Whatever rings between the facts: in time, late, or after a long outage."""
+    """Whatever fires between the facts: in time, late, or after a long outage."""
     done = Run(Monitored(report_id="0123456789AB"), [])
     for step in life:
         if data.draw(st.booleans()):
-            more = done.ring_until(step.cause.now)
+            more = done.fire_until(step.cause.now)
             done = Run(more.case, done.events + more.events)
         more = done.then(step)
         done = Run(more.case, done.events + more.events)
-    done = Run(done.case, done.events + done.ring_until(FAR).events)
+    done = Run(done.case, done.events + done.fire_until(FAR).events)
     breaches = [x for x in done.events if isinstance(x, e.DeadlineBreached)]
     counts = Counter((b.run, b.level, b.deadline) for b in breaches)
     assert all(count == 1 for count in counts.values())
@@ -183,12 +183,12 @@ def test_after_an_end_nothing_is_set_or_rings(life: list[Step]) -> None:
         before = done.case if done else None
         done = run([step], before)
         if done.case.is_over:
-            assert done.case.alarm_at is None
+            assert done.case.timer_at is None
             assert not done.of(e.DeadlineSet)
-            assert not done.ring_until(FAR).events
+            assert not done.fire_until(FAR).events
         else:
             assert done.case.next_deadline is not None
-            assert done.case.alarm_at is not None
+            assert done.case.timer_at is not None
 
 
 @given(st.data(), lives())
@@ -197,7 +197,7 @@ def test_whoever_follows_the_stream_knows_what_the_case_knows(
 ) -> None:
     """The last event of each run tells its date; a move names the date before it.
 
-    Whatever order the facts came in, and whatever rang between.
+    Whatever order the facts came in, and whatever fired between.
     """
     done = told_in(data, data.draw(st.permutations(life)))
     told: dict[str | None, datetime] = {}
@@ -225,5 +225,5 @@ def test_a_life_of_many_rounds_stays_small() -> None:
     assert len(done.case.facts) == FACTS_MAX
     assert len(done.case.model_dump_json(exclude_defaults=True)) < 200_000
     assert done.case.next_deadline is not None
-    assert done.case.alarm_at is not None
-    assert done.then(rang(done.case.alarm_at)).events
+    assert done.case.timer_at is not None
+    assert done.then(timer_fired(done.case.timer_at)).events

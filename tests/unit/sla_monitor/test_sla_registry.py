@@ -145,15 +145,15 @@ def test_the_case_received_on_13_august_2025_is_due_a_day_later_by_the_decree() 
         == after(INFORMATION, known=policy()).said["follow_up:1"].calendar_version
     )
     assert moved.policy_version_before == moved.policy_version
-    assert case.alarm_at == at("2025-08-21 00:00")  # its warning, the day before
+    assert case.timer_at == at("2025-08-21 00:00")  # its warning, the day before
 
 
-def test_a_breach_that_a_late_decree_makes_untrue_is_withdrawn_and_the_new_date_rings_anew() -> (
+def test_a_breach_that_a_late_decree_makes_untrue_is_withdrawn_and_the_new_date_fires_anew() -> (
     None
 ):
     """The decree is published on the day after the old date."""
     before, known = policy(), policy((DECREE, BREACHED))
-    breached = Run(after(INFORMATION, known=before), [], before).ring_until(at(BREACHED))
+    breached = Run(after(INFORMATION, known=before), [], before).fire_until(at(BREACHED))
     [breach] = breached.of(e.DeadlineBreached)
     case, (moved, taken) = settled(breached.case, known)
 
@@ -161,7 +161,7 @@ def test_a_breach_that_a_late_decree_makes_untrue_is_withdrawn_and_the_new_date_
     assert isinstance(taken, e.BreachWithdrawn)
     assert (taken.level, taken.deadline, taken.why) == (1, breach.deadline, "moved")
     assert taken.deadline_now == moved.deadline == at("2025-08-22 00:00")
-    later = Run(case, [], known).ring_until(at("2025-12-31 00:00"))
+    later = Run(case, [], known).fire_until(at("2025-12-31 00:00"))
     breaches = later.of(e.DeadlineBreached)
     assert [(b.level, b.deadline) for b in breaches] == [(n, moved.deadline) for n in (1, 2, 3)]
 
@@ -174,14 +174,14 @@ def test_a_recompute_leaves_a_case_that_it_does_not_move_to_the_byte() -> None:
     assert later is early
 
 
-def test_an_alarm_that_overtook_the_recompute_moves_the_date_first() -> None:
-    """The lane knows the decree; the alarm of the old warning finds nothing due."""
+def test_an_timer_that_overtook_the_recompute_moves_the_date_first() -> None:
+    """The lane knows the decree; the timer of the old warning finds nothing due."""
     case = after(INFORMATION, known=policy())
-    assert case.alarm_at == at("2025-08-20 00:00")
-    rung = Run(case, [], policy((DECREE, "2025-08-14 10:00"))).ring()
-    assert rung.names() == ["DeadlineMoved follow_up"]
-    assert rung.case.alarm_at == at("2025-08-21 00:00")
-    assert rung.ring().names() == ["DeadlineApproaching follow_up"]
+    assert case.timer_at == at("2025-08-20 00:00")
+    ladder_step = Run(case, [], policy((DECREE, "2025-08-14 10:00"))).fire()
+    assert ladder_step.names() == ["DeadlineMoved follow_up"]
+    assert ladder_step.case.timer_at == at("2025-08-21 00:00")
+    assert ladder_step.fire().names() == ["DeadlineApproaching follow_up"]
 
 
 def test_another_institution_s_change_brings_no_limit_that_was_left_to_new_cases() -> None:

@@ -105,7 +105,7 @@ OVER: dict[str, list[Step]] = {
 
 @each(STATES)
 def test_exactly_one_owes_the_next_step_by_a_limit(state: str) -> None:
-    """Its clock runs and rings; a second clock that runs is the follow-up behind a dispatch."""
+    """Its clock runs and fires; a second clock that runs is the follow-up behind a dispatch."""
     steps, (clock, owner, limit, unit) = STATES[state]
     case = run(steps).case
     running = {
@@ -122,7 +122,7 @@ def test_exactly_one_owes_the_next_step_by_a_limit(state: str) -> None:
     else:
         assert running.keys() == {clock}
     assert running[clock] == (owner, limit, unit)
-    assert case.alarm_at is not None
+    assert case.timer_at is not None
 
 
 @each(OVER)
@@ -130,7 +130,7 @@ def test_nobody_owes_anything_of_what_is_over(state: str) -> None:
     """A closed report may be reopened, which is nobody's duty."""
     case = run(OVER[state]).case
     assert case.is_over
-    assert (case.alarm_at, case.next_deadline, case.holder) == (None, None, "")
+    assert (case.timer_at, case.next_deadline, case.holder) == (None, None, "")
 
 
 def test_every_clock_of_the_table_is_owed_in_some_state() -> None:

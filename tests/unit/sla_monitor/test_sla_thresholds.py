@@ -13,7 +13,7 @@ from services.sla_monitor.due_dates import Measure, Pause, due_after_pauses, sha
 from services.sla_monitor.policy import Policy
 from shared.contract import events as e
 from shared.contract.events import ReportClass
-from shared.registry import Limit, Rung
+from shared.registry import LadderStep, Limit
 from shared.registry.models import REPEATS_MAX, OwnLimits
 from shared.worktime.opening_hours import OpeningHours, hours_of
 from tests.tables import each
@@ -40,15 +40,19 @@ HOURS = hours_of({
 })  # fmt: skip
 
 
-def a_rung(level: int, **when: Any) -> Rung:
-    """State a rung of a ladder that tells the institution's head."""
-    return Rung(level=level, to=("head",), source="test", **when)
+def a_ladder_step(level: int, **when: Any) -> LadderStep:
+    """State a fired of a ladder that tells the institution's head."""
+    return LadderStep(level=level, to=("head",), source="test", **when)
 
 
 @cache
 def by_share() -> Policy:
     """Warn at half and three quarters of the limit, escalate at one and a half of it too."""
-    ladder = (a_rung(-1, at_share=0.5), a_rung(0, at_share=0.75), a_rung(2, at_share=1.5))
+    ladder = (
+        a_ladder_step(-1, at_share=0.5),
+        a_ladder_step(0, at_share=0.75),
+        a_ladder_step(2, at_share=1.5),
+    )
     return a_policy(own_ladder=ladder)
 
 
@@ -76,7 +80,7 @@ LATER = at("2025-01-01 00:00")
 
 def test_warnings_at_shares_of_the_limit_count_working_time_from_its_start() -> None:
     """Forwarded at 09:00: three days and fifteen hours of working time, half of it, ..."""
-    done = run([forwarded(MONDAY)], policy=by_share()).ring_until(LATER)
+    done = run([forwarded(MONDAY)], policy=by_share()).fire_until(LATER)
     start, whole = at(MONDAY), timedelta(days=3, hours=15)
     assert levels(done) == [
         (-1, start + whole / 2),
@@ -95,7 +99,7 @@ def test_a_share_of_the_limit_is_used_without_the_pauses() -> None:
         asked("2023-03-07 09:00", "institution", 1),
         completed("2023-03-09 09:00"),
     ]
-    done = run(steps, policy=by_share()).ring_until(at("2023-03-14 00:00"))
+    done = run(steps, policy=by_share()).fire_until(at("2023-03-14 00:00"))
     half = at("2023-03-09 09:00") + timedelta(days=3, hours=15) / 2 - timedelta(days=1)
     assert levels(done)[0] == (-1, half)
 
@@ -108,13 +112,13 @@ def test_a_warning_that_was_due_before_the_date_was_known_is_none() -> None:
         completed("2023-03-10 09:00"),
     ]
     done = run(steps, policy=by_share())
-    assert levels(done.ring_until(at("2023-03-11 00:00"))) == [(1, at("2023-03-10 12:00"))]
+    assert levels(done.fire_until(at("2023-03-11 00:00"))) == [(1, at("2023-03-10 12:00"))]
 
 
 def test_no_level_is_due_before_the_one_below_it() -> None:
     """A share of a short limit and days of a long one mix in one ladder."""
-    ladder = (a_rung(1, at_share=9.5), a_rung(2, after_days=3))
-    done = run([forwarded(MONDAY)], policy=a_policy(own_ladder=ladder)).ring_until(LATER)
+    ladder = (a_ladder_step(1, at_share=9.5), a_ladder_step(2, after_days=3))
+    done = run([forwarded(MONDAY)], policy=a_policy(own_ladder=ladder)).fire_until(LATER)
     found = levels(done)
     assert [level for level, _ in found] == [0, 1, 2, 3]
     assert [due_at for _, due_at in found] == sorted(due_at for _, due_at in found)
@@ -123,9 +127,9 @@ def test_no_level_is_due_before_the_one_below_it() -> None:
 
 def test_a_last_level_repeats_for_a_bounded_time_at_levels_that_go_on() -> None:
     """Each five working days, to the same people; after a year all is said."""
-    ladder = (a_rung(4, after_days=10, repeat_days=5),)
+    ladder = (a_ladder_step(4, after_days=10, repeat_days=5),)
     policy = a_policy(own_ladder=ladder)
-    done = run([forwarded(MONDAY)], policy=policy).ring_until(LATER)
+    done = run([forwarded(MONDAY)], policy=policy).fire_until(LATER)
     breaches = done.of(e.DeadlineBreached)
 
     assert [b.level for b in breaches] == list(range(1, 4 + REPEATS_MAX + 1))
@@ -133,13 +137,13 @@ def test_a_last_level_repeats_for_a_bounded_time_at_levels_that_go_on() -> None:
     calendar = policy.calendar(BANDUNG, at(MONDAY))
     for before, after in pairwise(breaches[3:]):
         assert after.due_at == calendar.shift(before.due_at, 5).at
-    assert done.case.alarm_at is None
+    assert done.case.timer_at is None
 
 
 def test_repeats_that_were_taken_back_are_those_after_the_stop() -> None:
     """Accepted before the second repeat."""
-    ladder = (a_rung(4, after_days=10, repeat_days=5),)
-    breached = run([forwarded(MONDAY)], policy=a_policy(own_ladder=ladder)).ring_until(
+    ladder = (a_ladder_step(4, after_days=10, repeat_days=5),)
+    breached = run([forwarded(MONDAY)], policy=a_policy(own_ladder=ladder)).fire_until(
         at("2023-05-15 00:00")
     )
     done = breached.then(returned("2023-04-05 09:00"))
@@ -159,7 +163,7 @@ def test_a_limit_in_minutes_ends_to_the_minute_in_opening_hours() -> None:
 def test_a_limit_in_minutes_warns_and_escalates_a_working_day_away() -> None:
     """At the same time of the day."""
     step = dispatched("2023-03-09 15:30", report_class=ReportClass.INFORMATION)
-    done = run([step], policy=in_minutes()).ring_until(LATER)
+    done = run([step], policy=in_minutes()).fire_until(LATER)
     assert levels(done)[:3] == [
         (0, at("2023-03-13 15:30")), (1, at("2023-03-14 15:30")), (2, at("2023-03-17 15:30")),
     ]  # fmt: skip

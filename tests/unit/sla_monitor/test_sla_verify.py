@@ -41,24 +41,24 @@ LATE: Final = [
 
 
 class Lived:
-    """A life as the streams and the table have it: rings between the records."""
+    """A life as the streams and the table have it: fires between the records."""
 
     def __init__(self) -> None:
         self.done = Run(Monitored(report_id=REPORT), [])
         self.read: list[Read] = []
 
-    def go(self, steps: Sequence[Step], *, rings: bool = True) -> "Lived":
+    def go(self, steps: Sequence[Step], *, fires: bool = True) -> "Lived":
         """Decide records, after what was due before each."""
         for step in steps:
-            if rings:
-                self.ring(step.cause.now)
+            if fires:
+                self.fire(step.cause.now)
             self._add(self.done.then(step))
             self.read.append(Read(*step))
         return self
 
-    def ring(self, until: datetime) -> "Lived":
-        """Ring what is due."""
-        self._add(self.done.ring_until(until))
+    def fire(self, until: datetime) -> "Lived":
+        """Fire what is due."""
+        self._add(self.done.fire_until(until))
         return self
 
     def _add(self, more: Run) -> None:
@@ -78,7 +78,7 @@ class Lived:
         """Return the row as it is stored."""
         case = self.done.case
         columns: dict[str, object] = {name: of(case) for name, (_, of) in STORE.columns.items()}
-        shell = {"alarm_at": case.alarm_at, "is_open": not case.is_over}
+        shell = {"timer_at": case.timer_at, "is_open": not case.is_over}
         return Kept(case, len(self.done.events), {**shell, **columns})
 
     def found(self, **damage: Any) -> list[str]:
@@ -91,7 +91,7 @@ class Lived:
 
 def test_a_late_life_verifies() -> None:
     """With a pause, warnings, breaches and a clock that still runs."""
-    assert Lived().go(LATE).ring(at("2023-05-01 00:00")).found() == []
+    assert Lived().go(LATE).fire(at("2023-05-01 00:00")).found() == []
 
 
 def test_an_answer_after_the_window_verifies() -> None:
@@ -104,10 +104,10 @@ def test_an_answer_after_the_window_verifies() -> None:
 
 
 @given(lives(), st.booleans(), st.integers(0, 400))
-def test_any_life_verifies(life: list[Step], rings: bool, days: int) -> None:  # noqa: FBT001
-    """Rung in time, late or not at all, and looked at whenever."""
-    lived = Lived().go(life, rings=rings)
-    lived.ring(life[-1].cause.now + timedelta(days=days))
+def test_any_life_verifies(life: list[Step], fires: bool, days: int) -> None:  # noqa: FBT001
+    """Fired in time, late or not at all, and looked at whenever."""
+    lived = Lived().go(life, fires=fires)
+    lived.fire(life[-1].cause.now + timedelta(days=days))
     assert lived.found() == []
 
 
@@ -136,7 +136,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[Monitored], Monitored], str]]] = {
     "a met step": (lambda case: _moved(case, met_at=at("2023-03-22 00:00")), "met_at of follow_up"),
     "a run": (lambda case: case.model_copy(update={"said": {}}), "run follow_up:"),
     "a fact": (lambda case: case.model_copy(update={"facts": case.facts[1:]}), "fact received"),
-    "an alarm": (lambda case: case.model_copy(update={"alarm_at": None}), "alarm alarm_at"),
+    "an timer": (lambda case: case.model_copy(update={"timer_at": None}), "timer timer_at"),
     "a holder": (lambda case: case.model_copy(update={"holder": "reporter"}), "case holder"),
     "levels": (lambda case: _moved(case, told=()), "told level 0 of follow_up"),
 }
@@ -146,7 +146,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[Monitored], Monitored], str]]] = {
 def test_a_damaged_row_is_named(damage: str) -> None:
     """Each by what it is, with what is stored and what follows from the facts."""
     spoil, named = DAMAGES[damage]
-    lived = Lived().go(LATE).ring(at("2023-04-15 00:00"))
+    lived = Lived().go(LATE).fire(at("2023-04-15 00:00"))
     found = lived.found(kept=lived.kept._replace(case=spoil(lived.done.case)))
     assert any(text.startswith(named) for text in found), found
 
@@ -183,7 +183,7 @@ def _without(lived: Lived, kind: type[e.Event]) -> list[Heard]:
 def test_an_event_that_is_missing_on_the_stream_is_named(kind: type[e.Event], named: str) -> None:
     """Also where the numbers have no gap: what was said is compared, not only counted."""
     lived = Lived().go(LATE[:3] if kind is e.DeadlineMoved else LATE)
-    lived.ring(at("2023-05-01 00:00"))
+    lived.fire(at("2023-05-01 00:00"))
     heard = _without(lived, kind)
     found = lived.found(heard=heard, kept=lived.kept._replace(sequence=len(heard)))
     assert any(text.startswith(named) for text in found), found

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from services.verification.institution import Institution, decide_institution
 from services.verification.national import National, decide_national
 from services.verification.rules import Case, Policy
-from shared.contract.events import AlarmRang, Command
+from shared.contract.events import Command, TimerFired
 from shared.rules.decision import Cause, Decision
 from tests.builders import BANDUNG, HSU, REPORT, a_cause, at
 
@@ -50,10 +50,10 @@ class History(Generic[C]):
             assert type(self.case).model_validate_json(stored) == self.case
         return record_id
 
-    def ring(self) -> None:
-        """Let the case's alarms ring until it asks for none."""
-        while self.case is not None and self.case.alarm_at is not None:
-            self.feed(AlarmRang(report_id=REPORT, due_at=self.case.alarm_at))
+    def fire(self) -> None:
+        """Let the case's timers fire until it asks for none."""
+        while self.case is not None and self.case.timer_at is not None:
+            self.feed(TimerFired(report_id=REPORT, due_at=self.case.timer_at))
 
     @property
     def status(self) -> str:

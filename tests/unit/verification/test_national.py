@@ -106,7 +106,7 @@ def test_each_command_in_each_status_has_its_outcome(
     if outcome == WAITS:
         assert answers == []
         assert history.case is not None
-        assert history.case.alarm_at == at(len(records) + 1) + POLICY.command_wait
+        assert history.case.timer_at == at(len(records) + 1) + POLICY.command_wait
     elif outcome in STATUS_AFTER:
         assert [type(a).__name__ for a in answers] == [outcome]
         assert history.status == STATUS_AFTER[outcome]

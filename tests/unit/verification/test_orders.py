@@ -178,7 +178,7 @@ def test_every_merge_ends_the_same(
     found = []
     for merged in merges(streams):
         history = play(begin, before, merged, streams)
-        history.ring()
+        history.fire()
         assert history.status == status
         answers = answers_of(history)
         assert {len(said) for said in answers.values()} <= {1}

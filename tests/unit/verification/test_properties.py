@@ -54,14 +54,14 @@ def _time_outs(stage: str) -> st.SearchStrategy[BaseModel]:
     )
 
 
-ALARMS = st.integers(1, 8).map(lambda n: b.an_alarm(b.at(n + 24 * 60)))
+TIMERS = st.integers(1, 8).map(lambda n: b.an_timer(b.at(n + 24 * 60)))
 ANY_NATIONAL = st.one_of(
     st.sampled_from([b.a_report(), b.a_clear_report(), b.a_completion(), b.a_withdrawal()]),
     st.builds(lambda to, holding: b.a_forward(to=to, holding=holding), INSTITUTIONS, HOLDINGS),
     _commands(b.a_forward, b.a_block, b.an_ask, b.an_archive),
     _held(b.a_returning, b.an_archiving, b.a_closing, b.a_reopening),
     _time_outs("verification.national"),
-    ALARMS,
+    TIMERS,
 )
 ANY_INSTITUTION = st.one_of(
     st.sampled_from([b.a_completion(), b.a_blocking(), b.a_withdrawing()]),
@@ -76,7 +76,7 @@ ANY_INSTITUTION = st.one_of(
     _commands(b.an_accept, b.a_return, b.an_ask, b.an_archive, b.a_reclassify),
     _held(b.an_archiving, b.a_dispatching, b.a_holding_up, b.a_closing, b.a_reopening),
     _time_outs("verification.institution"),
-    ALARMS,
+    TIMERS,
 )
 LEVELS = pytest.mark.parametrize(
     ("begin", "records", "stage"),
@@ -101,14 +101,14 @@ def _is_answered_here(command: BaseModel, stage: str) -> bool:
 def test_every_command_gets_exactly_one_answer(
     begin: Begin, records: st.SearchStrategy[BaseModel], stage: str, data: st.DataObject
 ) -> None:
-    """No sequence raises; when all alarms rang, each command has one answer and nothing waits."""
+    """No sequence raises; when all timers fired, each command has one answer and nothing waits."""
     history = begin()
     commands = {}
     for event in data.draw(st.lists(records, max_size=25)):
         record = history.feed(event)
         if isinstance(event, Command):
             commands[record] = event
-    history.ring()
+    history.fire()
 
     for record, command in commands.items():
         assert len(history.answers(record)) == _is_answered_here(command, stage)

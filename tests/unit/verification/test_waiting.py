@@ -8,7 +8,7 @@ from services.verification.institution import Institution, decide_institution
 from services.verification.national import National
 from shared.contract.events import CommandRefused, InformationRequested, ReportAccepted
 from shared.rules.decision import Outgoing, event_id
-from shared.rules.deferral import Waiting
+from shared.rules.deferral import Deferred
 from tests.builders import (
     BANDUNG,
     HSU,
@@ -23,9 +23,9 @@ from tests.builders import (
     a_returning,
     a_time_out,
     an_accept,
-    an_alarm,
     an_archive,
     an_ask,
+    an_timer,
     at,
 )
 from tests.tables import each
@@ -41,14 +41,14 @@ def refusals(history: History[National] | History[Institution]) -> list[tuple[st
     return [(cause, e.reason) for cause, e in history.said if isinstance(e, CommandRefused)]
 
 
-def test_a_command_is_kept_with_its_cause_and_an_alarm_a_day_later() -> None:
+def test_a_command_is_kept_with_its_cause_and_an_timer_a_day_later() -> None:
     """The case carries all that its answer will need."""
     accept, cause = an_accept(), a_cause("early", at(5), message_id="m-1", traceparent="00-1-2-01")
 
     decision = decide_institution(None, accept, cause, POLICY)
 
     assert decision.events == ()
-    assert decision.case == Institution(waiting=(Waiting.of(accept, cause),), alarm_at=at(5) + DAY)
+    assert decision.case == Institution(waiting=(Deferred.of(accept, cause),), timer_at=at(5) + DAY)
 
 
 def test_the_answer_names_the_command_and_not_what_released_it() -> None:
@@ -60,9 +60,9 @@ def test_the_answer_names_the_command_and_not_what_released_it() -> None:
 
     (said,) = decision.events
     assert isinstance(said.event, ReportAccepted)
-    assert said == Outgoing(said.event, Waiting.of(accept, cause).cause(at(9)))
+    assert said == Outgoing(said.event, Deferred.of(accept, cause).cause(at(9)))
     assert decision.case is not None
-    assert (decision.case.waiting, decision.case.alarm_at) == ((), None)
+    assert (decision.case.waiting, decision.case.timer_at) == ((), None)
 
 
 def test_a_question_that_waited_is_known_by_its_own_id() -> None:
@@ -78,10 +78,10 @@ def test_a_question_that_waited_is_known_by_its_own_id() -> None:
 
 
 def test_after_a_day_it_is_refused_once() -> None:
-    """By the alarm, not by a clock; the answer names the command."""
+    """By the timer, not by a clock; the answer names the command."""
     history = institution()
     history.feed(an_accept(message_id="m-9"), "early", minute=0)
-    history.feed(an_alarm(at(0) + DAY))
+    history.feed(an_timer(at(0) + DAY))
 
     assert history.said == [
         (
@@ -97,22 +97,22 @@ def test_after_a_day_it_is_refused_once() -> None:
             ),
         )
     ]
-    history.ring()
+    history.fire()
     history.feed(a_forwarding())
     assert len(history.said) == 1
 
 
-def test_an_alarm_of_another_time_changes_nothing() -> None:
+def test_an_timer_of_another_time_changes_nothing() -> None:
     """It is compared with the case's own, never with now."""
     history = institution()
     history.feed(an_accept(), "early", minute=0)
 
-    history.feed(an_alarm(at(0) + 2 * DAY), minute=5 * DAY.total_seconds())
+    history.feed(an_timer(at(0) + 2 * DAY), minute=5 * DAY.total_seconds())
 
     assert history.said == []
-    history.feed(an_alarm(at(0)))
+    history.feed(an_timer(at(0)))
     assert history.said == []
-    assert institution([an_alarm(at(0))]).case is None
+    assert institution([an_timer(at(0))]).case is None
 
 
 @each([
@@ -131,7 +131,7 @@ def test_who_waited_in_vain_is_told_why(
     """The state that kept it waiting, in a word to act on."""
     history = begin(records)
     record = history.feed(command)
-    history.ring()
+    history.fire()
 
     assert refusals(history) == [(record, reason)]
 
@@ -180,4 +180,4 @@ def test_an_end_answers_whatever_waits() -> None:
 
     assert refusals(history) == [("record-2", "not_the_holder"), ("record-1", "not_the_holder")]
     assert history.case is not None
-    assert history.case.alarm_at is None
+    assert history.case.timer_at is None
