@@ -11,7 +11,7 @@ from shared.contract.reasons import Fault
 from shared.rules.decision import Cause
 
 AHEAD_MAX: Final = timedelta(minutes=5)  # how far a sender's clock may run ahead (a guess)
-AGO_MAX: Final = timedelta(days=366)  # platform outages are typed in within months (domain.md 5)
+AGO_MAX: Final = timedelta(days=366)  # outages are typed in within months (domain.md section 5)
 _EASTERNMOST: Final = timedelta(hours=9)  # WIT: where a date begins first (domain.md section 2)
 
 

@@ -52,7 +52,7 @@ async def connect(dsn: str, schema: str, *, size_max: int = 4) -> Pool:
         server_settings={
             "search_path": schema,
             "application_name": f"lapor {schema}",
-            # A plan made while a table is empty is a bad plan later (speed.md section 5).
+            # A plan made while a table is empty is a bad plan later (docs/benchmarks.md).
             "plan_cache_mode": "force_custom_plan",
             "jit": "off",
         },

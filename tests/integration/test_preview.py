@@ -82,7 +82,7 @@ async def save(pool: Pool, *cases: Monitored) -> None:
 
 
 async def test_the_case_of_13_august_2025_would_move_and_nothing_is_written(pool: Pool) -> None:
-    """Domain.md section 2: five working days end on the 21st in place of the 20th."""
+    """domain.md section 2: five working days end on the 21st in place of the 20th."""
     await save(pool, a_case(REPORT, *LIFE), a_case("1" * 12, *OVER), a_case("2" * 12, *OLD))
     before = await pool.fetch("SELECT * FROM cases ORDER BY report_id")
     told: list[tuple[int, int]] = []
