@@ -1,7 +1,7 @@
 """A stage from zero: it reads what routing reads, and dispatches every report to one unit.
 
-The parts of any stage: a case, a pure rule, a store, migrations, the composition. Tests of the shell
-run it in routing's place (`tests/integration/echo.py`, `tests/simulation`).
+The parts of any stage: a case, a pure rule, a store, migrations, the composition. Tests of the
+shell run it in routing's place (`tests/integration/echo.py`, `tests/simulation`).
 """
 
 from pathlib import Path
