@@ -1,5 +1,6 @@
 """What the fields of events are made of: codes, times, the four classes, the base classes."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -13,8 +14,15 @@ CategoryId = Annotated[str, Field(pattern=r"^[0-9]{1,6}$")]
 PlaceCode = Annotated[str, Field(pattern=r"^[0-9]{2}(\.[0-9]{2}(\.[0-9]{2}(\.[0-9]{4})?)?)?$")]
 ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
-Sealed = Annotated[str, Field(min_length=1, max_length=60_000)]
-Words = Annotated[str, Field(min_length=1, max_length=60_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class SealMarker:
+    """Marks, in a field's type, that its text is sealed on every stream behind the gateways."""
+
+
+Sealed = Annotated[str, Field(min_length=1, max_length=60_000), SealMarker()]
+Words = Annotated[str, Field(min_length=1, max_length=60_000), SealMarker()]
 Language = Literal["id", "en"]
 
 
