@@ -11,7 +11,7 @@ from tests import builders as b
 
 NAMES = Names()
 VIEW = e.ReportView(
-    tracking_number="K7QF-2M9X-TD3A-R", channel="web", submitted_at=b.NOON, title="Jalan rusak",
+    tracking_number="K7QF-2M9X-TD3A-9", channel="web", submitted_at=b.NOON, title="Jalan rusak",
     body="Berlubang.\nBesar.", reporter="Warga", confidential=True, category_id="1397",
 )  # fmt: skip
 
