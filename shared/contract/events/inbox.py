@@ -1,5 +1,7 @@
 """Institutions' inboxes: `lapor.agency.<code>.inbox.v1`."""
 
+from typing import Literal
+
 from shared.contract.events.fields import (
     CategoryId,
     ChannelName,
@@ -9,6 +11,7 @@ from shared.contract.events.fields import (
     Part,
     PlaceCode,
     ReportClass,
+    ReportId,
     UnitCode,
     Utc,
 )
@@ -35,7 +38,10 @@ class ReportView(Part):
 
 
 class InboxEntry(Event):
-    """One line of an institution's inbox; `entry` names the fact it tells."""
+    """One line of an institution's inbox; `entry` names the fact that it is about.
+
+    `reason` is a code and nothing else. Fields that a fact does not have are absent.
+    """
 
     institution: InstitutionCode
     entry: str
@@ -50,3 +56,10 @@ class InboxEntry(Event):
     deadline: Utc | None = None
     level: int | None = None
     final: bool | None = None
+    forwarded_to: InstitutionCode | None = None
+    proposed_owner: InstitutionCode | None = None
+    proposed_unit: UnitCode | None = None
+    similar: tuple[ReportId, ...] | None = None
+    closed_by: Literal["system", "admin", "reporter"] | None = None
+    rating: int | None = None
+    solved: bool | None = None

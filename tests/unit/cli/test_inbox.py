@@ -63,6 +63,25 @@ def test_a_deadline_stands_in_the_institutions_zone() -> None:
     assert "escalated to level 2" in shown
 
 
+@pytest.mark.parametrize(
+    ("entry", "fields", "words"),
+    [
+        ("forwarded", {"forwarded_to": b.HSU}, "to 6308 "),
+        ("report_returned", {"proposed_owner": b.HSU}, "proposes 6308 "),
+        ("unit_returned", {"proposed_unit": b.UNIT}, f"proposes {b.UNIT}"),
+        ("duplicate_suspected", {"similar": (b.REPORT,)}, "reads like K7QF-2M9X-TD3A-9"),
+        ("closed", {"closed_by": "system"}, "by the system"),
+        ("reporter_closed", {"rating": 4, "solved": False}, "rated 4 of 5, not solved"),
+        ("archived", {"reason": "no_evidence"}, "no_evidence"),
+    ],
+)
+def test_an_entry_says_whom_and_what_it_names(
+    entry: str, fields: dict[str, Any], words: str
+) -> None:
+    """By the names that people use."""
+    assert words in next(lines(an_entry(entry, **fields), NAMES))
+
+
 @pytest.mark.parametrize("entry", ["command_refused", "command_rejected"])
 def test_a_refusal_says_which_command_and_what_to_do(entry: str) -> None:
     """In English; the code stands before it."""
