@@ -97,6 +97,15 @@ def parse_tracking_number(text: str) -> str:
     return identity
 
 
+def is_tracking_number(text: str) -> bool:
+    """Tell whether a text can be read as a tracking number."""
+    try:
+        parse_tracking_number(text)
+    except TrackingNumberInvalid:
+        return False
+    return True
+
+
 def normalised(text: str) -> str:
     """Undo what people do to base32 when they type it: case, spaces, hyphens, O for 0, I or L."""
     return _NOISE.sub("", text).upper().translate(_READ_AS)
