@@ -53,7 +53,7 @@ def stages() -> tuple[Stage[Any, Any], ...]:
     """Compose all nine stages; they hold no state, so every city has the same."""
     own = NotifierSettings(smtp_host="mail.example", webhook_secret=SecretStr("s" * 32))
     return (
-        intake.stage(VAULT, known(), Model.load(MODEL_PATH)),
+        intake.stage_of(VAULT, known(), Model.load(MODEL_PATH)),
         agencies.way_in(VAULT, known()),
         verification.stage_of(_settings("verification.national"), known()),
         verification.stage_of(_settings("verification.institution"), known()),
