@@ -18,21 +18,18 @@ reopened; a unit may return it then, if it never followed up. A `Dispatch` that 
 `UnitReturned` it reacts to is refused: the admin's turn comes with `RoutingHeld`.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
 from functools import partial
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
-from services.routing.directory import Directories, Named
+from services.routing.case import WITH_UNIT, Policy, Routing, Status
+from services.routing.directory import Named
 from shared.contract.events import (
     Dispatch,
     ReportAccepted,
     ReportArchived,
     ReportBlocked,
-    ReportClass,
     ReportClosed,
     ReportDispatched,
     ReportReclassified,
@@ -46,7 +43,6 @@ from shared.rules.decision import Cause, Decision, decided, then
 from shared.rules.deferral import (
     NOT_THE_HOLDER,
     DeferredCommands,
-    DeferringCase,
     NotYet,
     is_possible,
     refusal,
@@ -54,48 +50,6 @@ from shared.rules.deferral import (
 from shared.rules.terminal import END_OF, ENDS, stands
 
 Held = Literal["nothing_fits", "returned_twice", "unit_unknown"]
-
-
-class Status(StrEnum):
-    """Where the report stands between the institution's admin and its units."""
-
-    NOTHING = "nothing"
-    DISPATCHED = "dispatched"
-    HELD = "held"
-    CLOSED = "closed"
-    RETURNED = "returned"
-    ARCHIVED = "archived"
-    WITHDRAWN = "withdrawn"
-    BLOCKED = "blocked"
-
-
-_WITH_UNIT: Final = (Status.DISPATCHED, Status.CLOSED)
-
-
-class Routing(DeferringCase):
-    """What routing knows of a report: all but `status`, `waiting` and `timer_at` of its holding."""
-
-    status: Status = Status.NOTHING
-    institution: str = ""
-    holding: int = 0
-    # Nobody's class before it is accepted; then the least strict complaint would be assumed.
-    report_class: ReportClass = ReportClass.UNSUPERVISED
-    category_id: str | None = None
-    place_code: str | None = None
-    dispatch: int = 0
-    tried: tuple[str, ...] = ()
-    returns: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The directories, and the numbers of the policy in force."""
-
-    directories: Directories
-    # domain.md section 1: after two returns whoever is one level up decides (open for units)
-    unit_returns_max: int = 2
-    # (open) design.md section 5: a command that came before its report is refused after a day
-    command_wait: timedelta = timedelta(days=1)
 
 
 def decide(
@@ -115,7 +69,7 @@ def decide(
         case TimerFired() if case is not None:
             return _room(policy).expire(known, event.due_at, cause)
         case ReportReclassified() if known.holding == event.holding and known.status in (
-            *_WITH_UNIT,
+            *WITH_UNIT,
             Status.HELD,
         ):
             return decided(
@@ -132,7 +86,7 @@ def decide(
 
 
 def _is_current(case: Routing, event: UnitReturned | ReportClosed) -> bool:
-    return case.status in _WITH_UNIT and (case.holding, case.dispatch) == (
+    return case.status in WITH_UNIT and (case.holding, case.dispatch) == (
         event.holding,
         event.dispatch,
     )

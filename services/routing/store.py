@@ -1,6 +1,6 @@
 """How routing's cases lie in its table."""
 
-from services.routing.rules import Routing, Status
+from services.routing.case import Routing, Status
 from shared.runtime.case_store import CaseStore
 
 STORE = CaseStore(

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from faststream.asgi import AsgiFastStream
 
+from services.verification.case import Policy
 from services.verification.institution import decide_institution
 from services.verification.national import decide_national
-from services.verification.rules import Policy
 from services.verification.store import INSTITUTION, NATIONAL
 from shared.platform.settings import Settings
 from shared.registry import Policy as Numbers

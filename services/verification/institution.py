@@ -24,13 +24,9 @@ for that, because the command and `RoutingHeld` come on different streams, in ei
 
 from pydantic import BaseModel
 
-from services.verification.rules import (
-    ENDED,
-    Case,
+from services.verification.both_levels import (
     Effect,
-    Policy,
     Refusal,
-    Status,
     Verdict,
     archive,
     ask,
@@ -38,6 +34,7 @@ from services.verification.rules import (
     expire,
     run,
 )
+from services.verification.case import ENDED, Case, Policy, Status
 from shared.contract.events import (
     Accept,
     Archive,

@@ -23,13 +23,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from services.verification.rules import (
-    ENDED,
-    Case,
+from services.verification.both_levels import (
     Effect,
-    Policy,
     Refusal,
-    Status,
     Verdict,
     archive,
     ask,
@@ -37,6 +33,7 @@ from services.verification.rules import (
     expire,
     run,
 )
+from services.verification.case import ENDED, Case, Policy, Status
 from shared.contract.events import (
     Archive,
     AskForInformation,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from services.verification.case import Case, Status
 from services.verification.institution import Institution
 from services.verification.national import National
-from services.verification.rules import Case, Status
 from shared.runtime.case_store import CaseStore
 
 _COLUMNS: Final[Mapping[str, tuple[str, Callable[[Case], object]]]] = MappingProxyType({

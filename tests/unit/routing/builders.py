@@ -6,8 +6,9 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
+from services.routing.case import Policy, Routing
 from services.routing.directory import Directories
-from services.routing.rules import Policy, Routing, decide
+from services.routing.rules import decide
 from shared.contract import events as e
 from shared.registry import Directory, Rule
 from shared.rules.decision import Cause

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import BaseModel
 
-from services.routing.rules import Status
+from services.routing.case import Status
 from shared.contract import events as e
 from tests.tables import each
 from tests.unit.routing.builders import (

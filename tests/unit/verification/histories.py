@@ -5,9 +5,9 @@ from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from services.verification.case import Case, Policy
 from services.verification.institution import Institution, decide_institution
 from services.verification.national import National, decide_national
-from services.verification.rules import Case, Policy
 from shared.contract.events import Command, TimerFired
 from shared.rules.decision import Cause, Decision
 from tests.builders import BANDUNG, HSU, REPORT, a_cause, at

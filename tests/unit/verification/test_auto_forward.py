@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel
 
+from services.verification.case import Policy
 from services.verification.national import National
-from services.verification.rules import Policy
 from shared.contract.events import DuplicateSuspected, ReportClass, ReportForwarded, Suggestion
 from tests.builders import (
     BANDUNG,

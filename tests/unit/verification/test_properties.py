@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from services.verification.case import ENDED
 from services.verification.institution import Institution
 from services.verification.national import National
-from services.verification.rules import ENDED
 from shared.contract.events import (
     Archive,
     AskForInformation,

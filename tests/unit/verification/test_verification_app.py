@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from services.verification.app import stage_of
-from services.verification.rules import Case
+from services.verification.case import Case
 from services.verification.store import INSTITUTION, NATIONAL
 from shared.platform.settings import Settings
 from tests.builders import (
