@@ -70,12 +70,14 @@ class FollowUpCase(DeferringCase):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers of the policy in force."""
+    """The numbers in force when the record came, from the registry (`policy.toml`).
 
-    # (open) domain.md section 4: a closed report may be reopened for 30 calendar days
-    reopen_days: int = 30
-    # (open) design.md section 5: a command that came before its dispatch is refused after a day
-    command_wait: timedelta = timedelta(days=1)
+    `reopen_days`: calendar days in which a closed report may be reopened. `command_wait`: how long
+    a command waits for its dispatch.
+    """
+
+    reopen_days: int
+    command_wait: timedelta
 
 
 def is_early(case: FollowUpCase, event: Command | FromReporter) -> bool:

@@ -43,10 +43,12 @@ class Routing(DeferringCase):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The directories, and the numbers of the policy in force."""
+    """The directories, and the numbers in force when the record came (`policy.toml`).
+
+    After `unit_returns_max` returns the institution's admin names the unit. `command_wait`: how
+    long a command waits for its report.
+    """
 
     directories: Directories
-    # domain.md section 1: after two returns whoever is one level up decides (open for units)
-    unit_returns_max: int = 2
-    # (open) design.md section 5: a command that came before its report is refused after a day
-    command_wait: timedelta = timedelta(days=1)
+    unit_returns_max: int
+    command_wait: timedelta

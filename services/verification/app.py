@@ -36,6 +36,7 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
     def policy(numbers: Numbers, command_wait: timedelta) -> Policy:
         return Policy(
             institutions=frozenset(registry.institutions),
+            is_automatic=True,
             confidence_min=numbers.auto_forward_confidence,
             returns_max=numbers.returns_max,
             command_wait=command_wait,

@@ -30,13 +30,19 @@ ENDED: Final = frozenset({Status.ARCHIVED, Status.BLOCKED, Status.WITHDRAWN})
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers of verification; `app.py` takes them from the registry."""
+    """The numbers in force when the record came, from the registry (`policy.toml`).
 
-    institutions: frozenset[str] = frozenset()  # known codes; none known, none forwarded to
-    auto: bool = True  # design.md section 5: forward what is clear without an officer
-    confidence_min: float = 0.8  # (open) below it a suggested institution waits for an officer
-    returns_max: int = 2  # domain.md section 1: after two returns the national admin decides
-    command_wait: timedelta = timedelta(days=1)  # (open) how long an early command may wait
+    `institutions`: the codes that a report may be forwarded to. `is_automatic`: what is clear is
+    forwarded without an officer. `confidence_min`: a suggestion below it waits for an officer.
+    `returns_max`: the forward after so many returns is final. `command_wait`: how long a command
+    waits for what it is about.
+    """
+
+    institutions: frozenset[str]
+    is_automatic: bool
+    confidence_min: float
+    returns_max: int
+    command_wait: timedelta
 
 
 class Case(DeferringCase):

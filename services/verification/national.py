@@ -139,7 +139,7 @@ def _receive(case: National, report: ReportReceived, policy: Policy) -> Decision
     if screening.similar:
         suspected = DuplicateSuspected(report_id=report.report_id, similar=screening.similar)
         return decided(opened, suspected)
-    if policy.auto and _is_complete(report) and (found := _addressee(report, policy)):
+    if policy.is_automatic and _is_complete(report) and (found := _addressee(report, policy)):
         to, why = found
         return decided(*_forward(opened, report.report_id, policy, to=to, by="auto", why=why))
     return decided(opened)

@@ -27,7 +27,7 @@ DIRECTORIES: Final = Directories(
     {"6308": Directory(HSU_RULES, TOPICS), "3204": Directory(BANDUNG_RULES, TOPICS)},
     frozenset({ROADS, HEALTH, DISTRICT, SPARE, "3204-001"}),
 )
-POLICY: Final = Policy(DIRECTORIES)
+POLICY: Final = Policy(DIRECTORIES, unit_returns_max=2, command_wait=timedelta(days=1))
 E = TypeVar("E", bound=BaseModel)
 
 

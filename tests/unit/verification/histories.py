@@ -1,6 +1,7 @@
 """A report's history at one level of verification: records fed one by one, answers collected."""
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -12,7 +13,13 @@ from shared.contract.events import Command, TimerFired
 from shared.rules.decision import Cause, Decision
 from tests.builders import BANDUNG, HSU, REPORT, a_cause, at
 
-POLICY: Final = Policy(institutions=frozenset({"00", HSU, BANDUNG}))
+POLICY: Final = Policy(
+    institutions=frozenset({"00", HSU, BANDUNG}),
+    is_automatic=True,
+    confidence_min=0.8,
+    returns_max=2,
+    command_wait=timedelta(days=1),
+)
 C = TypeVar("C", bound=Case)
 
 
