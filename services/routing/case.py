@@ -26,8 +26,8 @@ class Status(StrEnum):
 WITH_UNIT: Final = (Status.DISPATCHED, Status.CLOSED)
 
 
-class Routing(DeferringCase):
-    """What routing knows of a report: all but `status`, `waiting` and `timer_at` of its holding."""
+class RoutingCase(DeferringCase):
+    """A report in routing: all but `status`, `waiting` and `timer_at` is of its current holding."""
 
     status: Status = Status.NOTHING
     institution: str = ""

@@ -10,7 +10,7 @@
 | archived, withdrawn, blocked  | ended   | ended         | ended    | ended         | ended    |
 | `Dispatch`, same holding      | refused | refused       | dispatch | refused       | refused  |
 
-Whoever does not hold the report is told `not_the_holder`, whatever the status. A holding is over
+Whoever does not hold the report is answered `not_the_holder`, in every status. A holding is over
 when it was returned or a higher one came: its facts change nothing more. A `Dispatch` of a holding
 not seen yet waits, and is answered after the directory has named a unit, as it would be had it come
 later. A closed report is `already_dispatched` for the admin, as only follow-up knows whether it was
@@ -23,7 +23,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from services.routing.case import WITH_UNIT, Policy, Routing, Status
+from services.routing.case import WITH_UNIT, Policy, RoutingCase, Status
 from services.routing.directory import Named
 from shared.contract.events import (
     Dispatch,
@@ -47,45 +47,45 @@ from shared.rules.deferral import (
     is_possible,
     refusal,
 )
-from shared.rules.terminal import END_OF, ENDS, stands
+from shared.rules.terminal import END_OF, ENDS, outranks
 
 Held = Literal["nothing_fits", "returned_twice", "unit_unknown"]
 
 
 def decide(
-    case: Routing | None, event: BaseModel, cause: Cause, policy: Policy
-) -> Decision[Routing]:
+    case: RoutingCase | None, event: BaseModel, cause: Cause, policy: Policy
+) -> Decision[RoutingCase]:
     """Name a unit, hold what no rule names, answer every `Dispatch`; ends are final."""
-    known = case or Routing()
+    current = case or RoutingCase()
     match event:
         case Dispatch():
-            return _room(policy).handle(known, event, cause)
+            return _deferred(policy).handle(current, event, cause)
         case ReportArchived() | ReportWithdrawn() | ReportBlocked():
-            return _end(known, Status(END_OF[type(event)]), cause, policy)
-        case ReportAccepted() if known.status not in ENDS and event.holding > known.holding:
-            return _accept(known, event, cause, policy)
-        case ReportReturned() if known.status not in ENDS and event.holding >= known.holding:
-            return _take_back(known, event, cause, policy)
+            return _end(current, Status(END_OF[type(event)]), cause, policy)
+        case ReportAccepted() if current.status not in ENDS and event.holding > current.holding:
+            return _accept(current, event, cause, policy)
+        case ReportReturned() if current.status not in ENDS and event.holding >= current.holding:
+            return _end_holding(current, event, cause, policy)
         case TimerFired() if case is not None:
-            return _room(policy).expire(known, event.due_at, cause)
-        case ReportReclassified() if known.holding == event.holding and known.status in (
+            return _deferred(policy).expire(current, event.due_at, cause)
+        case ReportReclassified() if current.holding == event.holding and current.status in (
             *WITH_UNIT,
             Status.HELD,
         ):
             return decided(
-                known.changed(
+                current.changed(
                     report_class=event.class_after,
-                    category_id=event.category_after or known.category_id,
+                    category_id=event.category_after or current.category_id,
                 )
             )
-        case UnitReturned() if _is_current(known, event):
-            return _return(known, event, policy)
-        case ReportClosed() if _is_current(known, event):
-            return decided(known.changed(status=Status.CLOSED))
+        case UnitReturned() if _is_current(current, event):
+            return _return(current, event, policy)
+        case ReportClosed() if _is_current(current, event):
+            return decided(current.changed(status=Status.CLOSED))
     return decided(case)
 
 
-def _is_current(case: Routing, event: UnitReturned | ReportClosed) -> bool:
+def _is_current(case: RoutingCase, event: UnitReturned | ReportClosed) -> bool:
     return case.status in WITH_UNIT and (case.holding, case.dispatch) == (
         event.holding,
         event.dispatch,
@@ -96,10 +96,10 @@ def _is_current(case: Routing, event: UnitReturned | ReportClosed) -> bool:
 
 
 def _accept(
-    case: Routing, event: ReportAccepted, cause: Cause, policy: Policy
-) -> Decision[Routing]:
+    case: RoutingCase, event: ReportAccepted, cause: Cause, policy: Policy
+) -> Decision[RoutingCase]:
     """Open a holding: route by the directory, then answer the commands that came before it."""
-    opened = Routing(
+    opened = RoutingCase(
         institution=event.institution,
         holding=event.holding,
         report_class=event.report_class,
@@ -110,11 +110,11 @@ def _accept(
     )
     return then(
         _route(opened, event.report_id, policy),
-        lambda routed: _room(policy).release(routed or opened, cause),
+        lambda routed: _deferred(policy).release(routed or opened, cause),
     )
 
 
-def _return(case: Routing, event: UnitReturned, policy: Policy) -> Decision[Routing]:
+def _return(case: RoutingCase, event: UnitReturned, policy: Policy) -> Decision[RoutingCase]:
     """Go on to the next unit; after the last return allowed the institution's admin decides."""
     returned = case.changed(returns=case.returns + 1)
     if returned.returns >= policy.unit_returns_max:
@@ -123,24 +123,24 @@ def _return(case: Routing, event: UnitReturned, policy: Policy) -> Decision[Rout
 
 
 def _route(
-    case: Routing, report_id: str, policy: Policy, proposed: str | None = None
-) -> Decision[Routing]:
+    case: RoutingCase, report_id: str, policy: Policy, proposed: str | None = None
+) -> Decision[RoutingCase]:
     """Dispatch to the unit proposed, else to the directory's next; never to one tried."""
-    is_known = proposed is not None and policy.directories.has_unit(case.institution, proposed)
-    if proposed is not None and is_known and proposed not in case.tried:
+    is_unit = proposed is not None and policy.directories.has_unit(case.institution, proposed)
+    if proposed is not None and is_unit and proposed not in case.tried:
         named = Named(proposed, "proposed_by_unit", "proposed by the unit that returned it")
         return _dispatch(case, report_id, named, policy)
-    found = policy.directories.name_unit(
+    result = policy.directories.name_unit(
         case.institution, case.category_id, case.place_code, case.tried
     )
-    if isinstance(found, Named):
-        return _dispatch(case, report_id, found, policy)
-    return _hold(case, report_id, found if proposed is None or is_known else "unit_unknown")
+    if isinstance(result, Named):
+        return _dispatch(case, report_id, result, policy)
+    return _hold(case, report_id, result if proposed is None or is_unit else "unit_unknown")
 
 
 def _dispatch(
-    case: Routing, report_id: str, named: Named, policy: Policy, by: str = "auto"
-) -> Decision[Routing]:
+    case: RoutingCase, report_id: str, named: Named, policy: Policy, by: str = "auto"
+) -> Decision[RoutingCase]:
     """Give the report to a unit, for good once the returns allowed are used up."""
     tried = case.tried if named.unit in case.tried else (*case.tried, named.unit)
     event = ReportDispatched(
@@ -160,7 +160,7 @@ def _dispatch(
     )
 
 
-def _hold(case: Routing, report_id: str, reason: Held) -> Decision[Routing]:
+def _hold(case: RoutingCase, report_id: str, reason: Held) -> Decision[RoutingCase]:
     event = RoutingHeld(
         report_id=report_id,
         institution=case.institution,
@@ -174,41 +174,44 @@ def _hold(case: Routing, report_id: str, reason: Held) -> Decision[Routing]:
 # ---- the holding's end, and the report's
 
 
-def _take_back(
-    case: Routing, event: ReportReturned, cause: Cause, policy: Policy
-) -> Decision[Routing]:
-    """Stop: the report is the national admin's again, whether or not it was accepted before."""
-    stopped = Routing(
+def _end_holding(
+    case: RoutingCase, event: ReportReturned, cause: Cause, policy: Policy
+) -> Decision[RoutingCase]:
+    """End the holding, accepted or not: the report is the national admin's again."""
+    returned = RoutingCase(
         status=Status.RETURNED,
         institution=event.institution,
         holding=event.holding,
         waiting=case.waiting,
         timer_at=case.timer_at,
     )
-    return _room(policy).release(stopped, cause)
+    return _deferred(policy).release(returned, cause)
 
 
-def _end(case: Routing, end: Status, cause: Cause, policy: Policy) -> Decision[Routing]:
+def _end(case: RoutingCase, end: Status, cause: Cause, policy: Policy) -> Decision[RoutingCase]:
     """End for good and refuse what waits."""
-    if stands(case.status, end):
+    if outranks(case.status, end):
         return decided(case)
-    return _room(policy).release(case.changed(status=end), cause)
+    return _deferred(policy).release(case.changed(status=end), cause)
 
 
 # ---- the admin's command
 
 
-def _room(policy: Policy) -> DeferredCommands[Routing, Dispatch]:
-    """Let a command wait until the holding it is about has come."""
+def _deferred(policy: Policy) -> DeferredCommands[RoutingCase, Dispatch]:
+    """Return the commands that wait for the holding they are about."""
     return DeferredCommands(
-        (Dispatch,), partial(_answer, policy=policy), _refuse, policy.command_wait,
+        kinds=(Dispatch,),
+        answer=partial(_answer, policy=policy),
+        refuse=_refuse,
+        wait=policy.command_wait,
         holder=lambda case: case.institution,
-    )  # fmt: skip
+    )
 
 
 def _answer(
-    case: Routing, command: Dispatch, cause: Cause, *, policy: Policy
-) -> Decision[Routing] | NotYet:
+    case: RoutingCase, command: Dispatch, cause: Cause, *, policy: Policy
+) -> Decision[RoutingCase] | NotYet:
     """Dispatch to the unit named while the report is held; a unit tried before may be named."""
     if command.institution != case.institution:
         is_ended, ahead = case.status in ENDS, command.holding - case.holding
@@ -231,5 +234,7 @@ def _answer(
     return _dispatch(case, command.report_id, named, policy, by=command.by)
 
 
-def _refuse(case: Routing, command: Dispatch, cause: Cause, reason: str) -> Decision[Routing]:
+def _refuse(
+    case: RoutingCase, command: Dispatch, cause: Cause, reason: str
+) -> Decision[RoutingCase]:
     return decided(case, refusal(command, cause, reason))

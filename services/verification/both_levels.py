@@ -1,6 +1,6 @@
 """What both levels decide alike: exactly one answer to every command, questions, archiving.
 
-The decisions themselves stand in `national.py` and `institution.py`: each has a `learn` for facts
+The decisions themselves stand in `national.py` and `institution.py`: each has an `apply_fact`
 and a `judge` for commands. Pure: the case, the cause and its time arrive as arguments.
 """
 
@@ -10,7 +10,7 @@ from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from services.verification.case import Case, Policy, Status
+from services.verification.case import Policy, Status, VerificationCase
 from shared.contract.events import (
     Accept,
     Archive,
@@ -35,11 +35,11 @@ _COMMANDS: Final[tuple[type[Command], ...]] = (
 )  # fmt: skip
 
 
-C = TypeVar("C", bound=Case)
+C = TypeVar("C", bound=VerificationCase)
 
 
 class Effect(NamedTuple, Generic[C]):
-    """The command takes effect: the case after it, and the event that says so."""
+    """The command takes effect: the case after it, and the event to publish."""
 
     case: C
     event: Event
@@ -52,32 +52,44 @@ class Refusal(NamedTuple):
 
 
 Verdict = Effect[C] | Refusal | NotYet
-Learn = Callable[[C, BaseModel, Cause], Decision[C]]
+ApplyFact = Callable[[C, BaseModel, Cause], Decision[C]]
 Judge = Callable[[C, Command, Cause], Verdict[C]]
 
 
 # ---- one answer to every command
 
 
-def run(
-    case: C | None, fresh: C, event: BaseModel, cause: Cause, policy: Policy,
-    *, learn: Learn[C], judge: Judge[C],
-) -> Decision[C]:  # fmt: skip
-    """Decide one record, then whatever waited for it; what concerns nothing makes no case."""
-    known = case or fresh
-    room = DeferredCommands(
-        _COMMANDS, partial(_answer, judge=judge), _refuse, policy.command_wait,
+def handle(
+    case: C | None,
+    initial: C,
+    event: BaseModel,
+    cause: Cause,
+    policy: Policy,
+    *,
+    apply_fact: ApplyFact[C],
+    judge: Judge[C],
+) -> Decision[C]:
+    """Decide one record, then the commands that waited for it.
+
+    A record that leaves the initial case as it was makes no case.
+    """
+    current = case or initial
+    deferred = DeferredCommands(
+        kinds=_COMMANDS,
+        answer=partial(_answer, judge=judge),
+        refuse=_refuse,
+        wait=policy.command_wait,
         holder=lambda now: now.holder,
-    )  # fmt: skip
+    )
     match event:
         case Command():
-            decision = room.handle(known, event, cause)
+            decision = deferred.handle(current, event, cause)
         case TimerFired():
-            decision = room.expire(known, event.due_at, cause)
+            decision = deferred.expire(current, event.due_at, cause)
         case _:
-            decision = learn(known, event, cause)
-    decision = then(decision, lambda now: room.release(now or known, cause))
-    if case is None and decision == decided(fresh):
+            decision = apply_fact(current, event, cause)
+    decision = then(decision, lambda after: deferred.release(after or current, cause))
+    if case is None and decision == decided(initial):
         return decided(None)
     return decision
 
@@ -89,8 +101,8 @@ def _answer(case: C, command: Command, cause: Cause, *, judge: Judge[C]) -> Deci
             return decided(after, event)
         case Refusal(reason):
             return _refuse(case, command, cause, reason)
-        case early:
-            return early
+        case not_yet:
+            return not_yet
 
 
 def _refuse(case: C, command: Command, cause: Cause, reason: str) -> Decision[C]:
@@ -124,22 +136,22 @@ def ask(case: C, command: AskForInformation, cause: Cause, level: Level) -> Effe
 def complete(case: C, cause: Cause) -> Decision[C]:
     """Take the reporter's completion as the answer to the question asked before it.
 
-    A completion said before this question answers an earlier one, perhaps of the other level. The
+    A completion sent before this question answers an earlier one, perhaps of the other level. The
     SLA monitor goes by the same two times, so that both agree on who is owed the next step.
     """
-    last = max(cause.now, case.completed_at or cause.now)
+    completed_at = max(cause.now, case.completed_at or cause.now)
     is_answer = case.asked_at is not None and cause.now > case.asked_at
     status = Status.WAITING if case.status is Status.ASKED and is_answer else case.status
-    return decided(case.changed(status=status, completed_at=last))
+    return decided(case.changed(status=status, completed_at=completed_at))
 
 
-def expire(case: C, out: TimeRanOut) -> Decision[C]:
+def expire(case: C, event: TimeRanOut) -> Decision[C]:
     """Archive by the system what the reporter did not complete; only of the window now open."""
-    is_ours = out.window == "completion" and out.opened_by == case.request_id
-    if case.status is not Status.ASKED or not is_ours:
+    is_current = event.window == "completion" and event.opened_by == case.request_id
+    if case.status is not Status.ASKED or not is_current:
         return decided(case)
     archived = ReportArchived(
-        report_id=out.report_id,
+        report_id=event.report_id,
         by="system",
         institution=case.holder,
         holding=case.holding,

@@ -45,8 +45,8 @@ class Policy:
     command_wait: timedelta
 
 
-class Case(DeferringCase):
-    """What a level knows of one report; `holding` numbers the forwards, 0 before the first."""
+class VerificationCase(DeferringCase):
+    """A report at one level; `holding` numbers the forwards, 0 before the first."""
 
     status: Status = Status.UNKNOWN
     holding: int = 0

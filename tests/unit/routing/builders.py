@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from services.routing.case import Policy, Routing
+from services.routing.case import Policy, RoutingCase
 from services.routing.directory import Directories
 from services.routing.rules import decide
 from shared.contract import events as e
@@ -93,7 +93,7 @@ class History:
     """One report's records, fed one minute apart; the case is stored and loaded after each."""
 
     def __init__(self, *events: BaseModel, policy: Policy = POLICY) -> None:
-        self.case: Routing | None = None
+        self.case: RoutingCase | None = None
         self.said: list[tuple[str, BaseModel]] = []
         self.records = 0
         self._policy = policy
@@ -109,7 +109,7 @@ class History:
         self.case = decision.case
         if self.case is not None:
             stored = self.case.__pydantic_serializer__.to_json(self.case, exclude_defaults=True)
-            assert Routing.model_validate_json(stored) == self.case
+            assert RoutingCase.model_validate_json(stored) == self.case
         new = [((o.cause or cause).id, o.event) for o in decision.events]
         self.said += new
         return [event for _, event in new]
@@ -124,7 +124,7 @@ class History:
         return [event for cause, event in self.said if cause == record_id]
 
     @property
-    def known(self) -> Routing:
+    def known(self) -> RoutingCase:
         """Return the case, which there must be."""
         assert self.case is not None
         return self.case

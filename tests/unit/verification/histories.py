@@ -6,9 +6,9 @@ from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from services.verification.case import Case, Policy
-from services.verification.institution import Institution, decide_institution
-from services.verification.national import National, decide_national
+from services.verification.case import Policy, VerificationCase
+from services.verification.institution import InstitutionCase, decide_institution
+from services.verification.national import NationalCase, decide_national
 from shared.contract.events import Command, TimerFired
 from shared.rules.decision import Cause, Decision
 from tests.builders import BANDUNG, HSU, REPORT, a_cause, at
@@ -20,7 +20,7 @@ POLICY: Final = Policy(
     returns_max=2,
     command_wait=timedelta(days=1),
 )
-C = TypeVar("C", bound=Case)
+C = TypeVar("C", bound=VerificationCase)
 
 
 class History(Generic[C]):
@@ -76,12 +76,14 @@ class History(Generic[C]):
         return [type(event).__name__ for _, event in self.said]
 
 
-def national(events: Iterable[BaseModel] = (), policy: Policy = POLICY) -> History[National]:
+def national(events: Iterable[BaseModel] = (), policy: Policy = POLICY) -> History[NationalCase]:
     """Return a history of the national stage."""
     return _fed(History(decide_national, policy), events)
 
 
-def institution(events: Iterable[BaseModel] = (), policy: Policy = POLICY) -> History[Institution]:
+def institution(
+    events: Iterable[BaseModel] = (), policy: Policy = POLICY
+) -> History[InstitutionCase]:
     """Return a history of the institution stage."""
     return _fed(History(decide_institution, policy), events)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from services.verification.national import National
+from services.verification.national import NationalCase
 from shared.contract.events import DuplicateSuspected, ReportClass, ReportForwarded, Suggestion
 from tests.builders import (
     BANDUNG,
@@ -101,7 +101,7 @@ def test_a_report_like_an_open_one_waits_for_an_officer() -> None:
     assert history.status == "waiting"
 
 
-def screened(**suggestions: Suggestion) -> History[National]:
+def screened(**suggestions: Suggestion) -> History[NationalCase]:
     """Decide a report with these suggestions."""
     return national([a_report(screening=a_screening(**suggestions))])
 

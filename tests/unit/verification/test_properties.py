@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from services.verification.case import ENDED
-from services.verification.institution import Institution
-from services.verification.national import National
+from services.verification.institution import InstitutionCase
+from services.verification.national import NationalCase
 from shared.contract.events import (
     Archive,
     AskForInformation,
@@ -23,7 +23,7 @@ from shared.rules.decision import event_id
 from tests import builders as b
 from tests.unit.verification.histories import History, institution, national
 
-Begin = Callable[[], History[National] | History[Institution]]
+Begin = Callable[[], History[NationalCase] | History[InstitutionCase]]
 INSTITUTIONS = st.sampled_from([b.NATIONAL, b.HSU, b.BANDUNG, "9999"])
 HOLDINGS = st.integers(0, 4)
 CLASSES = st.sampled_from(list(ReportClass))

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from services.verification.app import stage_of
-from services.verification.case import Case
+from services.verification.case import VerificationCase
 from services.verification.store import INSTITUTION, NATIONAL
 from shared.platform.settings import Settings
 from tests.builders import (
@@ -32,7 +32,7 @@ def test_each_instance_has_its_rule_and_its_store(name: str) -> None:
     decision = stage.decide(None, event, a_cause(), stage.policy)
 
     assert stage.name == name
-    assert isinstance(decision.case, Case)
+    assert isinstance(decision.case, VerificationCase)
     assert type(decision.case) is stage.store.case
     assert decision.case.holder == HSU
 

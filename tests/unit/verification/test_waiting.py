@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from services.verification.institution import Institution, decide_institution
-from services.verification.national import National
+from services.verification.institution import InstitutionCase, decide_institution
+from services.verification.national import NationalCase
 from shared.contract.events import CommandRefused, InformationRequested, ReportAccepted
 from shared.rules.decision import Outgoing, event_id
 from shared.rules.deferral import Deferred
@@ -31,12 +31,12 @@ from tests.builders import (
 from tests.tables import each
 from tests.unit.verification.histories import POLICY, History, institution, national
 
-Begin = Callable[[list[BaseModel]], History[National] | History[Institution]]
+Begin = Callable[[list[BaseModel]], History[NationalCase] | History[InstitutionCase]]
 DAY = POLICY.command_wait
 ASK = an_ask(institution=NATIONAL, holding=0)
 
 
-def refusals(history: History[National] | History[Institution]) -> list[tuple[str, str]]:
+def refusals(history: History[NationalCase] | History[InstitutionCase]) -> list[tuple[str, str]]:
     """List (command's record, reason) of the refusals said, in order."""
     return [(cause, e.reason) for cause, e in history.said if isinstance(e, CommandRefused)]
 
@@ -48,7 +48,9 @@ def test_a_command_is_kept_with_its_cause_and_an_timer_a_day_later() -> None:
     decision = decide_institution(None, accept, cause, POLICY)
 
     assert decision.events == ()
-    assert decision.case == Institution(waiting=(Deferred.of(accept, cause),), timer_at=at(5) + DAY)
+    assert decision.case == InstitutionCase(
+        waiting=(Deferred.of(accept, cause),), timer_at=at(5) + DAY
+    )
 
 
 def test_the_answer_names_the_command_and_not_what_released_it() -> None:
