@@ -40,10 +40,10 @@ def build() -> AsgiFastStream:
     """
     settings = Settings()
     vault = Vault.from_text(settings.master_key.get_secret_value())
-    return stage_app(settings, stage(vault, load(), Model.load(MODEL_PATH)))
+    return stage_app(settings, stage_of(vault, load(), Model.load(MODEL_PATH)))
 
 
-def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
+def stage_of(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
     """Compose the stage from what it knows."""
     named = Named(
         institutions=registry.institutions,
