@@ -11,7 +11,7 @@ from services.verification.institution import InstitutionCase, decide_institutio
 from services.verification.national import NationalCase, decide_national
 from shared.contract.events import Command, TimerFired
 from shared.rules.decision import Cause, Decision
-from tests.builders import BANDUNG, HSU, REPORT, a_cause, at
+from tests.support.builders import BANDUNG, HSU, REPORT, a_cause, at
 
 POLICY: Final = Policy(
     institutions=frozenset({"00", HSU, BANDUNG}),

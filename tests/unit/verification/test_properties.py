@@ -20,7 +20,7 @@ from shared.contract.events import (
 )
 from shared.contract.topics import READS, writes
 from shared.rules.decision import event_id
-from tests import builders as b
+from tests.support import builders as b
 from tests.unit.verification.histories import History, institution, national
 
 Begin = Callable[[], History[NationalCase] | History[InstitutionCase]]
@@ -54,7 +54,7 @@ def _time_outs(stage: str) -> st.SearchStrategy[BaseModel]:
     )
 
 
-TIMERS = st.integers(1, 8).map(lambda n: b.an_timer(b.at(n + 24 * 60)))
+TIMERS = st.integers(1, 8).map(lambda n: b.a_timer(b.at(n + 24 * 60)))
 ANY_NATIONAL = st.one_of(
     st.sampled_from([b.a_report(), b.a_clear_report(), b.a_completion(), b.a_withdrawal()]),
     st.builds(lambda to, holding: b.a_forward(to=to, holding=holding), INSTITUTIONS, HOLDINGS),

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from services.verification.institution import InstitutionCase
 from services.verification.national import NationalCase
 from shared.contract.events import Command, InformationRequested
-from tests.builders import (
+from tests.support.builders import (
     BANDUNG,
     NATIONAL,
     a_block,

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from services.verification.national import NationalCase
 from shared.contract.events import DuplicateSuspected, ReportClass, ReportForwarded, Suggestion
-from tests.builders import (
+from tests.support.builders import (
     BANDUNG,
     HSU,
     NATIONAL,

@@ -9,7 +9,8 @@ from services.verification.app import stage_of
 from services.verification.case import VerificationCase
 from services.verification.store import INSTITUTION, NATIONAL
 from shared.platform.settings import Settings
-from tests.builders import (
+from tests.shipped import REGISTRY
+from tests.support.builders import (
     HSU,
     NOON,
     a_cause,
@@ -19,7 +20,6 @@ from tests.builders import (
     a_report,
     an_accept,
 )
-from tests.shipped import REGISTRY
 from tests.unit.verification.histories import institution, national
 
 
