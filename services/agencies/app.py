@@ -24,12 +24,16 @@ def build() -> AsgiFastStream:
     """
     settings = Settings()
     vault = Vault.from_text(settings.master_key.get_secret_value())
-    make = {"agencies.in": way_in, "agencies.out": way_out}[settings.instance]
-    return stage_app(settings, make(vault, registry.load()))
+    return stage_app(settings, stage_of(settings.instance, vault, registry.load()))
 
 
-def way_in(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
-    """Compose the gateway in."""
+def stage_of(name: str, vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
+    """Compose the gateway of that name."""
+    return {"agencies.in": _inbound, "agencies.out": _outbound}[name](vault, known)
+
+
+def _inbound(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
+    """Compose the inbound gateway."""
     return Stage(
         name="agencies.in",
         store=store.IN,
@@ -41,8 +45,8 @@ def way_in(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
     )
 
 
-def way_out(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
-    """Compose the gateway out."""
+def _outbound(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
+    """Compose the outbound gateway."""
     return Stage(
         name="agencies.out",
         store=store.OUT,
