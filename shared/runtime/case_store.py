@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from shared.contract.envelope import Outbound
 from shared.platform.postgres import Connection, Pool
-from shared.runtime.lanes import Lane, dump_positions, load_positions, pack, unpack
+from shared.runtime.lanes import Lane, dump_offsets, load_offsets, pack, unpack
 
 M = TypeVar("M", bound=BaseModel)
 SHELL_SQL: Final = Path(__file__).with_name("schema.sql")
@@ -74,13 +74,13 @@ class PostgresState:
         rows = await self._pool.fetch(
             """
             WITH made AS (
-                INSERT INTO lanes (id, positions, token)
+                INSERT INTO lanes (id, offsets, fencing_token)
                 SELECT id, '{}', token FROM unnest($1::text[], $2::bigint[]) AS x(id, token)
-                ON CONFLICT (id) DO NOTHING RETURNING id, positions, outbox, token
+                ON CONFLICT (id) DO NOTHING RETURNING id, offsets, outbox, fencing_token
             )
-            SELECT id, positions, outbox, token, '{}'::text[] AS held FROM made
+            SELECT id, offsets, outbox, fencing_token, '{}'::text[] AS held FROM made
             UNION ALL
-            SELECT id, positions, outbox, token,
+            SELECT id, offsets, outbox, fencing_token,
                    ARRAY(SELECT DISTINCT topic FROM held WHERE held.lane = lanes.id)
             FROM lanes WHERE id = ANY($1::text[])
             """,
@@ -90,8 +90,8 @@ class PostgresState:
         return {
             row["id"]: Lane(
                 row["id"],
-                load_positions(row["positions"]),
-                row["token"],
+                load_offsets(row["offsets"]),
+                row["fencing_token"],
                 row["outbox"],
                 frozenset(row["held"]),
             )
@@ -126,9 +126,9 @@ class PostgresState:
         ordered = sorted(cases.items())
         arguments = [
             [s.lane.id for s in lanes],
-            [dump_positions(s.lane.positions) for s in lanes],
+            [dump_offsets(s.lane.offsets) for s in lanes],
             [s.lane.outbox for s in lanes],
-            [s.lane.token for s in lanes],
+            [s.lane.fencing_token for s in lanes],
             [s.token_read for s in lanes],
             *self._columns(ordered),
             len(lanes),
@@ -142,7 +142,7 @@ class PostgresState:
     async def clear(self, lane_id: str, token: int) -> None:
         """Empty a lane's outbox events, if its token is still the one confirmed."""
         await self._pool.execute(
-            "UPDATE lanes SET outbox = '' WHERE id = $1 AND token = $2", lane_id, token
+            "UPDATE lanes SET outbox = '' WHERE id = $1 AND fencing_token = $2", lane_id, token
         )
 
     async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
@@ -153,8 +153,9 @@ class PostgresState:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             done = await connection.execute(
-                "UPDATE lanes SET outbox = '', token = $3 WHERE id = $1 AND token = $2",
-                lane.id, lane.token, token,
+                "UPDATE lanes SET outbox = '', fencing_token = $3 "
+                "WHERE id = $1 AND fencing_token = $2",
+                lane.id, lane.fencing_token, token,
             )  # fmt: skip
             if done != "UPDATE 1":
                 raise Conflict(lane.id)
@@ -235,11 +236,11 @@ def save_statement(store: CaseStore[BaseModel]) -> str:
     last = 6 + len(columns)
     return f"""
         WITH saved_lanes AS (
-            UPDATE lanes SET positions = x.positions::jsonb, outbox = x.outbox,
-                             token = x.token
+            UPDATE lanes SET offsets = x.offsets::jsonb, outbox = x.outbox,
+                             fencing_token = x.token
             FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[])
-                 AS x(id, positions, outbox, token, token_read)
-            WHERE lanes.id = x.id AND lanes.token = x.token_read RETURNING 1
+                 AS x(id, offsets, outbox, token, token_read)
+            WHERE lanes.id = x.id AND lanes.fencing_token = x.token_read RETURNING 1
         ), saved_cases AS (
             INSERT INTO cases AS c ({names}, fire_at)
             SELECT {names}, timer_at FROM unnest({arrays}) AS x({names})

@@ -20,14 +20,14 @@ class Partition(NamedTuple):
 
 @dataclass(slots=True)
 class Lane:
-    """A lane's row: positions (next offset to decide), what may be unpublished, and its token.
+    """A lane's row: the next offset to decide of each partition, the outbox, the fencing token.
 
     `held` are the topics of single channels or institutions that refuse what the lane publishes.
     """
 
     id: str
-    positions: dict[Partition, int]
-    token: int
+    offsets: dict[Partition, int]
+    fencing_token: int
     outbox: bytes = b""
     held: frozenset[str] = frozenset()
 
@@ -88,7 +88,7 @@ def gateway_lane(partition: Partition) -> str:
 def start_at(
     stage: str, partition: Partition, position: int | None, bounds: Bounds
 ) -> int | Refusal:
-    """Return where to go on, or why not (law 2: the positions are the truth and the start)."""
+    """Return where to go on, or why not (law 2: the offsets are the truth and the start)."""
     found = _trouble(position, bounds)
     if found is None:
         return position or 0
@@ -119,13 +119,13 @@ def _trouble(position: int | None, bounds: Bounds) -> tuple[Kind, str] | None:
     return None
 
 
-def dump_positions(positions: Mapping[Partition, int]) -> str:
-    """Return positions as the JSON of a lane's row."""
-    return json.dumps({f"{p.topic}/{p.partition}": offset for p, offset in positions.items()})
+def dump_offsets(offsets: Mapping[Partition, int]) -> str:
+    """Return offsets as the JSON of a lane's row."""
+    return json.dumps({f"{p.topic}/{p.partition}": offset for p, offset in offsets.items()})
 
 
-def load_positions(text: str) -> dict[Partition, int]:
-    """Read positions from a lane's row."""
+def load_offsets(text: str) -> dict[Partition, int]:
+    """Read offsets from a lane's row."""
     found = {}
     for name, offset in json.loads(text).items():
         topic, _, number = name.rpartition("/")
@@ -162,9 +162,9 @@ class Batch:
 
 
 def fresh_records(
-    records: Iterable[tuple[Partition, int, int]], positions: Mapping[Partition, int]
+    records: Iterable[tuple[Partition, int, int]], offsets: Mapping[Partition, int]
 ) -> Batch:
-    """Drop what lies below the positions, find what was skipped.
+    """Drop what lies below the offsets, find what was skipped.
 
     Takes (partition, first offset, offset)s: most records stand for one offset, some for several
     (`shared/runtime/kafka/record_batches.py`). A record is fresh only at the next position, so
@@ -173,7 +173,7 @@ def fresh_records(
     batch = Batch()
     following = batch.ends
     for index, (partition, begins, offset) in enumerate(records):
-        expected = following.get(partition, positions[partition])
+        expected = following.get(partition, offsets[partition])
         if offset < expected:
             continue
         if begins > expected:

@@ -82,7 +82,7 @@ class Processor(Generic[C, P]):
         self._lanes: dict[str, Lane] = {}
         self._confirmed: dict[str, int] = {}  # lane -> token whose events were acknowledged to us
         self._to_clear: dict[str, tuple[int, float]] = {}  # lane -> token, monotonic seconds
-        self.positions: dict[Partition, int] = {}
+        self.offsets: dict[Partition, int] = {}
         self.stopping = asyncio.Event()
         self.is_waiting = False  # for the database or the broker
         self.is_assigned = False  # was told of an assignment at least once, if only an empty one
@@ -91,14 +91,14 @@ class Processor(Generic[C, P]):
     # ---- what the consumer calls
 
     async def assigned(self, partitions: Iterable[Partition]) -> None:
-        """Load the lanes, publish what may be unpublished, and seek to the stored positions.
+        """Load the lanes, publish what may be unpublished, and seek to the stored offsets.
 
         Raises:
             Refused: a position says that going on would lose or repeat records.
         """
         mine = set(partitions)
         async with self._lock:
-            self.positions = {}
+            self.offsets = {}
             await self._persist(lambda: self._resume(mine))
             self.is_assigned = True
 
@@ -121,9 +121,9 @@ class Processor(Generic[C, P]):
         for partition in partitions:
             lane_id = self._lane_of(partition)
             self._lanes.pop(lane_id, None)
-            position = (await self._load([lane_id]))[lane_id].positions.get(partition, 0)
+            position = (await self._load([lane_id]))[lane_id].offsets.get(partition, 0)
             self._log.seek(partition, position)
-            self.positions[partition] = position
+            self.offsets[partition] = position
 
     async def redeliver(self) -> None:
         """Publish what was held for destinations that take it again."""
@@ -152,7 +152,7 @@ class Processor(Generic[C, P]):
 
     async def _resume(self, mine: set[Partition]) -> None:
         # In this order: what is committed or removed later than we looked cannot look like a
-        # restored database or a lost record, since positions only grow.
+        # restored database or a lost record, since offsets only grow.
         committed = await self._log.committed(mine)
         starts = await self._log.starts(mine)
         self._forget()
@@ -163,7 +163,7 @@ class Processor(Generic[C, P]):
         for partition in sorted(mine):
             lane = lanes[self._lane_of(partition)]
             bounds = Bounds(starts[partition], ends[partition], committed[partition])
-            position = lane.positions.get(partition)
+            position = lane.offsets.get(partition)
             at = lane_rules.start_at(self._stage.name, partition, position, bounds)
             if isinstance(at, Refusal):
                 refusals.append(at)
@@ -177,7 +177,7 @@ class Processor(Generic[C, P]):
         self._destinations.lanes.clear()
         for lane in lanes.values():
             self._destinations.resume(lane)
-        self.positions = go_on
+        self.offsets = go_on
 
     async def _load(self, ids: Iterable[str]) -> dict[str, Lane]:
         wanted = sorted(ids)
@@ -189,7 +189,7 @@ class Processor(Generic[C, P]):
 
     async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
-            if lane.outbox and self._confirmed.get(lane.id) != lane.token:
+            if lane.outbox and self._confirmed.get(lane.id) != lane.fencing_token:
                 await self._publish(lane_rules.unpack(lane.outbox), [lane])
 
     def _forget(self) -> None:
@@ -202,10 +202,10 @@ class Processor(Generic[C, P]):
         touched = dict.fromkeys(partitions)
         lanes = await self._load({self._lane_of(p) for p in touched})
         await self._publish_outbox(lanes.values())
-        positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
+        offsets = {p: lanes[self._lane_of(p)].offsets.get(p, 0) for p in touched}
         batch = lane_rules.fresh_records(
             ((p, first_offset(r), r.offset) for p, r in zip(partitions, records, strict=True)),
-            positions,
+            offsets,
         )
         if batch.skipped and await self._is_gap(batch.skipped, records):
             await self._go_back(touched, batch.skipped)
@@ -213,8 +213,8 @@ class Processor(Generic[C, P]):
         if batch.ends:
             work = await self._decider.decide([records[i] for i in batch.fresh], self._state)
             await self._save_and_publish(lanes, batch.ends, work)
-        self.positions.update(positions | batch.ends)
-        await self._log.commit({p: batch.ends.get(p, positions[p]) for p in touched})
+        self.offsets.update(offsets | batch.ends)
+        await self._log.commit({p: batch.ends.get(p, offsets[p]) for p in touched})
 
     async def _is_gap(
         self, skipped: Mapping[Partition, tuple[int, int]], records: Sequence[Record]
@@ -238,17 +238,17 @@ class Processor(Generic[C, P]):
         starts = await self._log.starts(gaps)
         self._forget()  # another may have decided since what retention has removed since
         lanes = await self._load({self._lane_of(p) for p in touched})
-        positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
+        offsets = {p: lanes[self._lane_of(p)].offsets.get(p, 0) for p in touched}
         found = [
             lane_rules.start_at(
-                self._stage.name, p, positions[p], Bounds(starts[p], positions[p], committed[p])
+                self._stage.name, p, offsets[p], Bounds(starts[p], offsets[p], committed[p])
             )
             for p in gaps
         ]
         lost = [refusal for refusal in found if isinstance(refusal, Refusal)]
         if lost:
             raise StageRefused(lost)
-        for partition, offset in positions.items():
+        for partition, offset in offsets.items():
             self._log.seek(partition, offset)
         told = [f"{p.topic}/{p.partition}" for p in gaps]
         self._meters.gaps.inc(len(told))
@@ -295,7 +295,7 @@ class Processor(Generic[C, P]):
         """Return what is still to be decided again: of each partition first offset and end."""
         lanes = await self._load({self._lane_of(p) for p in order.until})
         found = {
-            p: (lanes[self._lane_of(p)].positions.get(p, 0), end) for p, end in order.until.items()
+            p: (lanes[self._lane_of(p)].offsets.get(p, 0), end) for p, end in order.until.items()
         }
         return {p: (start, end) for p, (start, end) in found.items() if start < end}
 
@@ -309,7 +309,7 @@ class Processor(Generic[C, P]):
                 await self._publish_outbox(lanes.values())
                 work = self._decider.left_over(left.cases, left.past, left.events, left.lane)
                 at = any_of[left.lane]
-                ends = {at: lanes[left.lane].positions.get(at, 0)}
+                ends = {at: lanes[left.lane].offsets.get(at, 0)}
                 await self._save_and_publish(lanes, ends, work)
                 parked += len(left.past)
         return parked
@@ -325,8 +325,8 @@ class Processor(Generic[C, P]):
             old = lanes[lane_id]
             mine = {p: end for p, end in ends.items() if self._lane_of(p) == lane_id}
             packed = lane_rules.pack(work.by_lane.get(lane_id, []))
-            new = Lane(lane_id, old.positions | mine, secrets.randbits(62), packed, old.held)
-            saves.append(LaneSave(new, old.token))
+            new = Lane(lane_id, old.offsets | mine, secrets.randbits(62), packed, old.held)
+            saves.append(LaneSave(new, old.fencing_token))
         await self._state.save(saves, work.changed)
         self._decider.saved(work)
         self._checkpoint("saved")
@@ -350,9 +350,9 @@ class Processor(Generic[C, P]):
         for lane in lanes:
             if refused or lane.held:
                 await self._destinations.hold(lane, refused)
-            self._confirmed[lane.id] = lane.token
+            self._confirmed[lane.id] = lane.fencing_token
             if lane.outbox:
-                self._to_clear[lane.id] = (lane.token, monotonic())
+                self._to_clear[lane.id] = (lane.fencing_token, monotonic())
 
     # ---- waiting
 

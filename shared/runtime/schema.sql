@@ -2,10 +2,10 @@
 
 -- One row per lane (law 2): how far it was decided, and what may not be published yet.
 CREATE TABLE lanes (
-    id          text COLLATE "C" PRIMARY KEY,
-    positions   jsonb  NOT NULL,           -- "topic/partition" -> next offset to decide
-    outbox bytea  NOT NULL DEFAULT '', -- the last batch's events, msgpack, in the order decided
-    token       bigint NOT NULL             -- drawn anew by every save; a zombie's is another
+    id            text COLLATE "C" PRIMARY KEY,
+    offsets       jsonb  NOT NULL,           -- "topic/partition" -> next offset to decide
+    outbox        bytea  NOT NULL DEFAULT '', -- the last batch's events, msgpack, in the order decided
+    fencing_token bigint NOT NULL            -- drawn anew by every save; a zombie's is another
 );
 ALTER TABLE lanes ALTER COLUMN outbox SET STORAGE EXTERNAL; -- no time spent on compressing
 

@@ -21,7 +21,7 @@ from shared.contract.envelope import Outbound, derive_id, encode, event_headers
 from shared.contract.events import Event, TimerFired
 from shared.platform.postgres import Connection
 from shared.platform.settings import Settings
-from shared.runtime.lanes import Partition, load_positions
+from shared.runtime.lanes import Partition, load_offsets
 from shared.runtime.metrics import Meters
 from shared.runtime.stage import Context
 from shared.runtime.writer import partition_of
@@ -149,8 +149,8 @@ class InFlight:
     async def left_before(self, ends: Mapping[Partition, int]) -> int:
         """Count the records before some offsets that are not decided."""
         decided: dict[Partition, int] = {}
-        for row in await self._context.pool.fetch("SELECT positions FROM lanes"):
-            decided |= load_positions(row["positions"])
+        for row in await self._context.pool.fetch("SELECT offsets FROM lanes"):
+            decided |= load_offsets(row["offsets"])
         return sum(max(0, end - decided.get(place, 0)) for place, end in ends.items())
 
     async def wait(self, seconds_max: float) -> bool:

@@ -85,7 +85,7 @@ class Seen:
     # ---- lanes
 
     def check_progress(self) -> None:
-        """Find positions short of the ends, commits beyond them, and what is left unpublished."""
+        """Find offsets short of the ends, commits beyond them, and what is left unpublished."""
         committed = self.broker.committed[self.group.link.name]
         for place in self.group.partitions:
             position, end = self.group.position(place), len(self.broker.logs[place])

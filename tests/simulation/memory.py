@@ -254,7 +254,7 @@ class MemoryState:
     async def save(self, lanes: Sequence[LaneSave], cases: Mapping[str, Stored]) -> None:
         """Save all or nothing."""
         for save in lanes:
-            if self.rows[save.lane.id].token != save.token_read:
+            if self.rows[save.lane.id].fencing_token != save.token_read:
                 raise Conflict(save.lane.id)
         for report_id, stored in cases.items():
             if self.kept.get(report_id, Stored(0, 0, b"", None)).version != stored.version - 1:
@@ -265,9 +265,9 @@ class MemoryState:
     async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
         """Keep what destinations refuse of a lane whose other events are published."""
         row = self.rows[lane.id]
-        if row.token != lane.token:
+        if row.fencing_token != lane.fencing_token:
             raise Conflict(lane.id)
-        row.token, row.outbox = token, b""
+        row.fencing_token, row.outbox = token, b""
         for outbound in refused:
             self.number += 1
             self.refused[self.number] = (lane.id, outbound)
@@ -284,7 +284,7 @@ class MemoryState:
 
     async def clear(self, lane_id: str, token: int) -> None:
         """Empty what is confirmed."""
-        if self.rows[lane_id].token == token:
+        if self.rows[lane_id].fencing_token == token:
             self.rows[lane_id].outbox = b""
 
     async def load_lookups(self, collect: Callable[[Any], Awaitable[object]]) -> object:
@@ -299,4 +299,4 @@ class MemoryState:
 
 
 def _copy(lane: Lane) -> Lane:
-    return Lane(lane.id, dict(lane.positions), lane.token, lane.outbox)
+    return Lane(lane.id, dict(lane.offsets), lane.fencing_token, lane.outbox)

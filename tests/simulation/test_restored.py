@@ -180,7 +180,7 @@ async def test_an_operator_may_accept_what_is_decided_now_and_what_was_said_stay
 
 @pytest.mark.parametrize("point", ["before_save", "saved", "published"])
 async def test_an_end_in_the_middle_changes_nothing(point: str) -> None:
-    """It goes on from the saved positions; nothing is compared with itself."""
+    """It goes on from the saved offsets; nothing is compared with itself."""
     world = await lived(["a0"], ["a1", "b0"], ["a2"])
     new = world.accepted("a3")  # came while the stage was down
     before = raw(world)
@@ -198,7 +198,7 @@ async def test_an_end_in_the_middle_changes_nothing(point: str) -> None:
     assert said > {r.headers for r in before}
     assert len(said) == len(before) + 1
     assert world.said() == ["a0", "a1", "b0", "a2", "a3"]
-    assert world.state.rows[str(LANE)].positions[A] == new.offset + 1
+    assert world.state.rows[str(LANE)].offsets[A] == new.offset + 1
     assert world.dead() == []
 
 
@@ -222,7 +222,7 @@ async def test_what_no_record_says_again_is_parked_until_an_operator_lets_it_go(
     """Its cause was removed by retention, and the operator took that loss."""
     world = await lived(["a0"], ["b0"], ["a1"])
     world.broker.starts[B] = 1
-    world.state.rows[str(LANE)].positions[B] = 1
+    world.state.rows[str(LANE)].offsets[B] = 1
 
     await restored(world)
 
@@ -230,7 +230,7 @@ async def test_what_no_record_says_again_is_parked_until_an_operator_lets_it_go(
     assert letter["reason"] == OTHERWISE.encode(), "a1 is the second now, and was the third"
     world = await lived(["a0"], ["a1"], ["b0"])
     world.broker.starts[B] = 1
-    world.state.rows[str(LANE)].positions[B] = 1
+    world.state.rows[str(LANE)].offsets[B] = 1
 
     await restored(world)
 

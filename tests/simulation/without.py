@@ -37,7 +37,7 @@ class CommitsBeforePublishing(AnyShell):
     """Offsets are committed between the save and the sends."""
 
     async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
-        await self._log.commit({p: at for lane in lanes for p, at in lane.positions.items()})
+        await self._log.commit({p: at for lane in lanes for p, at in lane.offsets.items()})
         await super()._publish(outbounds, lanes)
 
 
@@ -160,7 +160,7 @@ class AssignedAtOnce(AnyShell):
     async def assigned(self, partitions: Iterable[Partition]) -> None:
         """Take up without the lock."""
         mine = set(partitions)
-        self.positions = {}
+        self.offsets = {}
         await self._persist(lambda: self._resume(mine))
 
 
@@ -219,8 +219,8 @@ class BelievesTheGroup(AnyShell):
 
     async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
-            committed = await self._log.committed(lane.positions)
-            if committed != lane.positions:
+            committed = await self._log.committed(lane.offsets)
+            if committed != lane.offsets:
                 await super()._publish_outbox([lane])
 
 
@@ -232,7 +232,7 @@ class BelievesALane(AnyShell):
 
 
 class BelievesPositions(AnyShell):
-    """A process knows by the positions, not by the token, what it has published."""
+    """A process knows by the offsets, not by the token, what it has published."""
 
     def __init__(self, *parts: Any, **more: Any) -> None:
         super().__init__(*parts, **more)
@@ -240,13 +240,13 @@ class BelievesPositions(AnyShell):
 
     async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
-            if self._published.get(lane.id) != lane.positions:
+            if self._published.get(lane.id) != lane.offsets:
                 self._confirmed.pop(lane.id, None)
                 await super()._publish_outbox([lane])
 
     async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
         await super()._publish(outbounds, lanes)
-        self._published |= {lane.id: dict(lane.positions) for lane in lanes}
+        self._published |= {lane.id: dict(lane.offsets) for lane in lanes}
 
 
 class ConfirmedWhenSaved(AnyShell):

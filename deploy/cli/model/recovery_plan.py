@@ -24,7 +24,7 @@ from shared.runtime.lanes import (
     Refusal,
     core_lane,
     gateway_lane,
-    load_positions,
+    load_offsets,
     start_at,
 )
 from shared.runtime.recovery.comparison import Order, Told, told_by
@@ -157,8 +157,8 @@ async def _committed(
 async def _stored(pool: Pool, stage: str) -> tuple[dict[Partition, int], bool]:
     positions: dict[Partition, int] = {}
     try:
-        for row in await pool.fetch("SELECT positions FROM lanes"):
-            positions |= load_positions(row["positions"])
+        for row in await pool.fetch("SELECT offsets FROM lanes"):
+            positions |= load_offsets(row["offsets"])
         return positions, bool(await pool.fetchval("SELECT EXISTS (SELECT FROM restoring)"))
     except asyncpg.UndefinedTableError:
         raise Trouble(

@@ -40,7 +40,7 @@ class Destinations:
             return
         token = secrets.randbits(62)
         await self._state.hold(lane, token, mine)
-        lane.token, lane.outbox = token, b""
+        lane.fencing_token, lane.outbox = token, b""
         new = {outbound.topic for outbound in mine} - lane.held
         lane.held |= new
         for topic in sorted(new):
@@ -53,7 +53,7 @@ class Destinations:
             return
         self.lanes.add(lane.id)
         if self._is_gateway:
-            for partition in lane.positions:
+            for partition in lane.offsets:
                 self._log.hold(partition)
 
     async def redeliver(self, lanes: Iterable[Lane]) -> None:
@@ -65,7 +65,7 @@ class Destinations:
                     self._logger.warning("destination_takes_again", topic=topic, lane=lane.id)
             if not lane.held:
                 self.lanes.discard(lane.id)
-                for partition in lane.positions:
+                for partition in lane.offsets:
                     self._log.release(partition)
 
     async def _redeliver(self, lane: Lane, topic: str) -> bool:

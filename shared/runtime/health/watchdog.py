@@ -1,7 +1,7 @@
 """Notices a process that lives but no longer consumes, says why, and ends it.
 
 Two such states are known (kafka.md sections 5.1 and 7.4). It looks from outside: a client of its
-own asks for the logs' ends, and compares them with the shell's positions.
+own asks for the logs' ends, and compares them with the shell's offsets.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Watchdog:
         """Say whether the stage holds partitions, reaches its parts, and makes progress."""
         shell, half = self._shell, self._settings.watchdog_seconds / 2
         reaches = self._answers_since is not None and not shell.is_waiting
-        return bool(shell.positions) and reaches and not self._standstill(half)
+        return bool(shell.offsets) and reaches and not self._standstill(half)
 
     @property
     def is_stuck(self) -> bool:
@@ -102,23 +102,23 @@ class Watchdog:
             await consumer.stop()
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
-        shell, positions = self._shell, dict(self._shell.positions)
+        shell, offsets = self._shell, dict(self._shell.offsets)
         try:
-            if not positions:  # of none, aiokafka knows the ends without asking
+            if not offsets:  # of none, aiokafka knows the ends without asking
                 await consumer.topics()
-            ends = await consumer.end_offsets([TopicPartition(*p) for p in positions])
+            ends = await consumer.end_offsets([TopicPartition(*p) for p in offsets])
         except (KafkaError, TimeoutError):
             self._answers_since = None  # nothing can be said
             return
         now = monotonic()
         if self._answers_since is None:
             self._answers_since = self._progress_at = now
-        lags = {p: lag for p, at in positions.items() if (lag := ends[TopicPartition(*p)] - at) > 0}
+        lags = {p: lag for p, at in offsets.items() if (lag := ends[TopicPartition(*p)] - at) > 0}
         if lags and shell.attempt_since is None:  # what it read is decided: the rest may be marks
             stands = await self._log.stands(lags)
             lags = {p: n for p, n in lags.items() if stands.get(p, 0) < ends[TopicPartition(*p)]}
         self._meters.lag_records.set(sum(lags.values()))
         self._behind = bool(lags.keys() - self._log.fair_queue.left_alone)
-        if shell.is_waiting or positions != self._last or (shell.is_assigned and not self._behind):
+        if shell.is_waiting or offsets != self._last or (shell.is_assigned and not self._behind):
             self._progress_at = now
-        self._last = positions
+        self._last = offsets

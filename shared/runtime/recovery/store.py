@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from shared.platform.postgres import Connection, Pool
-from shared.runtime.lanes import Partition, dump_positions, load_positions
+from shared.runtime.lanes import Partition, dump_offsets, load_offsets
 from shared.runtime.recovery.comparison import Order, Past, Told
 
 SUBJECTS_MAX: Final = 500
@@ -25,7 +25,7 @@ class PostgresRecoveryStore:
         row = await self._pool.fetchrow("SELECT until, committed, given_ms FROM restoring")
         if row is not None:
             return Order(
-                load_positions(row["until"]), load_positions(row["committed"]), row["given_ms"]
+                load_offsets(row["until"]), load_offsets(row["committed"]), row["given_ms"]
             )
         # What was released since is settled, whatever was decided of it.
         await self._pool.execute(
@@ -77,7 +77,7 @@ async def give_order(
 ) -> int:
     """Order a stage to decide again, all or nothing; return how many events it will compare with.
 
-    `skipped` are the positions, by lane, of partitions where what was before is lost. Ordered
+    `skipped` are the offsets, by lane, of partitions where what was before is lost. Ordered
     again, an order is replaced and nothing is forgotten. The stage must not run.
 
     Raises:
@@ -89,16 +89,17 @@ async def give_order(
             "INSERT INTO restoring (until, committed, given_ms) VALUES ($1, $2, $3) "
             "ON CONFLICT (is_one) DO UPDATE SET until = excluded.until, "
             "committed = excluded.committed, given_ms = excluded.given_ms",
-            dump_positions(order.until),
-            dump_positions(order.committed),
+            dump_offsets(order.until),
+            dump_offsets(order.committed),
             order.given_ms,
         )
         await connection.executemany(
-            "INSERT INTO lanes (id, positions, token) VALUES ($1, $2, $3) ON CONFLICT (id) DO "
-            "UPDATE SET positions = lanes.positions || excluded.positions, token = excluded.token",
+            "INSERT INTO lanes (id, offsets, fencing_token) VALUES ($1, $2, $3) "
+            "ON CONFLICT (id) DO UPDATE SET offsets = lanes.offsets || excluded.offsets, "
+            "fencing_token = excluded.fencing_token",
             [
-                (lane, dump_positions(positions), secrets.randbits(62))
-                for lane, positions in skipped.items()
+                (lane, dump_offsets(offsets), secrets.randbits(62))
+                for lane, offsets in skipped.items()
             ],
         )
     return count
