@@ -16,7 +16,7 @@ from shared.runtime.gateway.dead_letter_limit import of_each
 from shared.runtime.gateway.throttle import is_throttle_row
 from shared.runtime.lanes import Partition, unpack
 from shared.runtime.reader import DeadLetter, Inbound, Replayed
-from shared.runtime.recovery.comparison import told_by
+from shared.runtime.recovery.comparison import published_events
 from tests.simulation import chain
 from tests.simulation.fleet import Fleet, Place
 from tests.simulation.memory import Broker, MemoryRecord
@@ -216,7 +216,7 @@ class Seen:
         for place in self.broker.logs:
             if place.topic in (self.group.link.says.name, *chain.INBOXES):
                 for record in self.broker.records(place):
-                    for told in told_by(self.group.link.name, record):
+                    for told in published_events(self.group.link.name, record):
                         if told.subject == name:
                             first.setdefault(told.event_id.encode(), _bytes(record))
         return list(first.values())

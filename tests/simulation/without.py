@@ -70,9 +70,9 @@ class RaisedIsDecided(AnyDecider):
     """A record whose rule raised is among the decided ones."""
 
     def _decide(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> None:
-        dead = len(work.hit)
+        dead = len(work.dead_letter_senders)
         super()._decide(work, inbound, stored)
-        if len(work.hit) > dead:
+        if len(work.dead_letter_senders) > dead:
             old = work.case(inbound.case_id)
             decided = old.decided + inbound.id_hash
             work.change(inbound.case_id, old._replace(decided=decided))
@@ -107,8 +107,8 @@ class ReplaysLeaveNoTrace(AnyDecider):
 class CountsEachTry(AnyDecider):
     """A dead letter counts against the limit each time that its batch is tried."""
 
-    def _within_limit(self, hit: Sequence[str], records: int) -> Any:
-        self._recent = super()._within_limit(hit, records)
+    def _within_limit(self, dead_letter_senders: Sequence[str], records: int) -> Any:
+        self._recent = super()._within_limit(dead_letter_senders, records)
         return self._recent
 
 

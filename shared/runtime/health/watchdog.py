@@ -65,7 +65,7 @@ class Watchdog:
         return bool(self._standstill(self._settings.watchdog_seconds))
 
     def _standstill(self, seconds: float) -> str:
-        """Return why this process stands still since so long, or nothing.
+        """Return why this process consumer_positions still since so long, or nothing.
 
         Waiting for a database or broker that is away is none: between two attempts, or within one,
         since the producer sends again by itself until a broker answers.
@@ -115,10 +115,14 @@ class Watchdog:
             self._answers_since = self._progress_at = now
         lags = {p: lag for p, at in offsets.items() if (lag := ends[TopicPartition(*p)] - at) > 0}
         if lags and shell.attempt_since is None:  # what it read is decided: the rest may be marks
-            stands = await self._log.stands(lags)
-            lags = {p: n for p, n in lags.items() if stands.get(p, 0) < ends[TopicPartition(*p)]}
+            consumer_positions = await self._log.consumer_positions(lags)
+            lags = {
+                p: n
+                for p, n in lags.items()
+                if consumer_positions.get(p, 0) < ends[TopicPartition(*p)]
+            }
         self._meters.lag_records.set(sum(lags.values()))
-        self._behind = bool(lags.keys() - self._log.fair_queue.left_alone)
+        self._behind = bool(lags.keys() - self._log.fair_queue.paused)
         if shell.is_waiting or offsets != self._last or (shell.is_assigned and not self._behind):
             self._progress_at = now
         self._last = offsets

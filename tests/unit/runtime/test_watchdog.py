@@ -41,9 +41,9 @@ class Stands:
 
     def __init__(self) -> None:
         self.at: dict[Partition, int] = {}
-        self.fair_queue = SimpleNamespace(left_alone=frozenset())
+        self.fair_queue = SimpleNamespace(paused=frozenset())
 
-    async def stands(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+    async def consumer_positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the places known."""
         return {p: at for p, at in self.at.items() if p in set(partitions)}
 
@@ -99,7 +99,7 @@ async def test_the_mark_of_a_transaction_at_the_end_is_no_record_that_waits(scen
 
 async def test_a_partition_that_is_left_alone_is_no_standstill(scene: Scene) -> None:
     """One sender's batch that cannot be read must not have everybody's stage restarted."""
-    scene.log.fair_queue.left_alone = frozenset({HERE})
+    scene.log.fair_queue.paused = frozenset({HERE})
     scene.ends.end = 1
 
     assert await scene.after(300) == (True, False)
