@@ -16,7 +16,7 @@ from shared.contract.events import CalendarAmended, PolicyChanged, Recompute
 from shared.platform.postgres import Connection
 from shared.registry import NATIONAL, Change, Registry
 from shared.runtime.stage import Context
-from shared.runtime.timers import InFlight, to_itself
+from shared.runtime.timers import InFlight, internal_record
 
 if TYPE_CHECKING:
     from shared.runtime.lanes import Partition
@@ -128,7 +128,7 @@ class Recomputer:
                 return True
             await context.log.publish(
                 [
-                    to_itself(
+                    internal_record(
                         STAGE,
                         Recompute(report_id=report_id, version=version, changed=row["changed"]),
                         cause=f"{version}@{report_id}",

@@ -57,12 +57,12 @@ class LaneSave(NamedTuple):
     token_read: int
 
 
-class Conflict(Exception):  # noqa: N818 - two were there; one goes again
+class Conflict(Exception):  # noqa: N818 - a lost race, not a fault
     """Another process saved a lane or a case first; nothing of this batch was saved."""
 
 
 class PostgresState:
-    """The shell's memory in a stage's schema."""
+    """The shell's `State` in a stage's schema."""
 
     def __init__(self, pool: Pool, store: CaseStore[BaseModel]) -> None:
         self._pool = pool
@@ -70,7 +70,7 @@ class PostgresState:
         self._save = save_statement(store)
 
     async def lanes(self, ids: Sequence[str], tokens: Sequence[int]) -> dict[str, Lane]:
-        """Return the lanes' rows, made with the given tokens where there were none."""
+        """Return the lanes' rows, made with the given fencing tokens where there were none."""
         rows = await self._pool.fetch(
             """
             WITH made AS (
@@ -136,28 +136,28 @@ class PostgresState:
         ]
         try:
             await self._pool.execute(self._save, *arguments)
-        except (asyncpg.SerializationError, asyncpg.UniqueViolationError) as lost:
-            raise Conflict(str(lost)) from None
+        except (asyncpg.SerializationError, asyncpg.UniqueViolationError) as error:
+            raise Conflict(str(error)) from None
 
     async def clear(self, lane_id: str, token: int) -> None:
-        """Empty a lane's outbox events, if its token is still the one confirmed."""
+        """Empty a lane's outbox, if its fencing token is still this one."""
         await self._pool.execute(
             "UPDATE lanes SET outbox = '' WHERE id = $1 AND fencing_token = $2", lane_id, token
         )
 
     async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
-        """Move what destinations refuse from a lane's row to `held`; the rest is published.
+        """Move the refused events of a lane from its outbox to `held`; the rest is published.
 
         Raises:
             Conflict: the lane's token is no longer the one read.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            done = await connection.execute(
+            status = await connection.execute(
                 "UPDATE lanes SET outbox = '', fencing_token = $3 "
                 "WHERE id = $1 AND fencing_token = $2",
                 lane.id, lane.fencing_token, token,
             )  # fmt: skip
-            if done != "UPDATE 1":
+            if status != "UPDATE 1":
                 raise Conflict(lane.id)
             await connection.execute(
                 "INSERT INTO held (lane, topic, outbound) SELECT $1, x.topic, x.outbound "
@@ -176,7 +176,7 @@ class PostgresState:
         return [(row["number"], unpack(row["outbound"])[0]) for row in rows]
 
     async def release(self, numbers: Sequence[int]) -> None:
-        """Forget what a topic took at last."""
+        """Delete held events that their topic has taken."""
         await self._pool.execute("DELETE FROM held WHERE number = ANY($1::bigint[])", numbers)
 
     async def load_lookups(self, collect: Callable[[Connection], object]) -> object:

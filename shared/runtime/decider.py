@@ -238,15 +238,14 @@ class Decider(Generic[C, P]):
     def _answer_only(
         self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], policy: object
     ) -> None:
-        """Answer a message that is remembered nowhere: refused, or a repeat.
+        """Answer a message that no case remembers: rejected, or a repeat.
 
-        Its place alone makes it one; the answer's id holds that place, and its number is 0, since
-        no case counts it.
+        The id of the answer is derived from the record's offset, and its sequence number is 0.
 
         Raises:
             TooLarge: the answer would not fit.
         """
-        placed = inbound.at_its_place()
+        placed = inbound.at_its_offset()
         if decision.refused and work.releasing is None:
             decision = self._rejections.count(work, placed, decision, policy)
         outbounds = self._writer.write(decision, placed, None)
@@ -311,7 +310,7 @@ class Decider(Generic[C, P]):
         self._meters.skipped("parked")
 
     def _replay(self, work: UnitOfWork, item: Replayed) -> None:
-        """Decide a dead letter's record, or let it go, and then what waited behind it."""
+        """Decide or discard a dead letter's record, and then what was parked behind it."""
         stored = work.case(item.case_id)
         if has_decided(stored.decided, item.id_hash):
             self._meters.skipped("repeat")
@@ -321,7 +320,7 @@ class Decider(Generic[C, P]):
         except SealBroken as broken:
             self._dead_letter(work, item.record, "seal_broken", str(broken), item.case_id)
             return
-        is_head = bool(queue) and queue[0].place == item.replay.original.place
+        is_head = bool(queue) and queue[0].position == item.replay.original.position
         todo = [] if item.replay.action == "discard" else [item.replay.original]
         stored = stored._replace(decided=stored.decided + item.id_hash)
         if is_head:

@@ -162,7 +162,7 @@ class Seen:
         for id_hash, same in self.by_case[name].items():
             good = [i for i in same if _place(i.record) not in self.let_go]
             if self.group.link.is_gateway and isinstance(same[0].event, Unreadable):
-                answered += [i.at_its_place() for i in good]
+                answered += [i.at_its_offset() for i in good]
             elif good:
                 due[id_hash] = good[0]
                 answered += [i.as_repeat() for i in good[1:]] if self.group.link.is_gateway else []

@@ -1,7 +1,7 @@
-"""Notices a process that lives but no longer consumes, says why, and ends it.
+"""Notices a process that is alive but no longer consumes, logs why, and ends it.
 
-Two such states are known (kafka.md sections 5.1 and 7.4). It looks from outside: a client of its
-own asks for the logs' ends, and compares them with the shell's offsets.
+It looks from outside: a client of its own asks for the logs' ends and compares them with the
+shell's offsets.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ FAILURE_EXIT: Final = 70  # sysexits.h EX_SOFTWARE: restart
 class Watchdog:
     """Measures lag and progress; `is_ready` and `is_stuck` answer the health pages.
 
-    Three standstills are known by what they look like: records wait and none is decided; one
-    attempt, of a batch or of an assignment, never comes back; no assignment ever comes.
+    It recognises three standstills: records wait and none is decided; one attempt, of a batch or of
+    an assignment, does not return; no assignment comes.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class Watchdog:
 
     @property
     def is_ready(self) -> bool:
-        """Say whether the stage holds partitions, reaches its parts, and makes progress."""
+        """Return whether it has partitions, reaches broker and database, and makes progress."""
         shell, half = self._shell, self._settings.watchdog_seconds / 2
         reaches = self._answers_since is not None and not shell.is_waiting
         return bool(shell.offsets) and reaches and not self._standstill(half)
 
     @property
     def is_stuck(self) -> bool:
-        """Say whether the stage has stood still for the watchdog's time."""
+        """Return whether the stage has stood still for the watchdog's time."""
         return bool(self._standstill(self._settings.watchdog_seconds))
 
     def _standstill(self, seconds: float) -> str:
