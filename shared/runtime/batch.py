@@ -23,7 +23,6 @@ class UnitOfWork:
     past: PublishedBefore = field(default_factory=dict)  # published before a restore
     lane: str = ""
     releasing: Action | None = None  # how a replay lets what was parked be decided
-    policies: dict[str, object] = field(default_factory=dict)
     changed: dict[str, Stored] = field(default_factory=dict)
     outbounds: list[Outbound] = field(default_factory=list)
     by_lane: dict[str, list[Outbound]] = field(default_factory=dict)

@@ -13,7 +13,8 @@ import structlog
 from pydantic import BaseModel
 
 from shared.contract.envelope import Outbound, Record, text
-from shared.contract.topics import REPLAYS, lane_case
+from shared.contract.events import RegistryChange
+from shared.contract.topics import READS, REPLAYS, lane_case
 from shared.rules.decision import Decision
 from shared.runtime import lanes
 from shared.runtime.batch import Recovering, UnitOfWork, has_decided
@@ -69,6 +70,11 @@ class Decider(Generic[C, P]):
         self._meters = meters
         self._logger = logger
         self._limits = limits
+        self._has_lane_cases = any(
+            issubclass(event, RegistryChange)
+            for events in READS[stage.name].values()
+            for event in events
+        )
         self._lane_of = lanes.gateway_lane if stage.is_gateway else lanes.core_lane
         self._rejections = RejectionThrottle(stage, meters=meters, logger=logger, limits=limits)
         self._recent: deque[str] = deque(maxlen=limits.dead_letter_window)
@@ -99,7 +105,7 @@ class Decider(Generic[C, P]):
         self._recent = work.recent
         self._meters.flush()
 
-    # ---- what the rules may see
+    # ---- what the rules may know
 
     async def _prepared(
         self, read: Sequence[Inbound | Replayed | DeadLetter], state: State
@@ -109,7 +115,7 @@ class Decider(Generic[C, P]):
         names |= {i.aside_id for i in items if isinstance(i, Inbound) and i.aside_id}
         if self._stage.is_gateway:
             names |= {throttle.throttle_row(self._lane(item.record)) for item in items}
-        if self._stage.policy_of is not None:
+        if self._has_lane_cases:
             names |= {lane_case(item.record.partition) for item in items}
         work = UnitOfWork(await state.cases(sorted(names)) if names else {})
         if self.recovering is not None:
@@ -119,11 +125,9 @@ class Decider(Generic[C, P]):
             }
             work.past = await self.recovering.store.published(sorted(names | positions))
         load_lookups = self._stage.load_lookups
-        if load_lookups is None or not items:
-            work.lookups = self._stage.policy
-            return work
-        inbounds = [inbound for item in items for inbound in self._inbounds(work, item)]
-        work.lookups = await state.load_lookups(lambda c: load_lookups(c, inbounds))
+        if load_lookups is not None and items:
+            inbounds = [inbound for item in items for inbound in self._inbounds(work, item)]
+            work.lookups = await state.load_lookups(lambda c: load_lookups(c, inbounds))
         return work
 
     def _inbounds(self, work: UnitOfWork, item: Inbound | Replayed) -> list[Inbound]:
@@ -136,14 +140,9 @@ class Decider(Generic[C, P]):
         read = self._reader.read(records)
         return [inbound for inbound in read if isinstance(inbound, Inbound)]
 
-    def _policy(self, work: UnitOfWork, partition: int) -> object:
-        policy_of = self._stage.policy_of
-        if policy_of is None:
-            return work.lookups
-        own = lane_case(partition)
-        if own not in work.policies:
-            work.policies[own] = policy_of(work.case(own).case)  # type: ignore[arg-type]
-        return work.policies[own]
+    def _context(self, work: UnitOfWork, inbound: Inbound) -> P:
+        lane = work.case(lane_case(inbound.record.partition)).case if self._has_lane_cases else None
+        return self._stage.context(inbound.cause, work.lookups, lane)  # type: ignore[arg-type]
 
     # ---- one record
 
@@ -184,17 +183,17 @@ class Decider(Generic[C, P]):
         self._dead_letter(work, inbound.record, CASE_FULL, detail, inbound.case_id)
 
     def _decide(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> None:
-        policy = self._policy(work, inbound.record.partition)
         published = work.past.get(inbound.case_id)
         sequence = sequence_of(stored.sequence, published) if published else stored.sequence
         if self._stage.is_gateway:
             inbound = self._rejections.pause(work, inbound)
         try:
+            context = self._context(work, inbound)
             decision = self._stage.decide(
-                stored.case, inbound.event, inbound.cause, policy  # type: ignore[arg-type]
+                stored.case, inbound.event, inbound.cause, context  # type: ignore[arg-type]
             )  # fmt: skip
             if decision.refused or inbound.cause.is_repeat:
-                self._answer_only(work, inbound, decision, policy)
+                self._answer_only(work, inbound, decision, context)
                 return
             aside = inbound.aside_id if _is_aside(decision, stored) else ""
             outbounds = self._writer.write(decision, inbound, None if aside else sequence)
@@ -231,12 +230,11 @@ class Decider(Generic[C, P]):
             stored = stored._replace(decided=stored.decided + inbound.id_hash)
         if stored != work.case(own):
             work.change(own, stored)
-            work.policies.pop(own, None)
 
     # ---- rejections of a gateway
 
     def _answer_only(
-        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], policy: object
+        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], context: P
     ) -> None:
         """Answer a message that no case remembers: rejected, or a repeat.
 
@@ -247,7 +245,7 @@ class Decider(Generic[C, P]):
         """
         placed = inbound.at_its_offset()
         if decision.refused and work.releasing is None:
-            decision = self._rejections.count(work, placed, decision, policy)
+            decision = self._rejections.count(work, placed, decision, context)
         outbounds = self._writer.write(decision, placed, None)
         new = self._unpublished(work, placed, outbounds)
         if new is None:

@@ -41,7 +41,7 @@ from shared.runtime.parking import Parking
 from shared.runtime.processor import Processor, Stopping
 from shared.runtime.reader import Reader
 from shared.runtime.recovery.store import PostgresRecoveryStore
-from shared.runtime.stage import Context, Limits, Stage
+from shared.runtime.stage import Limits, Resources, Stage
 from shared.runtime.writer import Writer
 from shared.vault.crypto import DeadLetterKey
 
@@ -224,16 +224,16 @@ class Service:
         if not (self.pool and self.shell and self.watchdog and self.assignment_check):
             raise RuntimeError("started before start")
         ServerShutdown.stages.add(self.stage.name)
-        context = Context(
+        resources = Resources(
             self.pool, self.log, self.clock, self.shell.stopping, self.logger, self.meters
         )
         loops: list[Callable[[], Awaitable[None]]] = [
             self._idle, self.watchdog.run, self.registry.run,
         ]  # fmt: skip
         if timers.has_timers(self.stage.name):
-            timer_loop = timers.TimerLoop(self.stage.name, self.settings, context, self.meters)
+            timer_loop = timers.TimerLoop(self.stage.name, self.settings, resources, self.meters)
             loops.append(timer_loop.run)
-        loops += [partial(work, context) for work in self.stage.background]
+        loops += [partial(work, resources) for work in self.stage.background]
         self._tasks += [asyncio.create_task(self._guard(loop)) for loop in loops]
         self.logger.info("stage_started", http_port=self.settings.http_port)
 

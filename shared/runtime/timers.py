@@ -23,7 +23,7 @@ from shared.platform.postgres import Connection
 from shared.platform.settings import Settings
 from shared.runtime.lanes import Partition, load_offsets
 from shared.runtime.metrics import Meters
-from shared.runtime.stage import Context
+from shared.runtime.stage import Resources
 from shared.runtime.writer import partition_of
 
 WITHOUT_LOOP: Final = ("notifier",)  # its own loop delivers, claimed by the same `claim`
@@ -129,8 +129,8 @@ async def claim(
 class InFlight:
     """Counts the records of a stage's internal topic that no process has decided yet."""
 
-    def __init__(self, stage: str, context: Context) -> None:
-        self._context = context
+    def __init__(self, stage: str, resources: Resources) -> None:
+        self._resources = resources
         stream = topics.internal_stream_of(stage)
         self._partitions = [Partition(stream.topic(), n) for n in range(stream.partitions)]
 
@@ -144,19 +144,19 @@ class InFlight:
 
     async def ends(self) -> dict[Partition, int]:
         """Return where the stage's internal topic ends."""
-        return await self._context.log.ends(self._partitions)
+        return await self._resources.log.ends(self._partitions)
 
     async def left_before(self, ends: Mapping[Partition, int]) -> int:
         """Count the records before some offsets that are not decided."""
         decided: dict[Partition, int] = {}
-        for row in await self._context.pool.fetch("SELECT offsets FROM lanes"):
+        for row in await self._resources.pool.fetch("SELECT offsets FROM lanes"):
             decided |= load_offsets(row["offsets"])
         return sum(max(0, end - decided.get(partition, 0)) for partition, end in ends.items())
 
     async def wait(self, seconds_max: float) -> bool:
         """Wait until few are in flight; False after `seconds_max`: then lost timers fire again."""
         until = monotonic() + seconds_max
-        while not self._context.stopping.is_set():
+        while not self._resources.stopping.is_set():
             if await self.in_flight() < IN_FLIGHT_MAX:
                 return True
             if monotonic() >= until:
@@ -168,40 +168,42 @@ class InFlight:
 class TimerLoop:
     """Fires a stage's timers until it stops."""
 
-    def __init__(self, stage: str, settings: Settings, context: Context, meters: Meters) -> None:
+    def __init__(
+        self, stage: str, settings: Settings, resources: Resources, meters: Meters
+    ) -> None:
         self._stage = stage
         self._settings = settings
-        self._context = context
+        self._resources = resources
         self._meters = meters
-        self._again_after = timedelta(seconds=settings.timer_refire_seconds * context.clock.scale)
-        self._in_flight = InFlight(stage, context)
+        self._again_after = timedelta(seconds=settings.timer_refire_seconds * resources.clock.scale)
+        self._in_flight = InFlight(stage, resources)
 
     async def run(self) -> None:
         """Claim and publish, bounded per look; go on at once while more is due."""
-        context, settings = self._context, self._settings
+        resources, settings = self._resources, self._settings
         watermark = Watermark(
             FULL_LOOK_TICKS * settings.timer_tick_seconds,
-            timedelta(seconds=SAVE_SECONDS * context.clock.scale),
+            timedelta(seconds=SAVE_SECONDS * resources.clock.scale),
         )
-        while not context.stopping.is_set():
-            now = context.clock.now()
+        while not resources.stopping.is_set():
+            now = resources.clock.now()
             since = watermark.begin(now, monotonic())
-            async with context.pool.acquire() as connection:
+            async with resources.pool.acquire() as connection:
                 look = await look_for(
                     connection, now, settings.timer_claim_max, self._again_after, since
                 )
             watermark.advance(now, look, settings.timer_claim_max)
             self._measure_lag(now, look.oldest)
             if look.due:
-                await context.log.publish([timer(self._stage, d, now) for d in look.due])
+                await resources.log.publish([timer(self._stage, d, now) for d in look.due])
             if len(look.due) < settings.timer_claim_max:
                 await asyncio.sleep(settings.timer_tick_seconds)
             elif not await self._in_flight.wait(settings.timer_refire_seconds):
-                self._measure_lag(context.clock.now(), look.oldest)
+                self._measure_lag(resources.clock.now(), look.oldest)
 
     def _measure_lag(self, now: datetime, oldest: datetime | None) -> None:
         """Set the metric: for how many real seconds the oldest timer of a look had been due."""
-        lag = (now - oldest).total_seconds() / self._context.clock.scale if oldest else 0.0
+        lag = (now - oldest).total_seconds() / self._resources.clock.scale if oldest else 0.0
         self._meters.timer_lag_seconds.set(max(0.0, lag))
 
 

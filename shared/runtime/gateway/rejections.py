@@ -44,7 +44,7 @@ class RejectionThrottle(Generic[C, P]):
         return inbound._replace(cause=inbound.cause._replace(paused_until=throttle.time_of(until)))
 
     def count(
-        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], policy: object
+        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], context: P
     ) -> Decision[C]:
         """Count a rejection in its lane's row; past the rate one answer stands for many."""
         record, limits = inbound.record, self._limits
@@ -62,7 +62,7 @@ class RejectionThrottle(Generic[C, P]):
         where = f"{record.topic}/{record.partition}, offset {now.first} to {record.offset}"
         slow = Unreadable(reason=SLOW_DOWN, detail=where)
         self._logger.warning("slow_down", lane=lane_of(record), refused=now.refused)
-        return self._stage.decide(None, slow, inbound.cause, policy)  # type: ignore[arg-type]
+        return self._stage.decide(None, slow, inbound.cause, context)
 
 
 def lane_of(record: Record) -> str:
