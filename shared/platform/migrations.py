@@ -197,7 +197,7 @@ async def apply_migrations(
             )  # fmt: skip
         for table in to_fence:
             await connection.execute(
-                f"UPDATE {table} SET token = (random() * 4611686018427387903)::bigint",
+                f"UPDATE {table} SET fencing_token = (random() * 4611686018427387903)::bigint",
                 timeout=MIGRATION_SECONDS_MAX,
             )
         return pending
