@@ -1,7 +1,7 @@
 """A stage from zero: it reads what routing reads, and dispatches every report to one unit.
 
-The parts of any stage: a case, a pure rule, a store, a schema, the composition. Tests of the shell
-run it in routing's place (`tests/integration/echo.py`, `tests/simulation`).
+The parts of any stage: a case, a pure rule, a store, migrations, the composition. Tests of the
+shell run it in routing's place (`tests/integration/echo.py`, `tests/simulation`).
 """
 
 from pathlib import Path
@@ -48,10 +48,12 @@ def decide(case: Echo | None, event: BaseModel, _cause: Cause, _policy: object) 
 
 
 STORE = CaseStore(case=Echo, is_open=lambda case: case.seen > 0)
-SCHEMA = Path(__file__).with_name("minimal_stage.sql")  # the stage's additions to `cases`
+MIGRATIONS = Path(__file__).with_name("migrations")  # the stage's additions to `cases`
 
 
 def build() -> AsgiFastStream:
     """Compose the process; `uvicorn docs.examples.minimal_stage:build --factory` starts it."""
-    stage: Stage[Echo, object] = Stage(name="routing", store=STORE, schema=SCHEMA, decide=decide)
+    stage: Stage[Echo, object] = Stage(
+        name="routing", store=STORE, migrations=MIGRATIONS, decide=decide
+    )
     return stage_app(Settings(), stage)

@@ -13,7 +13,7 @@ from shared.runtime.stage import Stage
 from shared.vault import key_store
 from shared.vault.crypto import Vault
 
-SCHEMA: Final = Path(__file__).with_name("schema.sql")
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
 def build() -> AsgiFastStream:
@@ -33,7 +33,7 @@ def way_in(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
     return Stage(
         name="agencies.in",
         store=store.IN,
-        schema=SCHEMA,
+        migrations=MIGRATIONS,
         decide=inbound.decide,
         identify=inbound.identify,
         load_lookups=store.InKnowledge(vault, known).load_lookups,
@@ -46,7 +46,7 @@ def way_out(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
     return Stage(
         name="agencies.out",
         store=store.OUT,
-        schema=SCHEMA,
+        migrations=MIGRATIONS,
         decide=outbound.decide,
         load_lookups=store.OutKnowledge(vault, known).load_lookups,
         more_schemas=key_store.SCHEMAS,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.agencies import inbound, outbound
-from services.agencies.entries import ENTRIES
+from services.agencies.entries import ENTRY_TYPES
 from shared.contract import events as e
 from shared.registry import Registry
 from shared.runtime.case_store import CaseStore
@@ -85,5 +85,5 @@ def _shows_words(event: object) -> bool:
     """Tell whether deciding the event can open words: its own, or those that waited for it."""
     if isinstance(event, e.ReportReceived | e.ReportForwarded):
         return True
-    told = ENTRIES.get(type(event))  # type: ignore[arg-type]
+    told = ENTRY_TYPES.get(type(event))  # type: ignore[arg-type]
     return told is not None and told.words is not None and getattr(event, told.words) is not None

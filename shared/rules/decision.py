@@ -28,7 +28,8 @@ class Cause(NamedTuple):
     that its answer is an answer of its own); in the core a repeat never reaches a rule. At a
     gateway `is_full` tells that the case has decided as many messages as it may: the answer is no,
     whatever is said. `paused_until` (UTC) tells that whoever speaks has guessed wrong about this
-    report too often: until then a wrong proof is not looked at, a right one counts as ever.
+    report too often: until then a wrong proof is not looked at, a right one counts as ever. At a
+    gateway `report_id` is the report that the record is about, which elsewhere the event names.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Cause(NamedTuple):
     is_repeat: bool = False
     is_full: bool = False
     paused_until: datetime | None = None
+    report_id: str = ""
 
     @property
     def first_id(self) -> str:

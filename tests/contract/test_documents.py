@@ -95,6 +95,13 @@ def test_the_readme_answers_where_a_rule_lives() -> None:
         assert [place for place in places if not (ROOT / place).exists()] == []
 
 
+def test_the_index_of_decisions_names_each() -> None:
+    """And nothing else."""
+    folder = ROOT / "docs" / "decisions"
+    named = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text("utf-8"))
+    assert named == sorted(file.name for file in folder.glob("[0-9]*.md"))
+
+
 def test_every_document_and_section_that_is_cited_exists() -> None:
     """`domain.md section 2` names a document of the project and a heading `## 2. …` of it."""
     cited = r"([\w./-]+\.md)(?:\)? sections? (\d+)(?: and (\d+))?)?"

@@ -44,6 +44,6 @@ def decide(case: Echo | None, event: BaseModel, cause: Cause, policy: object) ->
 
 def build() -> AsgiFastStream:
     """Compose the stage."""
-    schema = Path(os.environ["LAPOR_TEST_SCHEMA_SQL"])
-    stage: Stage[Echo, object] = Stage(name="routing", store=STORE, schema=schema, decide=decide)
+    own = Path(os.environ["LAPOR_TEST_MIGRATIONS"])
+    stage: Stage[Echo, object] = Stage(name="routing", store=STORE, migrations=own, decide=decide)
     return stage_app(Settings(), stage)

@@ -15,9 +15,10 @@ from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import Monitored, decide
 from services.sla_monitor.store import STORE
 from shared.contract.events import PolicyChanged, ReportClass
-from shared.platform.postgres import Pool, apply_schema, connect
+from shared.platform.migrations import apply_migrations, read_migrations
+from shared.platform.postgres import Pool, connect
 from shared.registry import Change, Registry, load
-from shared.runtime.case_store import SHELL_SQL, PostgresState, Stored
+from shared.runtime.case_store import SHELL_MIGRATIONS, PostgresState, Stored
 from shared.runtime.writer import partition_of
 from tests.integration.stack import Stack
 from tests.unit.sla_monitor.builders import (
@@ -55,8 +56,8 @@ async def pool(stack: Stack) -> AsyncIterator[Pool]:
     await admin.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
     await admin.close()
     made = await connect(stack.postgres, SCHEMA)
-    schema = Path(services.sla_monitor.__file__).with_name("schema.sql")
-    assert await apply_schema(made, SCHEMA, [SHELL_SQL, schema])
+    own = Path(services.sla_monitor.__file__).with_name("migrations")
+    assert await apply_migrations(made, SCHEMA, read_migrations(SHELL_MIGRATIONS, own))
     yield made
     await made.close()
 

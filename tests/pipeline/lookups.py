@@ -11,9 +11,10 @@ from typing import Any
 
 from services.agencies import store as agencies_store
 from services.intake import store as intake_store
-from services.intake.rules import Submission
+from services.intake.case import SubmissionCase
 from shared.vault import key_store
-from shared.vault.crypto import KEY_BYTES, Vault
+from shared.vault.crypto import Vault
+from shared.vault.key_text import KEY_BYTES
 from tests.simulation.memory import MemoryState
 
 
@@ -71,7 +72,7 @@ class Lookups:
             wanted = {(number, column[row]) for number, column in enumerate(bands)}
             for report_id, stored in self.intake.kept.items():
                 case = stored.case
-                if not isinstance(case, Submission) or case.fingerprint is None:
+                if not isinstance(case, SubmissionCase) or case.fingerprint is None:
                     continue
                 found = case.fingerprint
                 if wanted.isdisjoint(enumerate(found.bands)):

@@ -89,7 +89,7 @@ def report_id_of(text: str) -> str:
     except tracking.TrackingNumberInvalid as wrong:
         raise Trouble(
             f"{text!r} is no tracking number: {wrong}.",
-            "It looks like K7QF-2M9X-TD3A-R; the first 12 characters are the report's id",
+            "It looks like K7QF-2M9X-TD3A-9; the first 12 characters are the report's id",
         ) from None
 
 

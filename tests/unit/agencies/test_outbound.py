@@ -78,13 +78,13 @@ def test_who_is_anonymous_is_known_to_the_platform_alone() -> None:
         (e.FollowUpGiven, "follow_up", {"text": "Sudah diganti"}),
         (
             e.UnitReturned, "unit_returned",
-            {"text": "Bukan kami", "reason": "proposed_unit:6308-002"},
+            {"text": "Bukan kami", "reason": None, "proposed_unit": "6308-002"},
         ),
-        (e.ReportClosed, "closed", {"reason": "by:system"}),
+        (e.ReportClosed, "closed", {"closed_by": "system", "reason": None, "solved": None}),
         (e.ReportReopened, "reopened", {"text": "Padam lagi"}),
         (e.InformationCompleted, "information_completed", {"text": "Di Jalan Merdeka"}),
         (e.ReporterReplied, "reporter_replied", {"text": "Masih padam"}),
-        (e.ReporterClosed, "reporter_closed", {"reason": "rating:4 solved"}),
+        (e.ReporterClosed, "reporter_closed", {"rating": 4, "solved": True, "reason": None}),
         (e.DeadlineSet, "deadline_set", {"clock": "follow_up", "deadline": NOON}),
         (e.DeadlineMoved, "deadline_moved", {"clock": "follow_up", "reason": "resumed"}),
         (e.DeadlineApproaching, "deadline_approaching", {"unit": "6308-001"}),
@@ -140,7 +140,7 @@ def test_the_national_admin_is_told_of_its_own(fact: BaseModel, entry: str) -> N
 def test_a_likeness_names_the_reports() -> None:
     """So that the officer can look."""
     run = Run(a_received(), a_fact(e.DuplicateSuspected))
-    assert run.only("duplicate_suspected", NATIONAL).reason == f"similar:{OTHER}"
+    assert run.only("duplicate_suspected", NATIONAL).similar == (OTHER,)
 
 
 def test_a_return_goes_to_00_with_its_reason_and_ends_the_holding() -> None:
@@ -149,7 +149,7 @@ def test_a_return_goes_to_00_with_its_reason_and_ends_the_holding() -> None:
     run = begun(RETURN, auto, a_fact(e.DeadlineSet), a_fact(e.ReportClosed))
     assert run.lines == [(HSU, "report_returned"), (NATIONAL, "report_returned")]
     told = run.only("report_returned", NATIONAL)
-    assert (told.text, told.reason) == ("Bukan kewenangan", f"proposed_owner:{BANDUNG}")
+    assert (told.text, told.reason, told.proposed_owner) == ("Bukan kewenangan", None, BANDUNG)
 
 
 def test_the_next_holder_sees_the_report_and_the_one_before_no_more() -> None:

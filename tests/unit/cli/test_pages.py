@@ -14,7 +14,7 @@ from deploy.docs.tables import (
     TO_REPORTERS,
     entries,
 )
-from services.agencies.entries import ENTRIES
+from services.agencies.entries import ENTRY_TYPES
 from shared.contract.reasons import REASONS
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -73,7 +73,7 @@ def test_every_reason_is_told_to_somebody() -> None:
 
 def test_every_inbox_entry_stands_in_the_table() -> None:
     """Those of the facts, the two first looks at a report, and the refusals."""
-    there = {told.entry for told in ENTRIES.values()} | REFUSALS
+    there = {entry_type.name for entry_type in ENTRY_TYPES.values()} | REFUSALS
     there |= {"report_received", "report_to_verify"}
     assert there == {*NEXT, *EFFECT_OF.values(), *there} <= there
     assert [entry for entry in sorted(there) if f"`{entry}`" not in entries()] == []

@@ -45,7 +45,7 @@ BAD_LINES: dict[str, tuple[dict[str, Any] | bytes, str, str]] = {
     "long id": ({**UNADDRESSED, "id": "a" * 129}, "rejected", "message_id_invalid"),
     "id of a megabyte": ({**UNADDRESSED, "id": "a" * MB}, "not_sent", "too_large"),
     "negative rating": (
-        {"type": "CloseReport", "tracking_number": "K7QF2M9XTD3AR", "rating": -1, "solved": True},
+        {"type": "CloseReport", "tracking_number": "K7QF2M9XTD3A9", "rating": -1, "solved": True},
         "refused", "invalid_fields",
     ),
     "unknown report": (
