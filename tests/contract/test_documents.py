@@ -41,6 +41,13 @@ def names_defined_in(file: Path) -> set[str]:
     return names
 
 
+@cache
+def names_of_tests() -> set[str]:
+    """Return the names of all files of tests, and of what they define."""
+    every = set((ROOT / "tests").rglob("*.py"))
+    return {file.name for file in every}.union(*(names_defined_in(file) for file in every))
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
 def test_generated_tables_are_current(document: Path) -> None:
     """Otherwise: `uv run python -m deploy.docs.generate`."""
@@ -56,10 +63,13 @@ def test_every_link_and_every_named_test_exists(document: Path) -> None:
         there = (document.parent / target).resolve()
         assert there.exists(), target
         assert there.is_relative_to(ROOT), f"{target} lies outside the project"
-    for file, name in re.findall(r"(tests/[\w/]+\.py)(?:::(test_\w+))?", text):
+    for file, name in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text):
         if file not in PLANNED:
             assert (ROOT / file).exists(), file
             assert not name or name in names_defined_in(ROOT / file), f"{file}::{name}"
+    for file, name in re.findall(r"`…?(test_\w+\.py)?(?:::(\w+))?[`:]", text):
+        assert not file or file in names_of_tests(), file
+        assert not name or name in names_of_tests(), name
 
 
 @of_each_document
@@ -83,6 +93,13 @@ def test_the_readme_answers_where_a_rule_lives() -> None:
         places = re.findall(r"`((?:services|shared|deploy)/[\w/.-]+)`", row)
         assert places, row
         assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+def test_the_index_of_decisions_names_each() -> None:
+    """And nothing else."""
+    folder = ROOT / "docs" / "decisions"
+    named = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text("utf-8"))
+    assert named == sorted(file.name for file in folder.glob("[0-9]*.md"))
 
 
 def test_every_document_and_section_that_is_cited_exists() -> None:
