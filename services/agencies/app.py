@@ -6,8 +6,9 @@ from typing import Any, Final
 from faststream.asgi import AsgiFastStream
 
 from services.agencies import inbound, outbound, store
-from shared import registry
+from services.agencies.lookups import InboundLookupLoader, OutboundLookupLoader
 from shared.platform.settings import Settings
+from shared.registry import Registry, load
 from shared.runtime.process import stage_app
 from shared.runtime.stage import Stage
 from shared.vault import key_store
@@ -24,30 +25,32 @@ def build() -> AsgiFastStream:
     """
     settings = Settings()
     vault = Vault.from_text(settings.master_key.get_secret_value())
-    make = {"agencies.in": way_in, "agencies.out": way_out}[settings.instance]
-    return stage_app(settings, make(vault, registry.load()))
+    compose = {"agencies.in": inbound_stage_of, "agencies.out": outbound_stage_of}[
+        settings.instance
+    ]
+    return stage_app(settings, compose(vault, load()))
 
 
-def way_in(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
-    """Compose the gateway in."""
+def inbound_stage_of(vault: Vault, registry: Registry) -> Stage[Any, Any]:
+    """Compose the inbound gateway."""
     return Stage(
         name="agencies.in",
         store=store.IN,
         schema=SCHEMA,
         decide=inbound.decide,
         identify=inbound.identify,
-        load_lookups=store.InKnowledge(vault, known).load_lookups,
+        load_lookups=InboundLookupLoader(vault, registry).load_lookups,
         more_schemas=key_store.SCHEMAS,
     )
 
 
-def way_out(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
-    """Compose the gateway out."""
+def outbound_stage_of(vault: Vault, registry: Registry) -> Stage[Any, Any]:
+    """Compose the outbound gateway."""
     return Stage(
         name="agencies.out",
         store=store.OUT,
         schema=SCHEMA,
         decide=outbound.decide,
-        load_lookups=store.OutKnowledge(vault, known).load_lookups,
+        load_lookups=OutboundLookupLoader(vault, registry).load_lookups,
         more_schemas=key_store.SCHEMAS,
     )
