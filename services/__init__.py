@@ -1,1 +1,1 @@
-"""The stages, one room each, the same five files in every room."""
+"""The stages, one room each, the same files in every room."""

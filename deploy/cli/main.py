@@ -13,6 +13,7 @@ from deploy.cli.commands import (
     deadline_explain,
     lanes,
     restored,
+    schema,
     sla,
     submit,
     topics,
@@ -44,5 +45,6 @@ topics.register(app)
 dead_letters.register(app)
 restored.register(app)
 lanes.register(app)
+schema.register(app)
 webhook.register(app)
 calendar.register(app)

@@ -1,12 +1,10 @@
 """Start, look at and end a whole local stack from outside: what `lapor up` and its kin do."""
 
-import contextlib
-import fcntl
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.paths import Home
 from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.probes import are_ready
-from deploy.local.processes import end, last_lines, start, wait_until
+from deploy.local.processes import end, last_lines, locked, start, wait_until
 from deploy.local.restart_policy import Condition
 from deploy.local.services import SERVICES, TOGETHER, Profile
 from deploy.local.shutdown import end_children, sweep
@@ -65,7 +63,7 @@ def up(
     A stack that runs is left running. What an earlier one left behind is ended first.
     """
     home.make()
-    with _alone(home):
+    with locked(home.lock):
         state = running(home)
         if state is not None and is_fresh:
             raise LocalStackError("The stack is running.", "End it first: lapor down")
@@ -94,7 +92,7 @@ def down(home: Home) -> bool:
     state = running(home)
     if state is not None:
         end([state.supervisor], patience_seconds=DOWN_SECONDS_MAX)
-    with _alone(home):
+    with locked(home.lock):
         return _clear(home) or state is not None
 
 
@@ -243,11 +241,3 @@ def _tail(child: Child) -> str:
 
 def _what_next(child: Child) -> str:
     return f"All it said: lapor logs {child.name}. The rest is running; end it: lapor down"
-
-
-@contextlib.contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """Let one `up` or `down` of a stack work at a time."""
-    with home.lock.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -14,7 +14,7 @@ from shared.runtime.stage import Stage
 from shared.vault import key_store
 from shared.vault.crypto import Vault
 
-SCHEMA: Final = Path(__file__).with_name("schema.sql")
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
 def build() -> AsgiFastStream:
@@ -36,7 +36,7 @@ def inbound_stage_of(vault: Vault, registry: Registry) -> Stage[Any, Any]:
     return Stage(
         name="agencies.in",
         store=store.IN,
-        schema=SCHEMA,
+        migrations=MIGRATIONS,
         decide=inbound.decide,
         identify=inbound.identify,
         load_lookups=InboundLookupLoader(vault, registry).load_lookups,
@@ -49,7 +49,7 @@ def outbound_stage_of(vault: Vault, registry: Registry) -> Stage[Any, Any]:
     return Stage(
         name="agencies.out",
         store=store.OUT,
-        schema=SCHEMA,
+        migrations=MIGRATIONS,
         decide=outbound.decide,
         load_lookups=OutboundLookupLoader(vault, registry).load_lookups,
         more_schemas=key_store.SCHEMAS,

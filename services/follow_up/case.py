@@ -74,7 +74,7 @@ class Policy:
 
     # (open) domain.md section 4: a closed report may be reopened for 30 calendar days
     reopen_days: int = 30
-    # (open) design.md section 5: a command that came before its dispatch is refused after a day
+    # (open) docs/architecture.md: a command that came before its dispatch is refused after a day
     command_wait: timedelta = timedelta(days=1)
 
 

@@ -28,7 +28,7 @@ from shared.runtime.stage import Stage
 from shared.vault import key_store
 from shared.vault.crypto import Vault
 
-SCHEMA: Final = Path(__file__).with_name("schema.sql")
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _VILLAGES: Final = frozenset({"kelurahan", "desa"})
 
 
@@ -54,7 +54,7 @@ def stage_of(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
     return Stage(
         name="intake",
         store=STORE,
-        schema=SCHEMA,
+        migrations=MIGRATIONS,
         decide=decide,
         identify=partial(identify, report_id=vault.report_id),
         load_lookups=LookupLoader(vault, codes, suggester(registry, model)).load_lookups,

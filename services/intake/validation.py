@@ -12,7 +12,7 @@ from shared.contract.reasons import Fault
 from shared.rules.decision import Cause
 
 AHEAD_MAX: Final = timedelta(minutes=5)  # how far a sender's clock may run ahead (a guess)
-AGO_MAX: Final = timedelta(days=366)  # platform outages are typed in within months (domain.md 5)
+AGO_MAX: Final = timedelta(days=366)  # outages are typed in within months (domain.md section 5)
 _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _EASTERNMOST: Final = timedelta(hours=9)  # WIT: where a date begins first (domain.md section 2)
 

@@ -30,7 +30,7 @@ from shared.runtime.stage import Stage
 from shared.vault import key_store
 from shared.vault.crypto import Vault
 
-_SCHEMA: Final = Path(__file__).with_name("schema.sql")
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _TOLD_WHEN_SET: Final = AWAITED_BY_REPORTER | NAMED_ELSEWHERE
 
 
@@ -59,7 +59,7 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
     return Stage(
         name="notifier",
         store=STORE,
-        schema=_SCHEMA,
+        migrations=_MIGRATIONS,
         decide=decide,
         load_lookups=load_lookups,
         more_schemas=key_store.SCHEMAS,

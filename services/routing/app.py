@@ -36,7 +36,7 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
     return Stage(
         name="routing",
         store=STORE,
-        schema=Path(__file__).with_name("schema.sql"),
+        migrations=Path(__file__).with_name("migrations"),
         decide=by_time(decide),
         policy=policy_at(registry, settings.clock_scale, policy),
     )

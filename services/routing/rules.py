@@ -94,7 +94,7 @@ class Policy:
     directories: Directories
     # domain.md section 1: after two returns whoever is one level up decides (open for units)
     unit_returns_max: int = 2
-    # (open) design.md section 5: a command that came before its report is refused after a day
+    # (open) docs/architecture.md: a command that came before its report is refused after a day
     command_wait: timedelta = timedelta(days=1)
 
 

@@ -33,7 +33,7 @@ def stage_of(registry: Registry) -> Stage[Any, Any]:
     return Stage(
         name="sla-monitor",
         store=STORE,
-        schema=Path(__file__).with_name("schema.sql"),
+        migrations=Path(__file__).with_name("migrations"),
         decide=decide,
         policy_of=partial(policy_of, registry),
         background=(count_overdue, Recomputer(registry)),

@@ -1,4 +1,4 @@
-"""The one table of clocks: what starts and stops each, and who owes it (domain.md sections 1, 2).
+"""The table of clocks: what starts and stops each, who owes it (domain.md sections 1 and 2).
 
 `legs` turns a story into the runs of these clocks. Which limit a run has is the policy's, which
 date that gives the calendar's: `deadlines.py`.

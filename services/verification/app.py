@@ -17,7 +17,7 @@ from shared.rules.policy_in_force import by_time, policy_at
 from shared.runtime.process import stage_app
 from shared.runtime.stage import Stage
 
-_SCHEMA: Final = Path(__file__).with_name("schema.sql")
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
 def build() -> AsgiFastStream:
@@ -44,9 +44,9 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
     name, policies = settings.instance, policy_at(registry, settings.clock_scale, policy)
     match name:
         case "verification.national":
-            return Stage(name, NATIONAL, _SCHEMA, by_time(decide_national), policies)
+            return Stage(name, NATIONAL, _MIGRATIONS, by_time(decide_national), policies)
         case "verification.institution":
-            return Stage(name, INSTITUTION, _SCHEMA, by_time(decide_institution), policies)
+            return Stage(name, INSTITUTION, _MIGRATIONS, by_time(decide_institution), policies)
     raise ValueError(
         f"LAPOR_INSTANCE is {name!r}; set verification.national or verification.institution"
     )

@@ -62,7 +62,7 @@ class Policy:
     """The numbers of verification; `app.py` takes them from the registry."""
 
     institutions: frozenset[str] = frozenset()  # known codes; none known, none forwarded to
-    auto: bool = True  # design.md section 5: forward what is clear without an officer
+    auto: bool = True  # docs/architecture.md: forward what is clear without an officer
     confidence_min: float = 0.8  # (open) below it a suggested institution waits for an officer
     returns_max: int = 2  # domain.md section 1: after two returns the national admin decides
     command_wait: timedelta = timedelta(days=1)  # (open) how long an early command may wait

@@ -35,7 +35,7 @@ class Stage(Generic[C, P]):
 
     name: str
     store: CaseStore[C]
-    schema: Path
+    migrations: Path
     decide: Decide[C, P]
     policy: P | None = None
     identify: Callable[[BaseModel, Cause], str] | None = None

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from shared.platform.postgres import Connection
     from shared.vault.crypto import ReportKey, Vault
 
-SCHEMAS: Final = {"vault": Path(__file__).with_name("schema.sql")}
-"""What a stage that uses the vault needs beside its own schema."""
+SCHEMAS: Final = {"vault": Path(__file__).with_name("migrations")}
+"""Schemas that a stage with a vault needs beside its own: name -> folder of migrations."""
 
 _ENSURE: Final = """
 with made as (

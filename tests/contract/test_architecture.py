@@ -33,7 +33,7 @@ from shared.runtime.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 STAGES = sorted(p.name for p in (ROOT / "services").iterdir() if (p / "app.py").exists())
-FIVE = ("__init__.py", "store.py", "schema.sql", "app.py")
+FIVE = ("__init__.py", "store.py", "migrations", "app.py")
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70  # from `def` to the last line, docstring included
 
@@ -166,7 +166,7 @@ ROOMS: Final[dict[str, set[str]]] = {
         "shared/contract", "shared/platform", "shared/registry", "shared/vault", "shared/rules",
     },
     "deploy/local": {"shared"},
-    "deploy/docker": set(),
+    "deploy/docker": {"shared/vault"},
     "deploy/actors": {"shared"},
     "deploy/tools": {"shared", "services", "deploy/actors"},
     "deploy/cli/compute": {"shared"},

@@ -26,12 +26,12 @@ from deploy.local.restart_policy import Condition
 from deploy.local.services import Seat, Service, command
 from deploy.local.state import RETRY_SIGNAL, Child, State
 from shared.platform.clock import Clock
-from tests.faults import bugs, rights
+from tests.faults import acl_faults, bugs
 from tests.faults.mounts import mount, unmount
 from tests.integration.stack import up_silently
 
 PREFIX: Final = "lapor-faults-"
-REPLICATED: Final = "tests.faults.nodes:provision"
+REPLICATED: Final = "tests.faults.broker_faults:provision"
 KEPT: Final = "kept"  # the file in a home that later runs leave alone
 DAY_SECONDS: Final = 10.0  # of a business day, so that deadlines pass in a short run
 BUSINESS_ORIGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday of a year with a decree
@@ -119,7 +119,7 @@ class Pipeline:
             "provision": stack.PROVISION if is_alone else REPLICATED,
             "brokers": len(self.brokers),
             # Controllers that know each other by no name cannot elect one while there are rules.
-            "broker_properties": rights.PROPERTIES if is_alone else {},
+            "broker_properties": acl_faults.PROPERTIES if is_alone else {},
         })  # fmt: skip
         up_silently(self.home, plan)
         found = stack.connection(self.home)

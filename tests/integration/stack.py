@@ -22,7 +22,7 @@ from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.processes import Ports, end, marked
 from deploy.local.services import Profile
 from deploy.local.state import Plan, State
-from tests.faults import rights
+from tests.faults import acl_faults
 
 PREFIX = "lapor-test-"
 KAFKA_PORT, CONTROLLER_PORT, POSTGRES_PORT = 21092, 21592, 21432
@@ -39,7 +39,7 @@ class Stack:
     def __init__(self, home: Home, ports: Ports) -> None:
         jars = fetch_jars(default_cache(), read_lock())
         own, controller = ports.take(KAFKA_PORT), ports.take(CONTROLLER_PORT)
-        self._kafka = Kafka(home, jars, own, controller, more=rights.PROPERTIES)
+        self._kafka = Kafka(home, jars, own, controller, more=acl_faults.PROPERTIES)
         password = home.read_secrets().postgres_password
         self._postgres = Postgres(home, ports.take(POSTGRES_PORT), password)
         self._kafka_process: subprocess.Popen[bytes] | None = None

@@ -15,9 +15,10 @@ from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import Monitored, decide
 from services.sla_monitor.store import STORE
 from shared.contract.events import PolicyChanged, ReportClass
-from shared.platform.postgres import Pool, apply_schema, connect
+from shared.platform.migrations import apply_migrations, read_migrations
+from shared.platform.postgres import Pool, connect
 from shared.registry import Change, Registry, load
-from shared.runtime.case_store import SHELL_SQL, PostgresState, Stored
+from shared.runtime.case_store import SHELL_MIGRATIONS, PostgresState, Stored
 from shared.runtime.writer import partition_of
 from tests.integration.stack import Stack
 from tests.unit.sla_monitor.builders import (
@@ -55,8 +56,8 @@ async def pool(stack: Stack) -> AsyncIterator[Pool]:
     await admin.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
     await admin.close()
     made = await connect(stack.postgres, SCHEMA)
-    schema = Path(services.sla_monitor.__file__).with_name("schema.sql")
-    assert await apply_schema(made, SCHEMA, [SHELL_SQL, schema])
+    own = Path(services.sla_monitor.__file__).with_name("migrations")
+    assert await apply_migrations(made, SCHEMA, read_migrations(SHELL_MIGRATIONS, own))
     yield made
     await made.close()
 
@@ -81,7 +82,7 @@ async def save(pool: Pool, *cases: Monitored) -> None:
 
 
 async def test_the_case_of_13_august_2025_would_move_and_nothing_is_written(pool: Pool) -> None:
-    """Domain.md section 2: five working days end on the 21st in place of the 20th."""
+    """domain.md section 2: five working days end on the 21st in place of the 20th."""
     await save(pool, a_case(REPORT, *LIFE), a_case("1" * 12, *OVER), a_case("2" * 12, *OLD))
     before = await pool.fetch("SELECT * FROM cases ORDER BY report_id")
     told: list[tuple[int, int]] = []

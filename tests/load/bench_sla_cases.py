@@ -15,13 +15,14 @@ from services.sla_monitor.rules import Monitored, decide
 from services.sla_monitor.store import STORE
 from shared.contract import events as e
 from shared.contract.tracking import report_id
-from shared.platform.postgres import Connection, apply_schema, connect
+from shared.platform.migrations import apply_migrations, read_migrations
+from shared.platform.postgres import Connection, connect
 from shared.registry import load
 from shared.rules.decision import Cause
-from shared.runtime.case_store import SHELL_SQL
+from shared.runtime.case_store import SHELL_MIGRATIONS
 
 SCHEMA: Final = "sla_monitor"
-FILES: Final = (SHELL_SQL, Path(app.__file__).with_name("schema.sql"))
+FOLDERS: Final = (SHELL_MIGRATIONS, Path(app.__file__).with_name("migrations"))
 POLICY: Final = Policy(load())
 NAME: Final = "0123456789AB"  # of a template's report
 ZONE: Final = ZoneInfo("Asia/Jakarta")  # of Bandung
@@ -141,7 +142,7 @@ async def prepared(postgres: str) -> None:
     """Make the stage's schema as the stage does."""
     pool = await connect(postgres, SCHEMA)
     try:
-        await apply_schema(pool, SCHEMA, FILES)
+        await apply_migrations(pool, SCHEMA, read_migrations(*FOLDERS))
     finally:
         await pool.close()
 

@@ -13,7 +13,8 @@ from services.agencies import lookups as agencies_lookups
 from services.intake import store as intake_store
 from services.intake.case import SubmissionCase
 from shared.vault import key_store
-from shared.vault.crypto import KEY_BYTES, Vault
+from shared.vault.crypto import Vault
+from shared.vault.key_text import KEY_BYTES
 from tests.simulation.memory import MemoryState
 
 

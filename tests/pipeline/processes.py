@@ -31,7 +31,8 @@ from shared.runtime.processor import Processor
 from shared.runtime.reader import Reader
 from shared.runtime.stage import Stage
 from shared.runtime.writer import Writer
-from shared.vault.crypto import KEY_BYTES, DeadLetterKey, Vault
+from shared.vault.crypto import DeadLetterKey, Vault
+from shared.vault.key_text import KEY_BYTES
 from tests.simulation.memory import Broker, Crash, MemoryLog, MemoryState
 
 CHANNELS: Final = ("website", "sms-1708", "counter")

@@ -46,7 +46,7 @@ from tests.simulation.memory import CLEAR
 REPORTS: Final = ("000000000001", "000000000004", "000000000002")
 """Two in one partition, and one in another (see `PARTITIONS`)."""
 PARTITIONS: Final = tuple(sorted({partition_of(r.encode()) for r in REPORTS}))
-SPEAKERS: Final = ("6308", "3204")
+PRODUCERS: Final = ("6308", "3204")
 CLASS: Final = ReportClass.UNSUPERVISED
 
 
@@ -57,7 +57,7 @@ class Fold(BaseModel, frozen=True):
     digest: int = 0
 
 
-INBOXES: Final = tuple(INBOX.topic(producer) for producer in SPEAKERS)
+INBOXES: Final = tuple(INBOX.topic(producer) for producer in PRODUCERS)
 
 
 @dataclass

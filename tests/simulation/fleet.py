@@ -7,7 +7,7 @@ from typing import Final
 from shared.contract.envelope import Outbound
 from shared.contract.topics import Stream
 from shared.runtime.lanes import Partition
-from tests.simulation.chain import CHAIN, PARTITIONS, SPEAKERS, Release
+from tests.simulation.chain import CHAIN, PARTITIONS, PRODUCERS, Release
 from tests.simulation.memory import Broker, MemoryRecord
 from tests.simulation.processes import BEFORE, WELL, Group, How, Parts, Process
 from tests.simulation.virtual import VirtualLoop
@@ -22,7 +22,7 @@ def partitions_of(topics: Sequence[Stream]) -> tuple[Partition, ...]:
     found = [
         Partition(stream.topic(producer), number)
         for stream in topics
-        for producer in (SPEAKERS if stream.is_family else ("",))
+        for producer in (PRODUCERS if stream.is_family else ("",))
         for number in ((0,) if stream.is_family else PARTITIONS)
     ]
     return tuple(sorted(found))

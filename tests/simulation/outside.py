@@ -7,14 +7,14 @@ from shared.contract.events import Accept, Dispatch, DuplicateSuspected, Event, 
 from shared.contract.topics import AGENCIES, INSTITUTION, NATIONAL, OUTBOX, REPLAYS, Stream
 from shared.platform.clock import Clock
 from shared.runtime.lanes import Partition
-from tests.simulation.chain import CHAIN, CLASS, PARTITIONS, REPORTS, SPEAKERS
+from tests.simulation.chain import CHAIN, CLASS, PARTITIONS, PRODUCERS, REPORTS
 from tests.simulation.fleet import Fleet, named
 from tests.simulation.step import Step
 
 POISON_MAX: Final = 3  # with its repeats far below the limit of dead letters
 REPEATS_MAX: Final = 9
 _REPEATED: Final = (
-    *(OUTBOX.topic(s) for s in SPEAKERS), NATIONAL.name, AGENCIES.name, INSTITUTION.name,
+    *(OUTBOX.topic(s) for s in PRODUCERS), NATIONAL.name, AGENCIES.name, INSTITUTION.name,
     REPLAYS.name,
 )  # fmt: skip
 
@@ -27,7 +27,7 @@ def send(fleet: Fleet, step: Step) -> None:
     is_poison = step.more % 8 == 7 and fleet.poison < POISON_MAX
     fleet.poison += is_poison
     mark = CHAIN[(step.how >> 4) % len(CHAIN)].name if is_poison else "-"
-    producer = SPEAKERS[step.how >> 2 & 1]
+    producer = PRODUCERS[step.how >> 2 & 1]
     match step.how & 3:
         case 0:
             event: Event = ReportForwarded(

@@ -16,7 +16,8 @@ from shared.platform.clock import Clock
 from shared.rules.decision import Unreadable
 from shared.runtime.parking import SEALED_HEADERS, ParkedRecord, Parking, headers_of_original
 from shared.runtime.reader import DeadLetter, Inbound, Reader
-from shared.vault.crypto import DEAD_LETTER_KEY_VARIABLE, DeadLetterKey, KeyUnusable, SealBroken
+from shared.vault.crypto import DeadLetterKey, SealBroken
+from shared.vault.key_text import DEAD_LETTER_KEY_VARIABLE, KeyUnusable
 
 SHOWN_BYTES_MAX: Final = 4_096
 _ROW: Final = 16

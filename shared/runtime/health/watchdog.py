@@ -1,6 +1,6 @@
 """Notices a process that lives but no longer consumes, says why, and ends it.
 
-Two such states are known (kafka.md sections 5.1 and 7.4). It looks from outside: a client of its
+Two such states are known (kafka.md section 2). It looks from outside: a client of its
 own asks for the logs' ends, and compares them with the shell's positions.
 """
 

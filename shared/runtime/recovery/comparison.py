@@ -2,7 +2,7 @@
 
 The rule is pure and ids are derived, so a record decided again from the same case says the same
 bytes. What the stage's own streams already hold is not said twice; where it would say something
-else under what the world has read, the case is parked for an operator (protocol V5, V6).
+else under what the world has read, the case is parked for an operator (protocol.md V5, V6).
 """
 
 import heapq

@@ -23,7 +23,11 @@ EXAMPLES = DOCS / "examples"
 
 @pytest.mark.parametrize(
     ("page", "example"),
-    [("channel-adapter.md", "channel_adapter.py"), ("agency.md", "agency.py")],
+    [
+        ("channel-adapter.md", "channel_adapter.py"),
+        ("agency.md", "agency.py"),
+        ("add-a-stage.md", "minimal_stage.py"),
+    ],
 )
 def test_a_page_has_exactly_the_example_that_is_run(page: str, example: str) -> None:
     """`tests/integration/test_examples.py` runs the file; people copy from the page."""
@@ -31,7 +35,11 @@ def test_a_page_has_exactly_the_example_that_is_run(page: str, example: str) -> 
     assert f"```python\n{code}```" in (DOCS / page).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "example",
+    sorted({*EXAMPLES.glob("*.py")} - {EXAMPLES / "minimal_stage.py"}),  # a stage, no program
+    ids=lambda file: file.stem,
+)
 def test_an_example_is_complete_in_twenty_lines(example: Path) -> None:
     """Of code: without blank lines, comments and docstrings."""
     tree = ast.parse(example.read_text(encoding="utf-8"))

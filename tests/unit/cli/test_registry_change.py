@@ -11,7 +11,7 @@ from deploy.cli.model.registry_change import lanes_of
 from shared.contract.envelope import parse
 from shared.contract.events import CalendarAmended, PolicyChanged
 from shared.registry import Change, problems_of
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 from tests.tables import each
 
 NOW = datetime(2026, 3, 10, 3, tzinfo=UTC)

@@ -20,11 +20,19 @@ from deploy.local.state import Child, Phase, State, read_state, write_state
 from tests.tables import each
 
 
-def test_lapor_home_decides_where_a_stack_lives(tmp_path: Path) -> None:
-    """Two folders, two stacks."""
+def test_lapor_home_decides_where_a_stack_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two folders, two stacks; else the XDG folders; root's own is closed to the database."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     assert default_home({"LAPOR_HOME": str(tmp_path)}).root == tmp_path
-    assert default_home({"XDG_STATE_HOME": "/state"}).root == Path("/state/lapor")
-    assert default_cache({"XDG_CACHE_HOME": "/cache"}) == Path("/cache/lapor")
+    assert default_home({}).root == Path("/state/lapor")
+    assert default_cache() == Path("/cache/lapor")
+
+    monkeypatch.delenv("XDG_STATE_HOME")
+    own = Path.home() / ".local/state/lapor"
+    assert default_home({}).root == (Path("/var/lib/lapor") if os.geteuid() == 0 else own)
 
 
 def test_secrets_are_drawn_once_and_closed_to_others(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from services.notifier.quiet_hours import QuietHours
 from services.notifier.settings import NotifierSettings
 from shared.contract.envelope import id_hash
 from shared.contract.events import CommandRefused, DeliveryReported
+from shared.platform.migrations import read_migrations
 from shared.platform.settings import Settings
 from shared.registry.load import load
 from shared.runtime.reader import Inbound
-from shared.vault.crypto import new_key_text
+from shared.vault.key_text import new_key_text
 from tests.simulation.memory import MemoryRecord
 from tests.unit.notifier.builders import REPORT, a_cause, a_deadline_set, a_report, every_fact
 
@@ -59,4 +60,5 @@ def test_the_stage_has_its_loop_and_the_vaults_schema() -> None:
     assert stage.name == "notifier"
     assert stage.load_lookups is not None
     assert len(stage.background) == 1
-    assert all(path.is_file() for path in (stage.schema, *stage.more_schemas.values()))
+    assert list(stage.more_schemas) == ["vault"]
+    assert read_migrations(stage.migrations, *stage.more_schemas.values())

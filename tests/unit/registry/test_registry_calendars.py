@@ -12,7 +12,7 @@ import pytest
 from shared.contract.events import CalendarAmended
 from shared.registry import PACKAGED, Change, RegistryError, load, problems_of
 from shared.worktime.working_days import CalendarYearMissing, Reckoned
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 from tests.tables import each
 
 TODAY = date(2026, 11, 24)

@@ -18,7 +18,7 @@ from shared.contract.events import (
     ReportClass,
 )
 from shared.registry import Change, Registry, problems_of
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 from tests.tables import each
 
 SEEN = datetime(2026, 3, 10, 3, 0, tzinfo=UTC)  # 10:00 WIB

@@ -7,7 +7,7 @@ from shared.platform.settings import Settings
 from shared.registry import Policy
 from shared.rules.decision import Cause, Decision, decided
 from shared.rules.policy_in_force import PolicyAt, by_time, policy_at
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 
 NOON = datetime(2025, 3, 3, 5, 0, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from shared.registry import Registry
 from shared.registry.check import problems_in
 from shared.registry.load import PACKAGED, read
 from shared.rules.decision import Cause
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 
 REPORT: Final = "0123456789AB"
 POLICY: Final = Policy(REGISTRY)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from shared.worktime.working_days import WEEKDAYS, Calendar, CalendarYearMissing, DayOff
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 from tests.tables import each
 from tests.unit.sla_monitor.calendars import WIB, WIT, WITA, at
 

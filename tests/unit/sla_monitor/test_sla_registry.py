@@ -69,7 +69,7 @@ LIFE = (received("2025-08-12 09:00"), forwarded("2025-08-13 09:00"))
 
 
 def test_the_case_of_13_august_2025_moves_by_the_decree() -> None:
-    """Domain.md section 2, by a limit of three days: 18 August falls out, 19 becomes day 3."""
+    """domain.md section 2, by a limit of three days: 18 August falls out, 19 becomes day 3."""
     case, (moved,) = settled(after(*LIFE, known=policy()), policy((DECREE, "2025-08-14 10:00")))
 
     assert isinstance(moved, e.DeadlineMoved)
@@ -131,7 +131,7 @@ BREACHED = "2025-08-21 12:00"
 
 
 def test_the_case_received_on_13_august_2025_is_due_a_day_later_by_the_decree() -> None:
-    """Domain.md section 2: five days are 20 August, then 21 August; the rungs move with it."""
+    """domain.md section 2: five days are 20 August, then 21 August; the rungs move with it."""
     known = policy((DECREE, "2025-08-14 10:00"))
     case, (moved,) = settled(after(INFORMATION, known=policy()), known)
 

@@ -8,6 +8,7 @@ import pytest
 from services.verification.app import stage_of
 from services.verification.rules import Case
 from services.verification.store import INSTITUTION, NATIONAL
+from shared.platform.migrations import read_migrations
 from shared.platform.settings import Settings
 from tests.builders import (
     HSU,
@@ -19,7 +20,7 @@ from tests.builders import (
     a_report,
     an_accept,
 )
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 from tests.unit.verification.histories import institution, national
 
 
@@ -56,10 +57,11 @@ def test_the_policy_is_the_registrys() -> None:
     assert policy.command_wait == timedelta(days=said.command_wait_days)
 
 
-def test_the_stores_columns_stand_in_the_schema() -> None:
+def test_the_stores_columns_stand_in_the_migrations() -> None:
     """Nullable, because a case that never came to be has a row too."""
     stage = stage_of(Settings(instance="verification.national"), REGISTRY)
-    added = re.findall(r"ADD COLUMN (\w+) (\w+);", stage.schema.read_text())
+    statements = "".join(m.statements for m in read_migrations(stage.migrations))
+    added = re.findall(r"ADD COLUMN (\w+) (\w+);", statements)
 
     for store in (NATIONAL, INSTITUTION):
         assert added == [(name, sql) for name, (sql, _) in store.columns.items()]

@@ -22,8 +22,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from shared.contract.topics import ANSWERS, OUTBOX, PARTITIONS, REPLAYS, SUBMISSIONS
 from shared.contract.tracking import tracking_number
 from tests.faults.checker.names import STAGES
-from tests.faults.load.life import Life, life
-from tests.faults.load.mouth import Mouth
+from tests.faults.load.report_script import ReportScript, life
+from tests.faults.load.retrying_producer import RetryingProducer
 from tests.senders.poisons import MODERATE, Letter, Poison
 from tests.senders.produce import RawProducer
 
@@ -77,20 +77,20 @@ def _p50_p95(times: tuple[float, ...]) -> tuple[float, float]:
     return cuts[9], cuts[18]
 
 
-class Strangers:
+class PoisonSenders:
     """Everybody who sends what nobody should."""
 
-    def __init__(self, kafka: str, mouth: Mouth, seed: int) -> None:
+    def __init__(self, kafka: str, producer: RetryingProducer, seed: int) -> None:
         self.counts: Counter[str] = Counter()
         self.poison: dict[str, tuple[str, list[str]]] = {}  # markers of records beside the gateways
-        self._kafka, self._mouth, self._seed = kafka, mouth, seed
+        self._kafka, self._producer, self._seed = kafka, producer, seed
         self._draw = random.Random(f"strangers:{seed}")
         self._may_speak = asyncio.Event()
         self._may_speak.set()
         self._is_asking = True
         self._times: list[float] = []  # where the bystander notes how long it waited
-        self._producers = cycle([RawProducer(address) for address in kafka.split(",")])
-        self._producer = next(self._producers)
+        self._raw_producers = cycle([RawProducer(address) for address in kafka.split(",")])
+        self._raw = next(self._raw_producers)
         self._letters = (
             Letter(
                 SUBMISSIONS.topic(CHANNEL), b"id.go.lapor.channel.submit-report.v1",
@@ -126,12 +126,12 @@ class Strangers:
     async def _batch(self, poison: Poison, letter: Letter, own: str) -> None:
         """Send a batch once; it may come to nothing while the broker is away."""
         ids = (own, *(f"{own}-{n}" for n in range(3)))
-        self._mouth.unsound.update(f"{letter.topic} {each}" for each in ids)
+        self._producer.unsound.update(f"{letter.topic} {each}" for each in ids)
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
-                said = await self._producer.produce(letter.topic, poison.make(letter, own.encode()))
+                said = await self._raw.produce(letter.topic, poison.make(letter, own.encode()))
         except (OSError, TimeoutError):
-            self._producer = next(self._producers)
+            self._raw = next(self._raw_producers)
             return
         self.counts["poison batches"] += said.error == 0
 
@@ -147,10 +147,10 @@ class Strangers:
                 await self._replay(own)
             case _:
                 self.poison[own] = ("", [])
-                await self._mouth.send(NOWHERE, b"{}", [("lapor-fault", own.encode())])
+                await self._producer.send(NOWHERE, b"{}", [("lapor-fault", own.encode())])
                 self.counts["poison to a topic of nobody"] += 1
 
-    async def _foreign(self, own: str, other: Life) -> None:
+    async def _foreign(self, own: str, other: ReportScript) -> None:
         kind = self._draw.choice(("accept", "follow-up", "close-case", "archive"))
         body = {
             "report_id": other.report_id, "by": "orang lain", "holding": 999, "unit": "3204-002",
@@ -158,14 +158,14 @@ class Strangers:
         }  # fmt: skip
         topic = OUTBOX.topic(AGENCY)
         own = f"foreign-{own}"
-        await self._mouth.say(topic, own, f"id.go.lapor.agency.{kind}.v1", body, is_sound=False)
+        await self._producer.say(topic, own, f"id.go.lapor.agency.{kind}.v1", body, is_sound=False)
         self.counts["poison commands about others' reports"] += 1
 
-    async def _wrong_secret(self, own: str, other: Life) -> None:
+    async def _wrong_secret(self, own: str, other: ReportScript) -> None:
         body = {"tracking_number": tracking_number(other.report_id), "secret": _SECRET}
         topic, own = SUBMISSIONS.topic(CHANNEL), f"secret-{own}"
         kind = "id.go.lapor.channel.withdraw-report.v1"
-        await self._mouth.say(topic, own, kind, body, is_sound=False)
+        await self._producer.say(topic, own, kind, body, is_sound=False)
         self.counts["poison secrets"] += 1
 
     async def _replay(self, own: str) -> None:
@@ -179,7 +179,7 @@ class Strangers:
         self.poison[own] = ("seal_broken", [stage])
         headers = [(name, text.encode()) for name, text in said.items()]
         partition = self._draw.randrange(PARTITIONS)
-        await self._mouth.send(REPLAYS.topic(), b"garbage", headers, partition=partition)
+        await self._producer.send(REPLAYS.topic(), b"garbage", headers, partition=partition)
         self.counts["poison replays"] += 1
 
     # ---- the bystander
@@ -216,7 +216,7 @@ class Strangers:
                 if not self._is_asking:
                     break
                 own = f"bystander-{self._seed}-{number}"
-                self._mouth.unsound.add(f"{topic} {own}")
+                self._producer.unsound.add(f"{topic} {own}")
                 began[own] = time.monotonic(), self._times
                 headers = [("ce_id", own.encode()), ("ce_type", _UNKNOWN_TYPE.encode())]
                 await producer.send_and_wait(topic, b"{}", headers=headers)
@@ -230,7 +230,7 @@ class Strangers:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._producer.close()
+        await self._raw.close()
 
 
 async def _hear(consumer: AIOKafkaConsumer, began: dict[str, tuple[float, list[float]]]) -> None:

@@ -1,4 +1,4 @@
--- What every stage's schema holds before its own schema.sql: its lanes and its cases.
+-- What every stage's schema holds before its own migrations: its lanes and its cases.
 
 -- One row per lane (law 2): how far it was decided, and what may not be published yet.
 CREATE TABLE lanes (

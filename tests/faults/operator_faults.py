@@ -15,11 +15,11 @@ from aiokafka.errors import KafkaError
 from deploy.cli.clients.topic_admin import configs_of
 from shared.contract.topics import Stream, writes
 from shared.platform.postgres import PASSING
-from tests.faults import rights
-from tests.faults.aftermath import Aftermath, Suffered
+from tests.faults import acl_faults
 from tests.faults.checker.names import schema_of
-from tests.faults.load.town import Town
+from tests.faults.load.outside_world import OutsideWorld
 from tests.faults.pipeline import Pipeline
+from tests.faults.recovery_result import FaultResult, RecoveryResult
 from tests.faults.schedule import Fault
 
 BYTES_MAX_LOWERED: Final = 200  # less than the headers of any event
@@ -29,12 +29,12 @@ REASONS: Final = {"raise": "rule_raised", "oversize": "event_too_large"}
 
 
 @dataclass
-class Mistakes:
+class OperatorFaults:
     """Makes mistakes in a pipeline and mends them; `planned` is what a checker must know."""
 
     pipeline: Pipeline
-    town: Town
-    aftermath: Aftermath
+    outside_world: OutsideWorld
+    aftermath: RecoveryResult
 
     def __post_init__(self) -> None:
         self.planned: list[tuple[str, str, str]] = []  # stage, report, reason of the dead letter
@@ -42,15 +42,15 @@ class Mistakes:
 
     # ---- a bug
 
-    async def bug(self, fault: Fault) -> Suffered:
+    async def bug(self, fault: Fault) -> FaultResult:
         """Let a rule fail for one report; mend it after a while, and have the letter replayed."""
         async with self._one_bug:
-            reason, report = REASONS[fault.kind], self.town.to_come().report_id
+            reason, report = REASONS[fault.kind], self.outside_world.to_come().report_id
             file = self.pipeline.plant(fault.stage, report, reason)
             bitten = file.with_name(f"{file.name}.hit")
             if not await self._until(lambda: asyncio.to_thread(bitten.exists)):
                 file.unlink()
-                return Suffered(fault, is_done=False, recovery_seconds=None, note="not reached")
+                return FaultResult(fault, is_done=False, recovery_seconds=None, note="not reached")
             self.planned.append((fault.stage, report, reason))
             await asyncio.sleep(fault.seconds)  # what follows it waits in the case
             asked: set[str] = set()
@@ -58,9 +58,9 @@ class Mistakes:
             file.unlink()
             mended_at = time.monotonic()
             if not is_dead or not await self._until(lambda: self._is_decided(fault, report, asked)):
-                return Suffered(fault, is_done=True, recovery_seconds=None, note="still parked")
+                return FaultResult(fault, is_done=True, recovery_seconds=None, note="still parked")
             seconds = time.monotonic() - mended_at
-            return Suffered(fault, is_done=True, recovery_seconds=seconds)
+            return FaultResult(fault, is_done=True, recovery_seconds=seconds)
 
     async def _is_dead(self, fault: Fault, report: str) -> bool:
         """Say whether what failed was saved: before that it would be decided anew."""
@@ -97,7 +97,7 @@ class Mistakes:
 
     # ---- a limit, a right
 
-    async def refuse(self, fault: Fault) -> Suffered:
+    async def refuse(self, fault: Fault) -> FaultResult:
         """Lower what the broker takes of a stage below any event; then put it right."""
         stream, log = writes(fault.stage), self.pipeline.home.log(fault.stage)
         before = log.stat().st_size
@@ -106,7 +106,7 @@ class Mistakes:
         )
         await asyncio.sleep(fault.seconds)
         if not await self._until(self._topics_applied):
-            return Suffered(fault, is_done=False, recovery_seconds=None, note="not put right")
+            return FaultResult(fault, is_done=False, recovery_seconds=None, note="not put right")
         note = _note("MessageSizeTooLargeError" in log.read_text()[before:])
         return await self.aftermath.of(fault, (fault.stage,), time.monotonic(), note)
 
@@ -114,14 +114,14 @@ class Mistakes:
         done = await asyncio.to_thread(self.pipeline.command, "topics", "apply")
         return done.returncode == 0
 
-    async def rights(self, fault: Fault) -> Suffered:
+    async def rights(self, fault: Fault) -> FaultResult:
         """Take a stage's right to its group away for a while."""
         group, log = f"lapor.{fault.stage}", self.pipeline.home.log(fault.stage)
         before = log.stat().st_size
-        await self._until(lambda: _done(rights.revoke(self.pipeline.kafka, group)))
+        await self._until(lambda: _done(acl_faults.revoke(self.pipeline.kafka, group)))
         await asyncio.sleep(fault.seconds)
-        if not await self._until(lambda: _done(rights.restore(self.pipeline.kafka, group))):
-            return Suffered(fault, is_done=False, recovery_seconds=None, note="not put right")
+        if not await self._until(lambda: _done(acl_faults.restore(self.pipeline.kafka, group))):
+            return FaultResult(fault, is_done=False, recovery_seconds=None, note="not put right")
         note = _note("GroupAuthorizationFailedError" in log.read_text()[before:])
         return await self.aftermath.of(fault, (fault.stage,), time.monotonic(), note)
 

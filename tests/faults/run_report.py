@@ -7,19 +7,19 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.aftermath import Suffered
 from tests.faults.pipeline import Pipeline
+from tests.faults.poison_senders import Compared
+from tests.faults.recovery_result import FaultResult
 from tests.faults.schedule import OUTAGES
-from tests.faults.strangers import Compared
 
 LINES: Final = 12  # of a log, where a stage is in trouble
 
 
 @dataclass
-class Account:
+class RunReport:
     """What became of the faults, the load, and the processes."""
 
-    suffered: list[Suffered] = field(default_factory=list)
+    suffered: list[FaultResult] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     submitted: int = 0
     noise: dict[str, int] = field(default_factory=dict)
@@ -34,12 +34,12 @@ class Account:
         return max(known, default=None)
 
 
-def show(account: Account, out: Console) -> None:
+def show(account: RunReport, out: Console) -> None:
     """Print the faults by kind, the load, and the problems."""
     table = Table(title="Faults", show_header=True)
     for heading in ("fault", "times", "worst recovery, s"):
         table.add_column(heading, justify="left" if heading == "fault" else "right")
-    kinds: dict[str, list[Suffered]] = {}
+    kinds: dict[str, list[FaultResult]] = {}
     for suffered in account.suffered:
         fault = suffered.fault
         name = f"{fault.kind} {fault.point}".strip()

@@ -76,7 +76,7 @@ def submissions(
         yield Submission(named_by(CHANNEL, message_id), fields)
 
 
-class Crowd:
+class SimulatedClients:
     """Everybody outside; `moments` tells of every report that was submitted here.
 
     If no unit answers, a report goes only as far as its dispatch.

@@ -11,8 +11,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from deploy.cli.clients.topic_admin import apply
 from deploy.local.kafka import node_name
 from shared.contract.topics import writes
-from tests.faults.aftermath import Aftermath, Suffered
 from tests.faults.pipeline import Pipeline
+from tests.faults.recovery_result import FaultResult, RecoveryResult
 from tests.faults.schedule import STAGES, Fault
 
 REPLICAS = 3
@@ -24,13 +24,13 @@ async def provision(kafka: str) -> None:
 
 
 @dataclass
-class Nodes:
+class BrokerFaults:
     """Kills one broker of several; the others are to go on without it."""
 
     pipeline: Pipeline
-    aftermath: Aftermath
+    aftermath: RecoveryResult
 
-    async def lose(self, fault: Fault) -> Suffered:
+    async def lose(self, fault: Fault) -> FaultResult:
         """Kill the one that leads a stage's stream, or coordinates its group; it comes back later.
 
         The time counts from the kill: two of three are enough to go on.
@@ -45,7 +45,9 @@ class Nodes:
         finally:
             self.pipeline.resume_supervisor()
         if not is_killed:
-            return Suffered(fault, is_done=False, recovery_seconds=None, note=f"{name} did not run")
+            return FaultResult(
+                fault, is_done=False, recovery_seconds=None, note=f"{name} did not run"
+            )
         return await self.aftermath.of(fault, STAGES, since)
 
     async def _leader(self, stage: str) -> int:

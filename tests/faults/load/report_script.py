@@ -24,7 +24,7 @@ _unnamed: Final = partial(report_id, b"no installation")
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class ReportScript:
     """What will become of a report; delays are real seconds."""
 
     seed: int
@@ -72,7 +72,7 @@ class Life:
         return place + " ".join(words)
 
 
-def life(seed: int, number: int, named_by: Callable[[str, str], str] = _unnamed) -> Life:
+def life(seed: int, number: int, named_by: Callable[[str, str], str] = _unnamed) -> ReportScript:
     """Draw the `number`-th life of a seed; most run through, each turn is taken now and then.
 
     `named_by` is how the installation that it goes to names a channel's message.
@@ -83,7 +83,7 @@ def life(seed: int, number: int, named_by: Callable[[str, str], str] = _unnamed)
         return draw.choices(list(options), list(options.values()))[0]
 
     days_late = draw.choice((4, 5, 6)) if draw.random() < 0.1 else 0
-    return Life(
+    return ReportScript(
         seed=seed,
         number=number,
         channel=COUNTER if days_late else draw.choice(CHANNELS),

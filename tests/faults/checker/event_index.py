@@ -53,7 +53,7 @@ class Passed(NamedTuple):
     report: str
 
 
-class Buried(NamedTuple):
+class DeadLettered(NamedTuple):
     """A dead letter: why, and how many ids there are for the same record of the same stage."""
 
     reason: str
@@ -72,7 +72,7 @@ class Report:
 
 
 @dataclass(slots=True)
-class World:
+class EventIndex:
     """Everything read so far."""
 
     intended: Intended = field(default_factory=Intended)
@@ -99,7 +99,7 @@ class World:
     notified: dict[str, bool] = field(default_factory=dict)  # notification -> has it ended
     requested: set[tuple[str, str, str]] = field(default_factory=set)
     poisoned: dict[tuple[str, int, int], str] = field(default_factory=dict)  # place -> marker
-    buried: dict[tuple[str, str, int, int], Buried] = field(default_factory=dict)
+    buried: dict[tuple[str, str, int, int], DeadLettered] = field(default_factory=dict)
     _last: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def take(self, record: Record) -> None:
@@ -146,7 +146,7 @@ class World:
         at = (stage, topic, int(record.header("partition")), int(record.header("offset")))
         before = self.buried.get(at)
         ids = before.ids + 1 if before else 1
-        self.buried[at] = Buried(record.header("reason"), ids, record.header("report"))
+        self.buried[at] = DeadLettered(record.header("reason"), ids, record.header("report"))
 
     def _is_repeat(self, record: Record) -> bool:
         event_id = record.header("ce_id")

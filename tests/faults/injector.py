@@ -6,10 +6,10 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Final
 
-from tests.faults.aftermath import Aftermath, Suffered
-from tests.faults.mistakes import Mistakes
-from tests.faults.nodes import Nodes
+from tests.faults.broker_faults import BrokerFaults
+from tests.faults.operator_faults import OperatorFaults
 from tests.faults.pipeline import Pipeline
+from tests.faults.recovery_result import FaultResult, RecoveryResult
 from tests.faults.schedule import STAGES, Fault, Kind
 from tests.faults.volumes import Volumes
 
@@ -21,13 +21,15 @@ LIVE_SECONDS_MAX: Final = 90.0  # until a process that is being started is there
 GRACE_SECONDS: Final = 20  # a worker asked to end has so long
 
 
-class Hand:
+class Injector:
     """Inflicts faults; several at once."""
 
-    def __init__(self, pipeline: Pipeline, aftermath: Aftermath, mistakes: Mistakes) -> None:
+    def __init__(
+        self, pipeline: Pipeline, aftermath: RecoveryResult, operator_faults: OperatorFaults
+    ) -> None:
         self._pipeline, self._aftermath = pipeline, aftermath
-        volumes, nodes = Volumes(pipeline, aftermath), Nodes(pipeline, aftermath)
-        self._kinds: Mapping[Kind, Callable[[Fault], Awaitable[Suffered]]] = {
+        volumes, nodes = Volumes(pipeline, aftermath), BrokerFaults(pipeline, aftermath)
+        self._kinds: Mapping[Kind, Callable[[Fault], Awaitable[FaultResult]]] = {
             "point": self._point,
             "kill": self._kill,
             "freeze": self._freeze,
@@ -36,27 +38,27 @@ class Hand:
             "both": self._outage,
             "scale": self._scale,
             "twin": self._twin,
-            "raise": mistakes.bug,
-            "oversize": mistakes.bug,
-            "refuse": mistakes.refuse,
-            "rights": mistakes.rights,
+            "raise": operator_faults.bug,
+            "oversize": operator_faults.bug,
+            "refuse": operator_faults.refuse,
+            "rights": operator_faults.rights,
             "broker full": volumes.fill,
             "postgres full": volumes.fill,
             "leader": nodes.lose,
             "coordinator": nodes.lose,
         }
 
-    async def inflict(self, fault: Fault) -> Suffered:
+    async def inflict(self, fault: Fault) -> FaultResult:
         """Do it, wait until its stages work again."""
         return await self._kinds[fault.kind](fault)
 
-    async def _point(self, fault: Fault) -> Suffered:
+    async def _point(self, fault: Fault) -> FaultResult:
         file = self._pipeline.arm(fault.stage, fault.point)
         until = time.monotonic() + REACHED_SECONDS_MAX
         while file.exists():
             if time.monotonic() > until:
                 file.unlink(missing_ok=True)
-                return Suffered(fault, is_done=False, recovery_seconds=None, note="not reached")
+                return FaultResult(fault, is_done=False, recovery_seconds=None, note="not reached")
             await asyncio.sleep(0.02)
         return await self._aftermath.of(fault, (fault.stage,), time.monotonic())
 
@@ -69,18 +71,18 @@ class Hand:
             await asyncio.sleep(0.1)
         return False
 
-    async def _kill(self, fault: Fault) -> Suffered:
+    async def _kill(self, fault: Fault) -> FaultResult:
         done = await self._signal(fault.stage, signal.SIGKILL)
         if not done:
-            return Suffered(fault, is_done=False, recovery_seconds=None, note="did not live")
+            return FaultResult(fault, is_done=False, recovery_seconds=None, note="did not live")
         return await self._aftermath.of(fault, (fault.stage,), time.monotonic())
 
-    async def _freeze(self, fault: Fault) -> Suffered:
+    async def _freeze(self, fault: Fault) -> FaultResult:
         """Stop a process for longer than its session, with work in hand; then let it go on."""
         mark = self._pipeline.child(fault.stage).mark
         process = mark.process() if mark else None
         if process is None:
-            return Suffered(fault, is_done=False, recovery_seconds=None, note="did not live")
+            return FaultResult(fault, is_done=False, recovery_seconds=None, note="did not live")
         process.suspend()
         await asyncio.sleep(fault.seconds)
         is_there = process.is_running()
@@ -89,7 +91,7 @@ class Hand:
         note = "" if is_there else "ended meanwhile"
         return await self._aftermath.of(fault, (fault.stage,), time.monotonic(), note)
 
-    async def _outage(self, fault: Fault) -> Suffered:
+    async def _outage(self, fault: Fault) -> FaultResult:
         """Kill the broker, crash the database, or both; nobody starts them for a while."""
         self._pipeline.pause_supervisor()
         try:
@@ -104,7 +106,7 @@ class Hand:
             self._aftermath.outage_over()
         return await self._aftermath.of(fault, STAGES, time.monotonic())
 
-    async def _scale(self, fault: Fault) -> Suffered:
+    async def _scale(self, fault: Fault) -> FaultResult:
         """Let others join a stage, and leave: the first in good order, the next by a crash."""
         workers = [
             self._pipeline.worker(fault.stage, replica=str(number + 1))
@@ -121,7 +123,7 @@ class Hand:
             fault, (fault.stage,), time.monotonic(), "; ".join(filter(None, notes))
         )
 
-    async def _twin(self, fault: Fault) -> Suffered:
+    async def _twin(self, fault: Fault) -> FaultResult:
         """Start a second process under the first one's name, as an operator might by mistake."""
         twin = self._pipeline.worker(fault.stage, replica="0")
         await asyncio.sleep(fault.seconds)

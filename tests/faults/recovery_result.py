@@ -9,7 +9,7 @@ from tests.faults.schedule import Fault
 
 
 @dataclass(frozen=True, slots=True)
-class Suffered:
+class FaultResult:
     """What became of a fault: done or not, and the seconds until all of its stages went on.
 
     Seconds count from the moment at which going on was possible again: a broker's outage itself is
@@ -23,7 +23,7 @@ class Suffered:
     silent: tuple[str, ...] = ()  # the stages that never went on
 
 
-class Aftermath:
+class RecoveryResult:
     """Measures; an outage that came in between does not count."""
 
     def __init__(self, progress: Progress, now: Callable[[], float] = time.monotonic) -> None:
@@ -36,13 +36,13 @@ class Aftermath:
 
     async def of(
         self, fault: Fault, stages: tuple[str, ...], since: float, note: str = ""
-    ) -> Suffered:
+    ) -> FaultResult:
         """Wait until each of the stages said something after `since` (monotonic seconds)."""
         seconds = await self._progress.recovered(stages, since)
         if seconds is not None and since < self._outage_ended <= since + seconds:
             seconds -= self._outage_ended - since  # an outage came in between
         if seconds is not None:
-            return Suffered(fault, is_done=True, recovery_seconds=seconds, note=note)
+            return FaultResult(fault, is_done=True, recovery_seconds=seconds, note=note)
         silent = self._progress.silent(stages, since)
         note = f"{note} never went on: {', '.join(silent)}".strip()
-        return Suffered(fault, is_done=True, recovery_seconds=None, note=note, silent=silent)
+        return FaultResult(fault, is_done=True, recovery_seconds=None, note=note, silent=silent)

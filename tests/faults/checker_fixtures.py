@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from tests.faults.checker.event_index import EventIndex
 from tests.faults.checker.findings import Findings
 from tests.faults.checker.names import event_of
 from tests.faults.checker.rules import Look, check
 from tests.faults.checker.snapshot import Case, Intended, Lanes, OutboxRow, Record, Tables
-from tests.faults.checker.world import World
-from tests.faults.strangers import POISON_ID
+from tests.faults.poison_senders import POISON_ID
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Recording:
 
     def verdict(self) -> Findings:
         """Return what the checker says of it; all of it stands still."""
-        world = World(self.intended)
+        world = EventIndex(self.intended)
         for record in self.records:
             world.take(record)
         return check(Look(world, self.rows, self.now_ms, still_ms=0, grace_ms=1_000))

@@ -18,8 +18,8 @@ from aiokafka.errors import KafkaError
 
 from shared.contract.tracking import tracking_number
 from shared.platform.clock import Clock
-from tests.faults.load.life import CHANNELS, INSTITUTIONS, UNITS, Life, life
-from tests.faults.load.mouth import Mouth
+from tests.faults.load.report_script import CHANNELS, INSTITUTIONS, UNITS, ReportScript, life
+from tests.faults.load.retrying_producer import RetryingProducer
 
 NATIONAL: Final = "00"
 REPORT_CLASS: Final = "Pengaduan Tidak Berkadar Pengawasan"
@@ -29,17 +29,22 @@ TRIES_MAX: Final = 4
 _SUBMIT: Final = "id.go.lapor.channel.submit-report.v1"
 
 
-class Town:
+class OutsideWorld:
     """Submits lives at a rate and acts out what becomes of them."""
 
     def __init__(
-        self, kafka: str, mouth: Mouth, seed: int, clock: Clock, named_by: Callable[[str, str], str]
+        self,
+        kafka: str,
+        producer: RetryingProducer,
+        seed: int,
+        clock: Clock,
+        named_by: Callable[[str, str], str],
     ) -> None:
         self.submitted = 0
         self.heard: Counter[str] = Counter()  # inbox entries by name
-        self._kafka, self._mouth, self._seed, self._clock = kafka, mouth, seed, clock
+        self._kafka, self._producer, self._seed, self._clock = kafka, producer, seed, clock
         self._life = partial(life, seed, named_by=named_by)
-        self._lives: dict[str, Life] = {}
+        self._lives: dict[str, ReportScript] = {}
         self._seen: set[str] = set()
         self._rounds: Counter[str] = Counter()
         self._done: set[tuple[str, str]] = set()
@@ -61,7 +66,7 @@ class Town:
             self.submitted += 1
             await asyncio.sleep(max(0.0, began + self.submitted / rate - loop.time()))
 
-    def to_come(self) -> Life:
+    def to_come(self) -> ReportScript:
         """Return the next life that will pass every stage and that nobody cuts short."""
         return next(
             each
@@ -70,7 +75,7 @@ class Town:
             and not each.is_withdrawn and not each.days_late
         )  # fmt: skip
 
-    async def _hand_in(self, each: Life) -> None:
+    async def _hand_in(self, each: ReportScript) -> None:
         body: dict[str, Any] = {
             "title": f"Laporan {each.number}", "body": each.body, "category_id": each.category,
             "report_class": REPORT_CLASS, "reporter": {"email": each.email},
@@ -82,10 +87,10 @@ class Town:
             body["submitted_at"] = at.isoformat()
             body["backdating_reason"] = "typed in from paper"
         topic = f"lapor.channel.{each.channel}.submissions.v1"
-        await self._mouth.say(topic, each.message_id, _SUBMIT, body)
+        await self._producer.say(topic, each.message_id, _SUBMIT, body)
         if each.is_sent_twice:
             await asyncio.sleep(each.delay_seconds)
-            await self._mouth.say(topic, each.message_id, _SUBMIT, body)
+            await self._producer.say(topic, each.message_id, _SUBMIT, body)
         if each.is_withdrawn:
             await asyncio.sleep(each.delay_seconds * 2)
             await self._word(each, "withdraw-report")
@@ -95,7 +100,7 @@ class Town:
         topic = f"lapor.channel.{CHANNELS[number // 50 % 3]}.submissions.v1"
         outbox = f"lapor.agency.{list(INSTITUTIONS)[number // 50 % 2]}.outbox.v1"
         own = f"blunder-{self._seed}-{number}"
-        say, accept = self._mouth.say, "id.go.lapor.agency.accept.v1"
+        say, accept = self._producer.say, "id.go.lapor.agency.accept.v1"
         await say(topic, own, _SUBMIT, b"\xff{not json", is_sound=False)
         await say(topic, f"{own}-b", "id.go.lapor.channel.no-such.v1", {}, is_sound=False)
         await say(topic, "", _SUBMIT, {"title": "tanpa nomor"}, is_sound=False)
@@ -103,7 +108,7 @@ class Town:
         await say(outbox, f"{own}-b", accept, {"report_id": "0" * 12, "holding": 1, "by": "x",
                   "report_class": REPORT_CLASS}, is_sound=False)  # fmt: skip
 
-    async def _word(self, each: Life, kind: str, **fields: object) -> None:
+    async def _word(self, each: ReportScript, kind: str, **fields: object) -> None:
         """Say a reporter's word about their report."""
         number = self._rounds[f"{each.report_id} {kind}"]
         self._rounds[f"{each.report_id} {kind}"] += 1
@@ -113,7 +118,7 @@ class Town:
         }  # fmt: skip
         topic = f"lapor.channel.{each.channel}.submissions.v1"
         own = f"{kind}-{each.seed}-{each.number}-{number}"
-        await self._mouth.say(topic, own, f"id.go.lapor.channel.{kind}.v1", body, is_sound=False)
+        await self._producer.say(topic, own, f"id.go.lapor.channel.{kind}.v1", body, is_sound=False)
 
     # ---- institutions
 
@@ -154,7 +159,7 @@ class Town:
             self._reporter(name, each)
 
     def _national(
-        self, _code: str, name: str, each: Life, _entry: Mapping[str, Any]
+        self, _code: str, name: str, each: ReportScript, _entry: Mapping[str, Any]
     ) -> list[tuple[str, dict[str, Any]]]:
         """Decide on what waits for an officer, and on what came back."""
         if name == "report_returned":
@@ -171,7 +176,7 @@ class Town:
         return []
 
     def _institution(
-        self, code: str, name: str, each: Life, entry: Mapping[str, Any]
+        self, code: str, name: str, each: ReportScript, entry: Mapping[str, Any]
     ) -> list[tuple[str, dict[str, Any]]]:
         """Verify, dispatch, follow up, close; `code` may hold what another gave back."""
         accept = ("accept", {"report_class": REPORT_CLASS, "category_id": each.category})
@@ -192,7 +197,11 @@ class Town:
         return []
 
     def _verify(
-        self, code: str, each: Life, entry: Mapping[str, Any], accept: tuple[str, dict[str, Any]]
+        self,
+        code: str,
+        each: ReportScript,
+        entry: Mapping[str, Any],
+        accept: tuple[str, dict[str, Any]],
     ) -> list[tuple[str, dict[str, Any]]]:
         match each.holder:
             case "ask":
@@ -206,7 +215,7 @@ class Town:
         return [accept]
 
     def _handle(
-        self, code: str, each: Life, entry: Mapping[str, Any]
+        self, code: str, each: ReportScript, entry: Mapping[str, Any]
     ) -> list[tuple[str, dict[str, Any]]]:
         unit = entry.get("unit") or UNITS[code]
         follow_up = ("follow-up", {"unit": unit, "text": "Petugas sudah memeriksa lokasi."})
@@ -223,7 +232,14 @@ class Town:
         return [follow_up]
 
     async def _command(
-        self, each: Life, code: str, own: str, kind: str, body: dict[str, Any], *, tries: int = 1
+        self,
+        each: ReportScript,
+        code: str,
+        own: str,
+        kind: str,
+        body: dict[str, Any],
+        *,
+        tries: int = 1,
     ) -> None:
         await asyncio.sleep(each.delay_seconds)
         sender = body.pop("from", code)
@@ -232,7 +248,7 @@ class Town:
             if len(self._given) > GIVEN_MAX:
                 self._given.pop(next(iter(self._given)))
         topic = f"lapor.agency.{sender}.outbox.v1"
-        await self._mouth.say(topic, own, f"id.go.lapor.agency.{kind}.v1", body)
+        await self._producer.say(topic, own, f"id.go.lapor.agency.{kind}.v1", body)
 
     def _again(self, own: str) -> None:
         """Give a command again that came before what it is about."""
@@ -245,7 +261,7 @@ class Town:
 
     # ---- reporters
 
-    def _reporter(self, name: str, each: Life) -> None:
+    def _reporter(self, name: str, each: ReportScript) -> None:
         """React to what the institution has just told the reporter."""
         if name == "information_requested":
             self._soon(each, "complete-information", text="Di depan kantor desa.")
@@ -256,14 +272,14 @@ class Town:
         elif name == "closed" and each.ending == "reopen" and self._first(each, "reopen"):
             self._soon(each, "reopen-report", text="Rusak lagi.")
 
-    def _soon(self, each: Life, kind: str, **fields: object) -> None:
+    def _soon(self, each: ReportScript, kind: str, **fields: object) -> None:
         async def later() -> None:
             await asyncio.sleep(each.delay_seconds)
             await self._word(each, kind, **fields)
 
         self._do(later())
 
-    def _first(self, each: Life, what: str) -> bool:
+    def _first(self, each: ReportScript, what: str) -> bool:
         key = (each.report_id, what)
         is_first = key not in self._done
         self._done.add(key)
@@ -297,7 +313,7 @@ def _other(owner: str) -> str:
     return next(code for code in INSTITUTIONS if code != owner)
 
 
-def _meddle(each: Life) -> list[tuple[str, dict[str, Any]]]:
+def _meddle(each: ReportScript) -> list[tuple[str, dict[str, Any]]]:
     """Let an institution that does not hold the report speak about it: it is refused."""
     if not each.is_meddled_with:
         return []

@@ -22,7 +22,7 @@ from shared.contract.topics import (
     SLA,
     Stream,
 )
-from tests.faults.load.mouth import Mouth
+from tests.faults.load.retrying_producer import RetryingProducer
 
 STREAMS: Final = (INTAKE, AGENCIES, NATIONAL, INSTITUTION, ROUTING, FOLLOW_UP, SLA)
 REPEATED: Final = 1 / 100  # of the records in the core
@@ -34,13 +34,13 @@ STRANGER: Final = "Z" * 12  # nobody's id, nor that of commands about an unknown
 _BY_NAME: Final = {stream.topic(): stream for stream in STREAMS}
 
 
-class Noise:
+class StreamNoise:
     """Reads the core's streams as they grow, and writes into them what nobody should."""
 
-    def __init__(self, kafka: str, mouth: Mouth, seed: int) -> None:
+    def __init__(self, kafka: str, producer: RetryingProducer, seed: int) -> None:
         self.poison: dict[str, tuple[str, list[str]]] = {}  # marker -> reason, stages that read it
         self.counts: Counter[str] = Counter()
-        self._kafka, self._mouth = kafka, mouth
+        self._kafka, self._producer = kafka, producer
         self._draw = random.Random(f"noise:{seed}")
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -106,7 +106,7 @@ class Noise:
         headers: Mapping[str, bytes],
         key: bytes | None,
     ) -> None:
-        sending = self._mouth.send(
+        sending = self._producer.send(
             like.topic, value, list(headers.items()), key=key, partition=like.partition
         )
         task = asyncio.create_task(sending)

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 PAUSE_SECONDS: Final = 0.5
 
 
-class Mouth:
+class RetryingProducer:
     """One producer for all; what was acknowledged is written down, a message a line."""
 
     def __init__(self, kafka: str, journal: Path) -> None:

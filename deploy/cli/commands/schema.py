@@ -1,0 +1,151 @@
+"""`lapor schema status` and `apply`: the migrations of the database, applied and pending."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import asyncpg
+import typer
+from rich.text import Text
+
+import services
+from deploy.cli.clients.kafka import Trouble, run
+from deploy.cli.clients.postgres import POSTGRES_VARIABLE, postgres_address
+from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.output import write_json
+from deploy.cli.terminal.text import columns
+from shared.contract.topics import READS
+from shared.platform.migrations import (
+    AppliedMigration,
+    Migration,
+    OtherSchema,
+    applied_migrations,
+    apply_migrations,
+    pending_migrations,
+    read_migrations,
+)
+from shared.platform.postgres import PASSING, Pool, connect, schema_of
+from shared.runtime.case_store import SHELL_MIGRATIONS
+from shared.vault import key_store
+
+SERVICES: Final = Path(services.__file__).parent
+JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
+Status = Mapping[str, tuple[Sequence[AppliedMigration], Sequence[Migration]]]
+
+group = typer.Typer(no_args_is_help=True, help="The database's schemas and their migrations.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(group, name="schema", rich_help_panel="Streams and reports")
+
+
+def schemas() -> dict[str, tuple[Migration, ...]]:
+    """Return every schema of the pipeline with the migrations that it is to have, in order."""
+    shared = {name: read_migrations(folder) for name, folder in key_store.SCHEMAS.items()}
+    own = {
+        schema_of(stage): read_migrations(
+            SHELL_MIGRATIONS, SERVICES / schema_of(stage.partition(".")[0]) / "migrations"
+        )
+        for stage in READS
+    }
+    return {**shared, **own}
+
+
+@group.command()
+def status(*, as_json: JSON = False) -> None:
+    """Show of each schema the applied and pending migrations; exit with 1 if any is pending."""
+    with troubles_told():
+        dsn = postgres_address()
+    found = run(_status(dsn))
+    if as_json:
+        write_json([_as_dict(schema, *state) for schema, state in found.items()], indent=2)
+    else:
+        for schema, (applied, pending) in found.items():
+            heading = f"{schema}: {len(applied)} applied, {len(pending)} pending"
+            out.print(Text(heading, style="bold"), soft_wrap=True)
+            rows = [
+                (str(m), f"{m.applied_at:%Y-%m-%d %H:%M:%S} UTC by {m.release}") for m in applied
+            ]
+            for line in columns([*rows, *((str(m), "pending") for m in pending)]):
+                out.print(Text(f"    {line}"), soft_wrap=True)
+    is_pending = any(pending for _, pending in found.values())
+    if is_pending and not as_json:
+        err.print("Apply them: lapor schema apply")
+    raise typer.Exit(int(is_pending))
+
+
+@group.command()
+def apply(*, as_json: JSON = False) -> None:
+    """Apply pending migrations, each schema's all or none of them, and say which."""
+    with troubles_told():
+        dsn = postgres_address()
+    done = run(_apply(dsn))
+    if as_json:
+        write_json(
+            {schema: [str(m) for m in applied] for schema, applied in done.items()}, indent=2
+        )
+        return
+    for schema, applied in done.items():
+        for migration in applied:
+            out.print(Text(f"{schema}: applied {migration}"), soft_wrap=True)
+    if not any(done.values()):
+        out.print("Nothing is pending.")
+
+
+def _as_dict(
+    schema: str, applied: Sequence[AppliedMigration], pending: Sequence[Migration]
+) -> dict[str, Any]:
+    return {
+        "schema": schema,
+        "applied": [
+            {
+                "migration": str(m),
+                "digest": m.digest,
+                "is_compatible": m.is_compatible,
+                "applied_at": m.applied_at.isoformat(),
+                "release": m.release,
+            }
+            for m in applied
+        ],
+        "pending": [str(m) for m in pending],
+    }
+
+
+async def _status(dsn: str) -> Status:
+    async with _database(dsn) as pool:
+        return {
+            schema: (
+                await applied_migrations(pool, schema),
+                await pending_migrations(pool, schema, migrations),
+            )
+            for schema, migrations in schemas().items()
+        }
+
+
+async def _apply(dsn: str) -> dict[str, tuple[Migration, ...]]:
+    async with _database(dsn) as pool:
+        return {
+            schema: await apply_migrations(pool, schema, migrations)
+            for schema, migrations in schemas().items()
+        }
+
+
+@contextlib.asynccontextmanager
+async def _database(dsn: str) -> AsyncIterator[Pool]:
+    """Yield connections; what the database or a schema refuses becomes a Trouble."""
+    try:
+        async with await connect(dsn, "public") as pool:
+            yield pool
+    except OtherSchema as other:
+        raise Trouble(f"{other}.") from None
+    except PASSING as away:
+        raise Trouble(
+            f"PostgreSQL does not answer: {away or type(away).__name__}",
+            f"Is it up? See: lapor status. Is the address right? {POSTGRES_VARIABLE} names it",
+        ) from None
+    except asyncpg.PostgresError as refused:
+        raise Trouble(
+            f"PostgreSQL refuses: {refused}", "Nothing of that schema was changed"
+        ) from None
