@@ -25,13 +25,15 @@ def build() -> AsgiFastStream:
     """
     settings = Settings()
     vault = Vault.from_text(settings.master_key.get_secret_value())
-    compose = {"agencies.in": inbound_stage_of, "agencies.out": outbound_stage_of}[
-        settings.instance
-    ]
-    return stage_app(settings, compose(vault, load()))
+    return stage_app(settings, stage_of(settings.instance, vault, load()))
 
 
-def inbound_stage_of(vault: Vault, registry: Registry) -> Stage[Any, Any]:
+def stage_of(name: str, vault: Vault, registry: Registry) -> Stage[Any, Any]:
+    """Compose the gateway of that name."""
+    return {"agencies.in": _inbound, "agencies.out": _outbound}[name](vault, registry)
+
+
+def _inbound(vault: Vault, registry: Registry) -> Stage[Any, Any]:
     """Compose the inbound gateway."""
     return Stage(
         name="agencies.in",
@@ -44,7 +46,7 @@ def inbound_stage_of(vault: Vault, registry: Registry) -> Stage[Any, Any]:
     )
 
 
-def outbound_stage_of(vault: Vault, registry: Registry) -> Stage[Any, Any]:
+def _outbound(vault: Vault, registry: Registry) -> Stage[Any, Any]:
     """Compose the outbound gateway."""
     return Stage(
         name="agencies.out",

@@ -6,8 +6,9 @@ from typing import Any
 
 from faststream.asgi import AsgiFastStream
 
+from services.routing.case import Policy
 from services.routing.directory import Directories
-from services.routing.rules import Policy, decide
+from services.routing.rules import decide
 from services.routing.store import STORE
 from shared.platform.settings import Settings
 from shared.registry import Policy as Numbers

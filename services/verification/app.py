@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from faststream.asgi import AsgiFastStream
 
+from services.verification.case import Policy
 from services.verification.institution import decide_institution
 from services.verification.national import decide_national
-from services.verification.rules import Policy
 from services.verification.store import INSTITUTION, NATIONAL
 from shared.platform.settings import Settings
 from shared.registry import Policy as Numbers
@@ -36,6 +36,7 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
     def policy(numbers: Numbers, command_wait: timedelta) -> Policy:
         return Policy(
             institutions=frozenset(registry.institutions),
+            is_automatic=True,
             confidence_min=numbers.auto_forward_confidence,
             returns_max=numbers.returns_max,
             command_wait=command_wait,

@@ -40,9 +40,9 @@ def policy_at(
 def by_time(decide: Decide[C, P]) -> Decide[C, PolicyAt[P]]:
     """Let a rule decide by the policy in force at the time of its record."""
 
-    def decide_then(
+    def decide_in_force(
         case: C | None, event: BaseModel, cause: Cause, policy: PolicyAt[P], /
     ) -> Decision[C]:
         return decide(case, event, cause, policy(cause.now))
 
-    return decide_then
+    return decide_in_force

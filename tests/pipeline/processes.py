@@ -54,14 +54,14 @@ def stages() -> tuple[Stage[Any, Any], ...]:
     own = NotifierSettings(smtp_host="mail.example", webhook_secret=SecretStr("s" * 32))
     return (
         intake.stage_of(VAULT, known(), Model.load(MODEL_PATH)),
-        agencies.inbound_stage_of(VAULT, known()),
+        agencies.stage_of("agencies.in", VAULT, known()),
         verification.stage_of(_settings("verification.national"), known()),
         verification.stage_of(_settings("verification.institution"), known()),
         routing.stage_of(_settings(), known()),
         follow_up.stage_of(_settings(), known()),
         sla_monitor.stage_of(known()),
         notifier.stage_of(_settings(), own, known()),
-        agencies.outbound_stage_of(VAULT, known()),
+        agencies.stage_of("agencies.out", VAULT, known()),
     )
 
 

@@ -7,7 +7,7 @@ from deploy.cli.model.command_options import command_named, options, order
 from deploy.cli.views.inbox import EFFECT_OF
 from shared.contract import events as e
 from shared.contract.topics import COMMANDS
-from tests.builders import REPORT
+from tests.support.builders import REPORT
 from tests.tables import each
 
 

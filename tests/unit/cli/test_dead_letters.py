@@ -14,8 +14,8 @@ from shared.contract.envelope import Outbound, encode
 from shared.contract.topics import INSTITUTION, REPLAYS
 from shared.runtime.parking import Action, replay_record
 from shared.runtime.writer import Writer
-from tests import builders as b
 from tests.simulation.memory import MemoryRecord
+from tests.support import builders as b
 from tests.tables import each
 
 WRITER = Writer("routing", is_gateway=False, seal=lambda value, *_place: value)

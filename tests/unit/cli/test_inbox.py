@@ -7,7 +7,7 @@ import pytest
 from deploy.cli.model.registry_names import Names
 from deploy.cli.views.inbox import how, lines, next_commands
 from shared.contract import events as e
-from tests import builders as b
+from tests.support import builders as b
 
 NAMES = Names()
 VIEW = e.ReportView(

@@ -19,8 +19,8 @@ from shared.contract import events as e
 from shared.contract.envelope import encode, event_headers
 from shared.contract.topics import kebab
 from shared.contract.tracking import tracking_number
-from tests import builders as b
 from tests.simulation.memory import MemoryRecord
+from tests.support import builders as b
 from tests.tables import each
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "events"

@@ -14,7 +14,7 @@ from shared.rules.decision import Cause, event_id
 REPORT: Final = "K7QF2M9XTD3A"
 NOON: Final = datetime(2025, 3, 3, 4, 0, tzinfo=UTC)
 HEALTH, ROADS = "6308-008", "6308-009"
-POLICY: Final = Policy()
+POLICY: Final = Policy(reopen_days=30, command_wait=timedelta(days=1))
 E = TypeVar("E", bound=BaseModel)
 
 

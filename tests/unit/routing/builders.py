@@ -6,8 +6,9 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
+from services.routing.case import Policy, RoutingCase
 from services.routing.directory import Directories
-from services.routing.rules import Policy, Routing, decide
+from services.routing.rules import decide
 from shared.contract import events as e
 from shared.registry import Directory, Rule
 from shared.rules.decision import Cause
@@ -26,7 +27,7 @@ DIRECTORIES: Final = Directories(
     {"6308": Directory(HSU_RULES, TOPICS), "3204": Directory(BANDUNG_RULES, TOPICS)},
     frozenset({ROADS, HEALTH, DISTRICT, SPARE, "3204-001"}),
 )
-POLICY: Final = Policy(DIRECTORIES)
+POLICY: Final = Policy(DIRECTORIES, unit_returns_max=2, command_wait=timedelta(days=1))
 E = TypeVar("E", bound=BaseModel)
 
 
@@ -92,7 +93,7 @@ class History:
     """One report's records, fed one minute apart; the case is stored and loaded after each."""
 
     def __init__(self, *events: BaseModel, policy: Policy = POLICY) -> None:
-        self.case: Routing | None = None
+        self.case: RoutingCase | None = None
         self.said: list[tuple[str, BaseModel]] = []
         self.records = 0
         self._policy = policy
@@ -108,7 +109,7 @@ class History:
         self.case = decision.case
         if self.case is not None:
             stored = self.case.__pydantic_serializer__.to_json(self.case, exclude_defaults=True)
-            assert Routing.model_validate_json(stored) == self.case
+            assert RoutingCase.model_validate_json(stored) == self.case
         new = [((o.cause or cause).id, o.event) for o in decision.events]
         self.said += new
         return [event for _, event in new]
@@ -123,7 +124,7 @@ class History:
         return [event for cause, event in self.said if cause == record_id]
 
     @property
-    def known(self) -> Routing:
+    def known(self) -> RoutingCase:
         """Return the case, which there must be."""
         assert self.case is not None
         return self.case

@@ -121,7 +121,7 @@ def test_what_is_not_early_is_answered_at_once() -> None:
     assert decision == decided(Gateway(open_to=1, answered=("now",)), a_follow_up())
 
 
-def test_what_is_early_is_kept_with_its_cause_and_an_timer() -> None:
+def test_what_is_early_is_kept_with_its_cause_and_a_timer() -> None:
     """The case carries all that its answer will need; the timer ends the command's wait."""
     cause = a_cause("early", at(5))
 
@@ -168,7 +168,7 @@ def test_an_answer_reaches_back_to_what_came_before_it() -> None:
 
 
 @pytest.mark.parametrize("due_at", [at(0), at(0) + 2 * DAY])
-def test_an_timer_of_another_time_changes_nothing(due_at: datetime) -> None:
+def test_a_timer_of_another_time_changes_nothing(due_at: datetime) -> None:
     """It is compared with the case's own, never with now."""
     case = heard(a_follow_up())
 
@@ -207,7 +207,7 @@ def test_a_longer_wait_in_a_new_policy_arms_the_timer_anew() -> None:
     assert decision == decided(case.changed(timer_at=at(0) + 3 * DAY))
 
 
-def test_words_wait_without_an_timer_and_are_never_refused() -> None:
+def test_words_wait_without_a_timer_and_are_never_refused() -> None:
     """They ask for no answer."""
     case = heard(a_reply())
     assert case.timer_at is None

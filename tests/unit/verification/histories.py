@@ -1,19 +1,26 @@
 """A report's history at one level of verification: records fed one by one, answers collected."""
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from services.verification.institution import Institution, decide_institution
-from services.verification.national import National, decide_national
-from services.verification.rules import Case, Policy
+from services.verification.case import Policy, VerificationCase
+from services.verification.institution import InstitutionCase, decide_institution
+from services.verification.national import NationalCase, decide_national
 from shared.contract.events import Command, TimerFired
 from shared.rules.decision import Cause, Decision
-from tests.builders import BANDUNG, HSU, REPORT, a_cause, at
+from tests.support.builders import BANDUNG, HSU, REPORT, a_cause, at
 
-POLICY: Final = Policy(institutions=frozenset({"00", HSU, BANDUNG}))
-C = TypeVar("C", bound=Case)
+POLICY: Final = Policy(
+    institutions=frozenset({"00", HSU, BANDUNG}),
+    is_automatic=True,
+    confidence_min=0.8,
+    returns_max=2,
+    command_wait=timedelta(days=1),
+)
+C = TypeVar("C", bound=VerificationCase)
 
 
 class History(Generic[C]):
@@ -69,12 +76,14 @@ class History(Generic[C]):
         return [type(event).__name__ for _, event in self.said]
 
 
-def national(events: Iterable[BaseModel] = (), policy: Policy = POLICY) -> History[National]:
+def national(events: Iterable[BaseModel] = (), policy: Policy = POLICY) -> History[NationalCase]:
     """Return a history of the national stage."""
     return _fed(History(decide_national, policy), events)
 
 
-def institution(events: Iterable[BaseModel] = (), policy: Policy = POLICY) -> History[Institution]:
+def institution(
+    events: Iterable[BaseModel] = (), policy: Policy = POLICY
+) -> History[InstitutionCase]:
     """Return a history of the institution stage."""
     return _fed(History(decide_institution, policy), events)
 

@@ -12,7 +12,7 @@ from shared.contract.events import (
     ReportReturned,
 )
 from shared.rules.decision import event_id
-from tests.builders import (
+from tests.support.builders import (
     BANDUNG,
     HSU,
     NATIONAL,

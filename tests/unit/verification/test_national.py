@@ -15,7 +15,7 @@ from shared.contract.events import (
     ReportWithdrawn,
 )
 from shared.rules.decision import event_id
-from tests.builders import (
+from tests.support.builders import (
     BANDUNG,
     HSU,
     NATIONAL,

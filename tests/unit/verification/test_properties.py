@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.verification.institution import Institution
-from services.verification.national import National
-from services.verification.rules import ENDED
+from services.verification.case import ENDED
+from services.verification.institution import InstitutionCase
+from services.verification.national import NationalCase
 from shared.contract.events import (
     Archive,
     AskForInformation,
@@ -20,10 +20,10 @@ from shared.contract.events import (
 )
 from shared.contract.topics import READS, writes
 from shared.rules.decision import event_id
-from tests import builders as b
+from tests.support import builders as b
 from tests.unit.verification.histories import History, institution, national
 
-Begin = Callable[[], History[National] | History[Institution]]
+Begin = Callable[[], History[NationalCase] | History[InstitutionCase]]
 INSTITUTIONS = st.sampled_from([b.NATIONAL, b.HSU, b.BANDUNG, "9999"])
 HOLDINGS = st.integers(0, 4)
 CLASSES = st.sampled_from(list(ReportClass))
@@ -54,7 +54,7 @@ def _time_outs(stage: str) -> st.SearchStrategy[BaseModel]:
     )
 
 
-TIMERS = st.integers(1, 8).map(lambda n: b.an_timer(b.at(n + 24 * 60)))
+TIMERS = st.integers(1, 8).map(lambda n: b.a_timer(b.at(n + 24 * 60)))
 ANY_NATIONAL = st.one_of(
     st.sampled_from([b.a_report(), b.a_clear_report(), b.a_completion(), b.a_withdrawal()]),
     st.builds(lambda to, holding: b.a_forward(to=to, holding=holding), INSTITUTIONS, HOLDINGS),

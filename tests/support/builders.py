@@ -221,6 +221,6 @@ def a_time_out(opened_by: str, **changes: Any) -> e.TimeRanOut:
     return _built(e.TimeRanOut, changes, window="completion", opened_by=opened_by, ran_out_at=NOON)
 
 
-def an_timer(due_at: datetime) -> e.TimerFired:
+def a_timer(due_at: datetime) -> e.TimerFired:
     """Return the timer of a case's time."""
     return e.TimerFired(report_id=REPORT, due_at=due_at)

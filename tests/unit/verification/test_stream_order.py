@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import BaseModel
 
-from services.verification.institution import Institution
-from services.verification.national import National
+from services.verification.institution import InstitutionCase
+from services.verification.national import NationalCase
 from shared.contract.events import Command, InformationRequested
-from tests.builders import (
+from tests.support.builders import (
     BANDUNG,
     NATIONAL,
     a_block,
@@ -34,7 +34,7 @@ from tests.tables import each
 from tests.unit.verification.histories import History, institution, national
 
 Streams = Sequence[Sequence[BaseModel]]
-Begin = Callable[[Sequence[BaseModel]], History[National] | History[Institution]]
+Begin = Callable[[Sequence[BaseModel]], History[NationalCase] | History[InstitutionCase]]
 
 ASK = an_ask(institution=NATIONAL, holding=0)
 ASK_AGAIN = an_ask(institution=NATIONAL, holding=1)
@@ -140,7 +140,7 @@ def merges(streams: Streams) -> Iterator[list[BaseModel]]:
 
 
 def play(begin: Begin, before: Sequence[BaseModel], merged: Sequence[BaseModel],
-         streams: Streams) -> History[National] | History[Institution]:  # fmt: skip
+         streams: Streams) -> History[NationalCase] | History[InstitutionCase]:  # fmt: skip
     """Feed one merge; a record has the same id and time in each."""
     records = [event for stream in streams for event in stream]
     history = begin(before)
@@ -152,7 +152,7 @@ def play(begin: Begin, before: Sequence[BaseModel], merged: Sequence[BaseModel],
     return history
 
 
-def answers_of(history: History[National] | History[Institution]) -> dict[str, list[str]]:
+def answers_of(history: History[NationalCase] | History[InstitutionCase]) -> dict[str, list[str]]:
     """Return each command's answers as text; when a question went out is not compared."""
     return {c: [_timeless(a) for a in history.answers(c)] for c in history.commands}
 

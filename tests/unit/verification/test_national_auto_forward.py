@@ -1,11 +1,12 @@
 """What the policy `auto` forwards without an officer, and what a forward carries."""
 
+from dataclasses import replace
+
 from pydantic import BaseModel
 
-from services.verification.national import National
-from services.verification.rules import Policy
+from services.verification.national import NationalCase
 from shared.contract.events import DuplicateSuspected, ReportClass, ReportForwarded, Suggestion
-from tests.builders import (
+from tests.support.builders import (
     BANDUNG,
     HSU,
     NATIONAL,
@@ -84,7 +85,7 @@ def test_auto_forwards_what_is_clear_and_nothing_else(
 
 def test_without_auto_everything_waits_for_an_officer() -> None:
     """The operator may switch the policy off."""
-    history = national([a_clear_report()], Policy(institutions=POLICY.institutions, auto=False))
+    history = national([a_clear_report()], replace(POLICY, is_automatic=False))
 
     assert (history.status, history.said) == ("waiting", [])
 
@@ -100,7 +101,7 @@ def test_a_report_like_an_open_one_waits_for_an_officer() -> None:
     assert history.status == "waiting"
 
 
-def screened(**suggestions: Suggestion) -> History[National]:
+def screened(**suggestions: Suggestion) -> History[NationalCase]:
     """Decide a report with these suggestions."""
     return national([a_report(screening=a_screening(**suggestions))])
 

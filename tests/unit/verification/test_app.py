@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 
 from services.verification.app import stage_of
-from services.verification.rules import Case
+from services.verification.case import VerificationCase
 from services.verification.store import INSTITUTION, NATIONAL
 from shared.platform.migrations import read_migrations
 from shared.platform.settings import Settings
-from tests.builders import (
+from tests.packaged_registry import REGISTRY
+from tests.support.builders import (
     HSU,
     NOON,
     a_cause,
@@ -20,7 +21,6 @@ from tests.builders import (
     a_report,
     an_accept,
 )
-from tests.packaged_registry import REGISTRY
 from tests.unit.verification.histories import institution, national
 
 
@@ -33,7 +33,7 @@ def test_each_instance_has_its_rule_and_its_store(name: str) -> None:
     decision = stage.decide(None, event, a_cause(), stage.policy)
 
     assert stage.name == name
-    assert isinstance(decision.case, Case)
+    assert isinstance(decision.case, VerificationCase)
     assert type(decision.case) is stage.store.case
     assert decision.case.holder == HSU
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from services.verification.institution import Institution, decide_institution
-from services.verification.national import National
+from services.verification.institution import InstitutionCase, decide_institution
+from services.verification.national import NationalCase
 from shared.contract.events import CommandRefused, InformationRequested, ReportAccepted
 from shared.rules.decision import Outgoing, event_id
 from shared.rules.deferral import Deferred
-from tests.builders import (
+from tests.support.builders import (
     BANDUNG,
     HSU,
     NATIONAL,
@@ -22,33 +22,35 @@ from tests.builders import (
     a_return,
     a_returning,
     a_time_out,
+    a_timer,
     an_accept,
     an_archive,
     an_ask,
-    an_timer,
     at,
 )
 from tests.tables import each
 from tests.unit.verification.histories import POLICY, History, institution, national
 
-Begin = Callable[[list[BaseModel]], History[National] | History[Institution]]
+Begin = Callable[[list[BaseModel]], History[NationalCase] | History[InstitutionCase]]
 DAY = POLICY.command_wait
 ASK = an_ask(institution=NATIONAL, holding=0)
 
 
-def refusals(history: History[National] | History[Institution]) -> list[tuple[str, str]]:
+def refusals(history: History[NationalCase] | History[InstitutionCase]) -> list[tuple[str, str]]:
     """List (command's record, reason) of the refusals said, in order."""
     return [(cause, e.reason) for cause, e in history.said if isinstance(e, CommandRefused)]
 
 
-def test_a_command_is_kept_with_its_cause_and_an_timer_a_day_later() -> None:
+def test_a_command_is_kept_with_its_cause_and_a_timer_a_day_later() -> None:
     """The case carries all that its answer will need."""
     accept, cause = an_accept(), a_cause("early", at(5), message_id="m-1", traceparent="00-1-2-01")
 
     decision = decide_institution(None, accept, cause, POLICY)
 
     assert decision.events == ()
-    assert decision.case == Institution(waiting=(Deferred.of(accept, cause),), timer_at=at(5) + DAY)
+    assert decision.case == InstitutionCase(
+        waiting=(Deferred.of(accept, cause),), timer_at=at(5) + DAY
+    )
 
 
 def test_the_answer_names_the_command_and_not_what_released_it() -> None:
@@ -81,7 +83,7 @@ def test_after_a_day_it_is_refused_once() -> None:
     """By the timer, not by a clock; the answer names the command."""
     history = institution()
     history.feed(an_accept(message_id="m-9"), "early", minute=0)
-    history.feed(an_timer(at(0) + DAY))
+    history.feed(a_timer(at(0) + DAY))
 
     assert history.said == [
         (
@@ -102,17 +104,17 @@ def test_after_a_day_it_is_refused_once() -> None:
     assert len(history.said) == 1
 
 
-def test_an_timer_of_another_time_changes_nothing() -> None:
+def test_a_timer_of_another_time_changes_nothing() -> None:
     """It is compared with the case's own, never with now."""
     history = institution()
     history.feed(an_accept(), "early", minute=0)
 
-    history.feed(an_timer(at(0) + 2 * DAY), minute=5 * DAY.total_seconds())
+    history.feed(a_timer(at(0) + 2 * DAY), minute=5 * DAY.total_seconds())
 
     assert history.said == []
-    history.feed(an_timer(at(0)))
+    history.feed(a_timer(at(0)))
     assert history.said == []
-    assert institution([an_timer(at(0))]).case is None
+    assert institution([a_timer(at(0))]).case is None
 
 
 @each([

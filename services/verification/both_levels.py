@@ -1,18 +1,16 @@
-"""What both levels share: the case, the policy, and exactly one answer to every command.
+"""What both levels decide alike: exactly one answer to every command, questions, archiving.
 
-The decisions themselves stand in `national.py` and `institution.py`: each has a `learn` for facts
+The decisions themselves stand in `national.py` and `institution.py`: each has an `apply_fact`
 and a `judge` for commands. Pure: the case, the cause and its time arrive as arguments.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
+from services.verification.case import Policy, Status, VerificationCase
 from shared.contract.events import (
     Accept,
     Archive,
@@ -24,13 +22,12 @@ from shared.contract.events import (
     InformationRequested,
     Reclassify,
     ReportArchived,
-    ReportClass,
     ReturnReport,
     TimeRanOut,
     TimerFired,
 )
 from shared.rules.decision import Cause, Decision, decided, event_id, then
-from shared.rules.deferral import DeferredCommands, DeferringCase, NotYet, refusal
+from shared.rules.deferral import DeferredCommands, NotYet, refusal
 
 Level = Literal["national", "institution"]
 _COMMANDS: Final[tuple[type[Command], ...]] = (
@@ -38,55 +35,11 @@ _COMMANDS: Final[tuple[type[Command], ...]] = (
 )  # fmt: skip
 
 
-class Status(StrEnum):
-    """Where a report stands, as one stage sees it."""
-
-    UNKNOWN = "unknown"  # only commands came so far: they wait
-    WAITING = "waiting"  # for this stage's officer
-    ASKED = "asked"  # for the reporter
-    FORWARDED = "forwarded"  # national: an institution holds it
-    ACCEPTED = "accepted"  # institution: classified, on its way to a unit
-    RETURNED = "returned"  # institution: given back, this holding is over
-    CLOSED = "closed"  # may be reopened
-    ARCHIVED = "archived"
-    BLOCKED = "blocked"
-    WITHDRAWN = "withdrawn"
-
-
-ENDED: Final = frozenset({Status.ARCHIVED, Status.BLOCKED, Status.WITHDRAWN})
-"""The end for every stage; nothing leads out of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The numbers of verification; `app.py` takes them from the registry."""
-
-    institutions: frozenset[str] = frozenset()  # known codes; none known, none forwarded to
-    auto: bool = True  # docs/architecture.md: forward what is clear without an officer
-    confidence_min: float = 0.8  # (open) below it a suggested institution waits for an officer
-    returns_max: int = 2  # domain.md section 1: after two returns the national admin decides
-    command_wait: timedelta = timedelta(days=1)  # (open) how long an early command may wait
-
-
-class Case(DeferringCase):
-    """What a level knows of one report; `holding` numbers the forwards, 0 before the first."""
-
-    status: Status = Status.UNKNOWN
-    holding: int = 0
-    holder: str = ""
-    report_class: ReportClass | None = None
-    category_id: str | None = None
-    place_code: str | None = None
-    request_id: str | None = None
-    asked_at: datetime | None = None
-    completed_at: datetime | None = None
-
-
-C = TypeVar("C", bound=Case)
+C = TypeVar("C", bound=VerificationCase)
 
 
 class Effect(NamedTuple, Generic[C]):
-    """The command takes effect: the case after it, and the event that says so."""
+    """The command takes effect: the case after it, and the event to publish."""
 
     case: C
     event: Event
@@ -99,32 +52,44 @@ class Refusal(NamedTuple):
 
 
 Verdict = Effect[C] | Refusal | NotYet
-Learn = Callable[[C, BaseModel, Cause], Decision[C]]
+ApplyFact = Callable[[C, BaseModel, Cause], Decision[C]]
 Judge = Callable[[C, Command, Cause], Verdict[C]]
 
 
 # ---- one answer to every command
 
 
-def run(
-    case: C | None, fresh: C, event: BaseModel, cause: Cause, policy: Policy,
-    *, learn: Learn[C], judge: Judge[C],
-) -> Decision[C]:  # fmt: skip
-    """Decide one record, then whatever waited for it; what concerns nothing makes no case."""
-    known = case or fresh
-    room = DeferredCommands(
-        _COMMANDS, partial(_answer, judge=judge), _refuse, policy.command_wait,
+def handle(
+    case: C | None,
+    initial: C,
+    event: BaseModel,
+    cause: Cause,
+    policy: Policy,
+    *,
+    apply_fact: ApplyFact[C],
+    judge: Judge[C],
+) -> Decision[C]:
+    """Decide one record, then the commands that waited for it.
+
+    A record that leaves the initial case as it was makes no case.
+    """
+    current = case or initial
+    deferred = DeferredCommands(
+        kinds=_COMMANDS,
+        answer=partial(_answer, judge=judge),
+        refuse=_refuse,
+        wait=policy.command_wait,
         holder=lambda now: now.holder,
-    )  # fmt: skip
+    )
     match event:
         case Command():
-            decision = room.handle(known, event, cause)
+            decision = deferred.handle(current, event, cause)
         case TimerFired():
-            decision = room.expire(known, event.due_at, cause)
+            decision = deferred.expire(current, event.due_at, cause)
         case _:
-            decision = learn(known, event, cause)
-    decision = then(decision, lambda now: room.release(now or known, cause))
-    if case is None and decision == decided(fresh):
+            decision = apply_fact(current, event, cause)
+    decision = then(decision, lambda after: deferred.release(after or current, cause))
+    if case is None and decision == decided(initial):
         return decided(None)
     return decision
 
@@ -136,8 +101,8 @@ def _answer(case: C, command: Command, cause: Cause, *, judge: Judge[C]) -> Deci
             return decided(after, event)
         case Refusal(reason):
             return _refuse(case, command, cause, reason)
-        case early:
-            return early
+        case not_yet:
+            return not_yet
 
 
 def _refuse(case: C, command: Command, cause: Cause, reason: str) -> Decision[C]:
@@ -171,22 +136,22 @@ def ask(case: C, command: AskForInformation, cause: Cause, level: Level) -> Effe
 def complete(case: C, cause: Cause) -> Decision[C]:
     """Take the reporter's completion as the answer to the question asked before it.
 
-    A completion said before this question answers an earlier one, perhaps of the other level. The
+    A completion sent before this question answers an earlier one, perhaps of the other level. The
     SLA monitor goes by the same two times, so that both agree on who is owed the next step.
     """
-    last = max(cause.now, case.completed_at or cause.now)
+    completed_at = max(cause.now, case.completed_at or cause.now)
     is_answer = case.asked_at is not None and cause.now > case.asked_at
     status = Status.WAITING if case.status is Status.ASKED and is_answer else case.status
-    return decided(case.changed(status=status, completed_at=last))
+    return decided(case.changed(status=status, completed_at=completed_at))
 
 
-def expire(case: C, out: TimeRanOut) -> Decision[C]:
+def expire(case: C, event: TimeRanOut) -> Decision[C]:
     """Archive by the system what the reporter did not complete; only of the window now open."""
-    is_ours = out.window == "completion" and out.opened_by == case.request_id
-    if case.status is not Status.ASKED or not is_ours:
+    is_current = event.window == "completion" and event.opened_by == case.request_id
+    if case.status is not Status.ASKED or not is_current:
         return decided(case)
     archived = ReportArchived(
-        report_id=out.report_id,
+        report_id=event.report_id,
         by="system",
         institution=case.holder,
         holding=case.holding,

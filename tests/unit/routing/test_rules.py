@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import BaseModel
 
-from services.routing.rules import Status
+from services.routing.case import Status
 from shared.contract import events as e
 from tests.tables import each
 from tests.unit.routing.builders import (
@@ -280,7 +280,7 @@ def test_a_command_of_a_later_holding_waits_on() -> None:
 
 
 def test_the_timer_refuses_after_a_day_and_fires_for_the_rest() -> None:
-    """Each command waits its own day; an timer of another time means nothing."""
+    """Each command waits its own day; a timer of another time means nothing."""
     history = History(a_dispatch(), a_dispatch())
     first = NOON + timedelta(minutes=1, days=1)
     assert history.known.timer_at == first
