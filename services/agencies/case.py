@@ -15,7 +15,7 @@ class OutboxCase(BaseModel):
 
 
 class InboxCase(BaseModel):
-    """Who has to do with a report, and what whoever gets it next has to be told."""
+    """Who has to do with a report, and what whoever gets it next has to see."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 

@@ -1,15 +1,15 @@
-"""Who is told what about a report? Pure: the case, the fact and the report's key are arguments.
+"""Which facts go into whose inbox? Pure: the case, the fact and the report's key are arguments.
 
 The rules of the gateway:
 
 - The national admin (00) has to do with every report: `report_received` for each, then what
   concerns 00 itself, returns, ends, and reporters' words while no institution holds the report.
-- An institution is told from the `ReportForwarded` to it until its holding ends (returned,
+- An institution gets entries from the `ReportForwarded` to it until its holding ends (returned,
   forwarded to another, archived, blocked, withdrawn), and of its own holding only. After that it
   gets the answers to its own commands, refusals and effects which the end of its holding
-  overtook on the way here (the streams have no order), and the withdrawal of a breach that it was
-  told of. Nothing else.
-- Facts that come before what makes them tellable wait in the case and go out, in order, when that
+  overtook on the way here (the streams have no order), and the withdrawal of a breach that
+  stands in its inbox. Nothing else.
+- Facts that come before what makes them visible wait in the case and go out, in order, when that
   comes: everything for the `ReportReceived`, an institution's facts for its `ReportForwarded`.
 - An entry is built field by field (`entries.py`); nothing is passed on by not being deleted.
 """
