@@ -12,7 +12,7 @@ from services.follow_up.store import STORE
 from shared.platform.settings import Settings
 from shared.registry import Policy as Numbers
 from shared.registry import Registry, load
-from shared.rules.policy_in_force import by_time, policy_at
+from shared.rules.policy_in_force import policy_at
 from shared.runtime.process import stage_app
 from shared.runtime.stage import Stage
 
@@ -33,6 +33,6 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
         name=STAGE,
         store=STORE,
         migrations=Path(__file__).with_name("migrations"),
-        decide=by_time(decide),
-        policy=policy_at(registry, settings.clock_scale, policy),
+        decide=decide,
+        context=policy_at(registry, settings.clock_scale, policy),
     )

@@ -1,6 +1,6 @@
 """Compose the notifier: the rule, what it may look up, and the delivery loop beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from services.notifier.content import AWAITED_BY_REPORTER, REFUSED, Windows
 from services.notifier.delivery_loop import Courier
 from services.notifier.quiet_hours import QuietHours
 from services.notifier.renderer import Templates
-from services.notifier.rules import TELLING, Known, Policy, decide
+from services.notifier.rules import TELLING, Key, Known, Policy, decide
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import STORE
 from shared.contract.events import CommandRefused, DeadlineSet
@@ -24,6 +24,7 @@ from shared.platform.settings import Settings
 from shared.registry.load import load
 from shared.registry.models import NATIONAL
 from shared.registry.registry import Registry
+from shared.rules.decision import Cause
 from shared.runtime.process import stage_app
 from shared.runtime.reader import Inbound
 from shared.runtime.stage import Stage
@@ -50,10 +51,14 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
     render = Templates()
     policy = policy_from(registry, own)
 
-    async def load_lookups(connection: Connection, inbounds: Sequence[Inbound]) -> Known:
-        keys = await key_store.open_keys(
+    async def load_lookups(
+        connection: Connection, inbounds: Sequence[Inbound]
+    ) -> Mapping[str, Key]:
+        return await key_store.open_keys(
             connection, vault, reports_told_of(inbounds), stage="notifier", purpose="notification"
         )
+
+    def context(_cause: Cause, keys: Mapping[str, Key], _lane: object) -> Known:
         return Known(keys=keys, render=render, policy=policy)
 
     return Stage(
@@ -62,6 +67,7 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
         migrations=_MIGRATIONS,
         decide=decide,
         load_lookups=load_lookups,
+        context=context,
         more_schemas=key_store.SCHEMAS,
         background=(Courier(senders_for(own), vault, own).run,),
         is_latency_tolerant=True,

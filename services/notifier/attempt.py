@@ -23,7 +23,7 @@ from services.notifier.settings import NotifierSettings
 from shared.contract import topics
 from shared.contract.envelope import Outbound, derive_id, encode, event_headers
 from shared.contract.events import DeliveryReported, NotificationChannel
-from shared.runtime.stage import Context
+from shared.runtime.stage import Resources
 from shared.runtime.writer import partition_of
 
 _STREAM: Final = topics.internal_stream_of("notifier")
@@ -73,7 +73,7 @@ class Reports:
         """Say whether this very try was reported: until the rule decided it, there is no other."""
         return self._tries.get(pending.notification_id) == pending.attempts
 
-    async def publish(self, context: Context) -> None:
+    async def publish(self, context: Resources) -> None:
         """Publish until cancelled. While the broker is away they wait: nothing is sent twice."""
         while True:
             await self._some.wait()
@@ -84,7 +84,7 @@ class Reports:
                 context.logger.warning("loop_waits", error=type(away).__name__)
                 await asyncio.sleep(self._away_seconds)
 
-    async def flush(self, context: Context) -> None:
+    async def flush(self, context: Resources) -> None:
         """Publish what there is; what is not acknowledged is published again, under its id.
 
         Raises:

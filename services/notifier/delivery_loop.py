@@ -38,7 +38,7 @@ from services.notifier.settings import NotifierSettings
 from shared.contract.events import NotificationChannel
 from shared.platform.clock import Clock
 from shared.platform.postgres import Connection
-from shared.runtime.stage import Context
+from shared.runtime.stage import Resources
 from shared.runtime.timers import claim
 from shared.vault.crypto import Vault
 from shared.vault.key_store import open_keys
@@ -88,7 +88,7 @@ class Courier:
         # Id -> the host of its webhook: no key is opened again for what has to wait.
         self._hosts: OrderedDict[str, str] = OrderedDict()
 
-    async def run(self, context: Context) -> None:
+    async def run(self, context: Resources) -> None:
         """Deliver until the process stops; goes on at once while there is more.
 
         Raises:
@@ -114,7 +114,7 @@ class Courier:
         if not task.cancelled() and (bug := task.exception()):
             self._bugs.append(bug)
 
-    async def _end(self, context: Context) -> None:
+    async def _end(self, context: Resources) -> None:
         """Let what has begun end, within a little time, and say what became of it."""
         self._is_ending = True
         if self._tasks:
@@ -125,7 +125,7 @@ class Courier:
             async with asyncio.timeout(END_SECONDS_MAX):
                 await self._reports.flush(context)
 
-    async def round(self, context: Context) -> int:
+    async def round(self, context: Resources) -> int:
         """Claim what is due and begin to deliver it; return how many reports were claimed."""
         now, clock = context.clock.now(), context.clock
         async with context.pool.acquire() as connection:
@@ -260,7 +260,7 @@ class Courier:
         at = clock.now() + timedelta(seconds=seconds * clock.scale)
         self._fire_times[job.report_id] = at, job.now + self._rest(clock)
 
-    async def _deliver(self, job: Job, context: Context) -> None:
+    async def _deliver(self, job: Job, context: Resources) -> None:
         """Attempt what is due of a report over a channel, one after the other."""
         until = monotonic() + self._settings.again_after_seconds / 4
         try:
@@ -279,7 +279,9 @@ class Courier:
         finally:
             self._give_back(job)
 
-    async def _through(self, job: Job, pending: Pending, until: float, context: Context) -> Outcome:
+    async def _through(
+        self, job: Job, pending: Pending, until: float, context: Resources
+    ) -> Outcome:
         """Make an attempt when its turn comes; put off, if that is too late or a way has closed."""
         async with AsyncExitStack() as turns:
             for gate in job.gates:
@@ -302,7 +304,7 @@ class Courier:
             return outcome
 
 
-def _tell_failure(job: Job, pending: Pending, outcome: Outcome, context: Context) -> None:
+def _tell_failure(job: Job, pending: Pending, outcome: Outcome, context: Resources) -> None:
     context.logger.warning(
         "delivery_failed",
         report=job.report_id,

@@ -13,7 +13,7 @@ from services.routing.store import STORE
 from shared.platform.settings import Settings
 from shared.registry import Policy as Numbers
 from shared.registry import Registry, load
-from shared.rules.policy_in_force import by_time, policy_at
+from shared.rules.policy_in_force import policy_at
 from shared.runtime.process import stage_app
 from shared.runtime.stage import Stage
 
@@ -38,6 +38,6 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
         name="routing",
         store=STORE,
         migrations=Path(__file__).with_name("migrations"),
-        decide=by_time(decide),
-        policy=policy_at(registry, settings.clock_scale, policy),
+        decide=decide,
+        context=policy_at(registry, settings.clock_scale, policy),
     )

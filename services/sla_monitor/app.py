@@ -1,7 +1,6 @@
 """Composition root of the SLA monitor."""
 
 import asyncio
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -13,9 +12,10 @@ from services.sla_monitor.rules import Monitored, decide
 from services.sla_monitor.store import STORE
 from shared.contract.events import Clock
 from shared.platform.settings import Settings
-from shared.registry import Registry, load
+from shared.registry import Change, Registry, load
+from shared.rules.decision import Cause
 from shared.runtime.process import stage_app
-from shared.runtime.stage import Context, Stage
+from shared.runtime.stage import Resources, Stage
 
 _COUNT_SECONDS: Final = 5.0
 _OVERDUE: Final = """
@@ -35,18 +35,32 @@ def stage_of(registry: Registry) -> Stage[Any, Any]:
         store=STORE,
         migrations=Path(__file__).with_name("migrations"),
         decide=decide,
-        policy_of=partial(policy_of, registry),
+        context=PolicyOfLane(registry),
         background=(count_overdue, Recomputer(registry)),
         is_latency_tolerant=True,
     )
 
 
-def policy_of(registry: Registry, lane: Monitored | None) -> Policy:
-    """Return the registry as a lane knows it: the files, and what was published since."""
-    return Policy(registry.amended(lane.changes if lane else ()))
+class PolicyOfLane:
+    """Makes a lane's policy: the registry's files and the changes published since.
+
+    The last policy is kept, since a lane's changes are the same for nearly all of its records.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._changes: tuple[Change, ...] = ()
+        self._policy = Policy(registry)
+
+    def __call__(self, _cause: Cause, _lookups: None, lane: Monitored | None) -> Policy:
+        """Return the policy for a record; pure."""
+        changes = lane.changes if lane else ()
+        if changes is not self._changes:
+            self._changes, self._policy = changes, Policy(self._registry.amended(changes))
+        return self._policy
 
 
-async def count_overdue(context: Context) -> None:
+async def count_overdue(context: Resources) -> None:
     """Tell how many reports are past the date of their earliest deadline, by its clock."""
     while not context.stopping.is_set():
         rows = await context.pool.fetch(_OVERDUE, context.clock.now())

@@ -15,8 +15,8 @@ from shared.contract import topics
 from shared.contract.events import CalendarAmended, PolicyChanged, Recompute
 from shared.platform.postgres import Connection
 from shared.registry import NATIONAL, Change, Registry
-from shared.runtime.stage import Context
-from shared.runtime.timers import InFlight, to_itself
+from shared.runtime.stage import Resources
+from shared.runtime.timers import InFlight, internal_record
 
 if TYPE_CHECKING:
     from shared.runtime.lanes import Partition
@@ -67,7 +67,7 @@ class Recomputer:
         self._registry = registry
         self._asked_to: dict[str, dict[Partition, int]] = {}  # version -> where its last one lies
 
-    async def __call__(self, context: Context) -> None:
+    async def __call__(self, context: Resources) -> None:
         """Look for changes that every lane has seen, and ask the cases they may move.
 
         Waits after each batch until the stage has decided nearly all, so that the day's timers and
@@ -108,7 +108,7 @@ class Recomputer:
                 timeout=LISTING_SECONDS_MAX,
             )
 
-    async def _step(self, connection: Connection, context: Context, room: InFlight) -> bool:
+    async def _step(self, connection: Connection, context: Resources, room: InFlight) -> bool:
         """Ask the next batch of the oldest recompute; say whether there may be more to do at once.
 
         The place is saved after the records are: killed between the two, it asks them again.
@@ -128,7 +128,7 @@ class Recomputer:
                 return True
             await context.log.publish(
                 [
-                    to_itself(
+                    internal_record(
                         STAGE,
                         Recompute(report_id=report_id, version=version, changed=row["changed"]),
                         cause=f"{version}@{report_id}",

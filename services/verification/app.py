@@ -13,7 +13,7 @@ from services.verification.store import INSTITUTION, NATIONAL
 from shared.platform.settings import Settings
 from shared.registry import Policy as Numbers
 from shared.registry import Registry, load
-from shared.rules.policy_in_force import by_time, policy_at
+from shared.rules.policy_in_force import policy_at
 from shared.runtime.process import stage_app
 from shared.runtime.stage import Stage
 
@@ -42,12 +42,12 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
             command_wait=command_wait,
         )
 
-    name, policies = settings.instance, policy_at(registry, settings.clock_scale, policy)
+    name, context = settings.instance, policy_at(registry, settings.clock_scale, policy)
     match name:
         case "verification.national":
-            return Stage(name, NATIONAL, _MIGRATIONS, by_time(decide_national), policies)
+            return Stage(name, NATIONAL, _MIGRATIONS, decide_national, context)
         case "verification.institution":
-            return Stage(name, INSTITUTION, _MIGRATIONS, by_time(decide_institution), policies)
+            return Stage(name, INSTITUTION, _MIGRATIONS, decide_institution, context)
     raise ValueError(
         f"LAPOR_INSTANCE is {name!r}; set verification.national or verification.institution"
     )

@@ -1,4 +1,4 @@
-"""JSON log lines, bound with who speaks; bodies and personal data never enter them."""
+"""JSON log lines with the name of the stage; bodies and personal data never enter them."""
 
 import logging
 import sys
@@ -20,7 +20,7 @@ def setup(stage: str) -> structlog.stdlib.BoundLogger:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        told_by_place,
+        without_messages,
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
@@ -43,11 +43,11 @@ def setup(stage: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def told_by_place(_logger: Any, _method: str, line: EventDict) -> EventDict:
-    """Say of an exception what it is and where it was raised, and nothing that it says.
+def without_messages(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    """Replace an exception by its type and its place in the code, without its message.
 
-    A message may hold what a citizen wrote: pydantic's their input, asyncpg's the values of a row,
-    a bug's whatever it stumbled over. So may what asyncio tells of a task that failed.
+    A message may hold what a citizen wrote: pydantic's has the input, asyncpg's the row's values,
+    a bug's anything. So may asyncio's line about a task that failed.
     """
     raised = line.pop("exc_info", None)
     if raised is True:
@@ -55,7 +55,7 @@ def told_by_place(_logger: Any, _method: str, line: EventDict) -> EventDict:
     if isinstance(raised, tuple):
         raised = raised[1]
     if isinstance(raised, BaseException):
-        line["raised"] = [_told(each) for each in _chain(raised)]
+        line["raised"] = [_described(each) for each in _chain(raised)]
     record = line.get("_record")
     if isinstance(record, logging.LogRecord) and record.name == "asyncio":
         line["event"] = str(line.get("event", "")).partition("\n")[0]
@@ -64,24 +64,24 @@ def told_by_place(_logger: Any, _method: str, line: EventDict) -> EventDict:
 
 def _chain(raised: BaseException) -> Iterator[BaseException]:
     """List an exception and those behind it, the last raised first."""
-    seen: BaseException | None = raised
+    error: BaseException | None = raised
     for _ in range(CHAIN_MAX):
-        if seen is None:
+        if error is None:
             return
-        yield seen
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _told(raised: BaseException) -> dict[str, object]:
+def _described(raised: BaseException) -> dict[str, object]:
     frames = traceback.extract_tb(raised.__traceback__)[-FRAMES_MAX:]
-    told: dict[str, object] = {
+    described: dict[str, object] = {
         "type": type(raised).__name__,
         "at": [f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames],
     }
     sqlstate = getattr(raised, "sqlstate", None)
     if isinstance(sqlstate, str):
-        told["sqlstate"] = sqlstate
-    return told
+        described["sqlstate"] = sqlstate
+    return described
 
 
 def _short(filename: str) -> str:
@@ -99,7 +99,7 @@ class OncePerSecond(logging.Filter):
         self._last: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether this line is the first of its place within a second."""
+        """Return whether this line is the first of its place in the code within a second."""
         place = (record.pathname, record.lineno)
         if record.created - self._last.get(place, 0.0) < 1.0:
             return False

@@ -83,7 +83,7 @@ class OtherSchema(Exception):  # noqa: N818 - says what the schema is
 
 
 def read_migrations(*folders: Path) -> tuple[Migration, ...]:
-    """Read the migrations of some components, in the order in which they are applied.
+    """Read the migrations of components, in the order in which they are applied.
 
     Raises:
         ValueError: a file's name, its number or its header is not as it must be.
@@ -197,7 +197,7 @@ async def apply_migrations(
             )  # fmt: skip
         for table in to_fence:
             await connection.execute(
-                f"UPDATE {table} SET token = (random() * 4611686018427387903)::bigint",
+                f"UPDATE {table} SET fencing_token = (random() * 4611686018427387903)::bigint",
                 timeout=MIGRATION_SECONDS_MAX,
             )
         return pending

@@ -1,4 +1,4 @@
-"""What a stage's process is told by its environment (`LAPOR_…`); read once, in `build()`."""
+"""The settings of a stage's process, from its environment (`LAPOR_…`); read once, in `build()`."""
 
 from typing import Literal
 

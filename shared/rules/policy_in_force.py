@@ -4,27 +4,26 @@ The numbers are the national admin's, by its local day.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Final, TypeVar
 
-from pydantic import BaseModel
-
 from shared.registry.models import NATIONAL, Policy
 from shared.registry.registry import Registry
-from shared.rules.decision import Cause, Decide, Decision
+from shared.rules.decision import Cause
 
-C = TypeVar("C")
 P = TypeVar("P")
-PolicyAt = Callable[[datetime], P]
+PolicyInForce = Callable[[Cause, object, object], P]
 _STREAMS_DELAY_MAX: Final = timedelta(seconds=10)
 """Real time: a guess at how far one stream may be behind another while all stages run."""
 
 
 def policy_at(
     registry: Registry, clock_scale: float, make: Callable[[Policy, timedelta], P]
-) -> PolicyAt[P]:
-    """Return a stage's policy at a time; `make` is given the numbers and how long a command waits.
+) -> PolicyInForce[P]:
+    """Return a stage's context: its policy at the time of the record.
+
+    `make` is given the numbers and how long a command waits.
 
     On a scaled clock a day is short; a command waits at least as long as the streams may differ.
     """
@@ -34,15 +33,4 @@ def policy_at(
     def made(numbers: Policy) -> P:
         return make(numbers, max(timedelta(days=numbers.command_wait_days), wait_min))
 
-    return lambda now: made(registry.policy(NATIONAL, now))
-
-
-def by_time(decide: Decide[C, P]) -> Decide[C, PolicyAt[P]]:
-    """Let a rule decide by the policy in force at the time of its record."""
-
-    def decide_in_force(
-        case: C | None, event: BaseModel, cause: Cause, policy: PolicyAt[P], /
-    ) -> Decision[C]:
-        return decide(case, event, cause, policy(cause.now))
-
-    return decide_in_force
+    return lambda cause, _lookups, _lane: made(registry.policy(NATIONAL, cause.now))

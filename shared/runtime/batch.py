@@ -1,4 +1,4 @@
-"""One batch while it is decided: cases as they are by now, and what is to be saved and said."""
+"""One batch while it is decided: its cases, and what is to be saved and published."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from shared.contract.envelope import Outbound
 from shared.runtime.case_store import Stored
 from shared.runtime.parking import Action
 from shared.runtime.ports import RecoveryStore
-from shared.runtime.recovery.comparison import Order, Past
+from shared.runtime.recovery.comparison import Order, PublishedBefore
 
 NOTHING: Final = Stored(0, 0, b"", None)
 
@@ -19,15 +19,14 @@ class UnitOfWork:
     """One batch while it is decided; `lane` is that of the record in hand."""
 
     cases: dict[str, Stored]
-    known: object = None
-    past: Past = field(default_factory=dict)  # what was said before the database was restored
+    lookups: object = None
+    past: PublishedBefore = field(default_factory=dict)  # published before a restore
     lane: str = ""
     releasing: Action | None = None  # how a replay lets what was parked be decided
-    policies: dict[str, object] = field(default_factory=dict)
     changed: dict[str, Stored] = field(default_factory=dict)
     outbounds: list[Outbound] = field(default_factory=list)
     by_lane: dict[str, list[Outbound]] = field(default_factory=dict)
-    hit: list[str] = field(default_factory=list)  # whose dead letters count, one for each
+    dead_letter_senders: list[str] = field(default_factory=list)  # one for each that counts
     recent: deque[str] = field(default_factory=deque)  # see `dead_letter_limit`
 
     def case(self, name: str) -> Stored:
@@ -40,21 +39,21 @@ class UnitOfWork:
             stored = Stored(stored.version + 1, *stored[1:])
         self.cases[name] = self.changed[name] = stored
 
-    def say(self, outbounds: Sequence[Outbound]) -> None:
+    def emit(self, outbounds: Sequence[Outbound]) -> None:
         """Note events to publish."""
         self.outbounds.extend(outbounds)
         self.by_lane.setdefault(self.lane, []).extend(outbounds)
 
 
-class RestoreContext(NamedTuple):
-    """What was said before the database was restored, and the order to decide it again."""
+class Recovering(NamedTuple):
+    """The order to decide again after a restore, and what was published before."""
 
     order: Order
-    memory: RecoveryStore
+    store: RecoveryStore
 
 
 def has_decided(decided: bytes, id_hash: bytes) -> bool:
-    """Say whether a case decided an id: its 8 bytes stand there, aligned."""
+    """Return whether a case has decided an id: whether its 8 bytes stand there, aligned."""
     at = decided.find(id_hash)
     while at >= 0 and at % 8:
         at = decided.find(id_hash, at + 1)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from shared.contract.envelope import Outbound
 from shared.platform.postgres import Connection, Pool
-from shared.runtime.lanes import Lane, dump_positions, load_positions, pack, unpack
+from shared.runtime.lanes import Lane, dump_offsets, load_offsets, pack, unpack
 
 M = TypeVar("M", bound=BaseModel)
 SHELL_MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -57,12 +57,12 @@ class LaneSave(NamedTuple):
     token_read: int
 
 
-class Conflict(Exception):  # noqa: N818 - two were there; one goes again
+class Conflict(Exception):  # noqa: N818 - a lost race, not a fault
     """Another process saved a lane or a case first; nothing of this batch was saved."""
 
 
 class PostgresState:
-    """The shell's memory in a stage's schema.
+    """The shell's `State` in a stage's schema.
 
     `check_schema` runs after each loading of lanes: what is saved later with the tokens read is
     refused by the database if a newer release has migrated since (shared/platform/migrations.py).
@@ -80,17 +80,17 @@ class PostgresState:
         self._save = save_statement(store)
 
     async def lanes(self, ids: Sequence[str], tokens: Sequence[int]) -> dict[str, Lane]:
-        """Return the lanes' rows, made with the given tokens where there were none."""
+        """Return the lanes' rows, made with the given fencing tokens where there were none."""
         rows = await self._pool.fetch(
             """
             WITH made AS (
-                INSERT INTO lanes (id, positions, token)
+                INSERT INTO lanes (id, offsets, fencing_token)
                 SELECT id, '{}', token FROM unnest($1::text[], $2::bigint[]) AS x(id, token)
-                ON CONFLICT (id) DO NOTHING RETURNING id, positions, outbox, token
+                ON CONFLICT (id) DO NOTHING RETURNING id, offsets, outbox, fencing_token
             )
-            SELECT id, positions, outbox, token, '{}'::text[] AS held FROM made
+            SELECT id, offsets, outbox, fencing_token, '{}'::text[] AS held FROM made
             UNION ALL
-            SELECT id, positions, outbox, token,
+            SELECT id, offsets, outbox, fencing_token,
                    ARRAY(SELECT DISTINCT topic FROM held WHERE held.lane = lanes.id)
             FROM lanes WHERE id = ANY($1::text[])
             """,
@@ -102,8 +102,8 @@ class PostgresState:
         return {
             row["id"]: Lane(
                 row["id"],
-                load_positions(row["positions"]),
-                row["token"],
+                load_offsets(row["offsets"]),
+                row["fencing_token"],
                 row["outbox"],
                 frozenset(row["held"]),
             )
@@ -138,9 +138,9 @@ class PostgresState:
         ordered = sorted(cases.items())
         arguments = [
             [s.lane.id for s in lanes],
-            [dump_positions(s.lane.positions) for s in lanes],
+            [dump_offsets(s.lane.offsets) for s in lanes],
             [s.lane.outbox for s in lanes],
-            [s.lane.token for s in lanes],
+            [s.lane.fencing_token for s in lanes],
             [s.token_read for s in lanes],
             *self._columns(ordered),
             len(lanes),
@@ -148,27 +148,28 @@ class PostgresState:
         ]
         try:
             await self._pool.execute(self._save, *arguments)
-        except (asyncpg.SerializationError, asyncpg.UniqueViolationError) as lost:
-            raise Conflict(str(lost)) from None
+        except (asyncpg.SerializationError, asyncpg.UniqueViolationError) as error:
+            raise Conflict(str(error)) from None
 
     async def clear(self, lane_id: str, token: int) -> None:
-        """Empty a lane's outbox events, if its token is still the one confirmed."""
+        """Empty a lane's outbox, if its fencing token is still this one."""
         await self._pool.execute(
-            "UPDATE lanes SET outbox = '' WHERE id = $1 AND token = $2", lane_id, token
+            "UPDATE lanes SET outbox = '' WHERE id = $1 AND fencing_token = $2", lane_id, token
         )
 
     async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
-        """Move what destinations refuse from a lane's row to `held`; the rest is published.
+        """Move the refused events of a lane from its outbox to `held`; the rest is published.
 
         Raises:
             Conflict: the lane's token is no longer the one read.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            done = await connection.execute(
-                "UPDATE lanes SET outbox = '', token = $3 WHERE id = $1 AND token = $2",
-                lane.id, lane.token, token,
+            status = await connection.execute(
+                "UPDATE lanes SET outbox = '', fencing_token = $3 "
+                "WHERE id = $1 AND fencing_token = $2",
+                lane.id, lane.fencing_token, token,
             )  # fmt: skip
-            if done != "UPDATE 1":
+            if status != "UPDATE 1":
                 raise Conflict(lane.id)
             await connection.execute(
                 "INSERT INTO held (lane, topic, outbound) SELECT $1, x.topic, x.outbound "
@@ -187,7 +188,7 @@ class PostgresState:
         return [(row["number"], unpack(row["outbound"])[0]) for row in rows]
 
     async def release(self, numbers: Sequence[int]) -> None:
-        """Forget what a topic took at last."""
+        """Delete held events that their topic has taken."""
         await self._pool.execute("DELETE FROM held WHERE number = ANY($1::bigint[])", numbers)
 
     async def load_lookups(self, collect: Callable[[Connection], object]) -> object:
@@ -247,11 +248,11 @@ def save_statement(store: CaseStore[BaseModel]) -> str:
     last = 6 + len(columns)
     return f"""
         WITH saved_lanes AS (
-            UPDATE lanes SET positions = x.positions::jsonb, outbox = x.outbox,
-                             token = x.token
+            UPDATE lanes SET offsets = x.offsets::jsonb, outbox = x.outbox,
+                             fencing_token = x.token
             FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[])
-                 AS x(id, positions, outbox, token, token_read)
-            WHERE lanes.id = x.id AND lanes.token = x.token_read RETURNING 1
+                 AS x(id, offsets, outbox, token, token_read)
+            WHERE lanes.id = x.id AND lanes.fencing_token = x.token_read RETURNING 1
         ), saved_cases AS (
             INSERT INTO cases AS c ({names}, fire_at)
             SELECT {names}, timer_at FROM unnest({arrays}) AS x({names})

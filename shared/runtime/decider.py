@@ -1,6 +1,6 @@
-"""What becomes of each record of a batch: decided, dropped, a dead letter, or parked.
+"""Decides each record of a batch: handled, skipped, dead-lettered, or parked.
 
-Reads cases and look-ups through `State`, writes nothing: the shell saves what is found here.
+Reads cases and look-ups through `State` and writes nothing: the processor saves the result.
 """
 
 from collections import deque
@@ -13,10 +13,11 @@ import structlog
 from pydantic import BaseModel
 
 from shared.contract.envelope import Outbound, Record, text
-from shared.contract.topics import REPLAYS, lane_case
+from shared.contract.events import RegistryChange
+from shared.contract.topics import READS, REPLAYS, lane_case
 from shared.rules.decision import Decision
 from shared.runtime import lanes
-from shared.runtime.batch import RestoreContext, UnitOfWork, has_decided
+from shared.runtime.batch import Recovering, UnitOfWork, has_decided
 from shared.runtime.case_store import Stored
 from shared.runtime.gateway import dead_letter_limit, throttle
 from shared.runtime.gateway.rejections import RejectionThrottle
@@ -26,12 +27,12 @@ from shared.runtime.parking import ParkedRecord
 from shared.runtime.ports import State
 from shared.runtime.reader import DeadLetter, Inbound, Reader, Replayed
 from shared.runtime.recovery.comparison import (
-    Past,
-    Place,
-    Told,
+    Position,
+    Published,
+    PublishedBefore,
     compare,
-    letter_key,
-    place_of,
+    dead_letter_event_id,
+    position_of,
     sequence_of,
 )
 from shared.runtime.stage import Limits, Stage
@@ -40,12 +41,12 @@ from shared.vault.crypto import SealBroken
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
-OTHERWISE: Final = "decided_otherwise"
-"""Why a case is parked: a record decided again says something else than the world has read."""
-LEFT_OVER: Final = "not_decided_again"
-"""Why a case is parked: what the world has read of it, no record that is left says."""
+DECIDED_OTHERWISE: Final = "decided_otherwise"
+"""Why a case is parked: a record decided again gives other events than consumers have read."""
+NOT_DECIDED_AGAIN: Final = "not_decided_again"
+"""Why a case is parked: consumers have read events of it that no remaining record gives."""
 _REPLAYS: Final = REPLAYS.topic()
-_NOTHING_TOLD: Final[Mapping[str, Told]] = MappingProxyType({})
+_NOTHING_PUBLISHED: Final[Mapping[str, Published]] = MappingProxyType({})
 CASE_FULL: Final = "case_full"
 
 
@@ -62,27 +63,32 @@ class Decider(Generic[C, P]):
         logger: structlog.stdlib.BoundLogger,
         limits: Limits,
     ) -> None:
-        self.before: RestoreContext | None = None  # to be compared with
+        self.recovering: Recovering | None = None  # set while decisions are compared
         self._stage = stage
         self._reader = reader
         self._writer = writer
         self._meters = meters
         self._logger = logger
         self._limits = limits
+        self._has_lane_cases = any(
+            issubclass(event, RegistryChange)
+            for events in READS[stage.name].values()
+            for event in events
+        )
         self._lane_of = lanes.gateway_lane if stage.is_gateway else lanes.core_lane
-        self._refusing = RejectionThrottle(stage, meters=meters, logger=logger, limits=limits)
+        self._rejections = RejectionThrottle(stage, meters=meters, logger=logger, limits=limits)
         self._recent: deque[str] = deque(maxlen=limits.dead_letter_window)
 
     async def decide(self, records: Sequence[Record], state: State) -> UnitOfWork:
         """Decide records in order.
 
         Raises:
-            Refused: past the limit of dead letters; nothing of the batch may be saved.
+            StageRefused: past the limit of dead letters; nothing of the batch may be saved.
         """
         self._meters.forget()
-        found = self._reader.read(records)
-        work = await self._prepared(found, state)
-        for item in found:
+        items = self._reader.read(records)
+        work = await self._prepared(items, state)
+        for item in items:
             work.lane = self._lane(item.record)
             match item:
                 case Inbound():
@@ -91,7 +97,7 @@ class Decider(Generic[C, P]):
                     self._replay(work, item)
                 case DeadLetter():
                     self._dead_letter(work, item.record, item.reason, item.detail)
-        work.recent = self._within_limit(work.hit, len(records))
+        work.recent = self._within_limit(work.dead_letter_senders, len(records))
         return work
 
     def saved(self, work: UnitOfWork) -> None:
@@ -99,30 +105,29 @@ class Decider(Generic[C, P]):
         self._recent = work.recent
         self._meters.flush()
 
-    # ---- what the rules may see
+    # ---- what the rules may know
 
     async def _prepared(
-        self, found: Sequence[Inbound | Replayed | DeadLetter], state: State
+        self, read: Sequence[Inbound | Replayed | DeadLetter], state: State
     ) -> UnitOfWork:
-        items = [item for item in found if isinstance(item, Inbound | Replayed)]
-        wanted = {item.case_id for item in items}
-        wanted |= {i.aside_id for i in items if isinstance(i, Inbound) and i.aside_id}
+        items = [item for item in read if isinstance(item, Inbound | Replayed)]
+        names = {item.case_id for item in items}
+        names |= {i.aside_id for i in items if isinstance(i, Inbound) and i.aside_id}
         if self._stage.is_gateway:
-            wanted |= {throttle.throttle_row(self._lane(item.record)) for item in items}
-        if self._stage.policy_of is not None:
-            wanted |= {lane_case(item.record.partition) for item in items}
-        work = UnitOfWork(await state.cases(sorted(wanted)) if wanted else {})
-        if self.before is not None:
-            places = {
-                place_of(i.replay.original if isinstance(i, Replayed) else i.record) for i in found
+            names |= {throttle.throttle_row(self._lane(item.record)) for item in items}
+        if self._has_lane_cases:
+            names |= {lane_case(item.record.partition) for item in items}
+        work = UnitOfWork(await state.cases(sorted(names)) if names else {})
+        if self.recovering is not None:
+            positions = {
+                position_of(i.replay.original if isinstance(i, Replayed) else i.record)
+                for i in read
             }
-            work.past = await self.before.memory.told(sorted(wanted | places))
+            work.past = await self.recovering.store.published(sorted(names | positions))
         load_lookups = self._stage.load_lookups
-        if load_lookups is None or not items:
-            work.known = self._stage.policy
-            return work
-        seen = [inbound for item in items for inbound in self._inbounds(work, item)]
-        work.known = await state.load_lookups(lambda c: load_lookups(c, seen))
+        if load_lookups is not None and items:
+            inbounds = [inbound for item in items for inbound in self._inbounds(work, item)]
+            work.lookups = await state.load_lookups(lambda c: load_lookups(c, inbounds))
         return work
 
     def _inbounds(self, work: UnitOfWork, item: Inbound | Replayed) -> list[Inbound]:
@@ -135,20 +140,15 @@ class Decider(Generic[C, P]):
         read = self._reader.read(records)
         return [inbound for inbound in read if isinstance(inbound, Inbound)]
 
-    def _policy(self, work: UnitOfWork, partition: int) -> object:
-        policy_of = self._stage.policy_of
-        if policy_of is None:
-            return work.known
-        own = lane_case(partition)
-        if own not in work.policies:
-            work.policies[own] = policy_of(work.case(own).case)  # type: ignore[arg-type]
-        return work.policies[own]
+    def _context(self, work: UnitOfWork, inbound: Inbound) -> P:
+        lane = work.case(lane_case(inbound.record.partition)).case if self._has_lane_cases else None
+        return self._stage.context(inbound.cause, work.lookups, lane)  # type: ignore[arg-type]
 
     # ---- one record
 
     def _handle(self, work: UnitOfWork, inbound: Inbound) -> None:
         stored = work.case(inbound.case_id)
-        if self._is_known(work, inbound, stored):
+        if self._is_repeat(work, inbound, stored):
             if not self._stage.is_gateway:
                 self._meters.skipped("repeat")
                 return
@@ -160,17 +160,18 @@ class Decider(Generic[C, P]):
         else:
             self._decide(work, inbound, stored)
 
-    def _is_known(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> bool:
+    def _is_repeat(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> bool:
         if has_decided(stored.decided, inbound.id_hash):
             return True
         aside = inbound.aside_id
         return bool(aside) and has_decided(work.case(aside).decided, inbound.id_hash)
 
     def _reject_full_case(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> None:
-        """Decide nothing more for a case that has decided so much: no sender may let it grow.
+        """Decide nothing more for a case at its limit of decided ids: no sender may let it grow.
 
-        A gateway answers each of its messages, told by their places, and remembers none. Elsewhere
-        it is the senders' doing and no sign of a bad release: it does not count against the limit.
+        A gateway answers each of its messages, identified by its offset, and remembers none. In the
+        core the record is a dead letter that does not count against the limit: it is the senders'
+        doing and no sign of a bad release.
         """
         if not self._stage.is_gateway:
             self._dead_letter_full_case(work, inbound, stored)
@@ -182,17 +183,17 @@ class Decider(Generic[C, P]):
         self._dead_letter(work, inbound.record, CASE_FULL, detail, inbound.case_id)
 
     def _decide(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> None:
-        policy = self._policy(work, inbound.record.partition)
-        told = work.past.get(inbound.case_id)
-        sequence = sequence_of(stored.sequence, told) if told else stored.sequence
+        published = work.past.get(inbound.case_id)
+        sequence = sequence_of(stored.sequence, published) if published else stored.sequence
         if self._stage.is_gateway:
-            inbound = self._refusing.pausing(work, inbound)
+            inbound = self._rejections.pause(work, inbound)
         try:
+            context = self._context(work, inbound)
             decision = self._stage.decide(
-                stored.case, inbound.event, inbound.cause, policy  # type: ignore[arg-type]
+                stored.case, inbound.event, inbound.cause, context  # type: ignore[arg-type]
             )  # fmt: skip
             if decision.refused or inbound.cause.is_repeat:
-                self._answer_only(work, inbound, decision, policy)
+                self._answer_only(work, inbound, decision, context)
                 return
             aside = inbound.aside_id if _is_aside(decision, stored) else ""
             outbounds = self._writer.write(decision, inbound, None if aside else sequence)
@@ -206,17 +207,17 @@ class Decider(Generic[C, P]):
             self._dead_letter(work, inbound.record, "rule_raised", why, inbound.case_id)
             self._park(work, inbound)
             return
-        unsaid = self._unsaid(work, inbound, outbounds)
-        if unsaid is None:
+        new = self._unpublished(work, inbound, outbounds)
+        if new is None:
             self._park(work, inbound)
         elif aside and len(work.case(aside).decided) >= self._limits.decided_bytes_max:
             self._dead_letter_full_case(work, inbound, work.case(aside))
         else:
-            number = sequence + len(outbounds) if unsaid and not aside else sequence
+            number = sequence + len(outbounds) if new and not aside else sequence
             self._remember(
                 work, inbound, aside, stored._replace(case=decision.case, sequence=number)
             )
-            work.say(unsaid)
+            work.emit(new)
             self._meters.decided(inbound.event, decision)
 
     def _remember(self, work: UnitOfWork, inbound: Inbound, aside: str, stored: Stored) -> None:
@@ -229,45 +230,47 @@ class Decider(Generic[C, P]):
             stored = stored._replace(decided=stored.decided + inbound.id_hash)
         if stored != work.case(own):
             work.change(own, stored)
-            work.policies.pop(own, None)
 
-    # ---- what a gateway refuses
+    # ---- rejections of a gateway
 
     def _answer_only(
-        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], policy: object
+        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], context: P
     ) -> None:
-        """Answer a message that is remembered nowhere: refused, or a repeat.
+        """Answer a message that no case remembers: rejected, or a repeat.
 
-        Its place alone makes it one; the answer's id holds that place, and its number is 0, since
-        no case counts it.
+        The id of the answer is derived from the record's offset, and its sequence number is 0.
 
         Raises:
             TooLarge: the answer would not fit.
         """
-        placed = inbound.at_its_place()
+        placed = inbound.at_its_offset()
         if decision.refused and work.releasing is None:
-            decision = self._refusing.slowed(work, placed, decision, policy)
+            decision = self._rejections.count(work, placed, decision, context)
         outbounds = self._writer.write(decision, placed, None)
-        unsaid = self._unsaid(work, placed, outbounds)
-        if unsaid is None:
+        new = self._unpublished(work, placed, outbounds)
+        if new is None:
             self._park(work, inbound)
             return
-        work.say(unsaid)
+        work.emit(new)
         self._meters.decided(inbound.event, decision)
 
-    def _unsaid(
+    def _unpublished(
         self, work: UnitOfWork, inbound: Inbound, outbounds: list[Outbound]
     ) -> list[Outbound] | None:
-        """Return what was not said before a restore: usually all; None if the rest is otherwise."""
-        if self.before is None:
+        """Return the events that are not published yet; None if the others differ."""
+        if self.recovering is None:
             return outbounds
-        told = work.past.get(inbound.case_id, _NOTHING_TOLD)
+        published = work.past.get(inbound.case_id, _NOTHING_PUBLISHED)
         is_released = work.releasing is not None
-        found = compare(told, inbound, outbounds, self.before.order, is_released=is_released)
-        if found.differs and work.releasing != "accept":
-            self._dead_letter(work, inbound.record, OTHERWISE, found.differs, inbound.case_id)
+        comparison = compare(
+            published, inbound, outbounds, self.recovering.order, is_released=is_released
+        )
+        if comparison.differs and work.releasing != "accept":
+            self._dead_letter(
+                work, inbound.record, DECIDED_OTHERWISE, comparison.differs, inbound.case_id
+            )
             return None
-        return found.unsaid
+        return comparison.unpublished
 
     def _dead_letter(
         self, work: UnitOfWork, record: Record, reason: str, detail: str, case_id: str = ""
@@ -279,11 +282,11 @@ class Decider(Generic[C, P]):
         neither counts.
         """
         if reason != CASE_FULL and record.topic != _REPLAYS:
-            work.hit.append(self._sender(record, case_id))
+            work.dead_letter_senders.append(self._sender(record, case_id))
         letter = self._writer.dead_letter(record, reason, detail, case_id)
-        key = letter_key(text(dict(letter.headers)["ce_id"]), reason)
-        if key not in work.past.get(place_of(record), _NOTHING_TOLD):
-            work.say([letter])
+        key = dead_letter_event_id(text(dict(letter.headers)["ce_id"]), reason)
+        if key not in work.past.get(position_of(record), _NOTHING_PUBLISHED):
+            work.emit([letter])
         self._meters.dead_letter(reason)
         self._logger.error(
             "dead_letter", reason=reason, detail=detail, topic=record.topic,
@@ -305,7 +308,7 @@ class Decider(Generic[C, P]):
         self._meters.skipped("parked")
 
     def _replay(self, work: UnitOfWork, item: Replayed) -> None:
-        """Decide a dead letter's record, or let it go, and then what waited behind it."""
+        """Decide or discard a dead letter's record, and then what was parked behind it."""
         stored = work.case(item.case_id)
         if has_decided(stored.decided, item.id_hash):
             self._meters.skipped("repeat")
@@ -315,7 +318,7 @@ class Decider(Generic[C, P]):
         except SealBroken as broken:
             self._dead_letter(work, item.record, "seal_broken", str(broken), item.case_id)
             return
-        is_head = bool(queue) and queue[0].place == item.replay.original.place
+        is_head = bool(queue) and queue[0].position == item.replay.original.position
         todo = [] if item.replay.action == "discard" else [item.replay.original]
         stored = stored._replace(decided=stored.decided + item.id_hash)
         if is_head:
@@ -336,29 +339,33 @@ class Decider(Generic[C, P]):
                     self._dead_letter(work, item.record, item.reason, item.detail)
 
     def left_over(
-        self, cases: Mapping[str, Stored], past: Past, events: Mapping[Place, Record], lane: str
+        self,
+        cases: Mapping[str, Stored],
+        past: PublishedBefore,
+        events: Mapping[Position, Record],
+        lane: str,
     ) -> UnitOfWork:
-        """Park the cases of which the world has read what no record said again.
+        """Park the cases of which consumers have read events that no record gave again.
 
         The first such event stands in the letter and at the head of the case's queue; a replay
         has nothing to decide in it, and goes on with the queue.
         """
         work = UnitOfWork(dict(cases), past=past, lane=lane, recent=self._recent)
-        for report_id, told in past.items():
-            first, *more = told.values()
+        for report_id, published in past.items():
+            first, *more = published.values()
             record = events[first.topic, first.partition, first.offset]
             detail = f"{text(dict(record.headers).get('ce_type'))} and {len(more)} more"
-            self._dead_letter(work, record, LEFT_OVER, detail, report_id)
+            self._dead_letter(work, record, NOT_DECIDED_AGAIN, detail, report_id)
             stored = work.case(report_id)
             parked = self._reader.parking.add(stored.parked, record)
-            number = sequence_of(stored.sequence, told)
+            number = sequence_of(stored.sequence, published)
             work.change(report_id, stored._replace(parked=parked, sequence=number))
         return work
 
     # ---- bounds
 
-    def _within_limit(self, hit: Sequence[str], records: int) -> deque[str]:
-        recent = dead_letter_limit.extended(self._recent, hit, records)
+    def _within_limit(self, senders: Sequence[str], records: int) -> deque[str]:
+        recent = dead_letter_limit.extended(self._recent, senders, records)
         is_gateway, limits = self._stage.is_gateway, self._limits
         if dead_letter_limit.is_past(recent, limits, is_gateway=is_gateway):
             count = dead_letter_limit.counted(recent, limits, is_gateway=is_gateway)
@@ -371,17 +378,17 @@ class Decider(Generic[C, P]):
                 )
             ])  # fmt: skip
         each = dead_letter_limit.of_each(recent)
-        for sender in set(hit):
+        for sender in set(senders):
             if each[sender] > limits.dead_letter_own_max:
                 self._meters.skipped("sender_held")
                 self._logger.error("sender_held", sender=sender, dead_letters=each[sender])
         return recent
 
     def _sender(self, record: Record, case_id: str) -> str:
-        """Name whose dead letter it is: a gateway's lane, a report, or nobody else's place."""
+        """Return whose dead letter it is: a gateway's lane, a report, or the record itself."""
         if self._stage.is_gateway:
             return self._lane(record)
-        return case_id or text(record.key) or place_of(record)
+        return case_id or text(record.key) or position_of(record)
 
     def _lane(self, record: Record) -> str:
         return self._lane_of(Partition(record.topic, record.partition))

@@ -1,4 +1,4 @@
-"""Lanes: what must keep one order, how far it was decided, and when a stage refuses to go on."""
+"""Lanes: what must keep one order, how far it is decided, and when a stage refuses to run."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,14 +20,14 @@ class Partition(NamedTuple):
 
 @dataclass(slots=True)
 class Lane:
-    """A lane's row: positions (next offset to decide), what may be unpublished, and its token.
+    """A lane's row: the next offset to decide of each partition, the outbox, the fencing token.
 
-    `held` are the topics of single channels or institutions that refuse what the lane publishes.
+    `held` are the unavailable destinations of which the lane holds events.
     """
 
     id: str
-    positions: dict[Partition, int]
-    token: int
+    offsets: dict[Partition, int]
+    fencing_token: int
     outbox: bytes = b""
     held: frozenset[str] = frozenset()
 
@@ -42,7 +42,7 @@ class Bounds:
 
 
 Kind = Literal["removed", "recreated", "restored", "lost", "limit"]
-"""Why a stage refuses: records gone, a topic or a database not what it was, too many letters."""
+"""Why a stage refuses: records gone, topic or database replaced, too many dead letters."""
 _ADVICE: Final[Mapping[Kind, str]] = MappingProxyType({
     "removed": "See how many are lost, and go on without them",
     "recreated": "Restore the topic; or see what is there, and go on with that",
@@ -88,15 +88,15 @@ def gateway_lane(partition: Partition) -> str:
 def start_at(
     stage: str, partition: Partition, position: int | None, bounds: Bounds
 ) -> int | Refusal:
-    """Return where to go on, or why not (law 2: the positions are the truth and the start)."""
-    found = _trouble(position, bounds)
-    if found is None:
+    """Return where to go on, or why not (law 2: the offsets are the truth and the start)."""
+    problem = _problem(position, bounds)
+    if problem is None:
         return position or 0
-    kind, what = found
+    kind, what = problem
     return Refusal(partition, kind, what, f"{_ADVICE[kind]}: lapor restored {stage}")
 
 
-def _trouble(position: int | None, bounds: Bounds) -> tuple[Kind, str] | None:
+def _problem(position: int | None, bounds: Bounds) -> tuple[Kind, str] | None:
     start, end, committed = bounds.start, bounds.end, bounds.committed
     if position is None and committed is not None:
         return (
@@ -111,26 +111,26 @@ def _trouble(position: int | None, bounds: Bounds) -> tuple[Kind, str] | None:
         records = f"records {position} to {start - 1}"
         return "removed", f"{records} were removed by retention before they were decided"
     if position > end:
-        said = f"position {position} lies beyond the log's end {end}"
-        return "recreated", f"{said}: the topic was recreated"
+        what = f"position {position} lies beyond the log's end {end}"
+        return "recreated", f"{what}: the topic was recreated"
     if committed is not None and position < committed:
-        said = f"position {position} is behind the committed offset {committed}"
-        return "restored", f"{said}: the database was restored from an older backup"
+        what = f"position {position} is behind the committed offset {committed}"
+        return "restored", f"{what}: the database was restored from an older backup"
     return None
 
 
-def dump_positions(positions: Mapping[Partition, int]) -> str:
-    """Return positions as the JSON of a lane's row."""
-    return json.dumps({f"{p.topic}/{p.partition}": offset for p, offset in positions.items()})
+def dump_offsets(offsets: Mapping[Partition, int]) -> str:
+    """Return offsets as the JSON of a lane's row."""
+    return json.dumps({f"{p.topic}/{p.partition}": offset for p, offset in offsets.items()})
 
 
-def load_positions(text: str) -> dict[Partition, int]:
-    """Read positions from a lane's row."""
-    found = {}
+def load_offsets(text: str) -> dict[Partition, int]:
+    """Read offsets from a lane's row."""
+    offsets = {}
     for name, offset in json.loads(text).items():
         topic, _, number = name.rpartition("/")
-        found[Partition(topic, int(number))] = int(offset)
-    return found
+        offsets[Partition(topic, int(number))] = int(offset)
+    return offsets
 
 
 def pack(outbounds: Sequence[Outbound]) -> bytes:
@@ -139,7 +139,7 @@ def pack(outbounds: Sequence[Outbound]) -> bytes:
 
 
 def unpack(stored: bytes) -> list[Outbound]:
-    """Read a lane's outbox events."""
+    """Read a lane's outbox."""
     if not stored:
         return []
     return [
@@ -150,30 +150,30 @@ def unpack(stored: bytes) -> list[Outbound]:
 
 @dataclass(slots=True)
 class Batch:
-    """The records of a batch that are still to be decided, by what the lanes say.
+    """The records of a batch that are still to be decided, by the offsets of the lanes.
 
-    `skipped` are the spans (first offset, end) in which a record beyond the next position came: to
-    be decided only if there is nothing in them but what came.
+    `skipped` are spans (first offset, end) before a record beyond the next offset: the batch is
+    decided only if they hold no other record.
     """
 
     fresh: list[int] = field(default_factory=list)  # indexes into the batch, in its order
-    ends: dict[Partition, int] = field(default_factory=dict)  # next position per partition
+    ends: dict[Partition, int] = field(default_factory=dict)  # next offset per partition
     skipped: dict[Partition, tuple[int, int]] = field(default_factory=dict)
 
 
 def fresh_records(
-    records: Iterable[tuple[Partition, int, int]], positions: Mapping[Partition, int]
+    records: Iterable[tuple[Partition, int, int]], offsets: Mapping[Partition, int]
 ) -> Batch:
-    """Drop what lies below the positions, find what was skipped.
+    """Drop records below the offsets, find skipped spans.
 
     Takes (partition, first offset, offset)s: most records stand for one offset, some for several
-    (`shared/runtime/kafka/record_batches.py`). A record is fresh only at the next position, so
-    nothing is skipped or done twice.
+    (`shared/runtime/kafka/record_batches.py`). A record is fresh only at the next offset, so none
+    is skipped or decided twice.
     """
     batch = Batch()
     following = batch.ends
     for index, (partition, begins, offset) in enumerate(records):
-        expected = following.get(partition, positions[partition])
+        expected = following.get(partition, offsets[partition])
         if offset < expected:
             continue
         if begins > expected:

@@ -31,7 +31,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 class Meters:
     """The metrics of one stage's process; counted per batch, not per record.
 
-    What a batch counted is told by `flush` once it is saved: a batch done again counts once.
+    `flush` passes on the counts of a batch once it is saved: a batch tried again counts once.
     """
 
     def __init__(self, stage: str, registry: CollectorRegistry | None = None) -> None:
@@ -49,8 +49,10 @@ class Meters:
             "Records decided, by what was decided",
             ["stage", "cause", "outcome"],
         )
-        self._said = counter("lapor_events_total", "Events said, by type", ["stage", "event"])
-        self._dead = counter(
+        self._events = counter(
+            "lapor_events_total", "Events published, by type", ["stage", "event"]
+        )
+        self._dead_letters = counter(
             "lapor_dead_letters_total", "Records dead-lettered, by reason", ["stage", "reason"]
         )
         self._breaches = counter(
@@ -60,14 +62,16 @@ class Meters:
         )
         self._withdrawals = counter(
             "lapor_breaches_withdrawn_total",
-            "Breaches that were said and taken back as untrue, by clock and level",
+            "Breaches published and withdrawn as untrue, by clock and level",
             ["stage", "clock", "level"],
         )
         self.gaps = counter(
-            "lapor_gaps_total", "Batches that began beyond their position", ["stage"]
+            "lapor_gaps_total", "Batches that began beyond the stored offset", ["stage"]
         ).labels(self._stage)
         self.conflicts = counter(
-            "lapor_conflicts_total", "Batches done again because another was first", ["stage"]
+            "lapor_conflicts_total",
+            "Batches done again because another process saved first",
+            ["stage"],
         ).labels(self._stage)
         self._put_off = counter(
             "lapor_notifier_put_off_total", "Reports whose messages found no room", ["stage"]
@@ -86,7 +90,7 @@ class Meters:
             "lapor_batch_seconds", "Time to decide, save, publish and commit a batch"
         ).labels(self._stage)
         self.event_age_seconds = seconds(
-            "lapor_event_age_seconds", "Age of a batch's oldest record when it was taken"
+            "lapor_event_age_seconds", "Age of a batch's oldest record when it was fetched"
         ).labels(self._stage)
 
     def _gauge(self) -> None:
@@ -102,12 +106,12 @@ class Meters:
         ).labels(self._stage)
         self.held_records = gauge(
             "lapor_held_records",
-            "Events that a missing or refusing destination holds up",
+            "Events held for a missing or unavailable destination",
             ["stage"],
         ).labels(self._stage)
-        self.partitions_left_alone = gauge(
-            "lapor_partitions_left_alone",
-            "Partitions not read: their next batch cannot be, or their answers are held up",
+        self.paused_partitions = gauge(
+            "lapor_paused_partitions",
+            "Partitions not read: their next batch cannot be, or their answers are held",
             ["stage"],
         ).labels(self._stage)
         self.timer_lag_seconds = gauge(
@@ -140,7 +144,7 @@ class Meters:
         )
         self._circuits_open = gauge(
             "lapor_notifier_circuit_open",
-            "Ways out that are closed for a while after failures in a row, by channel",
+            "Delivery circuits that are open after failures in a row, by channel",
             ["stage", "channel"],
         )
 
@@ -149,19 +153,19 @@ class Meters:
         outcome = type(decision.events[0].event).__name__ if decision.events else "nothing"
         self._pending[self._decisions, (type(event).__name__, outcome)] += 1
         for outgoing in decision.events:
-            said = outgoing.event
-            self._pending[self._said, (type(said).__name__,)] += 1
-            if isinstance(said, DeadlineBreached):
-                self._pending[self._breaches, (said.clock, str(said.level))] += 1
-            elif isinstance(said, BreachWithdrawn):
-                self._pending[self._withdrawals, (said.clock, str(said.level))] += 1
+            published = outgoing.event
+            self._pending[self._events, (type(published).__name__,)] += 1
+            if isinstance(published, DeadlineBreached):
+                self._pending[self._breaches, (published.clock, str(published.level))] += 1
+            elif isinstance(published, BreachWithdrawn):
+                self._pending[self._withdrawals, (published.clock, str(published.level))] += 1
 
     def overdue(self, clock: str, count: int) -> None:
-        """Say how many reports are past a deadline of this clock."""
+        """Set how many reports are past a deadline of this clock."""
         self._overdue.labels(self._stage, clock).set(count)
 
     def deliveries(self, circuits_open: Mapping[str, int], put_off: int) -> None:
-        """Say how many ways out are closed, by channel, and count what a claim put off."""
+        """Set how many circuits are open, by channel, and count what a claim put off."""
         for channel, count in circuits_open.items():
             self._circuits_open.labels(self._stage, channel).set(count)
         self._put_off.labels(self._stage).inc(put_off)
@@ -172,14 +176,14 @@ class Meters:
 
     def dead_letter(self, reason: str) -> None:
         """Count a dead letter."""
-        self._pending[self._dead, (reason,)] += 1
+        self._pending[self._dead_letters, (reason,)] += 1
 
     def forget(self) -> None:
         """Drop what was counted of a batch that was not saved."""
         self._pending.clear()
 
     def flush(self) -> None:
-        """Hand a batch's counts to Prometheus."""
+        """Pass a batch's counts on to Prometheus."""
         for (counter, labels), count in self._pending.items():
             counter.labels(self._stage, *labels).inc(count)
         self._pending.clear()

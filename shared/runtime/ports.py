@@ -1,7 +1,7 @@
 """What the shell needs of Kafka and of PostgreSQL, and nothing more.
 
 `kafka/client.py`, `case_store.py` and `recovery/store.py` in this room are the real ones;
-`tests/simulation/memory.py` has their likes in memory, so that the same shell runs over both.
+`tests/simulation/memory.py` has fakes in memory, so that the same shell runs over both.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from shared.contract.envelope import Outbound, Record
 from shared.platform.postgres import Connection
 from shared.runtime.case_store import LaneSave, Stored
 from shared.runtime.lanes import Lane, Partition
-from shared.runtime.recovery.comparison import Order, Past, Timing, Told
+from shared.runtime.recovery.comparison import Order, Published, PublishedBefore, Timing
 
 
 class DestinationsUnavailable(Exception):  # noqa: N818 - says what they do
@@ -32,7 +32,7 @@ class Log(Protocol):
         """Send in order per partition, each request after the one before was acknowledged.
 
         Raises:
-            DestinationsRefuse: all is acknowledged but what is for some channels or institutions.
+            DestinationsUnavailable: all is acknowledged but what is for some destinations.
         """
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
@@ -70,7 +70,7 @@ class State(Protocol):
     """What the shell needs of PostgreSQL."""
 
     async def lanes(self, ids: Sequence[str], tokens: Sequence[int]) -> dict[str, Lane]:
-        """Return lanes' rows, made with the tokens given where there were none."""
+        """Return lanes' rows, made with the given fencing tokens where there were none."""
 
     async def cases(self, report_ids: Sequence[str]) -> dict[str, Stored]:
         """Load cases."""
@@ -79,37 +79,37 @@ class State(Protocol):
         """Save all or nothing; raises Conflict."""
 
     async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
-        """Keep what destinations refuse of a lane whose other events are published.
+        """Keep the refused events of a lane whose other events are published.
 
-        The lane gets the new token. Raises Conflict.
+        The lane gets the new fencing token. Raises Conflict.
         """
 
     async def held(self, lane_id: str, topic: str, most: int) -> list[tuple[int, Outbound]]:
         """Return the oldest events of a lane that wait for a topic, with their numbers."""
 
     async def release(self, numbers: Sequence[int]) -> None:
-        """Forget what a topic took at last."""
+        """Delete held events that their topic has taken."""
 
     async def clear(self, lane_id: str, token: int) -> None:
-        """Empty what is confirmed, if the token still is."""
+        """Empty a lane's outbox, if its fencing token is still this one."""
 
     async def load_lookups(self, collect: Callable[[Connection], Awaitable[object]]) -> object:
         """Run look-ups."""
 
 
 class RecoveryStore(Protocol):
-    """What the shell needs of what was said before its database was restored."""
+    """What the shell needs of the events published before its database was restored."""
 
     async def order(self) -> Order | None:
         """Return what is to be decided again or compared; None where there is nothing."""
 
-    async def told(self, subjects: Sequence[str]) -> Past:
-        """Return what was said of some subjects."""
+    async def published(self, subjects: Sequence[str]) -> PublishedBefore:
+        """Return what was published about some subjects."""
 
     async def subjects(self, after: str) -> list[str]:
-        """Return the next subjects of which something was said, in order, a bounded number."""
+        """Return the next subjects about which something was published, a bounded number."""
 
-    async def forget(self, told: Sequence[Told]) -> None:
+    async def forget(self, published: Sequence[Published]) -> None:
         """Forget what is settled."""
 
     async def fulfilled(self) -> None:

@@ -27,7 +27,7 @@ from shared.platform.settings import Settings
 from shared.registry.principals import principals
 from shared.runtime import timers
 from shared.runtime.case_store import SHELL_MIGRATIONS, PostgresState
-from shared.runtime.failpoints import checkpoint
+from shared.runtime.failpoints import failpoint
 from shared.runtime.health import pages
 from shared.runtime.health.assignment_check import AssignmentCheck
 from shared.runtime.health.registry_watch import EX_TEMPFAIL, RegistryWatch, ServerShutdown
@@ -41,7 +41,7 @@ from shared.runtime.parking import Parking
 from shared.runtime.processor import Processor, Stopping
 from shared.runtime.reader import Reader
 from shared.runtime.recovery.store import PostgresRecoveryStore
-from shared.runtime.stage import Context, Limits, Stage
+from shared.runtime.stage import Limits, Resources, Stage
 from shared.runtime.writer import Writer
 from shared.vault.crypto import DeadLetterKey
 
@@ -54,9 +54,9 @@ COLLECTED_FROM = 200_000
 """Containers: more than a full batch has alive. It is freed without the collector, which would only
 go through it again and again, a tenth of the time of deciding."""
 LATENCY_TOLERANT_INTERVALS = 4
-REST_SHARE = 2.0  # of the time of a small batch: a third of a core at most (docs/benchmarks.md)
-REST_SECONDS_MAX = 0.08  # aiokafka leaves what waits longer than 0.1 s out of its next request
-TELL_SECONDS_MAX = 2.0  # of a stop, for the last offsets
+THROTTLE_SHARE = 2.0  # of the time of a small batch: a third of a core at most (docs/benchmarks.md)
+THROTTLE_SECONDS_MAX = 0.08  # aiokafka leaves what waits longer than 0.1 s out of its next request
+LAST_COMMIT_SECONDS_MAX = 2.0  # of a stop
 REDELIVER_SECONDS = 5.0  # between two tries at a destination that was missing or refused
 COUNT_SECONDS = 10.0  # counting takes as long as there are open cases
 CASES_COUNTED = """
@@ -107,14 +107,14 @@ class Service:
             middlewares=[kafka_middleware(self.meters.registry)],
         )
         record_batches.install(spans=True)
-        self.known = principals()
-        self.registry = RegistryWatch(self.known, self.meters, self.logger)
+        self.principals = principals()
+        self.registry = RegistryWatch(self.principals, self.meters, self.logger)
         self.subscriber = subscribe(
             self.broker,
             stage.name,
             settings,
             Listener(self),
-            known=self.known,
+            principals=self.principals,
             fair_queue=self.fair_queue,
         )
         self.subscriber(described(self.handle, stage.name))
@@ -124,7 +124,7 @@ class Service:
         self.assignment_check: AssignmentCheck | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    # ---- life
+    # ---- life cycle
 
     @cached_property
     def migrations(self) -> dict[str, tuple[migrations.Migration, ...]]:
@@ -146,7 +146,7 @@ class Service:
         self.assignment_check = AssignmentCheck(
             self.settings,
             self.stage.name,
-            self.known,
+            self.principals,
             shell=self.shell,
             log=self.log,
             meters=self.meters,
@@ -242,8 +242,8 @@ class Service:
                 decided_bytes_max=8 * self.settings.case_messages_max,
                 refused_per_minute_max=self.settings.refused_per_minute_max,
             ),
-            checkpoint=checkpoint(self.stage.name),
-            memory=PostgresRecoveryStore(pool),
+            failpoint=failpoint(self.stage.name),
+            recovery_store=PostgresRecoveryStore(pool),
         )
 
     async def _restore(self, shell: Processor[Any, Any]) -> None:
@@ -258,16 +258,16 @@ class Service:
         if not (self.pool and self.shell and self.watchdog and self.assignment_check):
             raise RuntimeError("started before start")
         ServerShutdown.stages.add(self.stage.name)
-        context = Context(
+        resources = Resources(
             self.pool, self.log, self.clock, self.shell.stopping, self.logger, self.meters
         )
         loops: list[Callable[[], Awaitable[None]]] = [
             self._idle, self.watchdog.run, self.registry.run,
         ]  # fmt: skip
         if timers.has_timers(self.stage.name):
-            ringer = timers.TimerLoop(self.stage.name, self.settings, context, self.meters)
-            loops.append(ringer.run)
-        loops += [partial(work, context) for work in self.stage.background]
+            timer_loop = timers.TimerLoop(self.stage.name, self.settings, resources, self.meters)
+            loops.append(timer_loop.run)
+        loops += [partial(work, resources) for work in self.stage.background]
         self._tasks += [asyncio.create_task(self._guard(loop)) for loop in loops]
         self.logger.info("stage_started", http_port=self.settings.http_port)
 
@@ -277,10 +277,10 @@ class Service:
             self.shell.stopping.set()
         self.log.is_ending = True
         with contextlib.suppress(KafkaError, TimeoutError):
-            await asyncio.wait_for(self.log.tell(), TELL_SECONDS_MAX)
+            await asyncio.wait_for(self.log.commit_pending(), LAST_COMMIT_SECONDS_MAX)
 
     async def stopped(self) -> None:
-        """Empty what is confirmed, so that the next start need not say it again; close."""
+        """Empty confirmed outboxes, so that the next start need not publish them again; close."""
         if self.shell is not None:
             with contextlib.suppress(*postgres.PASSING):
                 await self.shell.idle(seconds=0)
@@ -306,13 +306,13 @@ class Service:
 
     def refuse(self, why: str) -> None:
         """End the process with a code that the supervisor does not restart."""
-        self.logger.critical("stage_refuses_to_run", why=why)
+        self.logger.critical("stage_refused", why=why)
         os._exit(EX_CONFIG)
 
     # ---- records
 
     async def handle(self, message: KafkaMessage) -> None:
-        """Take a batch of FastStream's and give it to the shell."""
+        """Pass a batch of FastStream's to the shell."""
         records = message.raw_message
         message.clear_cache()  # it holds the message itself: the collector alone would free that
         shell = self.shell
@@ -350,8 +350,8 @@ class Service:
         if self.stage.is_latency_tolerant:
             interval *= LATENCY_TOLERANT_INTERVALS
         took = monotonic() - begun
-        rest = min(took * REST_SHARE, REST_SECONDS_MAX)
-        await asyncio.sleep(max(interval - took, rest))
+        pause = min(took * THROTTLE_SHARE, THROTTLE_SECONDS_MAX)
+        await asyncio.sleep(max(interval - took, pause))
 
     # ---- loops
 
@@ -361,12 +361,12 @@ class Service:
         while shell is not None and pool is not None and not shell.stopping.is_set():
             await asyncio.sleep(1.0)
             await shell.idle()
-            await self.log.tell()
+            await self.log.commit_pending()
             if monotonic() >= redeliver_at:
                 await shell.redeliver()
                 redeliver_at = monotonic() + REDELIVER_SECONDS
             self.meters.waiting.set(float(shell.is_waiting))
-            self.meters.partitions_left_alone.set(len(self.fair_queue.left_alone))
+            self.meters.paused_partitions.set(len(self.fair_queue.paused))
             if monotonic() >= count_at:
                 (row,) = await pool.fetch(CASES_COUNTED)
                 self.meters.open_cases.set(row["open"])
@@ -391,7 +391,7 @@ class Service:
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Tells the shell of every assignment, under the same lock as the batches."""
+    """Passes every assignment to the shell, under the same lock as the batches."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -421,14 +421,14 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 def described(
     handle: Callable[[KafkaMessage], Awaitable[None]], stage: str
 ) -> Callable[[KafkaMessage], Awaitable[None]]:
-    """Return the handler as AsyncAPI shall show it: what comes is one of the events read."""
+    """Return the handler annotated for AsyncAPI: its message is one of the events read."""
 
-    async def take(message: KafkaMessage) -> None:
+    async def handle_batch(message: KafkaMessage) -> None:
         await handle(message)
 
     events = {event for events in READS[stage].values() for event in events}
-    take.__annotations__["message"] = Union[tuple(sorted(events, key=lambda e: e.__name__))]  # noqa: UP007
-    return take
+    handle_batch.__annotations__["message"] = Union[tuple(sorted(events, key=lambda e: e.__name__))]  # noqa: UP007
+    return handle_batch
 
 
 def stage_app(settings: Settings, stage: Stage[Any, Any]) -> AsgiFastStream:

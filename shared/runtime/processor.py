@@ -1,8 +1,8 @@
-"""The shell of every stage: law 2 of the design, clause by clause, around a pure rule.
+"""The shell of every stage: law 2 of docs/architecture.md, clause by clause, around a pure rule.
 
-One batch at a time: drop and check, decide, save all or nothing, publish in order, commit last.
-What becomes of each record is `decider.py`. It knows Kafka and PostgreSQL only as `Log` and
-`State`, so the same code runs over both and over their in-memory likes in tests.
+One batch at a time: drop and check, decide (`decider.py`), save all or nothing, publish in order,
+commit last. It knows Kafka and PostgreSQL only as `Log` and `State`, so the same code runs over
+both and over their fakes in memory in tests.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from shared.contract.envelope import Outbound, Record
 from shared.platform.postgres import PASSING
 from shared.runtime import lanes as lane_rules
-from shared.runtime.batch import RestoreContext, UnitOfWork
+from shared.runtime.batch import Recovering, UnitOfWork
 from shared.runtime.case_store import Conflict, LaneSave
 from shared.runtime.decider import Decider
 from shared.runtime.gateway.destinations import Destinations
@@ -36,7 +36,7 @@ from shared.runtime.writer import Writer
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
 T = TypeVar("T")
-TELL_PROGRESS_SECONDS = 10.0  # deciding a million again takes minutes
+PROGRESS_LOG_SECONDS = 10.0  # deciding a million records again takes minutes
 
 
 async def _as_they_came(records: Sequence[Record]) -> list[When]:
@@ -61,8 +61,8 @@ class Processor(Generic[C, P]):
         meters: Meters,
         logger: structlog.stdlib.BoundLogger,
         limits: Limits | None = None,
-        checkpoint: Callable[[str], None] = lambda _name: None,
-        memory: RecoveryStore | None = None,
+        failpoint: Callable[[str], None] = lambda _name: None,
+        recovery_store: RecoveryStore | None = None,
     ) -> None:
         self._stage = stage
         self._log = log
@@ -70,19 +70,19 @@ class Processor(Generic[C, P]):
         self._meters = meters
         self._logger = logger
         self._limits = limits or Limits()
-        self._checkpoint = checkpoint
+        self._failpoint = failpoint
         self._lane_of = lane_rules.gateway_lane if stage.is_gateway else lane_rules.core_lane
         self._decider = Decider(
             stage, reader=reader, writer=writer, meters=meters, logger=logger, limits=self._limits
         )
         self._reader = reader
         self._destinations = Destinations(state, log, logger, is_gateway=stage.is_gateway)
-        self._memory = memory
+        self._recovery_store = recovery_store
         self._lock = asyncio.Lock()
         self._lanes: dict[str, Lane] = {}
-        self._confirmed: dict[str, int] = {}  # lane -> token whose events were acknowledged to us
-        self._to_clear: dict[str, tuple[int, float]] = {}  # lane -> token, monotonic seconds
-        self.positions: dict[Partition, int] = {}
+        self._confirmed: dict[str, int] = {}  # lane -> fencing token whose events are acknowledged
+        self._to_clear: dict[str, tuple[int, float]] = {}  # lane -> fencing token, since
+        self.offsets: dict[Partition, int] = {}
         self.stopping = asyncio.Event()
         self.is_waiting = False  # for the database or the broker
         self.is_assigned = False  # was told of an assignment at least once, if only an empty one
@@ -91,57 +91,57 @@ class Processor(Generic[C, P]):
     # ---- what the consumer calls
 
     async def assigned(self, partitions: Iterable[Partition]) -> None:
-        """Load the lanes, publish what may be unpublished, and seek to the stored positions.
+        """Load the lanes, publish what may be unpublished, and seek to the stored offsets.
 
         Raises:
-            Refused: a position says that going on would lose or repeat records.
+            StageRefused: a position says that going on would lose or repeat records.
         """
-        mine = set(partitions)
+        assigned = set(partitions)
         async with self._lock:
-            self.positions = {}
-            await self._persist(lambda: self._resume(mine))
+            self.offsets = {}
+            await self._persist(lambda: self._resume(assigned))
             self.is_assigned = True
 
     async def batch(self, records: Sequence[Record]) -> None:
         """Decide a batch, wholly or not at all; waits as long as database or broker are away.
 
         Raises:
-            Refused: past the limit of dead letters. Stopping: the process stops.
+            StageRefused: past the limit of dead letters. Stopping: the process stops.
         """
         async with self._lock:
             await self._persist(lambda: self._batch(records))
 
     async def reposition(self, partitions: Iterable[Partition]) -> None:
-        """Go on where the lanes of some partitions stand now: an operator may have moved them."""
-        wanted = list(partitions)
+        """Go on at the stored offsets of some partitions: an operator may have moved them."""
+        moved = list(partitions)
         async with self._lock:
-            await self._persist(lambda: self._reposition(wanted))
+            await self._persist(lambda: self._reposition(moved))
 
     async def _reposition(self, partitions: Sequence[Partition]) -> None:
         for partition in partitions:
             lane_id = self._lane_of(partition)
             self._lanes.pop(lane_id, None)
-            position = (await self._load([lane_id]))[lane_id].positions.get(partition, 0)
+            position = (await self._load([lane_id]))[lane_id].offsets.get(partition, 0)
             self._log.seek(partition, position)
-            self.positions[partition] = position
+            self.offsets[partition] = position
 
     async def redeliver(self) -> None:
-        """Publish what was held for destinations that take it again."""
+        """Publish events held for destinations that are available again."""
         async with self._lock:
             lanes = await self._load(self._destinations.lanes)
             await self._destinations.redeliver(lanes.values())
 
     async def restore(self) -> None:
-        """Decide again what an operator ordered, before anything new; ended, it goes on there.
+        """Decide again what an operator ordered, before anything new; resumable.
 
         Raises:
-            Refused: past the limit of dead letters, or what was to be decided again is gone.
+            StageRefused: past the limit of dead letters, or what was to be decided again is gone.
         """
         async with self._lock:
             await self._persist(self._restore)
 
     async def idle(self, seconds: float = 1.0) -> None:
-        """Empty the outbox events of lanes that had nothing to do for some seconds."""
+        """Empty the outbox of lanes that had nothing to do for some seconds."""
         async with self._lock:
             for lane_id, (token, since) in list(self._to_clear.items()):
                 if monotonic() - since >= seconds:
@@ -150,20 +150,20 @@ class Processor(Generic[C, P]):
 
     # ---- assignment
 
-    async def _resume(self, mine: set[Partition]) -> None:
+    async def _resume(self, assigned: set[Partition]) -> None:
         # In this order: what is committed or removed later than we looked cannot look like a
-        # restored database or a lost record, since positions only grow.
-        committed = await self._log.committed(mine)
-        starts = await self._log.starts(mine)
+        # restored database or a lost record, since offsets only grow.
+        committed = await self._log.committed(assigned)
+        starts = await self._log.starts(assigned)
         self._forget()
-        lanes = await self._load({self._lane_of(p) for p in mine})
-        ends = await self._log.ends(mine)
+        lanes = await self._load({self._lane_of(p) for p in assigned})
+        ends = await self._log.ends(assigned)
         go_on: dict[Partition, int] = {}
         refusals: list[Refusal] = []
-        for partition in sorted(mine):
+        for partition in sorted(assigned):
             lane = lanes[self._lane_of(partition)]
             bounds = Bounds(starts[partition], ends[partition], committed[partition])
-            position = lane.positions.get(partition)
+            position = lane.offsets.get(partition)
             at = lane_rules.start_at(self._stage.name, partition, position, bounds)
             if isinstance(at, Refusal):
                 refusals.append(at)
@@ -177,19 +177,19 @@ class Processor(Generic[C, P]):
         self._destinations.lanes.clear()
         for lane in lanes.values():
             self._destinations.resume(lane)
-        self.positions = go_on
+        self.offsets = go_on
 
     async def _load(self, ids: Iterable[str]) -> dict[str, Lane]:
-        wanted = sorted(ids)
-        missing = [lane_id for lane_id in wanted if lane_id not in self._lanes]
+        ordered = sorted(ids)
+        missing = [lane_id for lane_id in ordered if lane_id not in self._lanes]
         if missing:
             tokens = [secrets.randbits(62) for _ in missing]
             self._lanes.update(await self._state.lanes(missing, tokens))
-        return {lane_id: self._lanes[lane_id] for lane_id in wanted}
+        return {lane_id: self._lanes[lane_id] for lane_id in ordered}
 
     async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
-            if lane.outbox and self._confirmed.get(lane.id) != lane.token:
+            if lane.outbox and self._confirmed.get(lane.id) != lane.fencing_token:
                 await self._publish(lane_rules.unpack(lane.outbox), [lane])
 
     def _forget(self) -> None:
@@ -202,10 +202,10 @@ class Processor(Generic[C, P]):
         touched = dict.fromkeys(partitions)
         lanes = await self._load({self._lane_of(p) for p in touched})
         await self._publish_outbox(lanes.values())
-        positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
+        offsets = {p: lanes[self._lane_of(p)].offsets.get(p, 0) for p in touched}
         batch = lane_rules.fresh_records(
             ((p, first_offset(r), r.offset) for p, r in zip(partitions, records, strict=True)),
-            positions,
+            offsets,
         )
         if batch.skipped and await self._is_gap(batch.skipped, records):
             await self._go_back(touched, batch.skipped)
@@ -213,21 +213,21 @@ class Processor(Generic[C, P]):
         if batch.ends:
             work = await self._decider.decide([records[i] for i in batch.fresh], self._state)
             await self._save_and_publish(lanes, batch.ends, work)
-        self.positions.update(positions | batch.ends)
-        await self._log.commit({p: batch.ends.get(p, positions[p]) for p in touched})
+        self.offsets.update(offsets | batch.ends)
+        await self._log.commit({p: batch.ends.get(p, offsets[p]) for p in touched})
 
     async def _is_gap(
         self, skipped: Mapping[Partition, tuple[int, int]], records: Sequence[Record]
     ) -> bool:
-        """Say whether spans hold a record that did not come, or were removed.
+        """Return whether spans hold a record that did not come, or one that retention removed.
 
-        Others hold nothing: a mark that a sender's transaction left, or what it took back.
+        Others hold nothing but transaction markers and aborted records.
         """
         came = {(r.topic, r.partition, r.offset) for r in records}
         try:
             async with aclosing(self._log.read_again(skipped, _as_they_came)) as batches:
-                async for found in batches:
-                    if any((r.topic, r.partition, r.offset) not in came for r in found):
+                async for lying in batches:
+                    if any((r.topic, r.partition, r.offset) not in came for r in lying):
                         return True
         except Gone:
             return True
@@ -238,51 +238,51 @@ class Processor(Generic[C, P]):
         starts = await self._log.starts(gaps)
         self._forget()  # another may have decided since what retention has removed since
         lanes = await self._load({self._lane_of(p) for p in touched})
-        positions = {p: lanes[self._lane_of(p)].positions.get(p, 0) for p in touched}
-        found = [
+        offsets = {p: lanes[self._lane_of(p)].offsets.get(p, 0) for p in touched}
+        starting = [
             lane_rules.start_at(
-                self._stage.name, p, positions[p], Bounds(starts[p], positions[p], committed[p])
+                self._stage.name, p, offsets[p], Bounds(starts[p], offsets[p], committed[p])
             )
             for p in gaps
         ]
-        lost = [refusal for refusal in found if isinstance(refusal, Refusal)]
+        lost = [refusal for refusal in starting if isinstance(refusal, Refusal)]
         if lost:
             raise StageRefused(lost)
-        for partition, offset in positions.items():
+        for partition, offset in offsets.items():
             self._log.seek(partition, offset)
-        told = [f"{p.topic}/{p.partition}" for p in gaps]
-        self._meters.gaps.inc(len(told))
-        self._logger.warning("gap_seek_back", partitions=told)
+        names = [f"{p.topic}/{p.partition}" for p in gaps]
+        self._meters.gaps.inc(len(names))
+        self._logger.warning("gap_seek_back", partitions=names)
 
     # ---- after the database was restored
 
     async def _restore(self) -> None:
-        memory = self._memory
-        if memory is None or (order := await memory.order()) is None:
+        store = self._recovery_store
+        if store is None or (order := await store.order()) is None:
             return
-        self._decider.before = RestoreContext(order, memory)
+        self._decider.recovering = Recovering(order, store)
         if not order.until:
             return
         most = self._limits.decided_bytes_max
-        recovery = Recovery(memory, self._log, self._reader, self._lane_of, most)
+        recovery = Recovery(store, self._log, self._reader, self._lane_of, most)
         while spans := await self._spans(order):
             if not await self._decide_again(spans, recovery.when):
                 break  # their offsets have no record
         parked = await self._park_left_over(recovery, order)
-        await memory.fulfilled()
-        compared = await memory.order()
-        self._decider.before = None if compared is None else RestoreContext(compared, memory)
+        await store.fulfilled()
+        compared = await store.order()
+        self._decider.recovering = None if compared is None else Recovering(compared, store)
         self._logger.warning("decided_again", not_decided_again=parked)
 
     async def _decide_again(self, spans: Mapping[Partition, tuple[int, int]], when: Timing) -> bool:
-        """Decide the records of spans, and say how many are left; return whether there were any."""
-        left, told_at, are_any = sum(end - start for start, end in spans.values()), 0.0, False
+        """Decide the records of spans, log the progress; return whether there were any."""
+        left, logged_at, are_any = sum(end - start for start, end in spans.values()), 0.0, False
         try:
             async with aclosing(self._log.read_again(spans, when)) as batches:
                 async for records in batches:
-                    if monotonic() - told_at >= TELL_PROGRESS_SECONDS:
+                    if monotonic() - logged_at >= PROGRESS_LOG_SECONDS:
                         self._logger.warning("deciding_again", records=left)
-                        told_at = monotonic()
+                        logged_at = monotonic()
                     await self._batch(records)
                     left, are_any = left - len(records), True
         except Gone as gone:
@@ -294,22 +294,22 @@ class Processor(Generic[C, P]):
     async def _spans(self, order: Order) -> dict[Partition, tuple[int, int]]:
         """Return what is still to be decided again: of each partition first offset and end."""
         lanes = await self._load({self._lane_of(p) for p in order.until})
-        found = {
-            p: (lanes[self._lane_of(p)].positions.get(p, 0), end) for p, end in order.until.items()
+        spans = {
+            p: (lanes[self._lane_of(p)].offsets.get(p, 0), end) for p, end in order.until.items()
         }
-        return {p: (start, end) for p, (start, end) in found.items() if start < end}
+        return {p: (start, end) for p, (start, end) in spans.items() if start < end}
 
     async def _park_left_over(self, recovery: Recovery, order: Order) -> int:
-        """Park the cases of which the world has read what nothing said again; return how many."""
+        """Park cases with published events that nothing gave again; return how many."""
         any_of = {self._lane_of(p): p for p in order.until}
         parked = 0
-        async with aclosing(recovery.left_over(order, self._state)) as found:
-            async for left in found:
+        async with aclosing(recovery.left_over(order, self._state)) as groups:
+            async for left in groups:
                 lanes = await self._load([left.lane])
                 await self._publish_outbox(lanes.values())
                 work = self._decider.left_over(left.cases, left.past, left.events, left.lane)
                 at = any_of[left.lane]
-                ends = {at: lanes[left.lane].positions.get(at, 0)}
+                ends = {at: lanes[left.lane].offsets.get(at, 0)}
                 await self._save_and_publish(lanes, ends, work)
                 parked += len(left.past)
         return parked
@@ -319,25 +319,25 @@ class Processor(Generic[C, P]):
     async def _save_and_publish(
         self, lanes: Mapping[str, Lane], ends: Mapping[Partition, int], work: UnitOfWork
     ) -> None:
-        self._checkpoint("before_save")
+        self._failpoint("before_save")
         saves = []
         for lane_id in sorted({self._lane_of(p) for p in ends}):
             old = lanes[lane_id]
-            mine = {p: end for p, end in ends.items() if self._lane_of(p) == lane_id}
+            moved = {p: end for p, end in ends.items() if self._lane_of(p) == lane_id}
             packed = lane_rules.pack(work.by_lane.get(lane_id, []))
-            new = Lane(lane_id, old.positions | mine, secrets.randbits(62), packed, old.held)
-            saves.append(LaneSave(new, old.token))
+            new = Lane(lane_id, old.offsets | moved, secrets.randbits(62), packed, old.held)
+            saves.append(LaneSave(new, old.fencing_token))
         await self._state.save(saves, work.changed)
         self._decider.saved(work)
-        self._checkpoint("saved")
+        self._failpoint("saved")
         for save in saves:
             self._lanes[save.lane.id] = save.lane
         await self._publish(work.outbounds, [save.lane for save in saves])
-        self._checkpoint("published")
+        self._failpoint("published")
 
     async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
-        """Publish events and confirm their lanes; what single destinations refuse is held."""
-        refused: frozenset[str] = frozenset()
+        """Publish events and confirm their lanes; hold those for unavailable destinations."""
+        unavailable: frozenset[str] = frozenset()
         if any(lane.held for lane in lanes):
             outbounds = [
                 o for n in lanes for o in lane_rules.unpack(n.outbox) if o.topic not in n.held
@@ -345,14 +345,14 @@ class Processor(Generic[C, P]):
         if outbounds:
             try:
                 await self._log.publish(outbounds)
-            except DestinationsUnavailable as refusing:
-                refused = refusing.topics
+            except DestinationsUnavailable as error:
+                unavailable = error.topics
         for lane in lanes:
-            if refused or lane.held:
-                await self._destinations.hold(lane, refused)
-            self._confirmed[lane.id] = lane.token
+            if unavailable or lane.held:
+                await self._destinations.hold(lane, unavailable)
+            self._confirmed[lane.id] = lane.fencing_token
             if lane.outbox:
-                self._to_clear[lane.id] = (lane.token, monotonic())
+                self._to_clear[lane.id] = (lane.fencing_token, monotonic())
 
     # ---- waiting
 

@@ -1,4 +1,4 @@
-"""From records to events and their causes: header peek, per-record parsing, who speaks."""
+"""Reads records as events and their causes: type header first, then parsed one by one."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ class Inbound(NamedTuple):
     """A record that a rule will decide.
 
     `own_case` names the case that remembers it where that is not the report's: at the
-    institutions' gateway each sender has a memory of its own, which nobody else can fill.
+    institutions' gateway each producer has its own, which nobody else can fill.
     """
 
     record: Record
@@ -44,13 +44,13 @@ class Inbound(NamedTuple):
 
     @property
     def aside_id(self) -> str:
-        """Name the row that remembers a command, or an answer to one, that changed no case."""
+        """Return the row that remembers a command, or an answer to one, that changed no case."""
         if self.cause.producer or not isinstance(self.event, Command | CommandRefused):
             return ""
         return memory_of(self.report_id, self.event.institution)
 
-    def at_its_place(self) -> "Inbound":
-        """Return the record under an id of its own, since its message is remembered nowhere."""
+    def at_its_offset(self) -> "Inbound":
+        """Return the record under an id of its own offset, since no case remembers its message."""
         cause = self.cause
         if cause.is_repeat:
             return self
@@ -59,16 +59,16 @@ class Inbound(NamedTuple):
 
     def as_repeat(self) -> "Inbound":
         """Return the record as a repeat at a gateway: its answer is one of its own."""
-        placed = self.at_its_place()
+        placed = self.at_its_offset()
         return placed._replace(cause=placed.cause._replace(is_repeat=True))
 
     def at_full_case(self) -> "Inbound":
-        """Return the record as one that its case, at a gateway, can take no more."""
+        """Return the record of a gateway as one for a case at its limit."""
         return self._replace(cause=self.cause._replace(is_full=True))
 
 
 class Replayed(NamedTuple):
-    """An operator's word about a dead letter of this stage."""
+    """A replay command for a dead letter of this stage."""
 
     record: Record
     replay: Replay
@@ -77,7 +77,7 @@ class Replayed(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A record that can never be read, with a bounded reason and what may be said of it."""
+    """A record that can never be read, with a reason code and a detail without contents."""
 
     record: Record
     reason: str
@@ -113,16 +113,16 @@ class Reader:
 
     def read(self, records: Sequence[Record]) -> list[Inbound | Replayed | DeadLetter]:
         """Return, in order, what is to be decided and what cannot be read."""
-        found: list[Inbound | Replayed | DeadLetter] = []
+        items: list[Inbound | Replayed | DeadLetter] = []
         for record in records:
             item = self._read(record)
             if item is not None:
-                found.append(item)
-        return found
+                items.append(item)
+        return items
 
     def _read(self, record: Record) -> Inbound | Replayed | DeadLetter | None:
         if isinstance(record, Span) and not isinstance(record, UnreadBatch):
-            return None  # nothing was published there
+            return None  # holds no record
         if isinstance(record, UnreadBatch) and self._identify is None:
             return DeadLetter(record, record.reason, f"offset {record.first} to {record.offset}")
         try:
@@ -133,7 +133,7 @@ class Reader:
             return DeadLetter(record, poison.reason, poison.detail)
 
     def _replayed(self, record: Record) -> Replayed | None:
-        """Read a replay for this stage; those of other stages are nothing to it."""
+        """Read a replay command; those for other stages are ignored."""
         headers = dict(record.headers)
         if text(headers.get("stage")) != self._stage:
             return None
@@ -148,7 +148,7 @@ class Reader:
         return Replayed(record, replay, case_id, id_hash(text(headers.get("ce_id"))))
 
     def _case_of(self, replay: Replay) -> str:
-        """Name the case that a replay is about; empty where its record never had one.
+        """Return the case that a replay is about; empty where its record never had one.
 
         Raises:
             Poison: the letter names no record of this stage's, or another case than its record.
@@ -162,8 +162,8 @@ class Reader:
         return replay.case_id or own
 
     def _reads(self, topic: str) -> bool:
-        is_ours = topic in self._types or self._producer_of(topic) is not None
-        return is_ours and topic != _REPLAYS
+        is_read = topic in self._types or self._producer_of(topic) is not None
+        return is_read and topic != _REPLAYS
 
     def _core(self, record: Record) -> Inbound | None:
         headers = dict(record.headers)
@@ -215,29 +215,29 @@ class Reader:
 
     def _gateway(self, record: Record) -> Inbound | None:
         headers = dict(record.headers)
-        found = self._producer_of(record.topic)
-        if found is None:
+        source = self._producer_of(record.topic)
+        if source is None:
             return None
-        stream, producer = found
+        stream, producer = source
         message_id = text(headers.get("ce_id"))
         own = message_id or f"@{record.partition}/{record.offset}"
         cause = self._cause(
             record,
             outside_id(record.topic, own, record.value or b""),
-            self._travelling(headers, stream, producer),
+            self._passed_headers(headers, stream, producer),
             message_id=message_id,
             producer=producer,
         )
         event = self._event(stream, record, headers.get("ce_type"))
         if self._identify is None:
-            raise TypeError("a gateway says which report a record is about")
+            raise TypeError("a gateway must identify the report of a record")
         report_id = self._identify(event, cause)
         cause = cause._replace(report_id=report_id)
         own = memory_of(report_id, producer) if stream == OUTBOX else ""
         return Inbound(record, event, cause, report_id, id_hash(cause.id), own)
 
     def _event(self, stream: Stream, record: Record, event_type: bytes | None) -> BaseModel:
-        """Return what a record at a gateway says, or why that cannot be read."""
+        """Parse a record at a gateway; `Unreadable` says why it cannot be."""
         if isinstance(record, UnreadBatch):
             return Unreadable(
                 reason=record.reason, detail=f"offset {record.first} to {record.offset}"
@@ -256,23 +256,22 @@ class Reader:
             return Unreadable(reason=poison.reason, detail=poison.detail or None)
 
     def _producer_of(self, topic: str) -> tuple[Stream, str] | None:
-        known = self._producers.get(topic)
-        if known is None:
+        source = self._producers.get(topic)
+        if source is None:
             for pattern, stream in self._families:
                 if match := pattern.match(topic):
-                    known = self._producers[topic] = stream, match.group(1)
-        return known
+                    source = self._producers[topic] = stream, match.group(1)
+        return source
 
-    def _travelling(
+    def _passed_headers(
         self, headers: Mapping[str, bytes], stream: Stream, producer: str
     ) -> dict[str, bytes]:
-        """Return the headers of a sender that pass the gateway: its type, and hardly more.
+        """Return the headers of a producer that pass the gateway: type and correlation id only.
 
-        Every later event carries what passes here, to other institutions too. A session, a trace or
-        an address in it would name who wants to be unknown, so a channel's stay at the gateway, and
-        the report's id joins its events. An institution is told by its own correlation id which
-        entries come of its commands: it goes sealed to the way out, which shows it to nobody
-        else.
+        Every later event carries them, to other institutions too. A session, a trace or an address
+        would identify an anonymous reporter, so a channel's headers stay at the gateway, and the
+        report's id correlates its events. An institution's own correlation id travels sealed to the
+        outbound gateway, which shows it to nobody else.
         """
         passed = {"ce_type": headers.get("ce_type", b"")}
         own = text(headers.get("correlationid"))
@@ -283,11 +282,11 @@ class Reader:
 
 
 def _bytes_of(record: Record) -> int:
-    """Return a record's size; compressed, it may be larger than what the broker takes."""
+    """Return a record's size; unpacked, it may be larger than what the broker takes."""
     headers = sum(len(name) + len(value or b"") for name, value in record.headers)
     return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def memory_of(report_id: str, institution: str) -> str:
-    """Name what is remembered of one institution's messages about a report."""
+    """Return the name of the row that remembers one institution's messages about a report."""
     return f"{report_id}@{institution}"

@@ -1,10 +1,10 @@
-"""What makes one stage, for the shell that runs it: its rule, its store, its bounds."""
+"""What makes one stage, for the shell that runs it: its rule, its store, its limits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 from pydantic import BaseModel
@@ -19,46 +19,53 @@ from shared.runtime.reader import Inbound
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
-LoadLookups = Callable[[Connection, Sequence[Inbound]], Awaitable[P]]
+LoadLookups = Callable[[Connection, Sequence[Inbound]], Awaitable[object]]
+MakeContext = Callable[[Cause, Any, C | None], P]
+"""Makes a rule's context of the record's cause, the batch's lookups (None without `load_lookups`),
+and the lane's own case, which every change of the registry goes to (None if there was none)."""
+
+
+def lookups_alone(_cause: Cause, lookups: Any, _lane: object) -> Any:
+    """Return the lookups as the context: what most gateways need."""
+    return lookups
 
 
 @dataclass(frozen=True, slots=True)
 class Stage(Generic[C, P]):
     """What makes one stage: its name in `shared/contract/topics.py`, its rule, its store.
 
-    A gateway gives `identify` (which report a record is about; elsewhere the key says it) and is
-    told of what cannot be read; `load_lookups` loads what the rule may see beside the case and
-    replaces `policy`; `policy_of` makes the policy of a lane from the lane's own case, which every
-    change of the registry goes to. `background` runs beside the consumer. `is_latency_tolerant`: no
-    report waits for what this stage publishes, so that its batches may be fewer and larger.
+    Whatever the rule may know beside its case and the record is its context: `load_lookups` loads
+    the part that lies in the database, once for a batch, and `context` makes the context of each
+    record. A gateway gives `identify` (the report of a record, elsewhere the key) and decides
+    unreadable records too. `background` runs beside the consumer. `is_latency_tolerant`: no report
+    waits for what this stage publishes, so that its batches may be fewer and larger.
     """
 
     name: str
     store: CaseStore[C]
     migrations: Path
     decide: Decide[C, P]
-    policy: P | None = None
+    context: MakeContext[C, P] = lookups_alone
     identify: Callable[[BaseModel, Cause], str] | None = None
-    load_lookups: LoadLookups[P] | None = None
-    policy_of: Callable[[C | None], P] | None = None
+    load_lookups: LoadLookups | None = None
     more_schemas: Mapping[str, Path] = field(default_factory=dict)
-    background: tuple[Callable[["Context"], Awaitable[None]], ...] = ()
+    background: tuple[Callable[["Resources"], Awaitable[None]], ...] = ()
     is_latency_tolerant: bool = False
 
     @property
     def is_gateway(self) -> bool:
-        """Say whether people or institutions write to this stage's topics themselves."""
+        """Return whether channels or institutions write to this stage's topics themselves."""
         return self.identify is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the shell; counts, shares, bytes, and seconds.
+    """Limits of the shell; counts, shares, bytes, and seconds.
 
-    A case remembers every id that it decided, 8 bytes each: 16,384 of them, where a life has about
-    thirty (a guess far above any other). At a gateway one lane has `refused_per_minute_max`
-    messages refused one by one, then one answer stands for `refused_per_answer` (guesses far above
-    what a sender that works has refused).
+    A case remembers every id that it decided, 8 bytes each: 16,384 of them, where a report has
+    about thirty events (a guess far above). At a gateway `refused_per_minute_max` messages of one
+    lane are rejected one by one, then one answer stands for `refused_per_answer` (guesses far above
+    what a producer that works has rejected).
     """
 
     backoff_seconds_max: float = 5.0
@@ -77,7 +84,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class Resources:
     """What a stage's background work may use."""
 
     pool: Pool

@@ -1,12 +1,12 @@
-"""The timer loop: finds what is due by an index, at a cost that does not grow with what is open.
+"""The timer loop: finds due timers by an index, at a cost that does not grow with open cases.
 
 It decides nothing: it publishes `TimerFired` with the case's own `timer_at`, and fires again after
 a pause until the stage has decided (law 5). The rule compares that time with its case's, never with
 a clock. Several loops may run at once; each claims other rows.
 
-It yields: a morning when 100,000 are due must not hold up the day's reports. It goes on only while
-few timers wait to be decided: a record of the day has few before it, and the loop takes no more of
-the machine than the stage's deciding does, which has to share it with everybody else.
+It yields: a morning when 100,000 timers are due must not delay the day's reports. It goes on only
+while few timers are in flight: a report has few before it, and the loop takes no more of the
+machine than the stage's own decisions do.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from shared.contract.envelope import Outbound, derive_id, encode, event_headers
 from shared.contract.events import Event, TimerFired
 from shared.platform.postgres import Connection
 from shared.platform.settings import Settings
-from shared.runtime.lanes import Partition, load_positions
+from shared.runtime.lanes import Partition, load_offsets
 from shared.runtime.metrics import Meters
-from shared.runtime.stage import Context
+from shared.runtime.stage import Resources
 from shared.runtime.writer import partition_of
 
 WITHOUT_LOOP: Final = ("notifier",)  # its own loop delivers, claimed by the same `claim`
@@ -32,12 +32,12 @@ FULL_LOOK_TICKS: Final = 4
 """Every so many ticks a look is without the low watermark: so late fires, at most, what was saved
 with a time below it."""
 SAVE_SECONDS: Final = 2.0
-"""An timer saved within so many real seconds of its own time is above the watermark anyway."""
+"""A timer saved within so many real seconds of its own time is above the watermark anyway."""
 IN_FLIGHT_MAX: Final = 3_000
 """A loop claims on below so many timers not yet decided, of all loops: six batches of the shell. A
-consumer that holds some asks the broker for the silent partitions alone, and gets nothing new until
-that answer comes, for up to half a second: what it holds must last so long."""
-ROOM_LOOK_SECONDS: Final = 0.05
+consumer with buffered records asks the broker for the idle partitions alone, which may take half a
+second: its buffer must last so long."""
+IN_FLIGHT_LOOK_SECONDS: Final = 0.05
 
 _LOOK: Final = """
     WITH due AS (
@@ -59,14 +59,14 @@ class Due:
 
 
 class Look(NamedTuple):
-    """What a look claimed, and the latest time (UTC) that any of it was to fire; None for none."""
+    """The timers that a look claimed, and the latest `fire_at` (UTC) among them; None for none."""
 
     due: list[Due]
     newest: datetime | None
 
     @property
     def oldest(self) -> datetime | None:
-        """Return since when the one that waited longest has been due."""
+        """Return since when the earliest has been due."""
         return min((each.timer_at for each in self.due), default=None)
 
 
@@ -76,7 +76,7 @@ class Watermark:
     What was claimed leaves dead entries at the front of the index until a vacuum, for hours while
     a backup holds its snapshot; looks from here on do not read them. Every `full_seconds` one look
     reads all: so late, at most, fires what was saved with a time below (a late fact, a save slower
-    than `margin`) or given up by another loop. A clock that went back asks for such a look at once.
+    than `margin`) or given up by another loop. A clock that went back causes such a look at once.
     """
 
     def __init__(self, full_seconds: float, margin: timedelta) -> None:
@@ -92,14 +92,14 @@ class Watermark:
             return BEGINNING
         return self._low
 
-    def found(self, now: datetime, look: Look, limit: int) -> None:
-        """Follow a look: to where a full claim came, else to what may still be saving."""
+    def advance(self, now: datetime, look: Look, limit: int) -> None:
+        """Advance after a look: to its newest timer if it was full, else almost to now."""
         is_bounded = len(look.due) >= limit and look.newest is not None
         self._low = look.newest if is_bounded and look.newest else now - self._margin
 
 
 def has_timers(stage: str) -> bool:
-    """Say whether a stage's process runs the timer loop."""
+    """Return whether a stage's process runs the timer loop."""
     return topics.internal(stage) is not None and stage not in WITHOUT_LOOP
 
 
@@ -127,12 +127,12 @@ async def claim(
 
 
 class InFlight:
-    """How much of what a stage told itself it has not yet decided, in all its processes."""
+    """Counts the records of a stage's internal topic that no process has decided yet."""
 
-    def __init__(self, stage: str, context: Context) -> None:
-        self._context = context
+    def __init__(self, stage: str, resources: Resources) -> None:
+        self._resources = resources
         stream = topics.internal_stream_of(stage)
-        self._places = [Partition(stream.topic(), n) for n in range(stream.partitions)]
+        self._partitions = [Partition(stream.topic(), n) for n in range(stream.partitions)]
 
     async def in_flight(self) -> int:
         """Count the records published and not decided.
@@ -143,65 +143,67 @@ class InFlight:
         return await self.left_before(await self.ends())
 
     async def ends(self) -> dict[Partition, int]:
-        """Return where the stage's own stream ends."""
-        return await self._context.log.ends(self._places)
+        """Return where the stage's internal topic ends."""
+        return await self._resources.log.ends(self._partitions)
 
     async def left_before(self, ends: Mapping[Partition, int]) -> int:
         """Count the records before some offsets that are not decided."""
         decided: dict[Partition, int] = {}
-        for row in await self._context.pool.fetch("SELECT positions FROM lanes"):
-            decided |= load_positions(row["positions"])
-        return sum(max(0, end - decided.get(place, 0)) for place, end in ends.items())
+        for row in await self._resources.pool.fetch("SELECT offsets FROM lanes"):
+            decided |= load_offsets(row["offsets"])
+        return sum(max(0, end - decided.get(partition, 0)) for partition, end in ends.items())
 
     async def wait(self, seconds_max: float) -> bool:
-        """Wait until few are in flight; False after `seconds_max`: then what was lost fires too."""
+        """Wait until few are in flight; False after `seconds_max`: then lost timers fire again."""
         until = monotonic() + seconds_max
-        while not self._context.stopping.is_set():
+        while not self._resources.stopping.is_set():
             if await self.in_flight() < IN_FLIGHT_MAX:
                 return True
             if monotonic() >= until:
                 return False
-            await asyncio.sleep(ROOM_LOOK_SECONDS)
+            await asyncio.sleep(IN_FLIGHT_LOOK_SECONDS)
         return False
 
 
 class TimerLoop:
-    """Rings a stage's timers until it stops."""
+    """Fires a stage's timers until it stops."""
 
-    def __init__(self, stage: str, settings: Settings, context: Context, meters: Meters) -> None:
+    def __init__(
+        self, stage: str, settings: Settings, resources: Resources, meters: Meters
+    ) -> None:
         self._stage = stage
         self._settings = settings
-        self._context = context
+        self._resources = resources
         self._meters = meters
-        self._again_after = timedelta(seconds=settings.timer_refire_seconds * context.clock.scale)
-        self._room = InFlight(stage, context)
+        self._again_after = timedelta(seconds=settings.timer_refire_seconds * resources.clock.scale)
+        self._in_flight = InFlight(stage, resources)
 
     async def run(self) -> None:
-        """Claim and publish, bounded per look; go on while there is more, as there is room."""
-        context, settings = self._context, self._settings
+        """Claim and publish, bounded per look; go on at once while more is due."""
+        resources, settings = self._resources, self._settings
         watermark = Watermark(
             FULL_LOOK_TICKS * settings.timer_tick_seconds,
-            timedelta(seconds=SAVE_SECONDS * context.clock.scale),
+            timedelta(seconds=SAVE_SECONDS * resources.clock.scale),
         )
-        while not context.stopping.is_set():
-            now = context.clock.now()
+        while not resources.stopping.is_set():
+            now = resources.clock.now()
             since = watermark.begin(now, monotonic())
-            async with context.pool.acquire() as connection:
+            async with resources.pool.acquire() as connection:
                 look = await look_for(
                     connection, now, settings.timer_claim_max, self._again_after, since
                 )
-            watermark.found(now, look, settings.timer_claim_max)
-            self._tell_lag(now, look.oldest)
+            watermark.advance(now, look, settings.timer_claim_max)
+            self._measure_lag(now, look.oldest)
             if look.due:
-                await context.log.publish([timer(self._stage, d, now) for d in look.due])
+                await resources.log.publish([timer(self._stage, d, now) for d in look.due])
             if len(look.due) < settings.timer_claim_max:
                 await asyncio.sleep(settings.timer_tick_seconds)
-            elif not await self._room.wait(settings.timer_refire_seconds):
-                self._tell_lag(context.clock.now(), look.oldest)
+            elif not await self._in_flight.wait(settings.timer_refire_seconds):
+                self._measure_lag(resources.clock.now(), look.oldest)
 
-    def _tell_lag(self, now: datetime, oldest: datetime | None) -> None:
-        """Say how long the oldest that was due at a look had been due, in real seconds."""
-        lag = (now - oldest).total_seconds() / self._context.clock.scale if oldest else 0.0
+    def _measure_lag(self, now: datetime, oldest: datetime | None) -> None:
+        """Set the metric: for how many real seconds the oldest timer of a look had been due."""
+        lag = (now - oldest).total_seconds() / self._resources.clock.scale if oldest else 0.0
         self._meters.timer_lag_seconds.set(max(0.0, lag))
 
 
@@ -212,11 +214,11 @@ def timer(stage: str, due: Due, now: datetime) -> Outbound:
     """
     cause = f"{due.report_id}@{due.timer_at.isoformat()}"
     event = TimerFired(report_id=due.report_id, due_at=due.timer_at)
-    return to_itself(stage, event, cause=f"{cause}#{now.isoformat()}", now=now)
+    return internal_record(stage, event, cause=f"{cause}#{now.isoformat()}", now=now)
 
 
-def to_itself(stage: str, event: Event, *, cause: str, now: datetime) -> Outbound:
-    """Return a record of a stage to itself about one case; its id is derived from the cause."""
+def internal_record(stage: str, event: Event, *, cause: str, now: datetime) -> Outbound:
+    """Return a record of a stage's internal topic; its id is derived from the cause."""
     stream = topics.internal_stream_of(stage)
     event_type = stream.type_of(type(event))
     key = event.report_id.encode()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EVENT_BYTES_MAX: Final = 900_000
 """An event above this is found before the save (protocol.md section 1, V13)."""
-_KEPT = (
+_KEPT_HEADERS = (
     "ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "causationid", "correlationid",
     "sequence", "traceparent",
 )  # fmt: skip
@@ -33,7 +33,7 @@ def partition_of(key: bytes, partitions: int = topics.PARTITIONS) -> int:
 
 
 class Writer:
-    """Writes what one stage says."""
+    """Writes the events of one stage as records."""
 
     def __init__(
         self, stage: str, *, is_gateway: bool, seal: Seal, unseal: Seal | None = None
@@ -55,14 +55,14 @@ class Writer:
         They are numbered on from the case's `sequence`; None is for what no case counts: 0.
 
         Raises:
-            TooLarge: one of them would not fit. KeyError: an event is not this stage's to say.
+            TooLarge: one of them would not fit. KeyError: an event is not this stage's.
         """
         written: list[Outbound] = []
         numbers: dict[tuple[str, str], int] = {}
         key = inbound.record.key if not self._is_gateway else inbound.report_id.encode()
         for outgoing in decision.events:
             cause = outgoing.cause or inbound.cause
-            topic, partition, event_type = self._place(outgoing.event, inbound)
+            topic, partition, event_type = self._destination(outgoing.event, inbound)
             number = numbers[cause.id, event_type] = numbers.get((cause.id, event_type), 0) + 1
             value = encode(outgoing.event)
             if len(value) > EVENT_BYTES_MAX:
@@ -91,17 +91,17 @@ class Writer:
         return correlation_for(entry.institution, correlation_id, self._unseal)
 
     def dead_letter(self, record: Record, reason: str, detail: str, case_id: str = "") -> Outbound:
-        """Return a record as a dead letter: its bytes sealed, its place and the reason beside.
+        """Return a record as a dead letter: its bytes sealed, position and reason in headers.
 
-        `case_id` is the case that it was decided for, if it came so far. What a sender at a gateway
-        wrote into its key and headers may name a person: those headers are sealed as the value is.
+        `case_id` is the case that it was decided for, if known. The headers that a producer at a
+        gateway wrote may identify a person: they are sealed as the value is.
         """
-        place = f"{record.topic}/{record.partition}/{record.offset}"
+        cause_id = f"{record.topic}/{record.partition}/{record.offset}"
         when = datetime.fromtimestamp(record.timestamp / 1000, UTC)
         stream = topics.DEAD_LETTERS
-        said = {
+        headers = {
             "ce_specversion": b"1.0",
-            "ce_id": derive_id(self._stage, place, when, "dead-letter", 1).encode(),
+            "ce_id": derive_id(self._stage, cause_id, when, "dead-letter", 1).encode(),
             "ce_type": f"id.go.lapor.{stream.domain}.record-dead-lettered.v1".encode(),
             "ce_source": self._source.encode(),
             "stage": self._stage.encode(),
@@ -113,21 +113,21 @@ class Writer:
             "offset": b"%d" % record.offset,
             "time": when.isoformat().encode(),
         }
-        place_of = record.topic, record.partition, record.offset
-        kept = [(n, v or b"") for n, v in record.headers if n in _KEPT][:10]
+        position = record.topic, record.partition, record.offset
+        original = [(n, v or b"") for n, v in record.headers if n in _KEPT_HEADERS][:10]
         if self._is_gateway:
-            kept = [(SEALED_HEADERS, sealed_headers(kept, place_of, self._seal))]
+            original = [(SEALED_HEADERS, sealed_headers(original, position, self._seal))]
         else:
-            kept = [(f"{ORIGINAL}{n}", v) for n, v in kept]
+            original = [(f"{ORIGINAL}{n}", v) for n, v in original]
         return Outbound(
             stream.topic(),
             record.partition % stream.partitions,
             case_id.partition("@")[0].encode() if self._is_gateway else (record.key or b"")[:256],
-            self._seal(record.value or b"", *place_of),
-            [*said.items(), *kept],
+            self._seal(record.value or b"", *position),
+            [*headers.items(), *original],
         )
 
-    def _place(self, event: BaseModel, inbound: "Inbound") -> tuple[str, int, str]:
+    def _destination(self, event: BaseModel, inbound: "Inbound") -> tuple[str, int, str]:
         own = self._types.get(type(event))
         if own is not None and not isinstance(event, InboxEntry):
             partition = (

@@ -93,7 +93,7 @@ class ReportKey:
         return hmac.digest(self._secret_key(), b"digest" + typed, "sha256").hex()[:32]
 
     def is_secret(self, typed: str) -> bool:
-        """Tell in constant time whether this is the reporter's secret, as people type it."""
+        """Return in constant time whether this is the reporter's secret, as people type it."""
         return same_digest(self.secret_digest(typed), self.secret_digest(self.reporter_secret()))
 
     def _secret_key(self) -> bytes:

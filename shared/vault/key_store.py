@@ -89,10 +89,10 @@ async def open_keys(
     purpose: str,
 ) -> "dict[str, ReportKey]":
     """Fetch the keys that exist and log their use in the same statement; others are absent."""
-    wanted = sorted(set(report_ids))
-    if not wanted:
+    ordered = sorted(set(report_ids))
+    if not ordered:
         return {}
-    rows = await connection.fetch(_OPEN, wanted, stage, purpose)
+    rows = await connection.fetch(_OPEN, ordered, stage, purpose)
     return {row["report_id"]: vault.unwrap(row["wrapped"], row["report_id"]) for row in rows}
 
 

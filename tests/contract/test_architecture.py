@@ -262,8 +262,10 @@ def test_every_stage_of_the_table_runs_in_the_local_stack() -> None:
 async def test_every_subscriber_has_the_settings_that_the_shell_needs(stage: str) -> None:
     """At least once from the earliest offset, in batches, static membership, right assignor."""
     broker = KafkaBroker("127.0.0.1:1", apply_types=False)
-    known = Principals(frozenset({"sms"}), frozenset({"00", "6308"}))
-    subscriber = subscribe(broker, stage, Settings(), None, known=known, fair_queue=FairQueue(500))
+    names = Principals(frozenset({"sms"}), frozenset({"00", "6308"}))
+    subscriber = subscribe(
+        broker, stage, Settings(), None, principals=names, fair_queue=FairQueue(500)
+    )
     args = subscriber._connection_args
     family = any(s.is_family for s in READS[stage])
     assert subscriber.max_records == 500

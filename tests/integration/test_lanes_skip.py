@@ -13,7 +13,7 @@ from tests.integration.channels import channel_of
 from tests.integration.stack import Stack
 from tests.integration.workers import KEYS, fresh, header, read, wait_until, worker
 
-LEFT_ALONE = 'lapor_partitions_left_alone{stage="intake"}'
+LEFT_ALONE = 'lapor_paused_partitions{stage="intake"}'
 
 
 def spoil(stack: Stack, topic: str, number: int) -> None:

@@ -264,7 +264,9 @@ async def test_an_incompatible_migration_makes_the_next_save_of_a_lane_a_conflic
             await apply_migrations(others, "together", read_migrations(new))
 
     with pytest.raises(Conflict):
-        await state.save([LaneSave(Lane("3", {}, 8), lane.token)], {"R": Stored(1, 0, b"", None)})
+        await state.save(
+            [LaneSave(Lane("3", {}, 8), lane.fencing_token)], {"R": Stored(1, 0, b"", None)}
+        )
     with pytest.raises(OtherSchema, match="may not work with"):
         await state.lanes(["3"], [9])
 

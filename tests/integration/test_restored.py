@@ -57,7 +57,7 @@ async def test_after_an_older_backup_nothing_is_said_twice_and_the_stage_goes_on
     assert len(records) == 440
     in_sequence(records)
     assert listed(stack) == []
-    assert await ask(stack, "SELECT count(*) FROM routing.told") == 0
+    assert await ask(stack, "SELECT count(*) FROM routing.published_before") == 0
     again = restored(stack, "routing")
     assert "its positions fit its logs" in again.out
 
@@ -112,7 +112,7 @@ async def test_what_is_decided_otherwise_is_parked_until_the_same_release_decide
     letters = listed(stack, "--stage", "routing", "--reason", "decided_otherwise")
     assert len(letters) == 4
     shown = await asyncio.to_thread(dead_letters, stack, "show", letters[0]["short_id"])
-    assert "says otherwise: id.go.lapor.routing.report-dispatched.v1" in shown.out
+    assert "content differs: id.go.lapor.routing.report-dispatched.v1" in shown.out
     assert sorted(r.value for r in await said(stack, sent)) == sorted(r.value for r in before)
 
     accepted, *others = letters
@@ -200,7 +200,7 @@ async def test_the_order_is_given_only_while_the_stage_is_stopped(stack: Stack) 
         process.kill()
     assert no.code == 1
     assert "routing runs: 1 of its processes" in no.err
-    assert await ask(stack, "SELECT count(*) FROM routing.restoring") == 0
+    assert await ask(stack, "SELECT count(*) FROM routing.recovery_order") == 0
 
     # A process that was killed is waited for until its group no longer counts it.
     assert ordered(stack)["counts"]["again"] == len(sent)

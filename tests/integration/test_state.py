@@ -66,32 +66,34 @@ async def fire(pool: Pool, at: datetime, limit: int = 10) -> list[Due]:
 
 
 async def test_cases_and_lanes_come_back_as_saved(pool: Pool) -> None:
-    """State, version, sequence, ids, positions, outbox events, token."""
+    """State, version, sequence, ids, offsets, outbox events, token."""
     state = PostgresState(pool, STORE)  # type: ignore[arg-type]
     lanes = await state.lanes(["3"], [7])
     new = Lane("3", {AT: 42}, 8, b"events")
     stored = Stored(1, 5, b"12345678", Sleeper(timer_at=NOON))
-    await state.save([LaneSave(new, lanes["3"].token)], {"R": stored, "S": Stored(1, 0, b"", None)})
+    await state.save(
+        [LaneSave(new, lanes["3"].fencing_token)], {"R": stored, "S": Stored(1, 0, b"", None)}
+    )
 
     assert await state.cases(["R", "S", "T"]) == {"R": stored, "S": Stored(1, 0, b"", None)}
     assert await state.lanes(["3"], [99]) == {"3": new}
 
 
-@pytest.mark.parametrize("lost", ["token", "version", "made_meanwhile"])
+@pytest.mark.parametrize("lost", ["fencing_token", "version", "made_meanwhile"])
 async def test_a_save_that_comes_too_late_changes_nothing(pool: Pool, lost: str) -> None:
     """One wrong token or version, and neither lanes nor cases are saved."""
     state = PostgresState(pool, STORE)  # type: ignore[arg-type]
     await state.lanes(["1", "2"], [1, 2])
     await save(state, R=asleep(NOON))
-    tokens = {"1": 1, "2": 2 if lost != "token" else 99}
+    tokens = {"1": 1, "2": 2 if lost != "fencing_token" else 99}
     lanes = [LaneSave(Lane(i, {AT: 9}, 50, b"x"), token) for i, token in tokens.items()]
-    version = {"token": 2, "version": 5, "made_meanwhile": 1}[lost]
+    version = {"fencing_token": 2, "version": 5, "made_meanwhile": 1}[lost]
 
     with pytest.raises(Conflict):
         await state.save(lanes, {"R": asleep(None, version), "S": asleep(None)})
 
     assert (await state.cases(["R", "S"])) == {"R": asleep(NOON)}
-    assert {i: lane.positions for i, lane in (await state.lanes(["1", "2"], [0, 0])).items()} == {
+    assert {i: lane.offsets for i, lane in (await state.lanes(["1", "2"], [0, 0])).items()} == {
         "1": {}, "2": {},
     }  # fmt: skip
 

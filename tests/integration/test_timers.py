@@ -169,7 +169,7 @@ async def test_what_is_saved_below_the_watermark_fires_at_the_next_full_look(sta
     async def look(seconds: float) -> Look:
         since = watermark.begin(now, seconds)
         found = await look_for(connection, now, 10, timedelta(minutes=1), since)
-        watermark.found(now, found, 10)
+        watermark.advance(now, found, 10)
         return found
 
     assert len((await look(0.0)).due) == 5
@@ -190,9 +190,9 @@ def test_the_watermark_follows_bounded_claims_and_falls_with_the_clock() -> None
     now = datetime(2026, 3, 2, 8, tzinfo=UTC)
     watermark = Watermark(4.0, margin=2 * SECOND)
     assert watermark.begin(now, 0.0) == BEGINNING
-    watermark.found(now, a_look(3, now - timedelta(hours=5)), limit=3)
+    watermark.advance(now, a_look(3, now - timedelta(hours=5)), limit=3)
     assert watermark.begin(now, 1.0) == now - timedelta(hours=5), "more may be due from there on"
-    watermark.found(now, a_look(2, now - timedelta(hours=4)), limit=3)
+    watermark.advance(now, a_look(2, now - timedelta(hours=4)), limit=3)
     assert watermark.begin(now, 2.0) == now - 2 * SECOND
     assert watermark.begin(now - timedelta(days=1), 3.0) == BEGINNING
     assert watermark.begin(now, 3.5) == now - 2 * SECOND, "the full look was just done"

@@ -127,7 +127,7 @@ class Process:
             ),
             meters=meters(name),
             logger=structlog.get_logger(),
-            checkpoint=self._checkpoint,
+            failpoint=self._checkpoint,
         )
         finish(self.shell.assigned(self.partitions))
 

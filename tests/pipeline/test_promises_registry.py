@@ -8,7 +8,7 @@ import pytest
 from shared.contract import events as e
 from shared.contract.envelope import Outbound, encode, event_headers
 from shared.contract.topics import PARTITIONS, REGISTRY, SLA
-from shared.runtime.timers import to_itself
+from shared.runtime.timers import internal_record
 from tests.pipeline.city import City, at
 from tests.pipeline.invariants import of_quiet_months, violations
 from tests.pipeline.stories import BANDUNG, HSU, dispatched, followed_up, forwarded, send
@@ -48,7 +48,7 @@ def publish(city: City, change: e.CalendarAmended | e.PolicyChanged, *reports: s
     for report in reports:
         ask = e.Recompute(report_id=report, version=change.version, changed=changed)
         cause = f"{change.version}@{report}"
-        city.broker.append(to_itself("sla-monitor", ask, cause=cause, now=city.now))
+        city.broker.append(internal_record("sla-monitor", ask, cause=cause, now=city.now))
 
 
 def quiet(city: City) -> None:

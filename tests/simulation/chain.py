@@ -151,7 +151,7 @@ class Link:
         """Return the stage as the shell takes it."""
         store = CaseStore(case=Fold, is_open=lambda case: case.seen > 0)
         identify = report_of if self.is_gateway else None
-        return Stage(self.name, store, Path(), self.rule, release, identify)
+        return Stage(self.name, store, Path(), self.rule, lambda *_: release, identify)
 
 
 CHAIN: Final = (

@@ -16,7 +16,7 @@ from shared.runtime.gateway.dead_letter_limit import of_each
 from shared.runtime.gateway.throttle import is_throttle_row
 from shared.runtime.lanes import Partition, unpack
 from shared.runtime.reader import DeadLetter, Inbound, Replayed
-from shared.runtime.recovery.comparison import told_by
+from shared.runtime.recovery.comparison import published_events
 from tests.simulation import chain
 from tests.simulation.fleet import Fleet, Place
 from tests.simulation.memory import Broker, MemoryRecord
@@ -85,7 +85,7 @@ class Seen:
     # ---- lanes
 
     def check_progress(self) -> None:
-        """Find positions short of the ends, commits beyond them, and what is left unpublished."""
+        """Find offsets short of the ends, commits beyond them, and what is left unpublished."""
         committed = self.broker.committed[self.group.link.name]
         for place in self.group.partitions:
             position, end = self.group.position(place), len(self.broker.logs[place])
@@ -162,7 +162,7 @@ class Seen:
         for id_hash, same in self.by_case[name].items():
             good = [i for i in same if _place(i.record) not in self.let_go]
             if self.group.link.is_gateway and isinstance(same[0].event, Unreadable):
-                answered += [i.at_its_place() for i in good]
+                answered += [i.at_its_offset() for i in good]
             elif good:
                 due[id_hash] = good[0]
                 answered += [i.as_repeat() for i in good[1:]] if self.group.link.is_gateway else []
@@ -216,7 +216,7 @@ class Seen:
         for place in self.broker.logs:
             if place.topic in (self.group.link.says.name, *chain.INBOXES):
                 for record in self.broker.records(place):
-                    for told in told_by(self.group.link.name, record):
+                    for told in published_events(self.group.link.name, record):
                         if told.subject == name:
                             first.setdefault(told.event_id.encode(), _bytes(record))
         return list(first.values())

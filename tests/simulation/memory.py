@@ -29,11 +29,11 @@ from shared.runtime.ports import DestinationsUnavailable
 from shared.runtime.recovery.comparison import (
     Fetched,
     Order,
+    Published,
     Timing,
-    Told,
     in_order,
+    published_events,
     require,
-    told_by,
 )
 
 
@@ -182,19 +182,19 @@ class MemoryLog:
 
 
 @dataclass
-class MemoryPast:
-    """The shell's `Memory`, shared by a stage's workers as a database is."""
+class MemoryRecoveryStore:
+    """The shell's `RecoveryStore`, shared by a stage's workers as a database is."""
 
     state: "MemoryState"
     given: Order | None = None
-    past: dict[str, dict[str, Told]] = field(default_factory=dict)
+    past: dict[str, dict[str, Published]] = field(default_factory=dict)
 
     def give(self, broker: Broker, stage: str, partitions: Iterable[Partition]) -> None:
         """Order a stage to decide again, as `lapor restored` does."""
         for stream in published_by(stage):
             for record in broker.read(stream.topic()):
-                for told in told_by(stage, record):
-                    self.past.setdefault(told.subject, {}).setdefault(told.event_id, told)
+                for event in published_events(stage, record):
+                    self.past.setdefault(event.subject, {}).setdefault(event.event_id, event)
         until = {p: len(broker.logs[p]) for p in partitions}
         self.given = Order(until, dict(broker.committed[stage]), broker.now_ms)
 
@@ -202,23 +202,23 @@ class MemoryPast:
         """Return the order."""
         if self.given is None:
             parked = {report_id for report_id, s in self.state.kept.items() if s.parked}
-            self.past = {s: told for s, told in self.past.items() if s in parked}
+            self.past = {s: events for s, events in self.past.items() if s in parked}
         return self.given or (Order() if self.past else None)
 
-    async def told(self, subjects: Sequence[str]) -> dict[str, dict[str, Told]]:
-        """Return what was said of some subjects."""
+    async def published(self, subjects: Sequence[str]) -> dict[str, dict[str, Published]]:
+        """Return what was published about some subjects."""
         return {s: dict(self.past[s]) for s in subjects if s in self.past}
 
     async def subjects(self, after: str) -> list[str]:
         """Return the next subject."""
         return sorted(s for s in self.past if s > after)[:1]
 
-    async def forget(self, told: Sequence[Told]) -> None:
+    async def forget(self, published: Sequence[Published]) -> None:
         """Forget what is settled."""
-        for t in told:
-            del self.past[t.subject][t.event_id]
-            if not self.past[t.subject]:
-                del self.past[t.subject]
+        for event in published:
+            del self.past[event.subject][event.event_id]
+            if not self.past[event.subject]:
+                del self.past[event.subject]
 
     async def fulfilled(self) -> None:
         """Note that all was decided again."""
@@ -254,7 +254,7 @@ class MemoryState:
     async def save(self, lanes: Sequence[LaneSave], cases: Mapping[str, Stored]) -> None:
         """Save all or nothing."""
         for save in lanes:
-            if self.rows[save.lane.id].token != save.token_read:
+            if self.rows[save.lane.id].fencing_token != save.token_read:
                 raise Conflict(save.lane.id)
         for report_id, stored in cases.items():
             if self.kept.get(report_id, Stored(0, 0, b"", None)).version != stored.version - 1:
@@ -265,9 +265,9 @@ class MemoryState:
     async def hold(self, lane: Lane, token: int, refused: Sequence[Outbound]) -> None:
         """Keep what destinations refuse of a lane whose other events are published."""
         row = self.rows[lane.id]
-        if row.token != lane.token:
+        if row.fencing_token != lane.fencing_token:
             raise Conflict(lane.id)
-        row.token, row.outbox = token, b""
+        row.fencing_token, row.outbox = token, b""
         for outbound in refused:
             self.number += 1
             self.refused[self.number] = (lane.id, outbound)
@@ -284,7 +284,7 @@ class MemoryState:
 
     async def clear(self, lane_id: str, token: int) -> None:
         """Empty what is confirmed."""
-        if self.rows[lane_id].token == token:
+        if self.rows[lane_id].fencing_token == token:
             self.rows[lane_id].outbox = b""
 
     async def load_lookups(self, collect: Callable[[Any], Awaitable[object]]) -> object:
@@ -299,4 +299,4 @@ class MemoryState:
 
 
 def _copy(lane: Lane) -> Lane:
-    return Lane(lane.id, dict(lane.positions), lane.token, lane.outbox)
+    return Lane(lane.id, dict(lane.offsets), lane.fencing_token, lane.outbox)

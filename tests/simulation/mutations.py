@@ -51,7 +51,7 @@ class NoTokenCheck(PointedState):
         """Save with the token that the row has."""
         rows = self.state.rows
         await self._do("save", lambda: self.state.save(
-            [LaneSave(s.lane, rows[s.lane.id].token) for s in lanes], cases
+            [LaneSave(s.lane, rows[s.lane.id].fencing_token) for s in lanes], cases
         ))  # fmt: skip
 
 
@@ -88,16 +88,16 @@ class LanesSavedApart(PointedState):
             await self._do("save", partial(self.state.save, [lane], {} if number else cases))
 
 
-# ---- positions
+# ---- offsets
 
 
 def nothing_dropped(
-    partitions: Iterable[tuple[Partition, int]], positions: Mapping[Partition, int]
+    partitions: Iterable[tuple[Partition, int]], offsets: Mapping[Partition, int]
 ) -> Batch:
     """Take what lies below the position as if it were new."""
     batch = Batch()
     for index, (partition, offset) in enumerate(partitions):
-        at = batch.ends.get(partition, positions[partition])
+        at = batch.ends.get(partition, offsets[partition])
         if offset > at:
             batch.skipped[partition] = at, offset
         batch.ends[partition] = max(at, offset + 1)
@@ -118,11 +118,11 @@ class PositionsOfTheGroup(PointedState):
     """How far a partition was decided is what the group has committed."""
 
     async def lanes(self, ids: Sequence[str], tokens: Sequence[int]) -> dict[str, Lane]:
-        """Return the rows, their positions replaced."""
+        """Return the rows, their offsets replaced."""
         found = await super().lanes(ids, tokens)
         committed = self.process.broker.committed[self.process.group.link.name]
         for lane in found.values():
-            lane.positions = {p: committed.get(p, 0) for p in lane.positions}
+            lane.offsets = {p: committed.get(p, 0) for p in lane.offsets}
         return found
 
 
@@ -138,7 +138,7 @@ class ClearsAnyToken(PointedState):
         await self._do("clear", lambda: self._empty(lane_id))
 
     async def _empty(self, lane_id: str) -> None:
-        await self.state.clear(lane_id, self.state.rows[lane_id].token)
+        await self.state.clear(lane_id, self.state.rows[lane_id].fencing_token)
 
 
 # ---- sending
@@ -242,7 +242,7 @@ CAUGHT: Final = (
     ),
     Mutation("nobody seeks back at a gap", _shell(without.StaysAtGaps)),
     Mutation("a gap is judged by old lanes", _shell(without.GapByOldLanes)),
-    Mutation("positions are the group's", _state(PositionsOfTheGroup)),
+    Mutation("offsets are the group's", _state(PositionsOfTheGroup)),
     Mutation("lanes are read before what they are compared with", _shell(without.LanesReadFirst)),
     Mutation("lanes are not read again at assignment", _shell(without.NoReload)),
     Mutation("lanes are not read again at a conflict", _shell(without.NoReloadAtConflicts)),
@@ -271,7 +271,7 @@ HARMLESS: Final = (
     Mutation("lanes are not read again after an error", _shell(without.NoReloadAfterErrors)),
     # These two fail only when a database comes back from a backup (V5).
     Mutation("the committed offset counts as published", _shell(without.BelievesTheGroup)),
-    Mutation("positions instead of tokens", _shell(without.BelievesPositions)),
+    Mutation("offsets instead of tokens", _shell(without.BelievesPositions)),
     # True where it is known what was acknowledged; sending all again needs to know nothing.
     Mutation("only the rest is sent again", _log(SendsTheRest)),
     # Position, gap and token checks hold between two tasks as they do between two processes.

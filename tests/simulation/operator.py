@@ -31,7 +31,7 @@ def parked(fleet: Fleet) -> Iterator[tuple[Group, str, Place]]:
     for group in fleet.groups:
         for report_id, stored in sorted(group.state.kept.items()):
             if stored.parked:
-                yield group, report_id, CLEAR.read(stored.parked)[0].place
+                yield group, report_id, CLEAR.read(stored.parked)[0].position
 
 
 def mend(fleet: Fleet, step: Step) -> None:

@@ -79,7 +79,7 @@ class Group:
 
     def position(self, partition: Partition) -> int:
         """Return how far a partition was decided, as the database says."""
-        return max((row.positions.get(partition, 0) for row in self.state.rows.values()), default=0)
+        return max((row.offsets.get(partition, 0) for row in self.state.rows.values()), default=0)
 
 
 @dataclass

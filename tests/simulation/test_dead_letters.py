@@ -63,7 +63,7 @@ async def test_a_type_that_the_stage_does_not_read_moves_only_the_position() -> 
     await worker.shell.batch([record])
 
     assert world.dead() == []
-    assert world.state.rows[str(LANE)].positions[A] == 1
+    assert world.state.rows[str(LANE)].offsets[A] == 1
 
 
 async def test_a_dead_letter_counts_once_however_often_its_batch_is_tried() -> None:

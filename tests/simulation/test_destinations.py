@@ -61,7 +61,7 @@ async def test_whoever_lost_the_lane_holds_nothing_of_it() -> None:
 
     with pytest.raises(Conflict):
         await world.state.hold(
-            Lane(str(LANE), {}, lanes[str(LANE)].token), 1, [Outbound("t", 0, b"", b"", [])]
+            Lane(str(LANE), {}, lanes[str(LANE)].fencing_token), 1, [Outbound("t", 0, b"", b"", [])]
         )
 
 
@@ -84,14 +84,14 @@ async def test_at_random_nothing_is_lost_and_the_order_stays(seed: int) -> None:
                 case _:
                     sent.append(f"a{len(sent)}")
                     log.append(world.accepted(sent[-1]))
-                    position = worker.shell.positions[A]
+                    position = worker.shell.offsets[A]
                     await worker.shell.batch(log[position:])  # type: ignore[arg-type]
         except Crash:
             worker = await world.started()
     world.broker.refusing.clear()
     worker = await world.started()
     await worker.shell.redeliver()
-    await worker.shell.batch(log[worker.shell.positions[A] :])  # type: ignore[arg-type]
+    await worker.shell.batch(log[worker.shell.offsets[A] :])  # type: ignore[arg-type]
 
     assert world.said() == sent
     assert world.state.refused == {}

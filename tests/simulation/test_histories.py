@@ -167,7 +167,7 @@ async def test_v10_a_lane_is_saved_only_over_the_row_that_was_read() -> None:
     await other.shell.batch([b0])
 
     assert world.said() == ["a0", "b0"]
-    assert world.state.rows[str(LANE)].positions == {A: 1, B: 1}
+    assert world.state.rows[str(LANE)].offsets == {A: 1, B: 1}
 
 
 def test_v11_two_stages_give_the_same_cause_two_ids() -> None:
@@ -294,7 +294,7 @@ async def test_past_its_limit_of_dead_letters_a_stage_stops_and_saves_nothing() 
         await worker.shell.batch(bad)
 
     assert world.dead() == []
-    assert all(row.positions == {} for row in world.state.rows.values())
+    assert all(row.offsets == {} for row in world.state.rows.values())
 
 
 async def test_while_the_broker_is_away_nothing_is_skipped_and_a_stop_ends_the_wait() -> None:

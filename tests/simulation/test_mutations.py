@@ -30,7 +30,7 @@ SEEDS: Final = {
     "what lies below is not dropped": 3,
     "nobody seeks back at a gap": 6,
     "a gap is judged by old lanes": 145,
-    "positions are the group's": 2,
+    "offsets are the group's": 2,
     "lanes are read before what they are compared with": 73,
     "lanes are not read again at assignment": 20,
     "lanes are not read again at a conflict": 2,

@@ -17,13 +17,13 @@ from shared.contract.topics import DEAD_LETTERS, ROUTING
 from shared.rules.decision import Cause, Decision
 from shared.runtime import processor
 from shared.runtime.case_store import Stored
-from shared.runtime.decider import LEFT_OVER, OTHERWISE
+from shared.runtime.decider import DECIDED_OTHERWISE, NOT_DECIDED_AGAIN
 from shared.runtime.lanes import Partition, StageRefused
 from shared.runtime.recovery import comparison
 from shared.runtime.writer import partition_of
 from tests.integration.echo import Echo, decide
 from tests.simulation.chain import REPORTS, Fold, Release, at_routing
-from tests.simulation.memory import CLEAR, Crash, MemoryPast, MemoryRecord
+from tests.simulation.memory import CLEAR, Crash, MemoryRecord, MemoryRecoveryStore
 from tests.simulation.world import LANE, REPORT, A, B, World
 
 
@@ -48,8 +48,8 @@ async def lived(*batches: Sequence[str]) -> World:
 
 async def restored(world: World) -> World:
     """Order what is left, and let a process do it."""
-    world.memory = MemoryPast(world.state)
-    world.memory.give(world.broker, "routing", (A, B))
+    world.recovery_store = MemoryRecoveryStore(world.state)
+    world.recovery_store.give(world.broker, "routing", (A, B))
     await world.worker().shell.restore()
     return world
 
@@ -71,8 +71,8 @@ async def test_what_was_said_is_not_said_again_and_the_stage_goes_on() -> None:
     await worker.shell.batch([world.accepted("a3")])
     assert world.said() == ["a0", "a1", "b0", "a2", "a3"]
     assert dict(raw(world)[-1].headers)["sequence"] == b"5"
-    assert world.memory is not None
-    assert world.memory.past == {}
+    assert world.recovery_store is not None
+    assert world.recovery_store.past == {}
 
 
 async def test_the_marks_of_transactions_hold_up_no_deciding_again() -> None:
@@ -88,13 +88,13 @@ async def test_the_marks_of_transactions_hold_up_no_deciding_again() -> None:
 
     assert raw(world)[: len(said)] == said
     assert world.said() == ["a0", "a1", "a2"]
-    assert world.memory is not None
-    assert await world.memory.order() is None
+    assert world.recovery_store is not None
+    assert await world.recovery_store.order() is None
 
 
-async def test_how_many_are_left_is_told_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_how_many_are_left_is_logged_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before each batch here, elsewhere every ten seconds."""
-    monkeypatch.setattr(processor, "TELL_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(processor, "PROGRESS_LOG_SECONDS", 0.0)
     monkeypatch.setattr(comparison, "BATCH_RECORDS", 1)
     world = await lived(["a0"], ["a1"], ["a2"])
 
@@ -131,9 +131,9 @@ async def test_v6_what_would_be_said_otherwise_is_parked_and_one_id_keeps_one_pa
 
     assert raw(world) == before
     (letter,) = world.dead()
-    assert letter["reason"] == OTHERWISE.encode()
+    assert letter["reason"] == DECIDED_OTHERWISE.encode()
     assert letter["report"] == REPORT.encode()
-    assert b"says otherwise: id.go.lapor.routing.report-dispatched.v1" in letter["detail"]
+    assert b"content differs: id.go.lapor.routing.report-dispatched.v1" in letter["detail"]
     assert len(CLEAR.read(world.state.kept[REPORT].parked)) == 2
 
 
@@ -180,12 +180,12 @@ async def test_an_operator_may_accept_what_is_decided_now_and_what_was_said_stay
 
 @pytest.mark.parametrize("point", ["before_save", "saved", "published"])
 async def test_an_end_in_the_middle_changes_nothing(point: str) -> None:
-    """It goes on from the saved positions; nothing is compared with itself."""
+    """It goes on from the saved offsets; nothing is compared with itself."""
     world = await lived(["a0"], ["a1", "b0"], ["a2"])
     new = world.accepted("a3")  # came while the stage was down
     before = raw(world)
-    world.memory = MemoryPast(world.state)
-    world.memory.give(world.broker, "routing", (A, B))
+    world.recovery_store = MemoryRecoveryStore(world.state)
+    world.recovery_store.give(world.broker, "routing", (A, B))
     first = world.worker()
     first.crash_at.append(point)
     with pytest.raises(Crash):
@@ -198,7 +198,7 @@ async def test_an_end_in_the_middle_changes_nothing(point: str) -> None:
     assert said > {r.headers for r in before}
     assert len(said) == len(before) + 1
     assert world.said() == ["a0", "a1", "b0", "a2", "a3"]
-    assert world.state.rows[str(LANE)].positions[A] == new.offset + 1
+    assert world.state.rows[str(LANE)].offsets[A] == new.offset + 1
     assert world.dead() == []
 
 
@@ -222,20 +222,20 @@ async def test_what_no_record_says_again_is_parked_until_an_operator_lets_it_go(
     """Its cause was removed by retention, and the operator took that loss."""
     world = await lived(["a0"], ["b0"], ["a1"])
     world.broker.starts[B] = 1
-    world.state.rows[str(LANE)].positions[B] = 1
+    world.state.rows[str(LANE)].offsets[B] = 1
 
     await restored(world)
 
     (letter,) = world.dead()
-    assert letter["reason"] == OTHERWISE.encode(), "a1 is the second now, and was the third"
+    assert letter["reason"] == DECIDED_OTHERWISE.encode(), "a1 is the second now, and was the third"
     world = await lived(["a0"], ["a1"], ["b0"])
     world.broker.starts[B] = 1
-    world.state.rows[str(LANE)].positions[B] = 1
+    world.state.rows[str(LANE)].offsets[B] = 1
 
     await restored(world)
 
     (letter,) = world.dead()
-    assert letter["reason"] == LEFT_OVER.encode()
+    assert letter["reason"] == NOT_DECIDED_AGAIN.encode()
     assert letter["topic"] == ROUTING.name.encode()
     worker = await world.started()
     await worker.shell.batch([world.accepted("a2")])
@@ -248,8 +248,8 @@ async def test_what_no_record_says_again_is_parked_until_an_operator_lets_it_go(
 async def test_a_record_that_is_gone_before_it_was_decided_again_is_refused() -> None:
     """Retention went on while the stage was down."""
     world = await lived(["a0"], ["a1"], ["a2"])
-    world.memory = MemoryPast(world.state)
-    world.memory.give(world.broker, "routing", (A, B))
+    world.recovery_store = MemoryRecoveryStore(world.state)
+    world.recovery_store.give(world.broker, "routing", (A, B))
     world.broker.starts[A] = 2
 
     with pytest.raises(StageRefused, match=r"removed by retention.*lapor restored routing"):
@@ -311,8 +311,8 @@ async def test_at_random_one_id_keeps_one_payload_and_each_case_is_as_it_was_or_
     dice = random.Random(seed)
     world, then = await lived_at_random(dice)
     before = raw(world)
-    world.memory = MemoryPast(world.state)
-    world.memory.give(world.broker, "routing", (HERE, THERE))
+    world.recovery_store = MemoryRecoveryStore(world.state)
+    world.recovery_store.give(world.broker, "routing", (HERE, THERE))
     first = world.worker()
     first.crash_at.append(dice.choice(["before_save", "saved", "published", "never"]))
     with contextlib.suppress(Crash):

@@ -95,7 +95,7 @@ def _make_up(fleet: Fleet) -> None:
 
 def _skip(fleet: Fleet) -> None:
     place = _said(fleet, INSTITUTION.name)
-    fleet.groups[2].state.rows[str(place.partition)].positions[place] -= 1
+    fleet.groups[2].state.rows[str(place.partition)].offsets[place] -= 1
 
 
 def _commit_too_far(fleet: Fleet) -> None:

@@ -37,7 +37,7 @@ class CommitsBeforePublishing(AnyShell):
     """Offsets are committed between the save and the sends."""
 
     async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
-        await self._log.commit({p: at for lane in lanes for p, at in lane.positions.items()})
+        await self._log.commit({p: at for lane in lanes for p, at in lane.offsets.items()})
         await super()._publish(outbounds, lanes)
 
 
@@ -70,9 +70,9 @@ class RaisedIsDecided(AnyDecider):
     """A record whose rule raised is among the decided ones."""
 
     def _decide(self, work: UnitOfWork, inbound: Inbound, stored: Stored) -> None:
-        dead = len(work.hit)
+        dead = len(work.dead_letter_senders)
         super()._decide(work, inbound, stored)
-        if len(work.hit) > dead:
+        if len(work.dead_letter_senders) > dead:
             old = work.case(inbound.case_id)
             decided = old.decided + inbound.id_hash
             work.change(inbound.case_id, old._replace(decided=decided))
@@ -107,8 +107,8 @@ class ReplaysLeaveNoTrace(AnyDecider):
 class CountsEachTry(AnyDecider):
     """A dead letter counts against the limit each time that its batch is tried."""
 
-    def _within_limit(self, hit: Sequence[str], records: int) -> Any:
-        self._recent = super()._within_limit(hit, records)
+    def _within_limit(self, dead_letter_senders: Sequence[str], records: int) -> Any:
+        self._recent = super()._within_limit(dead_letter_senders, records)
         return self._recent
 
 
@@ -160,7 +160,7 @@ class AssignedAtOnce(AnyShell):
     async def assigned(self, partitions: Iterable[Partition]) -> None:
         """Take up without the lock."""
         mine = set(partitions)
-        self.positions = {}
+        self.offsets = {}
         await self._persist(lambda: self._resume(mine))
 
 
@@ -219,8 +219,8 @@ class BelievesTheGroup(AnyShell):
 
     async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
-            committed = await self._log.committed(lane.positions)
-            if committed != lane.positions:
+            committed = await self._log.committed(lane.offsets)
+            if committed != lane.offsets:
                 await super()._publish_outbox([lane])
 
 
@@ -232,7 +232,7 @@ class BelievesALane(AnyShell):
 
 
 class BelievesPositions(AnyShell):
-    """A process knows by the positions, not by the token, what it has published."""
+    """A process knows by the offsets, not by the token, what it has published."""
 
     def __init__(self, *parts: Any, **more: Any) -> None:
         super().__init__(*parts, **more)
@@ -240,13 +240,13 @@ class BelievesPositions(AnyShell):
 
     async def _publish_outbox(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
-            if self._published.get(lane.id) != lane.positions:
+            if self._published.get(lane.id) != lane.offsets:
                 self._confirmed.pop(lane.id, None)
                 await super()._publish_outbox([lane])
 
     async def _publish(self, outbounds: Sequence[Outbound], lanes: Sequence[Lane]) -> None:
         await super()._publish(outbounds, lanes)
-        self._published |= {lane.id: dict(lane.positions) for lane in lanes}
+        self._published |= {lane.id: dict(lane.offsets) for lane in lanes}
 
 
 class ConfirmedWhenSaved(AnyShell):

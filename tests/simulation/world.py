@@ -25,8 +25,8 @@ from tests.simulation.memory import (
     Broker,
     Crash,
     MemoryLog,
-    MemoryPast,
     MemoryRecord,
+    MemoryRecoveryStore,
     MemoryState,
 )
 
@@ -51,7 +51,7 @@ class World:
 
     broker: Broker = field(default_factory=Broker)
     state: MemoryState = field(default_factory=MemoryState)
-    memory: MemoryPast | None = None
+    recovery_store: MemoryRecoveryStore | None = None
     limits: Limits = field(default_factory=Limits)
     rule: Callable[..., object] = decide
 
@@ -59,7 +59,7 @@ class World:
         """Start a process that holds nothing yet."""
         crash_at: list[str] = []
 
-        def checkpoint(point: str) -> None:
+        def failpoint(point: str) -> None:
             if point in crash_at:
                 raise Crash(point)
 
@@ -74,8 +74,8 @@ class World:
             meters=meters,
             logger=structlog.get_logger(),
             limits=self.limits,
-            checkpoint=checkpoint,
-            memory=self.memory,
+            failpoint=failpoint,
+            recovery_store=self.recovery_store,
         )
         return Worker(shell, log, crash_at, meters)
 

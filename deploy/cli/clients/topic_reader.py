@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from deploy.cli.clients.kafka import Trouble
 from deploy.cli.terminal.progress import Screen
-from shared.runtime.parking import ParkedRecord, kept
+from shared.runtime.parking import ParkedRecord, parked_record
 
 POLL_MS: Final = 500
 SILENCE_SECONDS_MAX: Final = 30.0
@@ -16,7 +16,7 @@ SILENCE_SECONDS_MAX: Final = 30.0
 
 def without_value(record: ConsumerRecord) -> ParkedRecord:
     """Return a record without its bytes, which may be a megabyte each."""
-    return kept(record)._replace(value=None)
+    return parked_record(record)._replace(value=None)
 
 
 async def headers_of(

@@ -17,7 +17,7 @@ from deploy.cli.terminal.console import err, out, troubles_told
 from shared.contract.topics import READS, STREAM_BYTES_MAX
 from shared.platform.postgres import Pool
 from shared.runtime.kafka import record_batches
-from shared.runtime.lanes import Partition, core_lane, gateway_lane, load_positions
+from shared.runtime.lanes import Partition, core_lane, gateway_lane, load_offsets
 from shared.runtime.writer import Writer
 
 SKIPPED_MAX: Final = 20_000  # offsets of one call: no more than a batch that is answered as one
@@ -137,18 +137,18 @@ async def _work(kafka: str, postgres: str, wanted: Skip, why: str, *, yes: bool)
 
 
 async def _token(pool: Pool, wanted: Skip) -> int:
-    row = await pool.fetchrow("SELECT positions, token FROM lanes WHERE id = $1", wanted.lane)
+    row = await pool.fetchrow("SELECT offsets, fencing_token FROM lanes WHERE id = $1", wanted.lane)
     if row is None:
         raise Trouble(
             f"{wanted.stage} has not begun with that partition.", "Does it run? See: lapor status"
         )
-    at = load_positions(row["positions"]).get(wanted.partition, 0)
+    at = load_offsets(row["offsets"]).get(wanted.partition, 0)
     if at != wanted.offset:
         raise Trouble(
             f"{wanted.stage} goes on at offset {at} there, not at {wanted.offset}.",
             "Only the next one can be passed over, so that nothing is lost by a slip",
         )
-    return int(row["token"])
+    return int(row["fencing_token"])
 
 
 async def _lies_there(consumer: AIOKafkaConsumer, wanted: Skip) -> ConsumerRecord:
@@ -184,8 +184,8 @@ async def _move(pool: Pool, wanted: Skip, token: int) -> None:
     """Move the lane's position; a stage that holds the lane finds that it has to read it anew."""
     name = f"{wanted.partition.topic}/{wanted.partition.partition}"
     moved = await pool.execute(
-        "UPDATE lanes SET positions = positions || jsonb_build_object($3::text, $4::bigint), "
-        "token = $5 WHERE id = $1 AND token = $2",
+        "UPDATE lanes SET offsets = offsets || jsonb_build_object($3::text, $4::bigint), "
+        "fencing_token = $5 WHERE id = $1 AND fencing_token = $2",
         wanted.lane, token, name, wanted.end, secrets.randbits(62),
     )  # fmt: skip
     if moved != "UPDATE 1":

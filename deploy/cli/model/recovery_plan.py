@@ -24,10 +24,10 @@ from shared.runtime.lanes import (
     Refusal,
     core_lane,
     gateway_lane,
-    load_positions,
+    load_offsets,
     start_at,
 )
-from shared.runtime.recovery.comparison import Order, Told, told_by
+from shared.runtime.recovery.comparison import Order, Published, published_events
 from shared.runtime.recovery.store import give_order
 
 MARGIN_MS: Final = 3_600_000
@@ -157,9 +157,9 @@ async def _committed(
 async def _stored(pool: Pool, stage: str) -> tuple[dict[Partition, int], bool]:
     positions: dict[Partition, int] = {}
     try:
-        for row in await pool.fetch("SELECT positions FROM lanes"):
-            positions |= load_positions(row["positions"])
-        return positions, bool(await pool.fetchval("SELECT EXISTS (SELECT FROM restoring)"))
+        for row in await pool.fetch("SELECT offsets FROM lanes"):
+            positions |= load_offsets(row["offsets"])
+        return positions, bool(await pool.fetchval("SELECT EXISTS (SELECT FROM recovery_order)"))
     except asyncpg.UndefinedTableError:
         raise Trouble(
             f"{stage} has no tables in this database.",
@@ -222,10 +222,10 @@ async def order(bootstrap: str, pool: Pool, behind: Behind, screen: Screen) -> i
 
 async def _told(
     consumer: AIOKafkaConsumer, behind: Behind, screen: Screen
-) -> AsyncIterator[list[Told]]:
+) -> AsyncIterator[list[Published]]:
     done = 0
     async for records in scan(consumer, behind.own):
-        yield [told for record in records for told in told_by(behind.stage, record)]
+        yield [event for record in records for event in published_events(behind.stage, record)]
         done += len(records)
         screen.advance(done)
 

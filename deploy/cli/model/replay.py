@@ -11,7 +11,7 @@ from deploy.cli.clients.kafka import writer
 from deploy.cli.model.dead_letters import Letter, records_at
 from deploy.cli.terminal.progress import Screen
 from shared.contract.topics import STREAM_BYTES_MAX
-from shared.runtime.failpoints import checkpoint
+from shared.runtime.failpoints import failpoint
 from shared.runtime.parking import Action, Seal, replay_record
 
 CHUNK: Final = 100
@@ -42,7 +42,7 @@ async def send(bootstrap: str, letters: Sequence[Letter], word: Word, screen: Sc
     Raises:
         KafkaError: the broker went away. Trouble: a letter or a topic is gone.
     """
-    reached, done = checkpoint("operators"), 0
+    reached, done = failpoint("operators"), 0
     async with writer(bootstrap, bytes_max=STREAM_BYTES_MAX) as out:
         for chunk in chunks(letters):
             await _send(out, chunk, await records_at(bootstrap, chunk), word)

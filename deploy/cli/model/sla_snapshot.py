@@ -19,7 +19,7 @@ from shared.platform.clock import Clock
 from shared.platform.postgres import Connection, Pool
 from shared.platform.settings import Settings
 from shared.registry import Change
-from shared.runtime.lanes import Partition, load_positions, unpack
+from shared.runtime.lanes import Partition, load_offsets, unpack
 
 STAGE: Final = "sla-monitor"
 
@@ -112,9 +112,9 @@ async def snapshot(pool: Pool, lane: int) -> AsyncIterator[Snapshot]:
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         row = await connection.fetchrow(
-            "SELECT positions, outbox FROM lanes WHERE id = $1", str(lane)
+            "SELECT offsets, outbox FROM lanes WHERE id = $1", str(lane)
         )
-        positions = load_positions(row["positions"]) if row else {}
+        positions = load_offsets(row["offsets"]) if row else {}
         events = unpack(row["outbox"]) if row else []
         own = tuple(event for event in events if event.topic == SLA.topic())
         state = await connection.fetchval(

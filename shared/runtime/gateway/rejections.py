@@ -1,4 +1,4 @@
-"""What a gateway does with a sender of whom it refuses much: see `throttle.py`."""
+"""Throttles the answers to a producer whose messages are rejected often: see `throttle.py`."""
 
 from typing import Generic, TypeVar
 
@@ -20,7 +20,7 @@ SLOW_DOWN = "slow_down"
 
 
 class RejectionThrottle(Generic[C, P]):
-    """Counts what one gateway refuses, in the row of each lane."""
+    """Counts the rejections of one gateway, in the row of each lane."""
 
     def __init__(
         self,
@@ -35,34 +35,34 @@ class RejectionThrottle(Generic[C, P]):
         self._logger = logger
         self._limits = limits
 
-    def pausing(self, work: UnitOfWork, inbound: Inbound) -> Inbound:
-        """Tell the rule until when its producer's guesses about this report are not looked at."""
-        known = throttle.load(work.case(throttle.throttle_row(lane_of(inbound.record))).decided)
-        until = known.guessed(inbound.report_id).until_ms
+    def pause(self, work: UnitOfWork, inbound: Inbound) -> Inbound:
+        """Set until when the rule ignores this producer's wrong proofs about the report."""
+        state = throttle.load(work.case(throttle.throttle_row(lane_of(inbound.record))).decided)
+        until = state.wrong_proofs(inbound.report_id).until_ms
         if inbound.record.timestamp >= until:
             return inbound
         return inbound._replace(cause=inbound.cause._replace(paused_until=throttle.time_of(until)))
 
-    def slowed(
-        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], policy: object
+    def count(
+        self, work: UnitOfWork, inbound: Inbound, decision: Decision[C], context: P
     ) -> Decision[C]:
-        """Count a refusal in its lane's row; past the rate one answer stands for many."""
+        """Count a rejection in its lane's row; past the rate one answer stands for many."""
         record, limits = inbound.record, self._limits
         row = throttle.throttle_row(lane_of(record))
-        stored, most = work.case(row), limits.refused_per_minute_max
-        now = throttle.load(stored.decided).refuse(record.timestamp, record.offset, most)
+        stored, limit = work.case(row), limits.refused_per_minute_max
+        now = throttle.load(stored.decided).reject(record.timestamp, record.offset, limit)
         if decision.is_wrong_proof:
-            now = now.guess(inbound.report_id, record.timestamp)
+            now = now.wrong_proof(inbound.report_id, record.timestamp)
         work.change(row, stored._replace(decided=throttle.dump(now)))
-        if not now.is_silent(most):
+        if not now.is_unanswered(limit):
             return decision
         self._meters.skipped("refused_unanswered")
-        if not now.is_told(most, limits.refused_per_answer):
+        if not now.is_slow_down(limit, limits.refused_per_answer):
             return Decision(decision.case, refused=True)
         where = f"{record.topic}/{record.partition}, offset {now.first} to {record.offset}"
         slow = Unreadable(reason=SLOW_DOWN, detail=where)
         self._logger.warning("slow_down", lane=lane_of(record), refused=now.refused)
-        return self._stage.decide(None, slow, inbound.cause, policy)  # type: ignore[arg-type]
+        return self._stage.decide(None, slow, inbound.cause, context)
 
 
 def lane_of(record: Record) -> str:

@@ -1,10 +1,10 @@
-"""Notices a topic that is subscribed and that no member of the group reads, and has it read.
+"""Notices a subscribed topic that no member of the group reads, and asks for a rebalance.
 
-How that comes about: a static member that starts again is handed its old assignment by the broker,
-without a rebalance, although it subscribes to more now. If it is the group's leader it is not told
-so, and then it does not watch for new topics either. Everything looks well: it is a member, its lag
-is nothing, what is not assigned is in no figure. So it is looked at from outside: every partition
-of the subscription has to be somebody's.
+The cause: a static member that starts again gets its old assignment from the broker, without a
+rebalance, although it subscribes to more now. If it is the group's leader it does not learn that it
+leads, and does not watch for new topics either. Everything looks well: it is a member, its lag is
+zero, unassigned partitions are in no metric. So this checks from outside that every partition of
+the subscription is assigned.
 """
 
 import asyncio
@@ -46,8 +46,8 @@ class Unassigned:
         self._asked_at = float("-inf")
         self._pause = 0.0
 
-    def seen(self, partitions: Iterable[Partition], now: float) -> None:
-        """Take in what nobody reads now."""
+    def note(self, partitions: Iterable[Partition], now: float) -> None:
+        """Note the partitions that nobody reads now."""
         self._since = {p: self._since.get(p, now) for p in partitions}
         if not self._since:
             self._pause = min(self._pause, REJOIN_PAUSE_SECONDS)
@@ -57,7 +57,7 @@ class Unassigned:
         return sorted(p for p, at in self._since.items() if now - at >= seconds)
 
     def wants_rebalance(self, now: float) -> bool:
-        """Say whether to ask for a rebalance, once in a while: one stops the whole group."""
+        """Return whether to ask for a rebalance: not often, since it stops the whole group."""
         if now - self._asked_at < self._pause or not self.since(LOOK_AGAIN_SECONDS / 2, now):
             return False
         self._pause = min(2 * self._pause or REJOIN_PAUSE_SECONDS, REJOIN_PAUSE_SECONDS_MAX)
@@ -72,7 +72,7 @@ class AssignmentCheck:
         self,
         settings: Settings,
         stage: str,
-        known: "Principals",
+        principals: "Principals",
         *,
         shell: Processor[Any, Any],
         log: KafkaLog,
@@ -80,24 +80,24 @@ class AssignmentCheck:
     ) -> None:
         self._settings = settings
         self._group = f"lapor.{stage}"
-        self._reads = frozenset(known.topics(READS[stage]))
-        self._topics = sorted(self._reads.union(known.topics(published_by(stage))))
+        self._reads = frozenset(principals.topics(READS[stage]))
+        self._topics = sorted(self._reads.union(principals.topics(published_by(stage))))
         self._shell = shell
         self._log = log
         self._meters = meters
         self._logger = structlog.get_logger().bind(stage=stage)
         self._unassigned = Unassigned()
-        self._missing: frozenset[str] | None = None  # topics; None: nobody has looked
-        self._told: list[str] = []
+        self._missing: frozenset[str] | None = None  # topics; None before the first look
+        self._logged: list[str] = []
 
     @property
     def is_complete(self) -> bool:
-        """Say whether all topics are there, and all partitions to read somebody's."""
+        """Return whether all topics exist and all partitions to read are assigned."""
         late = self._unassigned.since(UNASSIGNED_SECONDS_MAX, monotonic())
         return self._missing is not None and not self._missing and not late
 
     async def run(self) -> None:
-        """Look every few seconds until the stage stops; while no broker answers, nothing is new."""
+        """Look every few seconds until the stage stops; without a broker nothing changes."""
         while not self._shell.stopping.is_set():
             admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
             with contextlib.suppress(KafkaError, TimeoutError):
@@ -113,9 +113,9 @@ class AssignmentCheck:
 
     async def _look(self, admin: AIOKafkaAdminClient) -> bool:
         counts = {
-            found["topic"]: len(found["partitions"])
-            for found in await admin.describe_topics(self._topics)
-            if not found["error_code"]
+            topic["topic"]: len(topic["partitions"])
+            for topic in await admin.describe_topics(self._topics)
+            if not topic["error_code"]
         }
         self._note_missing(frozenset(self._topics) - counts.keys())
         expected = {
@@ -124,12 +124,12 @@ class AssignmentCheck:
             for number in range(counts[topic])
         }
         left, is_stable = await self._left(admin, expected)
-        self._unassigned.seen(left, monotonic())
+        self._unassigned.note(left, monotonic())
         self._meters.unassigned_partitions.set(len(left))
         if left and is_stable:
-            await self._have_read()
-        elif not left and self._told:
-            self._told = []
+            await self._ask_for_rebalance()
+        elif not left and self._logged:
+            self._logged = []
             self._logger.info("assignment_complete")
         return bool(left)
 
@@ -138,22 +138,22 @@ class AssignmentCheck:
     ) -> tuple[set[Partition], bool]:
         """Return what nobody reads, and whether the group is at rest."""
         consumer = self._log.consumer
-        mine = set(consumer.assignment()) if consumer is not None else set()
-        left = {p for p in expected if TopicPartition(*p) not in mine}
+        own = set(consumer.assignment()) if consumer is not None else set()
+        left = {p for p in expected if TopicPartition(*p) not in own}
         if not left:
             return left, True
         (response,) = await admin.describe_consumer_groups([self._group])
         (group,) = response.to_object()["groups"]
-        if group["error_code"]:  # it may not look, or the group moves: what was known stays known
+        if group["error_code"]:  # not authorized, or the group rebalances: keep what was noted
             return left & set(self._unassigned.since(0, monotonic())), False
         return left - assigned_in(group["members"]), group["state"] == "Stable"
 
-    async def _have_read(self) -> None:
-        """Say what nobody reads, once, and have the group share out its partitions anew."""
+    async def _ask_for_rebalance(self) -> None:
+        """Log what nobody reads, once, and have the group rebalance."""
         late = self._unassigned.since(LOOK_AGAIN_SECONDS / 2, monotonic())
         names = sorted({p.topic for p in late})
-        if names and names != self._told:
-            self._told = names
+        if names and names != self._logged:
+            self._logged = names
             self._logger.error(
                 "assignment_incomplete", topics=names[:NAMES_MAX], partitions=len(late)
             )
@@ -174,19 +174,19 @@ class AssignmentCheck:
 
 def assigned_in(members: Collection[Mapping[str, Any]]) -> set[Partition]:
     """Return what the members of a group were assigned, from a DescribeGroups response."""
-    found: set[Partition] = set()
+    assigned: set[Partition] = set()
     for member in members:
         if packed := member["member_assignment"]:
             assignment = ConsumerProtocol.ASSIGNMENT.decode(packed)
-            found.update(Partition(p.topic, p.partition) for p in assignment.partitions())
-    return found
+            assigned.update(Partition(p.topic, p.partition) for p in assignment.partitions())
+    return assigned
 
 
 async def rejoin(consumer: AIOKafkaConsumer) -> None:
     """Have a member join its group again, with what it knows of the topics as new.
 
-    From the leader the broker takes that as the wish for a rebalance, from others it changes
-    nothing; who leads, a static member that came back does not know, so that each does it.
+    From the leader the broker takes that as a request for a rebalance, from others it changes
+    nothing; a static member that came back does not know who leads, so each does it.
     aiokafka has no public way to it (0.14, pinned; the tests of `tests/integration/test_topics.py`
     notice if another version has none).
     """

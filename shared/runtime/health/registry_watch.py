@@ -1,7 +1,7 @@
-"""Ends a process in good order once the registry on the disk names other producers than it knows.
+"""Stops a process gracefully once the registry on disk names other principals than it loaded.
 
-Who supervises starts it again, with the new registry: every part of a stage reads that at start,
-and a start costs two seconds. So a new channel or institution is served without anybody's restart.
+Its supervisor starts it again with the new registry, which every part of a stage reads at start; a
+start costs two seconds. So a new channel or institution needs no manual restart.
 """
 
 import asyncio
@@ -25,47 +25,47 @@ class RegistryWatch:
     """One stage's watch over the registry's folder."""
 
     def __init__(
-        self, known: Principals, meters: "Meters", logger: "structlog.stdlib.BoundLogger"
+        self, principals: Principals, meters: "Meters", logger: "structlog.stdlib.BoundLogger"
     ) -> None:
-        self._known = known
-        self._folder = Folder(registry.folder(), known)
+        self._principals = principals
+        self._folder = Folder(registry.folder(), principals)
         self._meters = meters
         self._logger = logger
 
     async def run(self) -> None:
-        """Look every few seconds; files that cannot be used are said once, and change nothing."""
-        told = ""
+        """Look every few seconds; files that cannot be used are logged once and change nothing."""
+        logged = ""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            found = await asyncio.to_thread(self._folder.look)
+            changed = await asyncio.to_thread(self._folder.look)
             problem = self._folder.problem
             self._meters.registry_unreadable.set(bool(problem))
-            if problem and problem != told:
+            if problem and problem != logged:
                 self._logger.error("registry_unreadable", why=problem)
-            told = problem
-            if found is not None:
-                self._end(found)
+            logged = problem
+            if changed is not None:
+                self._end(changed)
                 return
 
-    def _end(self, found: Principals) -> None:
+    def _end(self, changed: Principals) -> None:
         self._logger.warning(
             "registry_changed",
-            channels=sorted(found.channels ^ self._known.channels),
-            institutions=sorted(found.institutions ^ self._known.institutions),
+            channels=sorted(changed.channels ^ self._principals.channels),
+            institutions=sorted(changed.institutions ^ self._principals.institutions),
         )
         ServerShutdown.code = EX_TEMPFAIL
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 class ServerShutdown:
-    """How the process ends once the last stage in it has: the small profile has all of them."""
+    """Ends the process once the last stage in it has stopped: the small profile has all of them."""
 
     stages: ClassVar[set[str]] = set()
-    code: ClassVar[int | None] = None  # None: as the signal says that ended it
+    code: ClassVar[int | None] = None  # None: as for the signal that ended it
 
     @classmethod
     def of(cls, stage: str) -> None:
-        """Take note that a stage has ended."""
+        """Note that a stage has stopped."""
         cls.stages.discard(stage)
         if cls.code is not None and not cls.stages:
             os._exit(cls.code)

@@ -1,7 +1,7 @@
-"""Notices a process that lives but no longer consumes, says why, and ends it.
+"""Notices a process that is alive but no longer consumes, logs why, and ends it.
 
-Two such states are known (kafka.md section 2). It looks from outside: a client of its
-own asks for the logs' ends, and compares them with the shell's positions.
+Two such states are known (kafka.md section 2). It looks from outside: a client of its own asks for
+the logs' ends and compares them with the shell's offsets.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ FAILURE_EXIT: Final = 70  # sysexits.h EX_SOFTWARE: restart
 class Watchdog:
     """Measures lag and progress; `is_ready` and `is_stuck` answer the health pages.
 
-    Three standstills are known by what they look like: records wait and none is decided; one
-    attempt, of a batch or of an assignment, never comes back; no assignment ever comes.
+    It recognises three standstills: records wait and none is decided; one attempt, of a batch or of
+    an assignment, does not return; no assignment comes.
     """
 
     def __init__(
@@ -54,18 +54,18 @@ class Watchdog:
 
     @property
     def is_ready(self) -> bool:
-        """Say whether the stage holds partitions, reaches its parts, and makes progress."""
+        """Return whether it has partitions, reaches broker and database, and makes progress."""
         shell, half = self._shell, self._settings.watchdog_seconds / 2
         reaches = self._answers_since is not None and not shell.is_waiting
-        return bool(shell.positions) and reaches and not self._standstill(half)
+        return bool(shell.offsets) and reaches and not self._standstill(half)
 
     @property
     def is_stuck(self) -> bool:
-        """Say whether the stage has stood still for the watchdog's time."""
+        """Return whether the stage has stood still for the watchdog's time."""
         return bool(self._standstill(self._settings.watchdog_seconds))
 
     def _standstill(self, seconds: float) -> str:
-        """Return why this process stands still since so long, or nothing.
+        """Return why this process consumer_positions still since so long, or nothing.
 
         Waiting for a database or broker that is away is none: between two attempts, or within one,
         since the producer sends again by itself until a broker answers.
@@ -102,23 +102,27 @@ class Watchdog:
             await consumer.stop()
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
-        shell, positions = self._shell, dict(self._shell.positions)
+        shell, offsets = self._shell, dict(self._shell.offsets)
         try:
-            if not positions:  # of none, aiokafka knows the ends without asking
+            if not offsets:  # of none, aiokafka knows the ends without asking
                 await consumer.topics()
-            ends = await consumer.end_offsets([TopicPartition(*p) for p in positions])
+            ends = await consumer.end_offsets([TopicPartition(*p) for p in offsets])
         except (KafkaError, TimeoutError):
             self._answers_since = None  # nothing can be said
             return
         now = monotonic()
         if self._answers_since is None:
             self._answers_since = self._progress_at = now
-        lags = {p: lag for p, at in positions.items() if (lag := ends[TopicPartition(*p)] - at) > 0}
+        lags = {p: lag for p, at in offsets.items() if (lag := ends[TopicPartition(*p)] - at) > 0}
         if lags and shell.attempt_since is None:  # what it read is decided: the rest may be marks
-            stands = await self._log.stands(lags)
-            lags = {p: n for p, n in lags.items() if stands.get(p, 0) < ends[TopicPartition(*p)]}
+            consumer_positions = await self._log.consumer_positions(lags)
+            lags = {
+                p: n
+                for p, n in lags.items()
+                if consumer_positions.get(p, 0) < ends[TopicPartition(*p)]
+            }
         self._meters.lag_records.set(sum(lags.values()))
-        self._behind = bool(lags.keys() - self._log.fair_queue.left_alone)
-        if shell.is_waiting or positions != self._last or (shell.is_assigned and not self._behind):
+        self._behind = bool(lags.keys() - self._log.fair_queue.paused)
+        if shell.is_waiting or offsets != self._last or (shell.is_assigned and not self._behind):
             self._progress_at = now
-        self._last = positions
+        self._last = offsets

@@ -52,8 +52,8 @@ from shared.runtime.recovery.comparison import Fetched, Timing, in_order, requir
 
 SEND_BATCH_BYTES_MAX: Final = 1_000_000
 """Of one request to one partition; below every topic's `max.message.bytes` (kafka.md section 3)."""
-TELL_SECONDS: Final = 1.0  # between two commits of offsets to Kafka
-STANDS_SECONDS_MAX: Final = 1.0
+COMMIT_INTERVAL_SECONDS: Final = 1.0
+POSITION_SECONDS_MAX: Final = 1.0
 REFUSALS: Final = (
     InvalidTopicError, MessageSizeTooLargeError, TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
@@ -71,11 +71,11 @@ class KafkaLog:
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
         self.consumer: AIOKafkaConsumer | None = None
-        self._there: set[str] = set()  # topics of channels and institutions that the broker has
+        self._existing: set[str] = set()  # topics of channels and institutions at the broker
         self.fair_queue = fair_queue
-        self._untold: dict[Partition, int] = {}  # decided, and not yet committed to Kafka
-        self._tell_from = 0.0  # monotonic seconds
-        self.is_ending = False  # what is committed now is the last that is
+        self._uncommitted: dict[Partition, int] = {}  # decided, and not yet committed to Kafka
+        self._commit_from = 0.0  # monotonic seconds
+        self.is_ending = False  # the next commit is the last
 
     async def start(self) -> None:
         """Start a producer; idempotent, all replicas, in order."""
@@ -105,7 +105,7 @@ class KafkaLog:
         """Send all, in order per partition; after any error the producer is a new one.
 
         Raises:
-            DestinationsRefuse: everything else was acknowledged.
+            DestinationsUnavailable: everything else was acknowledged.
             KafkaError: not everything was acknowledged; send the whole list again.
         """
         if self._producer is None:
@@ -116,25 +116,25 @@ class KafkaLog:
         for outbound in outbounds:
             if outbound.topic in refused:
                 continue
-            place = Partition(outbound.topic, outbound.partition)
-            by_partition.setdefault(place, []).append(outbound)
+            partition = Partition(outbound.topic, outbound.partition)
+            by_partition.setdefault(partition, []).append(outbound)
         results = await asyncio.gather(
-            *(self._send(producer, place, mine) for place, mine in by_partition.items()),
+            *(self._send(producer, partition, batch) for partition, batch in by_partition.items()),
             return_exceptions=True,
         )
         failures = {
-            place: r
-            for place, r in zip(by_partition, results, strict=True)
+            partition: r
+            for partition, r in zip(by_partition, results, strict=True)
             if isinstance(r, BaseException)
         }
         if failures:
             # A producer that failed may refuse a partition for ever after.
             await self.stop()
-        for place, failure in failures.items():
-            if not (isinstance(failure, REFUSALS) and is_of_one(place.topic)):
+        for partition, failure in failures.items():
+            if not (isinstance(failure, REFUSALS) and is_of_one(partition.topic)):
                 raise failure
-            refused.add(place.topic)
-            self._there.discard(place.topic)
+            refused.add(partition.topic)
+            self._existing.discard(partition.topic)
         if refused:
             raise DestinationsUnavailable(refused)
 
@@ -143,55 +143,57 @@ class KafkaLog:
 
         Asked to send there, the producer would wait for them, and all others with it.
         """
-        new = {topic for topic in topics if topic not in self._there and is_of_one(topic)}
+        new = {topic for topic in topics if topic not in self._existing and is_of_one(topic)}
         if new:
-            known = await producer.client.fetch_all_metadata()
-            self._there |= {topic for topic in known.topics() if is_of_one(topic)}
-        return new - self._there
+            metadata = await producer.client.fetch_all_metadata()
+            self._existing |= {topic for topic in metadata.topics() if is_of_one(topic)}
+        return new - self._existing
 
     async def _send(
-        self, producer: AIOKafkaProducer, place: Partition, outbounds: Sequence[Outbound]
+        self, producer: AIOKafkaProducer, partition: Partition, outbounds: Sequence[Outbound]
     ) -> None:
         builder = producer.create_batch()
         for outbound in outbounds:
             fields = (outbound.key, outbound.value, outbound.headers)
             if _append(builder, fields) is None:
-                await self._flush(producer, builder, place)
+                await self._flush(producer, builder, partition)
                 builder = producer.create_batch()
                 _append(builder, fields)
-        await self._flush(producer, builder, place)
+        await self._flush(producer, builder, partition)
 
-    async def _flush(self, producer: AIOKafkaProducer, builder: object, place: Partition) -> None:
-        sent = await producer.send_batch(builder, place.topic, partition=place.partition)
+    async def _flush(
+        self, producer: AIOKafkaProducer, builder: object, partition: Partition
+    ) -> None:
+        sent = await producer.send_batch(builder, partition.topic, partition=partition.partition)
         await sent
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit, at most once a second; `tell` commits what is left.
+        """Commit, at most once a second; `commit_pending` commits what is left.
 
         A request to the broker after every batch costs as much as the batch at low load, and the
         committed offsets serve only metrics and the refusals at a start.
         """
-        self._untold |= offsets
-        if self.is_ending or monotonic() >= self._tell_from:
-            await self.tell()
+        self._uncommitted |= offsets
+        if self.is_ending or monotonic() >= self._commit_from:
+            await self.commit_pending()
 
-    async def tell(self) -> None:
-        """Commit for what is still assigned; that another took a partition over is no error.
+    async def commit_pending(self) -> None:
+        """Commit for partitions still assigned; that another took one over is no error.
 
         Raises:
             KafkaError: the broker refused, or is away; the next one commits that too.
         """
         consumer = self.consumer
-        if consumer is None or not self._untold:
+        if consumer is None or not self._uncommitted:
             return
-        offsets = dict(self._untold)
-        mine = consumer.assignment()
-        still = {TopicPartition(*p): offset for p, offset in offsets.items() if p in mine}
-        if still:
+        offsets = dict(self._uncommitted)
+        assigned = consumer.assignment()
+        own = {TopicPartition(*p): offset for p, offset in offsets.items() if p in assigned}
+        if own:
             with contextlib.suppress(CommitFailedError, IllegalStateError):
-                await consumer.commit(still)
-        self._untold = {p: at for p, at in self._untold.items() if offsets.get(p) != at}
-        self._tell_from = monotonic() + TELL_SECONDS
+                await consumer.commit(own)
+        self._uncommitted = {p: at for p, at in self._uncommitted.items() if offsets.get(p) != at}
+        self._commit_from = monotonic() + COMMIT_INTERVAL_SECONDS
 
     def hold(self, partition: Partition) -> None:
         """Read nothing more of a partition until `release`."""
@@ -209,30 +211,30 @@ class KafkaLog:
 
     async def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int | None]:
         """Return the group's committed offsets."""
-        wanted = list(partitions)
-        found = await asyncio.gather(
-            *(self._required.committed(TopicPartition(*p)) for p in wanted)
+        ordered = list(partitions)
+        offsets = await asyncio.gather(
+            *(self._required.committed(TopicPartition(*p)) for p in ordered)
         )
-        return dict(zip(wanted, found, strict=True))
+        return dict(zip(ordered, offsets, strict=True))
 
     async def starts(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return where the logs start."""
-        found = await self._required.beginning_offsets([TopicPartition(*p) for p in partitions])
-        return {Partition(*p): offset for p, offset in found.items()}
+        starts = await self._required.beginning_offsets([TopicPartition(*p) for p in partitions])
+        return {Partition(*p): offset for p, offset in starts.items()}
 
     async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return where the logs end."""
-        found = await self._required.end_offsets([TopicPartition(*p) for p in partitions])
-        return {Partition(*p): offset for p, offset in found.items()}
+        ends = await self._required.end_offsets([TopicPartition(*p) for p in partitions])
+        return {Partition(*p): offset for p, offset in ends.items()}
 
-    async def stands(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return where the consumer stands in partitions that are its own: past marks, too."""
-        found: dict[Partition, int] = {}
+    async def consumer_positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return the consumer's positions in its own partitions: past transaction markers, too."""
+        offsets: dict[Partition, int] = {}
         for p in partitions:
             with contextlib.suppress(IllegalStateError, TimeoutError):
-                async with asyncio.timeout(STANDS_SECONDS_MAX):
-                    found[p] = await self._required.position(TopicPartition(*p))
-        return found
+                async with asyncio.timeout(POSITION_SECONDS_MAX):
+                    offsets[p] = await self._required.position(TopicPartition(*p))
+        return offsets
 
     async def read_again(
         self, spans: Mapping[Partition, tuple[int, int]], timing: Timing
@@ -260,10 +262,10 @@ class KafkaLog:
                 consumer.seek(TopicPartition(*p), start)
 
             async def fetch(partitions: Collection[Partition]) -> Fetched:
-                wanted = [TopicPartition(*p) for p in partitions]
-                found = await consumer.getmany(*wanted, timeout_ms=500)
-                reached = {Partition(*p): await consumer.position(p) for p in wanted}
-                records = itertools.chain.from_iterable(found.values())
+                fetched = [TopicPartition(*p) for p in partitions]
+                answer = await consumer.getmany(*fetched, timeout_ms=500)
+                reached = {Partition(*p): await consumer.position(p) for p in fetched}
+                records = itertools.chain.from_iterable(answer.values())
                 return Fetched([r for r in records if type(r) is not Span], reached)
 
             async with contextlib.aclosing(in_order(spans, fetch, timing)) as batches:
@@ -289,25 +291,25 @@ def _append(builder: object, fields: tuple[bytes, bytes, list[tuple[str, bytes]]
     return builder.append(key=key, value=value, timestamp=None, headers=headers)  # type: ignore[attr-defined]
 
 
-async def unread(
+async def parse_lazily(
     records: tuple[ConsumerRecord, ...],
     parse: Callable[[tuple[ConsumerRecord, ...]], Awaitable[KafkaMessage]],
 ) -> KafkaMessage:
-    """Stand in for a parser, which would decode every header: slow, and a raise for one not text.
+    """Replace FastStream's parser, which decodes every header: slow, and raises for one not text.
 
-    A header that is no UTF-8 is the shell's to judge, record by record.
+    The shell judges headers that are not UTF-8, record by record.
     """
     message = await parse((replace(records[0], headers=(), value=b""),))
     message.raw_message = records
     return message
 
 
-async def whole(message: KafkaMessage) -> KafkaMessage:
-    """Stand in for a decoder: the shell reads the raw records itself."""
+async def keep_raw(message: KafkaMessage) -> KafkaMessage:
+    """Replace FastStream's decoder: the shell reads the raw records itself."""
     return message
 
 
-def member(stage: str, replica: str, topics: Sequence[str]) -> str:
+def group_instance_id(stage: str, replica: str, topics: Sequence[str]) -> str:
     """Name a process in its group for good, as long as it reads the same topics.
 
     Static membership makes a restart after kill -9 cost 1.4 s instead of 10 (kafka.md section 1).
@@ -315,8 +317,8 @@ def member(stage: str, replica: str, topics: Sequence[str]) -> str:
     now: of more topics the new ones are nobody's, of fewer aiokafka refuses it and cannot start. So
     with other topics it is another member.
     """
-    named = sha256("\n".join(topics).encode()).hexdigest()[:8]
-    return f"{stage}-{replica}-{named}"
+    digest = sha256("\n".join(topics).encode()).hexdigest()[:8]
+    return f"{stage}-{replica}-{digest}"
 
 
 def subscribe(
@@ -325,7 +327,7 @@ def subscribe(
     settings: Settings,
     listener: ConsumerRebalanceListener,
     *,
-    known: Principals,
+    principals: Principals,
     fair_queue: FairQueue,
 ) -> BatchSubscriber:
     """Create the one subscriber of a stage: every stage's settings stand here, tested one by one.
@@ -335,14 +337,14 @@ def subscribe(
     (`shared/runtime/health/assignment_check.py`). As a pattern, since aiokafka does not start
     while a topic that is subscribed to by name is not there.
     """
-    topics, family = known.topics(READS[stage]), any(s.is_family for s in READS[stage])
+    topics, family = principals.topics(READS[stage]), any(s.is_family for s in READS[stage])
     subscriber = broker.subscriber(
         *(() if family else topics),
         pattern=f"^(?:{'|'.join(map(re.escape, topics))})$" if family else None,
         batch=True,
         max_records=settings.batch_records_max,
         group_id=f"lapor.{stage}",
-        group_instance_id=member(stage, settings.replica, topics),
+        group_instance_id=group_instance_id(stage, settings.replica, topics),
         auto_offset_reset="earliest",
         isolation_level=ISOLATION,
         ack_policy=AckPolicy.NACK_ON_ERROR,
@@ -353,12 +355,12 @@ def subscribe(
             RoundRobinPartitionAssignor if family else RangePartitionAssignor
         ],
         listener=listener,
-        parser=unread,
-        decoder=whole,
+        parser=parse_lazily,
+        decoder=keep_raw,
         title=stage,
         description=f"Everything that {stage} reads, in batches",
     )
     if not isinstance(subscriber, BatchSubscriber):
         raise TypeError("the shell needs a batch subscriber")
-    subscriber.get_msg = fair_queue.take  # type: ignore[method-assign]
+    subscriber.get_msg = fair_queue.fetch  # type: ignore[method-assign]
     return subscriber

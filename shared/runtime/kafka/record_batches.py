@@ -51,7 +51,7 @@ class BrokenPartition(KafkaError):  # type: ignore[misc]  # noqa: N818 - the par
 
 @dataclass
 class Span(ConsumerRecord):  # type: ignore[misc]
-    """Offsets `first` to `offset` that hold no record: a transaction's marks, or what it aborted.
+    """Offsets `first` to `offset` without a record: transaction markers or aborted records.
 
     Only consumers of a stage are given these (`install(spans=True)`).
     """
@@ -204,7 +204,7 @@ class GuardedRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         yield from self._one_by_one(plain, head)  # what was yielded has a lower offset
 
     def _is_passed_over(self, raw: bytes, head: Head) -> bool:
-        """Say whether a batch is a mark of a transaction, or was aborted by its sender."""
+        """Return whether a batch is a transaction marker, or was aborted by its producer."""
         is_control = bool(head.attributes & _CONTROL)
         if self._isolation_level == fetcher.READ_COMMITTED:
             self._consume_aborted_up_to(head.base)
@@ -271,8 +271,8 @@ def _record(body: bytes, head: Head) -> tuple[int, dict[str, Any]]:
         raise Unpackable("record_unreadable")
     sizes = {"serialized_key_size": len(key or b""), "serialized_value_size": len(value or b"")}
     offset = head.base + offset_delta
-    said = {"offset": offset, "timestamp": timestamp, "key": key, "value": value}
-    return offset, {**said, **sizes, "headers": tuple(headers)}
+    fields = {"offset": offset, "timestamp": timestamp, "key": key, "value": value}
+    return offset, {**fields, **sizes, "headers": tuple(headers)}
 
 
 def _nullable(body: bytes, at: int) -> tuple[bytes | None, int]:
@@ -314,22 +314,22 @@ def unpacked(raw: bytes, head: Head) -> bytes:
 
 
 def _gunzip(packed: bytes) -> bytes:
-    found, left = b"", packed
+    plain, left = b"", packed
     while left:  # one stream may follow another
         stream = zlib.decompressobj(wbits=31)
-        found += stream.decompress(left, UNPACKED_BYTES_MAX + 1 - len(found))
-        if len(found) > UNPACKED_BYTES_MAX:
+        plain += stream.decompress(left, UNPACKED_BYTES_MAX + 1 - len(plain))
+        if len(plain) > UNPACKED_BYTES_MAX:
             raise Unpackable("batch_too_large")
         if not stream.eof:
             raise Unpackable("batch_unreadable")
         left = stream.unused_data
-    return found
+    return plain
 
 
 def _unsnap(packed: bytes) -> bytes:
     if not packed.startswith(_XERIAL):
         return _unsnap_block(packed, UNPACKED_BYTES_MAX)
-    found, at = [], 0
+    blocks, at = [], 0
     room = UNPACKED_BYTES_MAX
     while at < len(packed):
         if packed.startswith(_XERIAL, at):
@@ -339,10 +339,10 @@ def _unsnap(packed: bytes) -> bytes:
         at += 4
         if size < 0 or at + size > len(packed):
             raise Unpackable("batch_unreadable")
-        found.append(_unsnap_block(packed[at : at + size], room))
+        blocks.append(_unsnap_block(packed[at : at + size], room))
         at += size
-        room -= len(found[-1])
-    return b"".join(found)
+        room -= len(blocks[-1])
+    return b"".join(blocks)
 
 
 def _unsnap_block(block: bytes, room: int) -> bytes:

@@ -2,10 +2,10 @@
 
 -- One row per lane (law 2): how far it was decided, and what may not be published yet.
 CREATE TABLE lanes (
-    id          text COLLATE "C" PRIMARY KEY,
-    positions   jsonb  NOT NULL,           -- "topic/partition" -> next offset to decide
-    outbox bytea  NOT NULL DEFAULT '', -- the last batch's events, msgpack, in the order decided
-    token       bigint NOT NULL             -- drawn anew by every save; a zombie's is another
+    id            text COLLATE "C" PRIMARY KEY,
+    offsets       jsonb  NOT NULL,           -- "topic/partition" -> next offset to decide
+    outbox        bytea  NOT NULL DEFAULT '', -- the last batch's events, msgpack, in the order decided
+    fencing_token bigint NOT NULL            -- drawn anew by every save; a zombie's is another
 );
 ALTER TABLE lanes ALTER COLUMN outbox SET STORAGE EXTERNAL; -- no time spent on compressing
 
@@ -22,7 +22,7 @@ CREATE INDEX held_by_lane ON held (lane, topic, number);
 CREATE TABLE cases (
     report_id text COLLATE "C" PRIMARY KEY,
     version   integer NOT NULL,
-    sequence  integer NOT NULL,             -- events said about this report in the stage's stream
+    sequence  integer NOT NULL,             -- events published about this report in the stage's stream
     decided   bytea   NOT NULL,             -- 8 bytes of the hash of every id decided
     state     bytea   NOT NULL,             -- the case as JSON
     is_open   boolean NOT NULL,
@@ -35,21 +35,21 @@ CREATE INDEX cases_open ON cases (is_open) WHERE is_open;
 CREATE INDEX cases_parked ON cases (report_id) WHERE parked <> '';
 
 -- What `lapor restored` ordered: decide again up to there (shared/runtime/recovery/comparison.py). At most one row.
-CREATE TABLE restoring (
+CREATE TABLE recovery_order (
     is_one    boolean PRIMARY KEY DEFAULT true CHECK (is_one),
     until     jsonb  NOT NULL,              -- "topic/partition" -> the log's end when it was ordered
     committed jsonb  NOT NULL,              -- "topic/partition" -> what the group had committed
     given_ms  bigint NOT NULL               -- when it was ordered
 );
--- What the stage said before, to be compared with; empty unless it was ordered.
-CREATE TABLE told (
-    subject    text COLLATE "C" NOT NULL,   -- the report; of a dead letter also its record's place
+-- What the stage published before, to be compared with; empty unless it was ordered.
+CREATE TABLE published_before (
+    subject    text COLLATE "C" NOT NULL,   -- the report; of a dead letter also its record
     event_id   text COLLATE "C" NOT NULL,
     cause_id   text   NOT NULL,
-    decided_at text   NOT NULL,             -- time of the record at which it was said, as in ce_time
+    decided_at text   NOT NULL,             -- time of the record for which it was published, as in ce_time
     digest     bytea  NOT NULL,
     sequence   integer NOT NULL,
-    said_ms    bigint NOT NULL,
+    published_ms bigint NOT NULL,
     topic      text   NOT NULL,             -- where it lies
     partition  integer NOT NULL,
     "offset"   bigint NOT NULL,

@@ -1,8 +1,8 @@
-"""After a database was restored or lost: what was said before, in what order to decide it again.
+"""Recovery after a database was restored or lost: compares new decisions with published events.
 
-The rule is pure and ids are derived, so a record decided again from the same case says the same
-bytes. What the stage's own streams already hold is not said twice; where it would say something
-else under what the world has read, the case is parked for an operator (protocol.md V5, V6).
+The rule is pure and ids are derived, so a record decided again from the same case gives the same
+bytes. What the stage's own streams already hold is not published twice; where the new events differ
+from those that consumers have read, the case is parked for an operator (protocol.md V5, V6).
 """
 
 import heapq
@@ -33,10 +33,11 @@ DAY_MS: Final = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An operator's order to decide again: up to where, what was surely published, since when.
+    """An operator's order to decide records again.
 
-    Without `until` nothing is left to decide again, but parked cases are still compared when a
-    replay releases them.
+    `until` is the end offset of each partition, `committed` what was surely published, `given_ms`
+    when it was given (epoch milliseconds). Without `until` nothing is left to decide again, but
+    parked cases are still compared when a replay releases them.
     """
 
     until: Mapping[Partition, int] = field(default_factory=dict)
@@ -44,12 +45,12 @@ class Order:
     given_ms: int = 0
 
 
-class Told(NamedTuple):
-    """An event that the stage published; of a dead letter `cause_id` is the reason.
+class Published(NamedTuple):
+    """An event that the stage published before its database was restored.
 
-    `subject` is the case, of a dead letter also the place of its record. `decided_at` is the
-    time of the record at which it was said, empty for a dead letter. `sequence` is 0 for the answer
-    to a message that no case remembers.
+    `subject` is the case, of a dead letter also its record. `cause_id` is the reason code of a dead
+    letter. `decided_at` is the time of the record for which it was published, empty for a dead
+    letter. `sequence` is 0 for the answer to a message that no case remembers.
     """
 
     subject: str
@@ -58,56 +59,56 @@ class Told(NamedTuple):
     decided_at: str
     digest: bytes
     sequence: int
-    said_ms: int
+    published_ms: int
     topic: str
     partition: int
     offset: int
 
     @property
-    def is_letter(self) -> bool:
+    def is_dead_letter(self) -> bool:
         """Say whether it is a dead letter."""
         return not self.decided_at
 
 
-Place = tuple[str, int, int]  # topic, partition, offset
-Past = Mapping[str, Mapping[str, Told]]
-"""What was said, by subject and event id."""
+Position = tuple[str, int, int]  # topic, partition, offset
+PublishedBefore = Mapping[str, Mapping[str, Published]]
+"""What was published, by subject and event id."""
 
 
-def place_of(record: Record) -> str:
-    """Name where a record lies."""
+def position_of(record: Record) -> str:
+    """Return a record's topic, partition and offset as one text."""
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
-def letter_key(letter_id: str, reason: str) -> str:
-    """Return under which id a dead letter is told: the same record may fail for two reasons."""
+def dead_letter_event_id(letter_id: str, reason: str) -> str:
+    """Return the id under which a dead letter is compared: one record may fail for two reasons."""
     return f"{letter_id} {reason}"
 
 
-def told_by(stage: str, record: Record) -> list[Told]:
-    """Read a record of a stage's own streams; what another stage said there is nothing."""
-    said = dict(record.headers)
-    event_id, where = text(said.get("ce_id")), (record.topic, record.partition, record.offset)
+def published_events(stage: str, record: Record) -> list[Published]:
+    """Read a record of a stage's own streams; those of other stages give nothing."""
+    headers = dict(record.headers)
+    event_id, position = text(headers.get("ce_id")), (record.topic, record.partition, record.offset)
     digest = _digest(record.value or b"")
-    if "reason" in said:
-        if text(said.get("stage")) != stage:
+    if "reason" in headers:
+        if text(headers.get("stage")) != stage:
             return []
-        reason = text(said["reason"])
-        place = "/".join(text(said.get(name)) for name in ("topic", "partition", "offset"))
+        reason = text(headers["reason"])
+        failed = "/".join(text(headers.get(name)) for name in ("topic", "partition", "offset"))
         return [
-            Told(
-                subject, letter_key(event_id, reason), reason, "", digest, 0, record.timestamp,
-                *where,
+            Published(
+                subject, dead_letter_event_id(event_id, reason), reason, "", digest, 0,
+                record.timestamp, *position,
             )
-            for subject in {place, text(said.get("report"))} - {""}
+            for subject in {failed, text(headers.get("report"))} - {""}
         ]  # fmt: skip
-    if text(said.get("ce_source")) != source_of(stage):
+    if text(headers.get("ce_source")) != source_of(stage):
         return []
     return [
-        Told(
-            _case_of(stage, record), event_id, text(said.get("causationid")),
-            text(said.get("ce_time")), digest, int(text(said.get("sequence")) or 0),
-            record.timestamp, *where,
+        Published(
+            _case_of(stage, record), event_id, text(headers.get("causationid")),
+            text(headers.get("ce_time")), digest, int(text(headers.get("sequence")) or 0),
+            record.timestamp, *position,
         )
     ]  # fmt: skip
 
@@ -120,74 +121,82 @@ def _case_of(stage: str, record: Record) -> str:
     return memory_of(report, str(json.loads(record.value or b"{}").get("institution", "")))
 
 
-def sequence_of(stored: int, told: Mapping[str, Told]) -> int:
-    """Return the number of a report's last event, as the world has read it."""
-    return max([stored, *(t.sequence for t in told.values())])
+def sequence_of(stored: int, published: Mapping[str, Published]) -> int:
+    """Return the sequence number of a report's last published event."""
+    return max([stored, *(event.sequence for event in published.values())])
 
 
 class Compared(NamedTuple):
-    """Of a decision, what was not said before; and in what it differs from what was, if it does."""
+    """The events of a decision that are not published yet, and how the others differ."""
 
-    unsaid: list[Outbound]
+    unpublished: list[Outbound]
     differs: str = ""
 
 
 def compare(
-    told: Mapping[str, Told],
+    published: Mapping[str, Published],
     inbound: Inbound,
     outbounds: Sequence[Outbound],
     order: Order,
     *,
     is_released: bool,
 ) -> Compared:
-    """Compare what a record says now with what was said at the same record before.
+    """Compare the events of a record decided again with those published for it before.
 
-    What was committed was published whole, unless it stood parked (`is_released`: a replay lets
-    it go now); of the rest, what was not said yet may be new. What its stream no longer keeps
-    can neither be compared nor is it said again.
+    What was committed was published whole, unless it stood parked (`is_released`: a replay releases
+    it now); of the rest, what is not published yet may be new. Events past their stream's retention
+    can neither be compared nor are they published again.
     """
     now: set[str] = set()
-    unsaid, otherwise = [], []
+    unpublished, changed = [], []
     for outbound in outbounds:
         event_id = _header(outbound, "ce_id")
         now.add(event_id)
-        before = told.get(event_id)
+        before = published.get(event_id)
         if before is None:
-            if not _is_past_keeping(outbound, inbound.record, order):
-                unsaid.append(outbound)
+            if not _is_past_retention(outbound, inbound.record, order):
+                unpublished.append(outbound)
         elif before.digest != _digest(outbound.value):
-            otherwise.append(_header(outbound, "ce_type"))
-    found = {
-        "says otherwise": otherwise,
-        "says no more": [t.event_id for t in _said_at(told, inbound) if t.event_id not in now],
+            changed.append(_header(outbound, "ce_type"))
+    differences = {
+        "content differs": changed,
+        "not published again": [
+            event.event_id
+            for event in _published_for(published, inbound)
+            if event.event_id not in now
+        ],
     }
-    if not is_released and _was_published(told, inbound, order):
-        found["did not say before"] = [_header(outbound, "ce_type") for outbound in unsaid]
-    return Compared(unsaid, "; ".join(f"{how}: {', '.join(w)}" for how, w in found.items() if w))
+    if not is_released and _was_published(published, inbound, order):
+        differences["not published before"] = [_header(o, "ce_type") for o in unpublished]
+    detail = "; ".join(f"{how}: {', '.join(what)}" for how, what in differences.items() if what)
+    return Compared(unpublished, detail)
 
 
-def _said_at(told: Mapping[str, Told], inbound: Inbound) -> list[Told]:
-    """List what was said at a record: because of it, or of one that had waited for it."""
+def _published_for(published: Mapping[str, Published], inbound: Inbound) -> list[Published]:
+    """List what was published for a record: caused by it, or by one that was deferred until it."""
     cause, now = inbound.cause, inbound.cause.now.isoformat()
     instant = f"{int(cause.now.timestamp() * 1000):012x}-"  # begins the ids of what it caused
     return [
-        t
-        for t in told.values()
-        if t.decided_at == now and (t.cause_id == cause.id or not t.event_id.startswith(instant))
+        event
+        for event in published.values()
+        if event.decided_at == now
+        and (event.cause_id == cause.id or not event.event_id.startswith(instant))
     ]
 
 
-def _was_published(told: Mapping[str, Told], inbound: Inbound, order: Order) -> bool:
-    """Say whether all that a record said was surely published before.
+def _was_published(published: Mapping[str, Published], inbound: Inbound, order: Order) -> bool:
+    """Say whether all events of a record were surely published before.
 
-    What stood behind a dead letter was committed undecided.
+    What was parked behind a dead letter was committed undecided.
     """
     record = inbound.record
     committed = order.committed.get(Partition(record.topic, record.partition), 0)
-    return record.offset < committed and not any(t.is_letter for t in told.values())
+    return record.offset < committed and not any(
+        event.is_dead_letter for event in published.values()
+    )
 
 
-def _is_past_keeping(outbound: Outbound, record: Record, order: Order) -> bool:
+def _is_past_retention(outbound: Outbound, record: Record, order: Order) -> bool:
     stream = _stream_of(outbound.topic)
     if stream is None or stream.retention_days == FOREVER:
         return False
@@ -210,25 +219,24 @@ def _digest(value: bytes) -> bytes:
 
 
 When = tuple[int, int]
-"""A broker's time in milliseconds, and of what was said in it which came first."""
+"""A broker's time in milliseconds, and the order of records within that millisecond."""
 
 
-def decided_when(records: Iterable[tuple[Record, str, str]], past: Past) -> list[When]:
-    """Return when each of some records was decided; each comes with its report and its time.
+def decided_when(records: Iterable[tuple[Record, str, str]], past: PublishedBefore) -> list[When]:
+    """Return when each record was decided; each comes with its report and its time.
 
-    Of one that said something this is when that was published; of one that said nothing, when
-    it came.
+    This is when its events were published; of a record without events, when it came.
     """
-    said: dict[tuple[str, str], When] = {}
-    for subject, told in past.items():
-        for t in told.values():
-            at = subject, t.decided_at
-            said[at] = min(said.get(at, (t.said_ms, t.offset)), (t.said_ms, t.offset))
-    return [said.get((report, at), (record.timestamp, -1)) for record, report, at in records]
+    published: dict[tuple[str, str], When] = {}
+    for subject, events in past.items():
+        for event in events.values():
+            at, when = (subject, event.decided_at), (event.published_ms, event.offset)
+            published[at] = min(published.get(at, when), when)
+    return [published.get((report, at), (record.timestamp, -1)) for record, report, at in records]
 
 
 class Gone(Exception):  # noqa: N818 - the record is
-    """A record that was to be read again was removed by retention."""
+    """Retention removed a record that was to be read again."""
 
     def __init__(self, partition: Partition, position: int, start: int) -> None:
         super().__init__(partition, position, start)
@@ -243,7 +251,7 @@ def require(spans: Mapping[Partition, tuple[int, int]], starts: Mapping[Partitio
 
 
 class Fetched(NamedTuple):
-    """Some next records of partitions, and up to where each of these was read."""
+    """The next records of partitions, and up to which offset each partition was read."""
 
     records: Sequence[Record]
     reached: Mapping[Partition, int]
@@ -256,24 +264,24 @@ Timing = Callable[[Sequence[Record]], Awaitable[Sequence[When]]]
 async def in_order(
     spans: Mapping[Partition, tuple[int, int]], fetch: Fetch, timing: Timing
 ) -> AsyncGenerator[list[Record], None]:
-    """Yield the records of all spans (first offset, end) as they were decided, in batches.
+    """Yield the records of all spans (first offset, end) in the order decided, in batches.
 
-    The order within a partition is kept; `fetch` returns some next records of partitions. Not every
-    offset has a record: a sender's transaction leaves marks.
+    The order within a partition is kept; `fetch` returns the next records of partitions. Not every
+    offset has a record: a producer's transaction leaves markers.
     """
     left = {p: end for p, (start, end) in spans.items() if start < end}
     waiting: dict[Partition, deque[tuple[When, Record]]] = {p: deque() for p in left}
     last: dict[Partition, When] = {}
     batch: list[Record] = []
     while waiting:
-        if hungry := [p for p, mine in waiting.items() if not mine]:
-            fetched = await fetch(hungry)
+        if empty := [p for p, queue in waiting.items() if not queue]:
+            fetched = await fetch(empty)
             records = [r for r in fetched.records if r.offset < left[_partition(r)]]
             for record, when in zip(records, await timing(records), strict=True):
                 p = _partition(record)
                 last[p] = max(when, last.get(p, when))
                 waiting[p].append((last[p], record))
-            for p in hungry:
+            for p in empty:
                 if not waiting[p] and fetched.reached[p] >= left[p]:
                     del waiting[p]
             continue
@@ -289,8 +297,8 @@ async def in_order(
 def _merged(
     waiting: dict[Partition, deque[tuple[When, Record]]], left: Mapping[Partition, int]
 ) -> Iterable[Record]:
-    """Take records in order until a partition that has more of them has none in hand."""
-    heads = [(mine[0][0], p) for p, mine in waiting.items()]
+    """Take records in order until a partition that is not read to its end has none left."""
+    heads = [(queue[0][0], p) for p, queue in waiting.items()]
     heapq.heapify(heads)
     while heads:
         _, p = heapq.heappop(heads)

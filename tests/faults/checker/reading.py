@@ -135,7 +135,7 @@ def _lanes(rows: Iterable[asyncpg.Record]) -> Lanes:
     positions: dict[Place, int] = {}
     held: list[OutboxRow] = []
     for row in rows:
-        for place, offset in json.loads(row["positions"]).items():
+        for place, offset in json.loads(row["offsets"]).items():
             topic, _, number = place.rpartition("/")
             positions[topic, int(number)] = offset
         if row["outbox"]:

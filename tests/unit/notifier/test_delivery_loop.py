@@ -17,7 +17,7 @@ from shared.contract.envelope import Outbound
 from shared.contract.events import DeliveryReported
 from shared.platform.clock import Clock
 from shared.runtime.metrics import Meters
-from shared.runtime.stage import Context
+from shared.runtime.stage import Resources
 from shared.vault.crypto import Vault
 from tests.unit.notifier.builders import KEY, NOON, REPORT
 from tests.unit.notifier.test_attempt import PENDING, Box
@@ -41,9 +41,9 @@ class Broker:
         self.got += outbounds
 
 
-def a_context(broker: Broker | None = None, clock: Clock | None = None) -> Context:
+def a_context(broker: Broker | None = None, clock: Clock | None = None) -> Resources:
     """Return what a loop may use, without a database."""
-    return Context(
+    return Resources(
         pool=cast("Any", None),
         log=cast("Any", broker or Broker()),
         clock=clock or Clock(),
@@ -53,7 +53,7 @@ def a_context(broker: Broker | None = None, clock: Clock | None = None) -> Conte
     )
 
 
-async def delivered(courier: Courier, job: Job, context: Context) -> list[DeliveryReported]:
+async def delivered(courier: Courier, job: Job, context: Resources) -> list[DeliveryReported]:
     """Deliver a job; return what is reported of it."""
     await courier._deliver(courier._take(job), context)
     sent = courier._reports._unpublished

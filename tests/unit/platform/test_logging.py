@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from shared.contract import events as e
-from shared.platform.logging import told_by_place
+from shared.platform.logging import without_messages
 from shared.platform.settings import Settings
 
 WORDS = "Maryam Binti Dullah, 081255501234"
@@ -48,7 +48,7 @@ CASES: dict[str, Callable[[], object]] = {
 @pytest.mark.parametrize("action", CASES.values(), ids=list(CASES))
 def test_an_outsider_cannot_be_read_in_a_log_line(action: Callable[[], object]) -> None:
     """Neither by what it says nor by what it stumbled over, but its place is told."""
-    line = told_by_place(None, "error", {"event": "x", "exc_info": raised_by(action)})
+    line = without_messages(None, "error", {"event": "x", "exc_info": raised_by(action)})
     said = json.dumps(line)
     assert "Maryam" not in said
     assert "081255501234" not in said
@@ -57,12 +57,12 @@ def test_an_outsider_cannot_be_read_in_a_log_line(action: Callable[[], object]) 
 
 def test_the_place_is_the_whole_way_to_it() -> None:
     """Type and place of each in the chain, the last raised first."""
-    line = told_by_place(None, "error", {"event": "x", "exc_info": raised_by(a_bug)})
+    line = without_messages(None, "error", {"event": "x", "exc_info": raised_by(a_bug)})
     last, first = line["raised"]
     assert (last["type"], first["type"]) == ("RuntimeError", "ValueError")
     assert last["at"][-1].startswith("tests/unit/platform/test_logging.py:")
     assert last["at"][-1].endswith(" a_bug")
-    state = told_by_place(None, "error", {"event": "x", "exc_info": raised_by(a_row_twice)})
+    state = without_messages(None, "error", {"event": "x", "exc_info": raised_by(a_row_twice)})
     assert state["raised"][0]["sqlstate"] == "23505"
 
 
@@ -109,4 +109,4 @@ def test_a_setting_that_is_wrong_does_not_show_the_others() -> None:
 def test_what_has_no_exception_stays_as_it_is() -> None:
     """And a record that is no library's."""
     line = {"event": "stage_started", "exc_info": None, "_record": logging.makeLogRecord({})}
-    assert told_by_place(None, "info", dict(line))["event"] == "stage_started"
+    assert without_messages(None, "info", dict(line))["event"] == "stage_started"

@@ -85,12 +85,12 @@ def test_remarks_and_white_space_are_no_part_of_the_digest(tmp_path: Path) -> No
 
 def test_every_schema_of_the_pipeline_has_its_migrations() -> None:
     """Nine stages and the vault; a stage's begin with the runtime's."""
-    found = schemas()
+    migrations = schemas()
 
-    assert len(found) == 10
-    assert [str(m) for m in found["vault"]] == ["vault/0001_report_keys"]
-    assert {m[0].component for name, m in found.items() if name != "vault"} == {"runtime"}
-    assert found["agencies_in"] == found["agencies_out"]
+    assert len(migrations) == 10
+    assert [str(m) for m in migrations["vault"]] == ["vault/0001_report_keys"]
+    assert {m[0].component for name, m in migrations.items() if name != "vault"} == {"runtime"}
+    assert migrations["agencies_in"] == migrations["agencies_out"]
 
 
 def test_the_recorded_release_is_the_projects() -> None:

@@ -18,12 +18,12 @@ A, B = Partition("lapor.agency.3171.outbox.v1", 0), Partition("lapor.agency.6308
 def test_a_partition_counts_from_when_it_was_first_seen_without_a_reader() -> None:
     """And no longer once somebody has it."""
     unassigned = Unassigned()
-    unassigned.seen([A], 100)
-    unassigned.seen([A, B], 105)
+    unassigned.note([A], 100)
+    unassigned.note([A, B], 105)
     assert unassigned.since(0, 110) == [A, B]
     assert unassigned.since(10, 110) == [A]
-    unassigned.seen([B], 112)
-    unassigned.seen([A, B], 114)
+    unassigned.note([B], 112)
+    unassigned.note([A, B], 114)
     assert unassigned.since(9, 114) == [B]
 
 
@@ -31,7 +31,7 @@ def test_a_rebalance_is_asked_for_at_the_second_look_and_then_less_and_less_ofte
     """One look may fall into a rebalance; one that does not help stops the group in vain."""
     unassigned, asked = Unassigned(), list[float]()
     for now in range(0, 3_600, 2):
-        unassigned.seen([A], now)
+        unassigned.note([A], now)
         if unassigned.wants_rebalance(now):
             asked.append(now)
     gaps = [b - a for a, b in itertools.pairwise(asked)]
@@ -46,12 +46,12 @@ def test_what_was_cured_is_forgotten() -> None:
     unassigned = Unassigned()
     asked = 0.0
     for now in range(0, 3_600, 2):
-        unassigned.seen([A], now)
+        unassigned.note([A], now)
         if unassigned.wants_rebalance(now):
             asked = now
-    unassigned.seen([], asked + 4)
+    unassigned.note([], asked + 4)
     for now in range(6, 20, 2):
-        unassigned.seen([B], asked + now)
+        unassigned.note([B], asked + now)
         assert unassigned.wants_rebalance(asked + now) is (now == REJOIN_PAUSE_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""What was said before and what is said now: compared; and in what order to decide it again."""
+"""Published events compared with those of records decided again, and the order to decide them."""
 
 from collections.abc import Collection, Sequence
 
@@ -15,12 +15,12 @@ from shared.runtime.recovery.comparison import (
     DAY_MS,
     Fetched,
     Order,
-    Told,
+    Published,
     When,
     compare,
     in_order,
+    published_events,
     sequence_of,
-    told_by,
 )
 from tests.simulation.memory import MemoryRecord
 
@@ -60,14 +60,14 @@ def inbound(of: MemoryRecord) -> Inbound:
     return Inbound(of, event, cause, REPORT, id_hash(cause.id))
 
 
-def says(
+def event_of(
     value: bytes,
     because: Cause,
     at: Cause | None = None,
     number: int = 1,
     topic: str = ROUTING.name,
 ) -> Outbound:
-    """Build what is said at a record because of one, that one unless another had waited."""
+    """Build an event caused by a record, published at another if it was deferred until that."""
     headers = event_headers(
         event_id=derive_id("routing", because.id, because.now, KIND, number),
         event_type=KIND, source="/lapor/routing", subject=REPORT, time=(at or because).now,
@@ -76,13 +76,13 @@ def says(
     return Outbound(topic, 3, REPORT.encode(), value, headers)
 
 
-def told(*said: Outbound) -> dict[str, Told]:
-    """Return what was said as it is remembered."""
+def published(*events: Outbound) -> dict[str, Published]:
+    """Return events as the recovery store has them."""
     records = [
         MemoryRecord(o.topic, o.partition, n, NOW_MS, o.key, o.value, tuple(o.headers))
-        for n, o in enumerate(said)
+        for n, o in enumerate(events)
     ]
-    return {t.event_id: t for r in records for t in told_by("routing", r)}
+    return {e.event_id: e for r in records for e in published_events("routing", r)}
 
 
 HERE = record()
@@ -91,33 +91,33 @@ WAITED = cause_of(record(7, NOW_MS - 5_000))
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "order", "unsaid", "differs"),
+    ("before", "now", "order", "unpublished", "differs"),
     [
-        ([says(b"1", C)], [says(b"1", C)], COMMITTED, 0, ""),
-        ([says(b"1", C)], [says(b"2", C)], COMMITTED, 0, f"says otherwise: {KIND}"),
-        ([], [says(b"1", C)], COMMITTED, 1, f"did not say before: {KIND}"),
-        ([], [says(b"1", C)], OPEN, 1, ""),
-        ([says(b"1", C)], [says(b"1", C), says(b"2", C, number=2)], OPEN, 1, ""),
-        ([says(b"1", C)], [], OPEN, 0, "says no more: 018bcfe56800"),
-        ([says(b"1", WAITED, at=C)], [], OPEN, 0, "says no more: 018bcfe55478"),
-        ([says(b"1", WAITED)], [], COMMITTED, 0, ""),
+        ([event_of(b"1", C)], [event_of(b"1", C)], COMMITTED, 0, ""),
+        ([event_of(b"1", C)], [event_of(b"2", C)], COMMITTED, 0, f"content differs: {KIND}"),
+        ([], [event_of(b"1", C)], COMMITTED, 1, f"not published before: {KIND}"),
+        ([], [event_of(b"1", C)], OPEN, 1, ""),
+        ([event_of(b"1", C)], [event_of(b"1", C), event_of(b"2", C, number=2)], OPEN, 1, ""),
+        ([event_of(b"1", C)], [], OPEN, 0, "not published again: 018bcfe56800"),
+        ([event_of(b"1", WAITED, at=C)], [], OPEN, 0, "not published again: 018bcfe55478"),
+        ([event_of(b"1", WAITED)], [], COMMITTED, 0, ""),
         ([], [], COMMITTED, 0, ""),
     ],
 )
-def test_what_is_said_now_is_compared_with_what_was_said_at_the_same_record(
-    before: list[Outbound], now: list[Outbound], order: Order, unsaid: int, differs: str
+def test_events_are_compared_with_those_published_for_the_same_record(
+    before: list[Outbound], now: list[Outbound], order: Order, unpublished: int, differs: str
 ) -> None:
     """Equal, otherwise, less, more; a part of a list that was sent half is completed."""
-    found = compare(told(*before), inbound(HERE), now, order, is_released=False)
+    compared = compare(published(*before), inbound(HERE), now, order, is_released=False)
 
-    assert len(found.unsaid) == unsaid
-    assert found.differs.startswith(differs)
-    assert bool(found.differs) == bool(differs)
+    assert len(compared.unpublished) == unpublished
+    assert compared.differs.startswith(differs)
+    assert bool(compared.differs) == bool(differs)
 
 
 def test_what_a_replay_releases_may_be_new_though_it_was_committed() -> None:
     """It stood parked when its offset was committed."""
-    now = [says(b"1", C)]
+    now = [event_of(b"1", C)]
 
     assert compare({}, inbound(HERE), now, COMMITTED, is_released=True).differs == ""
 
@@ -127,20 +127,20 @@ def test_what_its_stream_no_longer_keeps_is_not_said_again() -> None:
     old, young = (record(0, NOW_MS - days * DAY_MS) for days in (31, 29))
     inbox = INBOX.topic("6308")
 
-    for of, unsaid in ((old, 0), (young, 1)):
-        now = [says(b"1", cause_of(of), topic=inbox)]
-        found = compare({}, inbound(of), now, OPEN, is_released=False)
-        assert len(found.unsaid) == unsaid
-    for_ever = [says(b"1", cause_of(old))]
-    assert len(compare({}, inbound(old), for_ever, OPEN, is_released=False).unsaid) == 1
+    for of, unpublished in ((old, 0), (young, 1)):
+        now = [event_of(b"1", cause_of(of), topic=inbox)]
+        compared = compare({}, inbound(of), now, OPEN, is_released=False)
+        assert len(compared.unpublished) == unpublished
+    for_ever = [event_of(b"1", cause_of(old))]
+    assert len(compare({}, inbound(old), for_ever, OPEN, is_released=False).unpublished) == 1
 
 
 def test_the_next_number_follows_what_the_world_has_read() -> None:
     """Readers without a case drop what is not greater than the last."""
-    said = told(says(b"1", C, number=1), says(b"2", C, number=2))
+    events = published(event_of(b"1", C, number=1), event_of(b"2", C, number=2))
 
-    assert sequence_of(1, said) == 2
-    assert sequence_of(5, said) == 5
+    assert sequence_of(1, events) == 2
+    assert sequence_of(5, events) == 5
 
 
 async def test_records_come_as_they_were_decided_and_in_their_partition_s_order() -> None:
@@ -177,6 +177,6 @@ def test_a_dead_letter_is_told_under_its_report_and_its_record_of_its_stage_only
     )  # fmt: skip
     letter = MemoryRecord("dead", 1, 0, NOW_MS, b"", b"", headers)
 
-    assert {t.subject for t in told_by("routing", letter)} == {REPORT, "t/1/2"}
-    assert all(t.is_letter for t in told_by("routing", letter))
-    assert told_by("follow-up", letter) == []
+    assert {t.subject for t in published_events("routing", letter)} == {REPORT, "t/1/2"}
+    assert all(t.is_dead_letter for t in published_events("routing", letter))
+    assert published_events("follow-up", letter) == []

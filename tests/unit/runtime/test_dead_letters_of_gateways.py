@@ -36,7 +36,7 @@ def test_a_replay_of_it_has_the_record_as_it_came() -> None:
     asked = replay_record(stored, "retry", seal=KEY.seal_bytes, operator="o", why="w", attempt=1)
     found = replay_of(asked.headers, asked.key, asked.value, KEY.open_bytes)
     assert tuple(found.original.headers) == HEADERS
-    assert (found.case_id, found.original.place) == ("K7QF2M9XTD3A", (RECORD.topic, 0, 7))
+    assert (found.case_id, found.original.position) == ("K7QF2M9XTD3A", (RECORD.topic, 0, 7))
     with pytest.raises(SealBroken):
         replay_of(asked.headers, asked.key, asked.value, DeadLetterKey(b"e" * 32).open_bytes)
 

@@ -61,7 +61,7 @@ class Buffer:
 async def test_each_has_its_share_and_whoever_has_little_all_of_it() -> None:
     """One record of a channel is in the next batch, whatever another has sent."""
     buffer = Buffer(much=10_000, little=1, some=20)
-    batch = Counter(await FairQueue(RECORDS, SHARE).take(buffer))
+    batch = Counter(await FairQueue(RECORDS, SHARE).fetch(buffer))
 
     assert batch == {"much": SHARE, "little": 1, "some": SHARE}
 
@@ -71,7 +71,7 @@ async def test_where_more_are_ready_than_fit_they_take_turns() -> None:
     buffer = Buffer(**{f"c{n}": 1_000 for n in range(30)})
     fair_queue, had = FairQueue(RECORDS, SHARE), Counter[str]()
     for _ in range(60):
-        batch = await fair_queue.take(buffer)
+        batch = await fair_queue.fetch(buffer)
         assert len(batch) <= RECORDS
         had.update(batch)
 
@@ -81,7 +81,7 @@ async def test_where_more_are_ready_than_fit_they_take_turns() -> None:
 
 async def test_in_the_core_one_partition_may_fill_a_batch() -> None:
     """There each partition has all senders' records."""
-    batch = await FairQueue(RECORDS).take(Buffer(p=10_000, q=1))
+    batch = await FairQueue(RECORDS).fetch(Buffer(p=10_000, q=1))
 
     assert Counter(batch) == {"p": RECORDS}
 
@@ -96,7 +96,7 @@ async def test_in_the_core_one_partition_may_fill_a_batch() -> None:
 async def test_a_partition_that_cannot_be_read_is_left_alone_and_tried_again(
     why: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others are read meanwhile; it goes on where its lane stands by then."""
+    """The others are read meanwhile; it goes on where its lane consumer_positions by then."""
     now = 0.0
     monkeypatch.setattr(module, "monotonic", lambda: now)
     buffer, fair_queue = Buffer(good=100), FairQueue(RECORDS, SHARE)
@@ -109,24 +109,24 @@ async def test_a_partition_that_cannot_be_read_is_left_alone_and_tried_again(
         moved.extend(partitions)
 
     fair_queue.reposition = reposition
-    assert Counter(await fair_queue.take(buffer)) == {"good": SHARE}
-    assert fair_queue.left_alone == {Partition("broken", 0)}
+    assert Counter(await fair_queue.fetch(buffer)) == {"good": SHARE}
+    assert fair_queue.paused == {Partition("broken", 0)}
     del buffer.broken[place]
-    assert Counter(await fair_queue.take(buffer)) == {"good": SHARE}
+    assert Counter(await fair_queue.fetch(buffer)) == {"good": SHARE}
 
-    now = module.TRY_AGAIN_SECONDS
-    assert Counter(await fair_queue.take(buffer)) == {"good": SHARE, "broken": 5}
+    now = module.RETRY_SECONDS
+    assert Counter(await fair_queue.fetch(buffer)) == {"good": SHARE, "broken": 5}
     assert moved == [Partition("broken", 0)]
-    assert fair_queue.left_alone == set()
+    assert fair_queue.paused == set()
 
 
 async def test_who_waits_for_a_destination_is_not_read_because_its_batch_is_whole_again() -> None:
     """Only `release` lets it go on."""
     buffer, fair_queue = Buffer(a=1), FairQueue(RECORDS, SHARE)
-    await fair_queue.take(buffer)
+    await fair_queue.fetch(buffer)
     fair_queue.hold(Partition("b", 0))
     buffer.left[TopicPartition("b", 0)] = 3
 
-    assert await fair_queue.take(buffer) == ()
+    assert await fair_queue.fetch(buffer) == ()
     fair_queue.release(Partition("b", 0))
-    assert Counter(await fair_queue.take(buffer)) == {"b": 3}
+    assert Counter(await fair_queue.fetch(buffer)) == {"b": 3}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from shared.runtime.gateway.throttle import (
     FREE_TRIES,
-    GUESSED_MAX,
+    GUESSES_MAX,
     MINUTE_MS,
     PAUSE_MAX_MS,
     ThrottleState,
@@ -18,22 +18,22 @@ MOST, EVERY = 3, 4
 
 def refused(times: int, minute: int = 7) -> ThrottleState:
     """Refuse messages, one offset after the other, within a minute."""
-    pace = ThrottleState()
+    state = ThrottleState()
     for offset in range(times):
-        pace = pace.refuse(minute * MINUTE_MS + offset, 100 + offset, MOST)
-    return pace
+        state = state.reject(minute * MINUTE_MS + offset, 100 + offset, MOST)
+    return state
 
 
 def test_up_to_the_rate_each_refusal_has_its_own_answer() -> None:
     """And the next minute begins again."""
-    assert not refused(MOST).is_silent(MOST)
-    assert refused(MOST + 1).is_silent(MOST)
-    assert not refused(MOST + 9).refuse(8 * MINUTE_MS, 200, MOST).is_silent(MOST)
+    assert not refused(MOST).is_unanswered(MOST)
+    assert refused(MOST + 1).is_unanswered(MOST)
+    assert not refused(MOST + 9).reject(8 * MINUTE_MS, 200, MOST).is_unanswered(MOST)
 
 
 def test_past_the_rate_one_answer_stands_for_many() -> None:
     """The first at once; each names the first message that got no answer."""
-    told = [n for n in range(1, 20) if refused(n).is_told(MOST, EVERY)]
+    told = [n for n in range(1, 20) if refused(n).is_slow_down(MOST, EVERY)]
     assert told == [MOST + 1, MOST + 1 + EVERY, MOST + 1 + 2 * EVERY, MOST + 1 + 3 * EVERY]
     assert refused(12).first == 100 + MOST
     assert refused(MOST).first == -1
@@ -41,10 +41,10 @@ def test_past_the_rate_one_answer_stands_for_many() -> None:
 
 def test_pauses_grow_and_end() -> None:
     """After some free tries a minute, then twice as long each, a day at most."""
-    pace, pauses = ThrottleState(), []
+    state, pauses = ThrottleState(), []
     for _ in range(FREE_TRIES + 20):
-        pace = pace.guess("R", 1_000)
-        pauses.append(max(0, pace.guessed("R").until_ms - 1_000))
+        state = state.wrong_proof("R", 1_000)
+        pauses.append(max(0, state.wrong_proofs("R").until_ms - 1_000))
     assert pauses[: FREE_TRIES - 1] == [0] * (FREE_TRIES - 1)
     assert pauses[FREE_TRIES - 1 : FREE_TRIES + 2] == [MINUTE_MS, 2 * MINUTE_MS, 4 * MINUTE_MS]
     assert pauses[-1] == PAUSE_MAX_MS
@@ -52,19 +52,25 @@ def test_pauses_grow_and_end() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2**41), st.integers(0, 2**62))))
 def test_a_row_stays_small_and_is_read_as_it_was_written(said: list[tuple[str, int, int]]) -> None:
-    """However much is refused and guessed."""
-    pace = ThrottleState()
+    """However much is refused and wrong_proofs."""
+    state = ThrottleState()
     for report, now_ms, offset in said:
-        pace = pace.refuse(now_ms, offset, MOST).guess(report, now_ms)
-    assert load(dump(pace)) == pace
+        state = state.reject(now_ms, offset, MOST).wrong_proof(report, now_ms)
+    assert load(dump(state)) == state
     assert load(b"") == ThrottleState()
 
 
 def test_a_lane_remembers_the_newest_reports_that_it_guessed_about() -> None:
     """Whoever goes through many numbers gains no more tries at one of them than that."""
-    pace = ThrottleState()
-    for number in range(GUESSED_MAX + 1):
-        pace = pace.guess(f"{number:012}", 1)
-    assert len(pace.guesses) == GUESSED_MAX
-    assert len(dump(pace)) < 4_096
-    assert (pace.guessed(f"{0:012}").wrong, pace.guessed(f"{GUESSED_MAX:012}").wrong) == (0, 1)
+    state = ThrottleState()
+    for number in range(GUESSES_MAX + 1):
+        state = state.wrong_proof(f"{number:012}", 1)
+    assert len(state.guesses) == GUESSES_MAX
+    assert len(dump(state)) < 4_096
+    assert (
+        state.wrong_proofs(f"{0:012}").wrong,
+        state.wrong_proofs(f"{GUESSES_MAX:012}").wrong,
+    ) == (
+        0,
+        1,
+    )

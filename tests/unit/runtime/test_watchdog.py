@@ -41,9 +41,9 @@ class Stands:
 
     def __init__(self) -> None:
         self.at: dict[Partition, int] = {}
-        self.fair_queue = SimpleNamespace(left_alone=frozenset())
+        self.fair_queue = SimpleNamespace(paused=frozenset())
 
-    async def stands(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+    async def consumer_positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the places known."""
         return {p: at for p, at in self.at.items() if p in set(partitions)}
 
@@ -55,7 +55,7 @@ class Scene:
         self.now = 0.0
         monkeypatch.setattr(module, "monotonic", lambda: self.now)
         self.shell = SimpleNamespace(
-            positions={HERE: 0}, is_waiting=False, is_assigned=True, attempt_since=None
+            offsets={HERE: 0}, is_waiting=False, is_assigned=True, attempt_since=None
         )
         self.ends = Ends()
         self.log = Stands()
@@ -99,7 +99,7 @@ async def test_the_mark_of_a_transaction_at_the_end_is_no_record_that_waits(scen
 
 async def test_a_partition_that_is_left_alone_is_no_standstill(scene: Scene) -> None:
     """One sender's batch that cannot be read must not have everybody's stage restarted."""
-    scene.log.fair_queue.left_alone = frozenset({HERE})
+    scene.log.fair_queue.paused = frozenset({HERE})
     scene.ends.end = 1
 
     assert await scene.after(300) == (True, False)
@@ -109,7 +109,7 @@ async def test_progress_however_slow_is_progress(scene: Scene) -> None:
     """A backlog that shrinks is no standstill."""
     scene.ends.end = 1_000
     for position in range(1, 20):
-        scene.shell.positions = {HERE: position}
+        scene.shell.offsets = {HERE: position}
         assert await scene.after(20) == (True, False)
 
 
@@ -123,20 +123,20 @@ async def test_while_database_or_broker_are_away_it_waits(scene: Scene) -> None:
     assert await scene.after(300) == (False, False)
 
 
-@pytest.mark.parametrize("positions", [{HERE: 0}, {}])
+@pytest.mark.parametrize("offsets", [{HERE: 0}, {}])
 async def test_an_attempt_in_an_outage_is_counted_from_its_end(
-    scene: Scene, positions: dict[Partition, int]
+    scene: Scene, offsets: dict[Partition, int]
 ) -> None:
     """The producer sends again by itself for as long as the broker is away, and is left to it.
 
-    So does a stage that takes up its lanes just then, and has no positions yet.
+    So does a stage that takes up its lanes just then, and has no offsets yet.
     """
-    scene.shell.positions = positions
+    scene.shell.offsets = offsets
     scene.shell.attempt_since = 0.0
     scene.ends.is_away = True
     assert await scene.after(300) == (False, False)
     scene.ends.is_away = False
-    scene.shell.positions = {HERE: 0}
+    scene.shell.offsets = {HERE: 0}
     assert await scene.after(28) == (True, False)
     assert await scene.after(30) == (False, False)
     assert await scene.after(6) == (False, True)
@@ -144,14 +144,14 @@ async def test_an_attempt_in_an_outage_is_counted_from_its_end(
 
 async def test_a_stage_without_partitions_is_not_ready(scene: Scene) -> None:
     """Before its first assignment, and when others hold all."""
-    scene.shell.positions = {}
+    scene.shell.offsets = {}
     assert await scene.after(10) == (False, False)
 
 
 async def test_an_attempt_that_never_comes_back_is_a_standstill(scene: Scene) -> None:
     """Even one of a stage that waited before, and that holds no partition while it takes up."""
     scene.shell.is_waiting = True
-    scene.shell.positions = {}
+    scene.shell.offsets = {}
     scene.shell.attempt_since = 0.0
     assert await scene.after(58) == (False, False)
     assert await scene.after(4) == (False, True)
@@ -159,7 +159,7 @@ async def test_an_attempt_that_never_comes_back_is_a_standstill(scene: Scene) ->
 
 async def test_an_assignment_that_never_comes_is_a_standstill(scene: Scene) -> None:
     """As of a coordination task that died at the start; an empty assignment is one."""
-    scene.shell.positions = {}
+    scene.shell.offsets = {}
     scene.shell.is_assigned = False
     assert await scene.after(58) == (False, False)
     assert await scene.after(4) == (False, True)
@@ -169,7 +169,7 @@ async def test_an_assignment_that_never_comes_is_a_standstill(scene: Scene) -> N
 
 async def test_no_assignment_can_come_while_the_broker_is_away(scene: Scene) -> None:
     """A stage that starts in an outage waits for its end."""
-    scene.shell.positions = {}
+    scene.shell.offsets = {}
     scene.shell.is_assigned = False
     scene.ends.is_away = True
     assert (await scene.after(300))[1] is False

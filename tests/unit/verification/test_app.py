@@ -30,7 +30,7 @@ def test_each_instance_has_its_rule_and_its_store(name: str) -> None:
     stage = stage_of(Settings(instance=name), REGISTRY)
 
     event = a_clear_report() if name.endswith("national") else a_forwarding()
-    decision = stage.decide(None, event, a_cause(), stage.policy)
+    decision = stage.decide(None, event, a_cause(), stage.context(a_cause(), None, None))
 
     assert stage.name == name
     assert isinstance(decision.case, VerificationCase)
@@ -47,8 +47,7 @@ def test_another_instance_refuses_to_start() -> None:
 def test_the_policy_is_the_registrys() -> None:
     """Its numbers, and the institutions it knows."""
     stage = stage_of(Settings(instance="verification.national"), REGISTRY)
-    assert stage.policy is not None
-    policy = stage.policy(NOON)
+    policy = stage.context(a_cause(), None, None)
     said = REGISTRY.policy("00", NOON.date())
 
     assert policy.institutions == set(REGISTRY.institutions)
