@@ -1,4 +1,4 @@
-"""What an inbox entry says of a fact: an allow-list, field by field. Pure.
+"""What an inbox entry holds of a fact: an allow-list, field by field. Pure.
 
 Words are opened with the report's key. Without it the report was erased and they stay out; words
 that do not open leave the reason `seal_broken` where the fact has no reason of its own.
@@ -56,8 +56,8 @@ ENTRY_TYPES: Final[Mapping[type[BaseModel], EntryType]] = {
 """Facts that become entries as they stand; not `ReporterAnswered`: `reporter_replied` says it."""
 
 
-class Received(BaseModel):
-    """What the gateway keeps of a ReportReceived, words still sealed."""
+class ReceivedReport(BaseModel):
+    """What the outbound gateway keeps of a ReportReceived, words still sealed."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -80,7 +80,7 @@ class Received(BaseModel):
         return cls.model_validate({name: getattr(event, name) for name in cls.model_fields})
 
     def classified(self, event: e.ReportForwarded) -> Self:
-        """Return it with what the national verification says of class, category and place."""
+        """Return it with the class, category and place that the national verification gave it."""
         classified = {
             "report_class": event.report_class,
             "category_id": event.category_id,
@@ -89,11 +89,11 @@ class Received(BaseModel):
         return self.model_copy(update={k: v for k, v in classified.items() if v is not None})
 
     def without_words(self) -> Self:
-        """Return it for a report that nobody will be shown again."""
+        """Return it for a report that nobody will see again."""
         return self.model_copy(update=dict.fromkeys(("content", "identity", "backdating_reason")))
 
 
-def view(report: Received, institution: str, key: ReportKey | None) -> e.ReportView:
+def view(report: ReceivedReport, institution: str, key: ReportKey | None) -> e.ReportView:
     """Show a report to an institution; who wrote it only to 00 where the reporter is anonymous."""
     content = _read(key, "content", report.content)
     is_hidden = report.anonymous and institution != NATIONAL

@@ -51,7 +51,7 @@ class Poison(Exception):  # noqa: N818 - it names the record, not the handling
 
 
 def derive_id(stage: str, cause_id: str, cause_time: datetime, event_type: str, number: int) -> str:
-    """Return the id of the `number`-th event of a type that a stage says because of a cause.
+    """Return the id of the `number`-th event of a type that a stage publishes because of a cause.
 
     Begins with the cause's time (milliseconds, hexadecimal), so that ids sort; the rest is a hash
     of who, why, what, which: the same record decided again gives the same id (protocol.md V11).
@@ -82,7 +82,7 @@ def id_hash(event_id: str) -> bytes:
 
 
 def source_of(stage: str) -> str:
-    """Return the `ce_source` of what a stage says."""
+    """Return the `ce_source` of what a stage publishes."""
     return f"/lapor/{stage}"
 
 

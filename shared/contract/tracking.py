@@ -114,8 +114,8 @@ def normalised(text: str) -> str:
 def encode(number: int, characters: int) -> str:
     """Write the lowest 5 bits per character of a number in Crockford's base32, highest first."""
     return "".join(
-        ALPHABET[(number >> (_BITS_PER_CHARACTER * place)) & 31]
-        for place in reversed(range(characters))
+        ALPHABET[(number >> (_BITS_PER_CHARACTER * position)) & 31]
+        for position in reversed(range(characters))
     )
 
 

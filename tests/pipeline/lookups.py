@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from services.agencies import store as agencies_store
+from services.agencies import lookups as agencies_lookups
 from services.intake import store as intake_store
 from services.intake.case import SubmissionCase
 from shared.vault import key_store
@@ -42,7 +42,7 @@ class Lookups:
             return [
                 {"report_id": r, "wrapped": self.keys[r]} for r in arguments[0] if r in self.keys
             ]
-        if statement == agencies_store._ERASED:
+        if statement == agencies_lookups._ERASED:
             return [{"report_id": r} for r in arguments[0] if r in self.erased]
         if statement == intake_store._CANDIDATES:
             return list(self._candidates(*arguments))

@@ -49,7 +49,7 @@ class SubmitReport(Part):
 
 
 class ReporterMessage(Part):
-    """A reporter's word about an existing report; the secret or the same sender proves it."""
+    """A reporter's message about an existing report; the secret or the same sender proves it."""
 
     tracking_number: str = Field(min_length=12, max_length=40)
     secret: str | None = Field(default=None, max_length=40)
@@ -89,7 +89,7 @@ class ReopenReport(ReporterMessage):
 class ChannelAnswer(Part):
     """The one answer to each message of a channel, on that channel's own topic.
 
-    `counted_from` is said where the clocks do not go by the `submitted_at` that was given.
+    `counted_from` is given where the clocks do not go by the `submitted_at` of the submission.
     """
 
     message_id: str

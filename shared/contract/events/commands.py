@@ -86,13 +86,13 @@ class Dispatch(Command):
 
 
 class UnitCommand(Command):
-    """A unit's word, sent through its institution's outbox."""
+    """A unit's command, sent through its institution's outbox."""
 
     unit: UnitCode
 
 
 class InitialResponse(UnitCommand):
-    """The liaison officer's first word; it does not end the follow-up clock."""
+    """The liaison officer's first response; it does not end the follow-up clock."""
 
     text: Words
 

@@ -15,7 +15,7 @@ class AtUnit(Event):
 
 
 class InitialResponseGiven(AtUnit):
-    """The unit gave its first word."""
+    """The unit gave its initial response."""
 
     by: str
     text: Sealed

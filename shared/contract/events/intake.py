@@ -1,4 +1,4 @@
-"""What people said, checked and sealed: `lapor.intake.v1`."""
+"""What people sent, checked and sealed: `lapor.intake.v1`."""
 
 from pydantic import Field
 
@@ -50,9 +50,9 @@ class Screening(Part):
 class ReportReceived(Event):
     """A report entered the system; the clocks count from `submitted_at`.
 
-    `claimed_submitted_at` is what its channel says instead, where it may not decide that.
+    `claimed_submitted_at` is the time that its channel gave, where that does not count.
     Here and in all events of this stream `message_id` is a keyed hash of the channel's own id, and
-    `sender` one of who writes, said only where the reporter is not anonymous.
+    `sender` one of who writes, given only where the reporter is not anonymous.
     """
 
     tracking_number: str
@@ -82,7 +82,7 @@ class SubmissionRepeated(Event):
 
 
 class FromReporter(Event):
-    """A reporter's word that the gateway has checked."""
+    """A reporter's message that the gateway has checked."""
 
     channel: ChannelName
     message_id: str

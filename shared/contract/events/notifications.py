@@ -1,4 +1,4 @@
-"""The way out to people: `lapor.notifications.v1`."""
+"""Messages to people: `lapor.notifications.v1`."""
 
 from typing import Literal
 
@@ -18,7 +18,7 @@ class Notification(Event):
 
 
 class NotificationRequested(Notification):
-    """A message is to be sent; what it says is sealed until it leaves.
+    """A message is to be sent; its text is sealed until it leaves.
 
     With a `deadline` it promises: it names the date until which the step of `clock` is owed at
     `institution`.

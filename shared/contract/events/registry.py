@@ -8,7 +8,7 @@ from shared.contract.events.fields import DayKind, InstitutionCode, LimitUnit, N
 
 
 class RegistryChange(Part):
-    """A new version of what the operators' files say; every lane sees it, none is named in it."""
+    """A new version of the operators' files; every lane reads it, none is named in it."""
 
     version: str = Field(pattern=r"^[a-z0-9-]{1,80}$")
 

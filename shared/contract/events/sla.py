@@ -16,8 +16,8 @@ from shared.contract.events.fields import (
 class OfDeadline(Event):
     """A fact about one deadline: a clock, who owes it, and by which calendar and policy.
 
-    A clock may run several times about a report. `run` names one of them, the same in all that is
-    said of it whatever moves; its text means nothing. Absent in what was said before it was added.
+    A clock may run several times about a report. `run` names one of them, the same in all its
+    events whatever moves; its text means nothing. Absent in events from before it was added.
     """
 
     clock: Clock
