@@ -9,7 +9,7 @@ from faststream.asgi import AsgiFastStream
 
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.recompute import Recomputer
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from services.sla_monitor.store import STORE
 from shared.contract.events import Clock
 from shared.platform.settings import Settings
@@ -41,13 +41,13 @@ def stage_of(registry: Registry) -> Stage[Any, Any]:
     )
 
 
-def policy_of(registry: Registry, lane: Monitored | None) -> Policy:
-    """Return the registry as a lane knows it: the files, and what was published since."""
+def policy_of(registry: Registry, lane: MonitoredCase | None) -> Policy:
+    """Return the registry as a lane has it: the files, and what was published since."""
     return Policy(registry.amended(lane.changes if lane else ()))
 
 
 async def count_overdue(context: Context) -> None:
-    """Tell how many reports are past the date of their earliest deadline, by its clock."""
+    """Measure how many reports are past the date of their earliest deadline, by its clock."""
     while not context.stopping.is_set():
         rows = await context.pool.fetch(_OVERDUE, context.clock.now())
         counts = {row["next_clock"]: row["count"] for row in rows}
