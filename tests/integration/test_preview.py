@@ -33,7 +33,7 @@ from tests.unit.sla_monitor.builders import (
     received,
     timer_fired,
 )
-from tests.unit.sla_monitor.test_sla_registry import DECREE, before_the_decree
+from tests.unit.sla_monitor.test_registry import DECREE, before_the_decree
 
 pytestmark = pytest.mark.integration
 SCHEMA = "sla_monitor"

@@ -35,7 +35,7 @@ from tests.unit.sla_monitor.builders import (
     run,
 )
 from tests.unit.sla_monitor.lives import lives
-from tests.unit.sla_monitor.test_sla_thresholds import a_ladder_step, in_minutes
+from tests.unit.sla_monitor.test_thresholds import a_ladder_step, in_minutes
 
 DAY: Final = timedelta(days=1).total_seconds()
 

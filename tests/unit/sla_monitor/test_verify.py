@@ -34,7 +34,7 @@ from tests.unit.sla_monitor.builders import (
     run,
 )
 from tests.unit.sla_monitor.lives import lives
-from tests.unit.sla_monitor.test_sla_registry import DECREE, policy
+from tests.unit.sla_monitor.test_registry import DECREE, policy
 
 LATE: Final = [
     received("2023-03-06 09:00"),
