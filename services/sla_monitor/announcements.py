@@ -1,7 +1,6 @@
 """What was published of a deadline, kept in the case, and the events: one builder for each."""
 
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel
@@ -62,22 +61,24 @@ def announcement_of(
 
     A run that began after an end is recorded although its deadline was never set.
     """
-    limit, stopped_at = deadline.limit, deadline.run.stopped_at
-    is_set = is_set or (before is not None and before.is_set)
-    paused_seconds = deadline.paused_for.total_seconds() if deadline.pauses else 0.0
-    values = (
-        deadline.run.row.clock, deadline.holder.value, deadline.institution, deadline.unit,
-        deadline.run.start.at, deadline.at, limit.amount, paused_seconds, deadline.calendar_version,
-        deadline.limits.version, stopped_at, is_set, limit.unit, deadline.responded_at,
-    )  # fmt: skip
-    if before is not None and _values(before) == values:
-        return before
-    levels = before.levels if before is not None else ()
-    return Announcement.model_validate(dict(zip(_NAMES, values, strict=True)) | {"levels": levels})
-
-
-_NAMES: Final = tuple(name for name in Announcement.model_fields if name != "levels")
-_values = attrgetter(*_NAMES)
+    announcement = Announcement(
+        clock=deadline.run.row.clock,
+        owner=deadline.holder.value,
+        institution=deadline.institution,
+        unit=deadline.unit,
+        started_at=deadline.started_at,
+        deadline=deadline.at,
+        limit=deadline.limit.amount,
+        limit_unit=deadline.limit.unit,
+        paused_seconds=deadline.paused_for.total_seconds() if deadline.pauses else 0.0,
+        calendar_version=deadline.calendar_version,
+        policy_version=deadline.limits.version,
+        met_at=deadline.stopped_at,
+        is_set=is_set or (before is not None and before.is_set),
+        levels=before.levels if before is not None else (),
+        responded_at=deadline.responded_at,
+    )
+    return before if before is not None and before == announcement else announcement
 
 
 def deadline_set(
