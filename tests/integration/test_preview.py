@@ -12,7 +12,7 @@ import services.sla_monitor
 from deploy.cli.model.change_file import decree_in
 from deploy.cli.model.change_preview import SHOWN_MAX, Move, preview
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from services.sla_monitor.store import STORE
 from shared.contract.events import PolicyChanged, ReportClass
 from shared.platform.migrations import apply_migrations, read_migrations
@@ -33,7 +33,7 @@ from tests.unit.sla_monitor.builders import (
     received,
     timer_fired,
 )
-from tests.unit.sla_monitor.test_sla_registry import DECREE, before_the_decree
+from tests.unit.sla_monitor.test_registry import DECREE, before_the_decree
 
 pytestmark = pytest.mark.integration
 SCHEMA = "sla_monitor"
@@ -62,11 +62,11 @@ async def pool(stack: Stack) -> AsyncIterator[Pool]:
     await made.close()
 
 
-def a_case(report_id: str, *steps: Step, known: Registry | None = None) -> Monitored:
+def a_case(report_id: str, *steps: Step, known: Registry | None = None) -> MonitoredCase:
     """Return a report's case after some records, by the registry without the decree."""
     policy = Policy(known or before_the_decree())
 
-    def then(case: Monitored | None, step: Step) -> Monitored | None:
+    def then(case: MonitoredCase | None, step: Step) -> MonitoredCase | None:
         event = step.event.model_copy(update={"report_id": report_id})
         return decide(case, event, step.cause, policy).case
 
@@ -75,7 +75,7 @@ def a_case(report_id: str, *steps: Step, known: Registry | None = None) -> Monit
     return case
 
 
-async def save(pool: Pool, *cases: Monitored) -> None:
+async def save(pool: Pool, *cases: MonitoredCase) -> None:
     """Save cases as the shell does."""
     stored: dict[str, Stored] = {case.report_id: Stored(1, 0, b"", case) for case in cases}
     await PostgresState(pool, STORE).save([], stored)  # type: ignore[arg-type]
@@ -151,7 +151,7 @@ async def test_limits_move_what_they_apply_to_and_breaches_appear(
 async def test_what_a_lane_saw_already_moves_nothing_again(pool: Pool) -> None:
     """Each case is decided by what its own lane knows."""
     seen = Change(event=DECREE, seen_at=PUBLISHED)
-    lane = Monitored(
+    lane = MonitoredCase(
         report_id=f"registry.{partition_of(REPORT.encode())}", is_over=True, changes=(seen,)
     )
     amended = before_the_decree().amended((seen,))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
@@ -12,7 +12,6 @@ from deploy.cli.clients.postgres import postgres_address, stage_pool
 from deploy.cli.model.change_file import Event, refuse_bad, refuse_other_reach
 from deploy.cli.model.change_preview import Preview, preview
 from deploy.cli.model.registry_change import (
-    Recomputed,
     business_clock,
     follow,
     publish,
@@ -26,6 +25,9 @@ from deploy.cli.terminal.progress import Screen
 from deploy.cli.terminal.text import columns, deadline
 from shared.contract.events import CalendarAmended, PolicyChanged
 from shared.registry import Change, Registry, load
+
+if TYPE_CHECKING:
+    from services.sla_monitor.recompute import Progress
 
 STAGE: Final = "sla-monitor"
 
@@ -86,7 +88,7 @@ async def _follow(
     if not wanted.as_json:
         again = "again, which changes nothing" if is_repeated else "to every lane"
         out.print(Text(f"{event.version} is published {again}."), soft_wrap=True)
-    done: Recomputed | None = None
+    done: Progress | None = None
     if moves_open:
         _remark("Ctrl-C leaves the recompute going on in the stage; the same command follows it.")
         with Screen("Recomputing", None, as_json=wanted.as_json) as screen:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from deploy.cli.clients.kafka import Trouble, partitions_of, reader, require, writer
 from deploy.cli.clients.topic_reader import bounds_of, scan
 from deploy.cli.terminal.progress import Screen
+from services.sla_monitor.recompute import Progress, progress
 from shared.contract.envelope import Poison, derive_id, encode, event_headers, parse, text
 from shared.contract.events import CalendarAmended, PolicyChanged
 from shared.contract.topics import REGISTRY
@@ -21,7 +22,6 @@ KEY: Final = b"registry"
 SPEAKER: Final = "operators"
 POLL_SECONDS: Final = 0.3
 TAKEN_UP_SECONDS_MAX: Final = 60.0
-_ROW: Final = "SELECT asked, total, finished_at FROM recomputes WHERE version = $1"
 _TYPES: Final[dict[str, type[BaseModel]]] = {
     REGISTRY.type_of(event): event for event in REGISTRY.events
 }
@@ -109,15 +109,7 @@ async def publish(bootstrap: str, event: CalendarAmended | PolicyChanged) -> Non
         await asyncio.gather(*sent)
 
 
-class Recomputed(NamedTuple):
-    """How far the stage is with the open cases."""
-
-    asked: int
-    total: int
-    is_finished: bool
-
-
-async def follow(pool: Pool, version: str, screen: Screen) -> Recomputed:
+async def follow(pool: Pool, version: str, screen: Screen) -> Progress:
     """Show how the stage recomputes for a version, until it is done.
 
     Raises:
@@ -125,9 +117,8 @@ async def follow(pool: Pool, version: str, screen: Screen) -> Recomputed:
     """
     waited = 0.0
     while True:
-        row = await pool.fetchrow(_ROW, version)
-        if row is not None:
-            now = Recomputed(row["asked"] or 0, row["total"] or 0, row["finished_at"] is not None)
+        now = await progress(pool, version)
+        if now is not None:
             screen.total = now.total
             screen.advance(now.asked)
             if now.is_finished:

@@ -10,8 +10,9 @@ from deploy.cli.clients.kafka import reader, require
 from deploy.cli.clients.postgres import stage_pool
 from deploy.cli.clients.topic_reader import bounds_of
 from deploy.cli.model.lane_log import DECIDED, Lane, read_lane
-from deploy.cli.model.sla_snapshot import STAGE, Place, Snapshot, every_id, snapshot
-from services.sla_monitor.audit.verify import Difference, Heard, Kept, differences
+from deploy.cli.model.sla_snapshot import STAGE, Place
+from services.sla_monitor.audit.snapshot import Snapshot, every_id, snapshot
+from services.sla_monitor.audit.verify import CaseRow, Difference, StreamEvent, differences
 from services.sla_monitor.policy import Policy
 from shared.contract.topics import PARTITIONS, SLA, Stream, lane_case
 from shared.contract.tracking import is_report_id
@@ -40,8 +41,8 @@ def _quiet(_done: int, _total: int) -> None:
 class Looked:
     """One report as it is kept, what was said of it, and what differs from its facts."""
 
-    kept: Kept | None
-    heard: tuple[Heard, ...]
+    kept: CaseRow | None
+    heard: tuple[StreamEvent, ...]
     policy: Policy
     differences: tuple[Difference, ...] = ()
 

@@ -15,7 +15,7 @@ from services.sla_monitor.audit.explanation import (
     Day,
     Explanation,
     Move,
-    Rest,
+    PauseExplained,
     RunExplained,
     SpanExplained,
     Step,
@@ -93,7 +93,7 @@ def _run(run: RunExplained, names: Names, decrees: Decrees) -> Iterator[Line]:
         facts.append(("goes on from", f"{local(run.opened_at, zone)}, {_said(run.opened_by)}"))
     marks = " ".join(decrees.mark(decree) for decree in run.decrees)
     facts.append(("calendar", f"{run.calendar_version} {marks}".strip()))
-    facts += [("pause", _rest(rest, zone, names)) for rest in run.pauses]
+    facts += [("pause", _pause(rest, zone, names)) for rest in run.pauses]
     if run.initial_response_at is not None:
         after = f"after {run.initial_response_working_days:.2f} working days"
         facts.append(("first answer", f"{local(run.initial_response_at, zone)}, {after}"))
@@ -136,7 +136,7 @@ def _limit(run: RunExplained) -> str:
     return f"{run.limit} {unit}{of}; policy {run.policy_version}: {plain(run.limit_source)}"
 
 
-def _rest(rest: Rest, zone: ZoneInfo, names: Names) -> str:
+def _pause(rest: PauseExplained, zone: ZoneInfo, names: Names) -> str:
     until = "still" if rest.until is None else f"to {local(rest.until, zone)}"
     who = ", ".join(
         names.unit(each) if "-" in each else names.institution(each) for each in rest.by

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from deploy.tools.boston.requests import Request
 from deploy.tools.boston.targets import CLOCK, LEVEL, Promised, promise
 from services.sla_monitor.facts import EARLIEST
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from shared.contract import events as e
 from shared.registry import NATIONAL, Registry
 from shared.rules.decision import Cause
@@ -39,7 +39,7 @@ class Life:
     """
 
     request: Request
-    case: Monitored | None = None
+    case: MonitoredCase | None = None
     is_closed: bool = False
     deadline: datetime | None = None
     breached_at: datetime | None = None

@@ -8,10 +8,10 @@ from hypothesis import given
 from services.sla_monitor.audit.day_count import left_at
 from services.sla_monitor.audit.explain import Published, explain
 from services.sla_monitor.audit.explanation import Day, Explanation, RunExplained
-from services.sla_monitor.deadlines import deadlines
+from services.sla_monitor.deadlines import deadlines_of
 from services.sla_monitor.facts import Kind
-from services.sla_monitor.history import Story
-from services.sla_monitor.rules import Monitored
+from services.sla_monitor.history import History
+from services.sla_monitor.rules import MonitoredCase
 from shared.contract import events as e
 from shared.contract.events import Clock, ReportClass
 from tests.unit.sla_monitor.builders import (
@@ -35,7 +35,7 @@ from tests.unit.sla_monitor.builders import (
     run,
 )
 from tests.unit.sla_monitor.lives import lives
-from tests.unit.sla_monitor.test_sla_thresholds import a_ladder_step, in_minutes
+from tests.unit.sla_monitor.test_thresholds import a_ladder_step, in_minutes
 
 DAY: Final = timedelta(days=1).total_seconds()
 
@@ -308,7 +308,7 @@ def test_an_explanation_is_json_and_back() -> None:
 
 def test_nothing_known_is_explained_as_nothing() -> None:
     """A case of a lane, or one without facts: no run, no span."""
-    told = explain(Monitored(report_id="0123456789AB"), POLICY)
+    told = explain(MonitoredCase(report_id="0123456789AB"), POLICY)
     assert (told.runs, told.ledger, told.life_seconds) == ((), (), 0)
 
 
@@ -334,9 +334,9 @@ def test_the_days_of_any_life_lead_to_its_stored_deadlines(life: list[Step]) -> 
     case = run(life).case
     told = explain(case, POLICY)
     assert {each.key: each.deadline for each in told.runs} == {
-        key: said.deadline for key, said in case.said.items()
+        key: said.deadline for key, said in case.announcements.items()
     }
-    resting = {each.key for each in deadlines(Story.of(case.facts), POLICY) if each.is_resting}
+    resting = {each.key for each in deadlines_of(History.of(case.facts), POLICY) if each.is_paused}
     for each in told.runs:
         if each.key not in resting:
             _counts_to_its_limit(each)
@@ -381,6 +381,6 @@ def test_the_spans_of_any_life_are_the_whole_of_it(life: list[Step]) -> None:
 @given(lives())
 def test_nothing_is_left_of_a_limit_at_its_deadline(life: list[Step]) -> None:
     """Neither less nor more, but for a report that came back too late; a resting clock has some."""
-    for deadline in deadlines(Story.of(run(life).case.facts), POLICY):
+    for deadline in deadlines_of(History.of(run(life).case.facts), POLICY):
         if deadline.limit.unit == "working_days":
-            assert deadline.is_resting or left_at(deadline, deadline.at) <= timedelta(0)
+            assert deadline.is_paused or left_at(deadline, deadline.at) <= timedelta(0)

@@ -230,9 +230,9 @@ def test_a_case_of_before_withdrawals_is_read_and_goes_on() -> None:
     old = breached.case.model_copy(
         update={
             "institutions": (), "counts_from": None, "counts_until": None,
-            "said": {
+            "announcements": {
                 key: type(said).model_validate(said.model_dump(exclude=newer))
-                for key, said in breached.case.said.items()
+                for key, said in breached.case.announcements.items()
             },
         }
     )  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from services.sla_monitor.facts import FACTS_MAX
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from shared.contract import events as e
 from tests.unit.sla_monitor.builders import (
     POLICY,
@@ -28,11 +28,11 @@ from tests.unit.sla_monitor.lives import START, lives, noise
 FAR = START + timedelta(days=3 * 365)
 
 
-def standing(case: Monitored) -> object:
+def standing(case: MonitoredCase) -> object:
     """Return what is known at last, without which levels were told on the way."""
     dates = {
         key: (s.deadline, s.started_at, s.met_at, s.unit, s.owner, s.limit, s.calendar_version)
-        for key, s in case.said.items()
+        for key, s in case.announcements.items()
     }
     return case.facts, dates, case.is_over, case.holder, case.timer_at
 
@@ -73,14 +73,14 @@ def last_said(run_: Run) -> dict[str | None, tuple[object, ...]]:
             )  # fmt: skip
         elif isinstance(x, e.DeadlineSet | e.DeadlineMoved):
             found[x.run] = (x.deadline,)
-    known = run_.case.said
+    known = run_.case.announcements
     runs = {key for key, said in known.items() if said.owner != "reporter" and said.is_set}
     return {key: value for key, value in found.items() if key in runs}
 
 
 def told_in(data: st.DataObject, steps: Iterable[Step]) -> Run:
     """Decide steps while the timers fire at any times between, then all that ever will."""
-    done = Run(Monitored(report_id="0123456789AB"), [])
+    done = Run(MonitoredCase(report_id="0123456789AB"), [])
     for step in steps:
         if data.draw(st.booleans()):
             until = START + timedelta(days=data.draw(st.integers(0, 200)))
@@ -124,7 +124,7 @@ def test_a_record_repeated_changes_and_says_nothing(data: st.DataObject, life: l
 @given(st.lists(noise(), max_size=12))
 def test_every_record_can_be_decided_in_every_case(steps: list[Step]) -> None:
     """Total: no time, holding or order raises, and the same records give the same decision."""
-    case: Monitored | None = None
+    case: MonitoredCase | None = None
     for event, cause in steps:
         first, second = decide(case, event, cause, POLICY), decide(case, event, cause, POLICY)
         assert first == second
@@ -134,7 +134,7 @@ def test_every_record_can_be_decided_in_every_case(steps: list[Step]) -> None:
         Run(case, []).fire_until(FAR)
 
 
-def _covers(case: Monitored) -> None:
+def _covers(case: MonitoredCase) -> None:
     """Check that the ledger has no gap and no overlap."""
     spans = ledger_of(case)
     for one, other in pairwise(spans):
@@ -158,7 +158,7 @@ def test_every_level_is_said_once_for_its_date_and_never_before_it(
     data: st.DataObject, life: list[Step]
 ) -> None:
     """Whatever fires between the facts: in time, late, or after a long outage."""
-    done = Run(Monitored(report_id="0123456789AB"), [])
+    done = Run(MonitoredCase(report_id="0123456789AB"), [])
     for step in life:
         if data.draw(st.booleans()):
             more = done.fire_until(step.cause.now)
@@ -209,7 +209,7 @@ def test_whoever_follows_the_stream_knows_what_the_case_knows(
             assert event.deadline_before == told[event.run]
         if isinstance(event, e.DeadlineSet | e.DeadlineMoved | e.DeadlineMet):
             told[event.run] = event.deadline
-    for key, said in done.case.said.items():
+    for key, said in done.case.announcements.items():
         if key in told or (said.is_set and said.met_at is None):
             assert told[key] == said.deadline
 

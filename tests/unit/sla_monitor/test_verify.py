@@ -7,8 +7,14 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sla_monitor.audit.verify import Heard, Kept, Read, derive, differences
-from services.sla_monitor.rules import Monitored
+from services.sla_monitor.audit.verify import (
+    CaseRow,
+    DecidedRecord,
+    StreamEvent,
+    derive,
+    differences,
+)
+from services.sla_monitor.rules import MonitoredCase
 from services.sla_monitor.store import STORE
 from shared.contract import events as e
 from tests.tables import each
@@ -28,7 +34,7 @@ from tests.unit.sla_monitor.builders import (
     run,
 )
 from tests.unit.sla_monitor.lives import lives
-from tests.unit.sla_monitor.test_sla_registry import DECREE, policy
+from tests.unit.sla_monitor.test_registry import DECREE, policy
 
 LATE: Final = [
     received("2023-03-06 09:00"),
@@ -44,8 +50,8 @@ class Lived:
     """A life as the streams and the table have it: fires between the records."""
 
     def __init__(self) -> None:
-        self.done = Run(Monitored(report_id=REPORT), [])
-        self.read: list[Read] = []
+        self.done = Run(MonitoredCase(report_id=REPORT), [])
+        self.read: list[DecidedRecord] = []
 
     def go(self, steps: Sequence[Step], *, fires: bool = True) -> "Lived":
         """Decide records, after what was due before each."""
@@ -53,7 +59,7 @@ class Lived:
             if fires:
                 self.fire(step.cause.now)
             self._add(self.done.then(step))
-            self.read.append(Read(*step))
+            self.read.append(DecidedRecord(*step))
         return self
 
     def fire(self, until: datetime) -> "Lived":
@@ -65,21 +71,21 @@ class Lived:
         self.done = Run(more.case, self.done.events + more.events)
 
     @property
-    def heard(self) -> list[Heard]:
+    def heard(self) -> list[StreamEvent]:
         """Return the events as they were published."""
         return [
-            Heard(n, at("2023-03-06 09:00"), event)
+            StreamEvent(n, at("2023-03-06 09:00"), event)
             for n, event in enumerate(self.done.events, 1)
             if isinstance(event, e.Event)
         ]
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> CaseRow:
         """Return the row as it is stored."""
         case = self.done.case
         columns: dict[str, object] = {name: of(case) for name, (_, of) in STORE.columns.items()}
         shell = {"timer_at": case.timer_at, "is_open": not case.is_over}
-        return Kept(case, len(self.done.events), {**shell, **columns})
+        return CaseRow(case, len(self.done.events), {**shell, **columns})
 
     def found(self, **damage: Any) -> list[str]:
         """Verify; `damage` replaces the row or what was heard."""
@@ -120,13 +126,13 @@ def test_what_is_derived_is_a_function_of_the_set(life: list[Step], data: st.Dat
     assert derive(REPORT, shuffled, lived.heard, POLICY) == one
 
 
-def _moved(case: Monitored, **fields: object) -> Monitored:
-    key = next(key for key, said in case.said.items() if said.clock == "follow_up")
-    said = case.said[key].model_copy(update=fields)
-    return case.model_copy(update={"said": {**case.said, key: said}})
+def _moved(case: MonitoredCase, **fields: object) -> MonitoredCase:
+    key = next(key for key, said in case.announcements.items() if said.clock == "follow_up")
+    said = case.announcements[key].model_copy(update=fields)
+    return case.model_copy(update={"announcements": {**case.announcements, key: said}})
 
 
-DAMAGES: Final[dict[str, tuple[Callable[[Monitored], Monitored], str]]] = {
+DAMAGES: Final[dict[str, tuple[Callable[[MonitoredCase], MonitoredCase], str]]] = {
     "a deadline": (
         lambda case: _moved(case, deadline=at("2023-12-31 00:00")),
         "deadline of follow_up:",
@@ -134,11 +140,11 @@ DAMAGES: Final[dict[str, tuple[Callable[[Monitored], Monitored], str]]] = {
     "a limit": (lambda case: _moved(case, limit=60), "limit of follow_up:"),
     "a calendar": (lambda case: _moved(case, calendar_version="id-0"), "calendar_version of"),
     "a met step": (lambda case: _moved(case, met_at=at("2023-03-22 00:00")), "met_at of follow_up"),
-    "a run": (lambda case: case.model_copy(update={"said": {}}), "run follow_up:"),
+    "a run": (lambda case: case.model_copy(update={"announcements": {}}), "run follow_up:"),
     "a fact": (lambda case: case.model_copy(update={"facts": case.facts[1:]}), "fact received"),
     "an timer": (lambda case: case.model_copy(update={"timer_at": None}), "timer timer_at"),
     "a holder": (lambda case: case.model_copy(update={"holder": "reporter"}), "case holder"),
-    "levels": (lambda case: _moved(case, told=()), "told level 0 of follow_up"),
+    "levels": (lambda case: _moved(case, levels=()), "told level 0 of follow_up"),
 }
 
 
@@ -167,7 +173,7 @@ def test_a_row_that_is_gone_is_named_and_one_nobody_needs_is_not() -> None:
     assert differences(REPORT, None, [], [], (POLICY,)) == []
 
 
-def _without(lived: Lived, kind: type[e.Event]) -> list[Heard]:
+def _without(lived: Lived, kind: type[e.Event]) -> list[StreamEvent]:
     left = [heard for heard in lived.heard if not isinstance(heard.event, kind)]
     return [heard._replace(sequence=n) for n, heard in enumerate(left, 1)]
 
@@ -201,7 +207,7 @@ def test_a_gap_in_the_numbers_is_named() -> None:
 def test_a_level_that_the_row_forgot_would_be_told_twice_and_is_named() -> None:
     """The stream has it, the row does not."""
     lived = Lived().go([*LATE, at_unit(e.FollowUpGiven, "2023-04-28 09:00")])
-    case = _moved(lived.done.case, told=())
+    case = _moved(lived.done.case, levels=())
     found = lived.found(kept=lived.kept._replace(case=case))
     assert [text for text in found if text.startswith("told level 1 of follow_up: stored not told")]
 
@@ -209,7 +215,7 @@ def test_a_level_that_the_row_forgot_would_be_told_twice_and_is_named() -> None:
 # ---- published changes
 
 
-def _kept(done: Run) -> Kept:
+def _kept(done: Run) -> CaseRow:
     lived = Lived()
     lived.done = done
     return lived.kept
@@ -225,8 +231,8 @@ def test_a_change_that_moved_nothing_leaves_the_promise_and_verifies() -> None:
     life = [received("2025-08-11 09:00"), forwarded("2025-08-12 09:00")]
     done = run(life, policy=before)
     kept = _kept(done)
-    read = [Read(*step) for step in life]
-    heard = [Heard(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
+    read = [DecidedRecord(*step) for step in life]
+    heard = [StreamEvent(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
 
     assert differences(REPORT, kept, read, heard, (before,)) == []
     assert differences(REPORT, kept, read, heard, (before, after_)) == []
@@ -237,8 +243,8 @@ def test_a_deadline_that_a_decree_should_have_moved_is_named() -> None:
     before, after_ = policy(), policy((DECREE, "2025-08-14 10:00"))
     life = [received("2025-08-12 09:00"), forwarded("2025-08-13 09:00")]
     done = run(life, policy=before)
-    read = [Read(*step) for step in life]
-    heard = [Heard(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
+    read = [DecidedRecord(*step) for step in life]
+    heard = [StreamEvent(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
 
     found = differences(REPORT, _kept(done), read, heard, (before, after_))
     texts = [each.text for each in found]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache, reduce
 
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from shared.contract import events as e
 from shared.registry import Change, Registry
 from shared.registry.load import PACKAGED, read
@@ -48,14 +48,14 @@ def policy(*changes: tuple[e.CalendarAmended | e.PolicyChanged, str]) -> Policy:
     return Policy(before_the_decree().amended(seen))
 
 
-def after(*steps: Step, known: Policy) -> Monitored:
+def after(*steps: Step, known: Policy) -> MonitoredCase:
     """Decide steps in order and return the case."""
     case = reduce(lambda c, s: decide(c, s.event, s.cause, known).case, steps, None)
     assert case is not None
     return case
 
 
-def settled(case: Monitored, known: Policy) -> tuple[Monitored, list[e.Event]]:
+def settled(case: MonitoredCase, known: Policy) -> tuple[MonitoredCase, list[e.Event]]:
     """Recompute a case."""
     step = a_step(
         e.Recompute(report_id=REPORT, version="v", changed="calendar"), "2025-08-19 09:00"
@@ -90,7 +90,7 @@ def test_a_recompute_of_a_case_that_a_decree_does_not_touch_changes_nothing() ->
     later, said = settled(case, policy((DECREE, "2025-08-14 10:00")))
 
     assert said == []
-    assert later.said == case.said
+    assert later.announcements == case.announcements
 
 
 def test_a_case_decided_after_its_lane_saw_the_decree_needs_no_recompute() -> None:
@@ -142,7 +142,7 @@ def test_the_case_received_on_13_august_2025_is_due_a_day_later_by_the_decree() 
     assert (moved.why, moved.calendar_version) == ("calendar", "id-2025-08-07")
     assert (
         moved.calendar_version_before
-        == after(INFORMATION, known=policy()).said["follow_up:1"].calendar_version
+        == after(INFORMATION, known=policy()).announcements["follow_up:1"].calendar_version
     )
     assert moved.policy_version_before == moved.policy_version
     assert case.timer_at == at("2025-08-21 00:00")  # its warning, the day before

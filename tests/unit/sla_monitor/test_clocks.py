@@ -99,7 +99,7 @@ def test_the_deadlines_of_the_domain_s_table_by_class(
 
     year = row[0][:4]
     later = [dispatched(when), reclassified(f"{year}-12-31 12:00", CLASSES[days])]
-    [moved] = run(later).case.said.values()
+    [moved] = run(later).case.announcements.values()
     assert moved.deadline == ends(row[column])
 
 
@@ -230,7 +230,7 @@ def test_a_stop_before_its_start_gives_the_same_case(name: str) -> None:
 
 
 def _dates(case: object) -> dict[str, object]:
-    said = getattr(case, "said", {})
+    said = getattr(case, "announcements", {})
     return {key: (s.deadline, s.started_at, s.met_at, s.unit) for key, s in said.items()}
 
 

@@ -110,7 +110,7 @@ def test_exactly_one_owes_the_next_step_by_a_limit(state: str) -> None:
     case = run(steps).case
     running = {
         said.clock: (said.owner, said.limit, said.limit_unit)
-        for said in case.said.values()
+        for said in case.announcements.values()
         if said.met_at is None
     }
     if clock == "completion":  # the clock of whoever asked rests
