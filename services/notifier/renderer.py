@@ -98,10 +98,10 @@ def one_line(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Set off somebody's words, so that they cannot pass for ours; a very long text is cut."""
-    kept = text.strip()
-    if len(kept) > QUOTED_CHARACTERS_MAX:
-        kept = kept[:QUOTED_CHARACTERS_MAX].rstrip() + " […]"
-    return "\n".join(f"> {line}".rstrip() for line in kept.split("\n"))
+    text = text.strip()
+    if len(text) > QUOTED_CHARACTERS_MAX:
+        text = text[:QUOTED_CHARACTERS_MAX].rstrip() + " […]"
+    return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
 
 
 def moment(at: datetime, *, language: Language, zone: str) -> str:

@@ -26,14 +26,14 @@ from tests.unit.notifier.builders import (
     RENDER,
     a_cause,
     a_report,
+    announced_before,
     every_fact,
-    known,
+    lookups,
     message_of,
-    told_before,
 )
 
 if TYPE_CHECKING:
-    from services.notifier.case import Notifying
+    from services.notifier.case import NotificationCase
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "notifications"
 FACTS = every_fact()
@@ -42,12 +42,12 @@ CASES = [(language, name) for language in renderer.LANGUAGES for name in FACTS]
 
 def rendered(language: Language, name: str) -> str:
     """Return a message as its golden file holds it: the subject, an empty line, the body."""
-    told = known(replace(POLICY, role_language=language))
+    told = lookups(replace(POLICY, role_language=language))
     report, fact = a_report(language=language), FACTS[name]
-    case: Notifying | None = None
+    case: NotificationCase | None = None
     if not isinstance(fact, ReportReceived):
         case = decide(case, report, a_cause("report"), told).case
-    for before in told_before(name):
+    for before in announced_before(name):
         case = decide(case, before, a_cause("before"), told).case
     (outgoing,) = decide(case, report if case is None else fact, a_cause(), told).events
     assert isinstance(outgoing.event, NotificationRequested)
