@@ -65,7 +65,7 @@ def told(*steps: tuple[e.Event, str], by: Lookups | None = None) -> Decision[Not
 
 
 def a_pending(**policy: object) -> tuple[NotificationCase, str, Lookups]:
-    """Return a case with one message due to the reporter, its id, and what is lookups."""
+    """Return a case with one message due to the reporter, its id, and the lookups."""
     by = lookups(replace(POLICY, **policy))  # type: ignore[arg-type]
     case = told((a_report(), "c-1"), by=by).case
     assert case is not None
@@ -100,7 +100,7 @@ class TestReporter:
     def test_is_told_over_every_channel_that_reaches_them(
         self, reporter: dict[str, object], channels: list[tuple[str, str]]
     ) -> None:
-        """By e-mail and webhook; by the outbox when neither is lookups."""
+        """By e-mail and webhook; by the outbox when neither is known."""
         requests = requests_of(told((a_report(reporter=reporter), "c-1")))
         assert [(r.channel, message_of(r)["to"]) for r in requests] == channels
         assert {r.person for r in requests} == {"reporter"}
