@@ -220,7 +220,7 @@ def reporters_know_the_date(city: City) -> Iterator[str]:
         case = city.case("notifier", report_id)
         if case is None or case.reporter is None:
             continue
-        told_reporter = (p for p in case.promises if p.person == "reporter")
+        told_reporter = (p for p in case.announced_dates if p.person == "reporter")
         promised = {(p.clock, p.institution): p.deadline for p in told_reporter}
         sla = city.case("sla-monitor", report_id)
         for said in [] if sla is None or sla.is_over else sla.announcements.values():

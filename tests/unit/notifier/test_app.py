@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time
 
 from pydantic import BaseModel
 
-from services.notifier.app import policy_from, reports_told_of, stage_of
+from services.notifier.app import policy_from, reports_to_open, stage_of
 from services.notifier.content import Windows
 from services.notifier.quiet_hours import QuietHours
 from services.notifier.settings import NotifierSettings
@@ -46,11 +46,11 @@ def test_only_keys_that_a_message_needs_are_opened() -> None:
     refused = every_fact()["reopen_refused"]
     assert isinstance(refused, CommandRefused)
     of_an_officer = refused.model_copy(update={"command": "FollowUp"})
-    assert reports_told_of([inbound(delivery), inbound(of_an_officer)]) == set()
-    assert reports_told_of([inbound(refused)]) == {REPORT}
-    assert reports_told_of([inbound(a_report())]) == {REPORT}
+    assert reports_to_open([inbound(delivery), inbound(of_an_officer)]) == set()
+    assert reports_to_open([inbound(refused)]) == {REPORT}
+    assert reports_to_open([inbound(a_report())]) == {REPORT}
     for clock, is_told in (("follow_up", True), ("dispatch", False), ("completion", False)):
-        assert bool(reports_told_of([inbound(a_deadline_set(clock=clock))])) is is_told
+        assert bool(reports_to_open([inbound(a_deadline_set(clock=clock))])) is is_told
 
 
 def test_the_stage_has_its_loop_and_the_vaults_schema() -> None:
