@@ -181,14 +181,14 @@ def _wait_ready(home: Home, progress: Progress, seconds_max: float) -> State:
         state = read_state(home)
         if state is None or state.phase in {Phase.ENDING, Phase.ENDED, Phase.FAILED}:
             raise _what_ended_it(home)
-        seats = [seat for child in state.children for seat in child.seats]
-        waited_for = [seat for seat in seats if seat.service.name not in ready]
-        answers = are_ready([seat.port for seat in waited_for])
-        ready |= {seat.service.name for seat, yes in zip(waited_for, answers, strict=True) if yes}
+        slots = [slot for child in state.children for slot in child.slots]
+        waited_for = [slot for slot in slots if slot.service.name not in ready]
+        answers = are_ready([slot.port for slot in waited_for])
+        ready |= {slot.service.name for slot, yes in zip(waited_for, answers, strict=True) if yes}
         progress.step(state, len(ready))
         if state.phase is Phase.RUNNING:
             _raise_if_hopeless(state, ready)
-            if len(ready) == len(seats):
+            if len(ready) == len(slots):
                 return state
         if time.monotonic() > until:
             raise _too_slow(state, ready, seconds_max)
@@ -199,7 +199,7 @@ def _wait_ready(home: Home, progress: Progress, seconds_max: float) -> State:
 
 def _raise_if_hopeless(state: State, ready: set[str]) -> None:
     for child in state.children:
-        if all(seat.service.name in ready for seat in child.seats):
+        if all(slot.service.name in ready for slot in child.slots):
             continue
         refused = child.condition is Condition.STOPPED
         if refused or child.failures >= FAILURES_MAX:
@@ -211,7 +211,7 @@ def _too_slow(state: State, ready: set[str], seconds: float) -> LocalStackError:
     late = [
         child
         for child in state.children
-        if any(seat.service.name not in ready for seat in child.seats)
+        if any(slot.service.name not in ready for slot in child.slots)
     ]
     if not late:
         return LocalStackError(

@@ -163,12 +163,12 @@ class _Screen:
             self._bar.stop()
             self._bar = None
             self._status.start()
-        seats = sum(len(child.seats) for child in state.children)
+        slots = sum(len(child.slots) for child in state.children)
         self._status.update(
             {
                 Phase.SERVERS: "Starting Kafka and PostgreSQL …",
                 Phase.TOPICS: "Making the topics …",
-            }.get(state.phase, f"Starting the services: {ready} of {seats} are ready …")
+            }.get(state.phase, f"Starting the services: {ready} of {slots} are ready …")
         )
 
 

@@ -21,7 +21,7 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIELDS: Final = frozenset({"time_zone", "hours", "week", "holidays", "inactive_holidays"})
 
 
-class Refused(ValueError):  # noqa: N818  an answer about a request, not a fault of ours
+class InvalidRequest(ValueError):  # noqa: N818  an answer about a request, not a fault of ours
     """A request that cannot be computed; its text is `code: what is wrong`."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -90,17 +90,17 @@ class Timetables:
         given once must not be changed afterwards.
 
         Raises:
-            Refused: neither or both are given, or the calendar is none.
+            InvalidRequest: neither or both are given, or the calendar is none.
         """
         spec, code = fields.get("calendar"), fields.get("institution")
         if (spec is None) == (code is None):
-            raise Refused("one_calendar", "give either a calendar or an institution")
+            raise InvalidRequest("one_calendar", "give either a calendar or an institution")
         if spec is None:
             return self._keep((code, fields.get("as_of")), self._institutions, fields)
         if self._last is not None and self._last[0] is spec:
             return self._last[1]
         if not isinstance(spec, dict):
-            raise Refused("malformed_calendar", "a calendar is an object: {…}")
+            raise InvalidRequest("malformed_calendar", "a calendar is an object: {…}")
         found = self._keep((json.dumps(spec),), _spelled_out, spec)
         self._last = (spec, found)
         return found
@@ -120,14 +120,16 @@ class Timetables:
     def _institutions(self, fields: Mapping[str, Any]) -> Timetable:
         code = fields["institution"]
         if not isinstance(code, str):
-            raise Refused("malformed_institution", "an institution's code is a text of digits")
+            raise InvalidRequest(
+                "malformed_institution", "an institution's code is a text of digits"
+            )
         told = fields.get("as_of")
         as_of = date.max if told is None else day_or_instant("as_of", told)
         try:
             calendar = self._registry.calendar(code, as_of)
             week = self._registry.institution(code).opening_hours
         except UnknownCode as unknown:
-            raise Refused("unknown_institution", str(unknown)) from None
+            raise InvalidRequest("unknown_institution", str(unknown)) from None
         return Timetable(calendar, week, days_close=False)
 
 
@@ -137,7 +139,7 @@ def written(at: datetime) -> str:
 
 
 def a_day(name: str, told: object) -> date:
-    """Read a date; Refused if it is none."""
+    """Read a date; InvalidRequest if it is none."""
     if isinstance(told, str) and _DATE.fullmatch(told) is not None:
         return _existing(name, told)
     raise _no_day(name, told)
@@ -150,29 +152,35 @@ def _existing(name: str, told: str) -> date:
         raise _no_day(name, told) from None
 
 
-def _no_day(name: str, told: object) -> Refused:
-    return Refused(f"malformed_{name}", f"{told!r} is no date as 2026-01-31")
+def _no_day(name: str, told: object) -> InvalidRequest:
+    return InvalidRequest(f"malformed_{name}", f"{told!r} is no date as 2026-01-31")
 
 
 def an_instant(name: str, told: object) -> datetime:
-    """Read an instant with its zone; Refused if it is none, or nobody knows in which zone."""
+    """Read an instant with its zone.
+
+    Raises:
+        InvalidRequest: it is none, or does not say in which zone.
+    """
     if not isinstance(told, str) or _DATE.fullmatch(told) is not None:
-        raise Refused(f"malformed_{name}", f"{told!r} is no instant as 2026-01-31T08:00:00+07:00")
+        raise InvalidRequest(
+            f"malformed_{name}", f"{told!r} is no instant as 2026-01-31T08:00:00+07:00"
+        )
     try:
         found = datetime.fromisoformat(told)
     except ValueError:
-        raise Refused(
+        raise InvalidRequest(
             f"malformed_{name}", f"{told!r} is no instant as 2026-01-31T08:00:00+07:00"
         ) from None
     if found.tzinfo is None:
-        raise Refused(
+        raise InvalidRequest(
             "no_time_zone", f"{name} {told!r} does not say in which zone: end it in Z or +07:00"
         )
     return found
 
 
 def day_or_instant(name: str, told: object) -> date | datetime:
-    """Read a date or an instant; Refused if it is neither."""
+    """Read a date or an instant; InvalidRequest if it is neither."""
     if isinstance(told, str) and _DATE.fullmatch(told) is not None:
         return _existing(name, told)
     return an_instant(name, told)
@@ -181,9 +189,9 @@ def day_or_instant(name: str, told: object) -> date | datetime:
 def _spelled_out(spec: Mapping[str, Any]) -> Timetable:
     unknown = sorted(spec.keys() - _FIELDS)
     if unknown:
-        raise Refused("unknown_calendar_field", f"{unknown[0]!r} is nothing a calendar has")
+        raise InvalidRequest("unknown_calendar_field", f"{unknown[0]!r} is nothing a calendar has")
     if ("hours" in spec) == ("week" in spec):
-        raise Refused("hours_or_week", "a calendar has either hours or a week of whole days")
+        raise InvalidRequest("hours_or_week", "a calendar has either hours or a week of whole days")
     hours = _hours(spec["hours"]) if "hours" in spec else None
     week = _week(spec["week"]) if hours is None else frozenset(n for n in range(7) if hours[n])
     calendar = Calendar(
@@ -197,40 +205,42 @@ def _spelled_out(spec: Mapping[str, Any]) -> Timetable:
 
 def _hours(told: object) -> tuple[Hours, ...]:
     if not isinstance(told, dict) or not all(isinstance(day, list) for day in told.values()):
-        raise Refused("malformed_hours", 'hours are {"mon": [["08:00", "16:00"]], …}')
+        raise InvalidRequest("malformed_hours", 'hours are {"mon": [["08:00", "16:00"]], …}')
     try:
         found = hours_of(told)
     except BadHours as bad:
-        raise Refused(bad.code, str(bad)) from None
+        raise InvalidRequest(bad.code, str(bad)) from None
     if not any(found):
-        raise Refused("no_hours", "a week without opening hours has no working time")
+        raise InvalidRequest("no_hours", "a week without opening hours has no working time")
     return found
 
 
 def _week(told: object) -> frozenset[int]:
     if not isinstance(told, list) or not told:
-        raise Refused("malformed_week", 'a week is ["mon", "tue", …] with at least one day')
+        raise InvalidRequest("malformed_week", 'a week is ["mon", "tue", …] with at least one day')
     for day in told:
         if day not in WEEKDAYS:
-            raise Refused("unknown_weekday", f"{day!r} is none of {', '.join(WEEKDAYS)}")
+            raise InvalidRequest("unknown_weekday", f"{day!r} is none of {', '.join(WEEKDAYS)}")
     return frozenset(WEEKDAYS.index(day) for day in told)
 
 
 def _zone(told: object) -> ZoneInfo:
     if not isinstance(told, str) or not told:
-        raise Refused("no_time_zone", "a calendar names its time_zone, such as Asia/Makassar")
+        raise InvalidRequest(
+            "no_time_zone", "a calendar names its time_zone, such as Asia/Makassar"
+        )
     try:
         return ZoneInfo(told)
     except (KeyError, ValueError, OSError):  # unknown, a path, a folder of the zones' database
-        raise Refused("unknown_time_zone", f"{told!r} is no IANA time zone") from None
+        raise InvalidRequest("unknown_time_zone", f"{told!r} is no IANA time zone") from None
 
 
 def _holidays(spec: Mapping[str, Any]) -> list[date]:
     told = spec.get("holidays", [])
     if not isinstance(told, list):
-        raise Refused("malformed_holidays", 'holidays are ["2026-01-01", …]')
+        raise InvalidRequest("malformed_holidays", 'holidays are ["2026-01-01", …]')
     days = [a_day("holiday", day) for day in told]
     if len(set(days)) < len(days):
         twice = next(day for day in days if days.count(day) > 1)
-        raise Refused("duplicate_holiday", f"{twice} is listed more than once")
+        raise InvalidRequest("duplicate_holiday", f"{twice} is listed more than once")
     return days
