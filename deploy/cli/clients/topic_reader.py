@@ -6,7 +6,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from deploy.cli.clients.kafka import Trouble
+from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.progress import Screen
 from shared.runtime.parking import ParkedRecord, kept
 
@@ -25,7 +25,7 @@ async def headers_of(
     """Return every record up to now without its bytes.
 
     Raises:
-        KafkaError: the broker went away. Trouble: it stopped answering.
+        KafkaError: the broker went away. CliError: it stopped answering.
     """
     bounds, found = await bounds_of(consumer, partitions), list[ParkedRecord]()
     screen.total = sum(end - start for start, end in bounds.values())
@@ -41,7 +41,7 @@ async def whole(
     """Return the records of one partition that lie at these offsets, as far as they are there.
 
     Raises:
-        KafkaError: the broker went away. Trouble: it stopped answering.
+        KafkaError: the broker went away. CliError: it stopped answering.
     """
     wanted, found = set(offsets), dict[int, ConsumerRecord]()
     async for records in scan(consumer, {partition: (min(wanted), max(wanted) + 1)}):
@@ -64,7 +64,7 @@ async def scan(consumer: AIOKafkaConsumer, bounds: Bounds) -> AsyncIterator[list
     """Yield the records within bounds as they come, each partition in its order.
 
     Raises:
-        KafkaError: the broker went away. Trouble: it stopped answering.
+        KafkaError: the broker went away. CliError: it stopped answering.
     """
     left = {p for p, (start, end) in bounds.items() if start < end}
     if left:  # a consumer that was assigned what it then never reads may not stop (aiokafka)
@@ -79,5 +79,5 @@ async def scan(consumer: AIOKafkaConsumer, bounds: Bounds) -> AsyncIterator[list
             moved_at = time.monotonic()
             yield records
         elif time.monotonic() - moved_at > SILENCE_SECONDS_MAX:
-            raise Trouble("Kafka stopped answering.", "Is it up? See: lapor status")
+            raise CliError("Kafka stopped answering.", "Is it up? See: lapor status")
         left = {p for p in left if await consumer.position(p) < bounds[p][1]}

@@ -36,7 +36,7 @@ async def listen(bootstrap: str, code: str, wanted: Wanted, screen: Screen, name
     """Show entries until there are enough or, if nobody waits for more, until now.
 
     Raises:
-        KafkaError: the broker went away. Trouble: there is no such inbox.
+        KafkaError: the broker went away. CliError: there is no such inbox.
     """
     async with reader(bootstrap) as consumer:
         partitions = await partitions_of(consumer, INBOX.topic(code))

@@ -7,12 +7,12 @@ import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, kafka_address, reader, require, run
+from deploy.cli.clients.kafka import kafka_address, reader, require, run
 from deploy.cli.clients.topic_reader import bounds_of, scan
 from deploy.cli.model.registry_names import Names
 from deploy.cli.model.report_status import Standing, last_promised, standing
 from deploy.cli.model.timeline import STREAMS, Entry, timeline, unsealed
-from deploy.cli.terminal.console import out, troubles_told
+from deploy.cli.terminal.console import CliError, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.cli.terminal.text import columns, deadline, moment
@@ -27,16 +27,6 @@ COLOURS = {
 }  # fmt: skip
 
 group = typer.Typer(no_args_is_help=True, help="Look into one report.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.add_typer(group, name="case", rich_help_panel="Streams and reports")
-
-
-@group.callback()
-def _only_a_group() -> None:
-    """Look into one report."""
 
 
 @group.command()
@@ -55,17 +45,15 @@ def show(
 
     Exits with 1 if no stream has anything of it.
     """
-    with troubles_told():
-        report_id = report_id_of(number)
-        bootstrap = kafka_address()
+    report_id = report_id_of(number)
+    bootstrap = kafka_address()
     with Screen("Reading the report's partitions", None, as_json=as_json) as screen:
         entries = timeline(run(read(bootstrap, report_id, screen)))
     if not entries:
-        with troubles_told():
-            raise Trouble(
-                f"No stream has anything of {tracking.tracking_number(report_id)}.",
-                "Check the number. If it was handed in just now: does intake run? lapor status",
-            )
+        raise CliError(
+            f"No stream has anything of {tracking.tracking_number(report_id)}.",
+            "Check the number. If it was handed in just now: does intake run? lapor status",
+        )
     names = Names()
     now = standing(entries, names)
     if as_json:
@@ -79,7 +67,7 @@ def report_id_of(text: str) -> str:
     """Return the report that somebody means: by its id, or by a tracking number in any form.
 
     Raises:
-        Trouble: it is neither.
+        CliError: it is neither.
     """
     typed = tracking.normalised(text)
     if tracking.is_report_id(typed):
@@ -87,7 +75,7 @@ def report_id_of(text: str) -> str:
     try:
         return tracking.parse_tracking_number(text)
     except tracking.TrackingNumberInvalid as wrong:
-        raise Trouble(
+        raise CliError(
             f"{text!r} is no tracking number: {wrong}.",
             "It looks like K7QF-2M9X-TD3A-9; the first 12 characters are the report's id",
         ) from None
@@ -97,7 +85,7 @@ async def read(bootstrap: str, report_id: str, screen: Screen) -> list[ConsumerR
     """Read what every stream has of a report up to now, from the one partition it lies in.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the topics do not exist.
+        KafkaError: the broker went away. CliError: the topics do not exist.
     """
     key = report_id.encode()
     partitions = [

@@ -6,13 +6,12 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, run
+from deploy.cli.clients.kafka import run
 from deploy.cli.commands.case import report_id_of
-from deploy.cli.commands.deadline import group
 from deploy.cli.model.registry_names import Names
 from deploy.cli.model.sla_snapshot import Place, place
 from deploy.cli.model.verification import Looked, Progress, look, verify_all
-from deploy.cli.terminal.console import out, troubles_told
+from deploy.cli.terminal.console import CliError, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.cli.views.explanation import Line, differences_said, lines
@@ -33,12 +32,6 @@ _Number = Annotated[
 _AsJson = Annotated[bool, typer.Option("--json", help="One document, for programs; UTC.")]
 
 
-def register() -> None:
-    """Add the commands to `lapor deadline`."""
-    group.command("explain")(explained)
-    group.command("verify")(verified)
-
-
 def explained(
     number: _Number,
     *,
@@ -53,16 +46,14 @@ def explained(
 
     Exits with 1 if the SLA monitor has nothing of the report.
     """
-    with troubles_told():
-        report_id, where = report_id_of(number), place()
+    report_id, where = report_id_of(number), place()
     looked = _read(lambda told: look(where, report_id, told, verify=verify), as_json=as_json)
     if looked.kept is None and not looked.differences:
-        with troubles_told():
-            raise Trouble(
-                f"The SLA monitor has nothing of {tracking_number(report_id)}.",
-                f"Is there such a report? lapor case show {report_id}. If it was handed in just "
-                "now: does the SLA monitor run? lapor status",
-            )
+        raise CliError(
+            f"The SLA monitor has nothing of {tracking_number(report_id)}.",
+            f"Is there such a report? lapor case show {report_id}. If it was handed in just "
+            "now: does the SLA monitor run? lapor status",
+        )
     told = _explanation(looked, where, clock)
     if as_json:
         write_json(_document(report_id, told, looked, verify=verify))
@@ -83,11 +74,10 @@ def verified(
 
     Exits with 1 if what is kept, or what was published, differs from what follows from the facts.
     """
-    with troubles_told():
-        if every == bool(numbers):
-            raise Trouble("Say which reports.", "Name them, or verify all of them: --all")
-        wanted = [report_id_of(number) for number in numbers or ()]
-        where = place()
+    if every == bool(numbers):
+        raise CliError("Say which reports.", "Name them, or verify all of them: --all")
+    wanted = [report_id_of(number) for number in numbers or ()]
+    where = place()
     count, found = _read(
         lambda told: verify_all(where, told, only=wanted if numbers else None), as_json=as_json
     )

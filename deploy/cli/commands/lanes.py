@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, kafka_address, partitions_of, reader, run, writer
+from deploy.cli.clients.kafka import kafka_address, partitions_of, reader, run, writer
 from deploy.cli.clients.postgres import postgres_address, stage_pool
 from deploy.cli.model.dead_letter_payload import dead_letter_key
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import CliError, err, out
 from shared.contract.topics import READS, STREAM_BYTES_MAX
 from shared.platform.postgres import Pool
 from shared.runtime.kafka import record_batches
@@ -26,11 +26,6 @@ REASON: Final = "skipped"
 _PLACE: Final = re.compile(r"([A-Za-z0-9._-]+)/(\d+)/(\d+)")
 
 group = typer.Typer(no_args_is_help=True, help="How far stages decided each partition.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="lanes", rich_help_panel="Streams and reports")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +76,10 @@ def skip(
 
     The stage goes on within 15 s; it need not be stopped, and may be.
     """
-    with troubles_told():
-        if not why.strip() or not operator.strip():
-            raise Trouble("Nobody is named, or no reason.", "Say who and why: --operator, --why")
-        wanted = _wanted(place, to, stage)
-        kafka, postgres = kafka_address(), postgres_address()
+    if not why.strip() or not operator.strip():
+        raise CliError("Nobody is named, or no reason.", "Say who and why: --operator, --why")
+    wanted = _wanted(place, to, stage)
+    kafka, postgres = kafka_address(), postgres_address()
     passed = run(_work(kafka, postgres, wanted, f"{operator}: {why}", yes=yes))
     out.print(Text(f"{wanted.stage}: {passed} {wanted}"), soft_wrap=True)
     if not yes:
@@ -95,7 +89,7 @@ def skip(
 def _wanted(place: str, to: int, stage: str) -> Skip:
     found = _PLACE.fullmatch(place)
     if found is None:
-        raise Trouble(
+        raise CliError(
             f"{place!r} is no place in a log.",
             "Write TOPIC/PARTITION/OFFSET, as the stage's log names it",
         )
@@ -106,13 +100,13 @@ def _wanted(place: str, to: int, stage: str) -> Skip:
         if any(re.fullmatch(stream.pattern, partition.topic) for stream in reads)
     ]
     if stage not in readers and (stage or len(readers) != 1):
-        raise Trouble(
+        raise CliError(
             f"{partition.topic} is read by {', '.join(readers) or 'no stage'}.",
             "Name one of them: --stage" if readers else "See the topics: lapor topics list",
         )
     end = to or offset + 1
     if not offset < end <= offset + SKIPPED_MAX:
-        raise Trouble(
+        raise CliError(
             f"From {offset} to {end} is no way on.",
             f"Name with --to an offset above {offset}, by at most {SKIPPED_MAX:,}",
         )
@@ -124,10 +118,10 @@ async def _work(kafka: str, postgres: str, wanted: Skip, why: str, *, yes: bool)
         places = await partitions_of(consumer, wanted.partition.topic)
         log = TopicPartition(*wanted.partition)
         if log not in places:
-            raise Trouble(f"There is no partition {log.partition}.", "See: lapor topics list")
+            raise CliError(f"There is no partition {log.partition}.", "See: lapor topics list")
         ends = await consumer.end_offsets([log])
         if wanted.end > ends[log]:
-            raise Trouble(f"The log ends at {ends[log]}.", "There is nothing there to pass over")
+            raise CliError(f"The log ends at {ends[log]}.", "There is nothing there to pass over")
         token = await _token(pool, wanted)
         if not yes:
             return "would pass over"
@@ -139,12 +133,12 @@ async def _work(kafka: str, postgres: str, wanted: Skip, why: str, *, yes: bool)
 async def _token(pool: Pool, wanted: Skip) -> int:
     row = await pool.fetchrow("SELECT positions, token FROM lanes WHERE id = $1", wanted.lane)
     if row is None:
-        raise Trouble(
+        raise CliError(
             f"{wanted.stage} has not begun with that partition.", "Does it run? See: lapor status"
         )
     at = load_positions(row["positions"]).get(wanted.partition, 0)
     if at != wanted.offset:
-        raise Trouble(
+        raise CliError(
             f"{wanted.stage} goes on at offset {at} there, not at {wanted.offset}.",
             "Only the next one can be passed over, so that nothing is lost by a slip",
         )
@@ -189,6 +183,6 @@ async def _move(pool: Pool, wanted: Skip, token: int) -> None:
         wanted.lane, token, name, wanted.end, secrets.randbits(62),
     )  # fmt: skip
     if moved != "UPDATE 1":
-        raise Trouble(
+        raise CliError(
             f"{wanted.stage} saved something meanwhile.", "Look at its log, and try again"
         )

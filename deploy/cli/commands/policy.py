@@ -10,16 +10,6 @@ from deploy.cli.model.change_file import limits_in
 group = typer.Typer(no_args_is_help=True, help="The limits: how long somebody has, since when.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.add_typer(group, name="policy", rich_help_panel="Time")
-
-
-@group.callback()
-def _only_a_group() -> None:
-    """Look after the limits."""
-
-
 @group.command()
 def publish(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="institution, and one \\[limits].")],

@@ -20,7 +20,7 @@ from deploy.cli.model.registry_change import (
     published_as,
 )
 from deploy.cli.model.registry_names import Names
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.cli.terminal.text import columns, deadline
@@ -41,8 +41,7 @@ class Wanted:
 
 def amend(read: Callable[[Registry], Event], wanted: Wanted) -> None:
     """Check a change against all that is known, then show what it would do, or publish it."""
-    with troubles_told():
-        kafka, dsn = kafka_address(), postgres_address()
+    kafka, dsn = kafka_address(), postgres_address()
     run(_amend(read, wanted, kafka, dsn))
 
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, kafka_address, run
+from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.clients.postgres import postgres_address, stage_pool
 from deploy.cli.model import recovery_plan
 from deploy.cli.model.recovery_plan import Behind, Standing
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.cli.terminal.text import columns
@@ -26,11 +26,6 @@ WHAT: Final[dict[Kind, str]] = {
     "removed": "records were removed by retention before they were decided",
 }
 _HEAD: Final = ("LANE", "WHY", "POSITION", "COMMITTED", "LOG", "AGAIN", "NEW", "LOST", "PARTITION")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command(rich_help_panel="Streams and reports")(restored)
 
 
 def restored(
@@ -49,10 +44,9 @@ def restored(
     What is equal is not published twice; where it is not, the case waits among the dead letters.
     The stage does it when it starts next, before anything new.
     """
-    with troubles_told():
-        if stage not in READS:
-            raise Trouble(f"There is no stage {stage!r}.", f"There are: {', '.join(READS)}")
-        kafka, postgres = kafka_address(), postgres_address()
+    if stage not in READS:
+        raise CliError(f"There is no stage {stage!r}.", f"There are: {', '.join(READS)}")
+    kafka, postgres = kafka_address(), postgres_address()
     with Screen("Reading what it said", None, as_json=as_json) as screen:
         found, compared = run(_work(kafka, postgres, stage, screen, yes=yes, loss=accept_loss))
     if as_json:
@@ -83,7 +77,7 @@ async def _work(
         await recovery_plan.require_stopped(kafka, stage)
         found = await recovery_plan.look(kafka, pool, stage)
         if found.has_loss and not loss:
-            raise Trouble(
+            raise CliError(
                 _loss(found),
                 "Restore what is gone; or go on without: "
                 f"lapor restored {stage} --accept-loss --yes",

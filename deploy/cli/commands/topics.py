@@ -10,7 +10,7 @@ from rich.text import Text
 from deploy.cli.clients import topic_admin
 from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.clients.topic_admin import Drift
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.text import columns
 from shared.contract.topics import ANSWERS, DEAD_LETTERS, FOREVER, INBOX, READS, STREAMS, Stream
@@ -20,11 +20,6 @@ _OUTSIDE = {ANSWERS: "that channel", INBOX: "that institution", DEAD_LETTERS: "o
 JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 group = typer.Typer(no_args_is_help=True, help="The streams: what they are, and their topics.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="topics", rich_help_panel="Streams and reports")
 
 
 @group.command("list")
@@ -86,8 +81,7 @@ def diff(*, as_json: JSON = False) -> None:
     Also named are topics that look like ours and belong to no channel or institution of the
     registry: nobody reads them, and nobody removes them.
     """
-    with troubles_told():
-        bootstrap = kafka_address()
+    bootstrap = kafka_address()
     drifts = run(topic_admin.diff(bootstrap))
     if as_json:
         write_json([_as_dict(drift) for drift in drifts], indent=2)
@@ -119,8 +113,7 @@ def apply(
 
     Topics that belong to nothing in the registry are left alone: `diff` names them.
     """
-    with troubles_told():
-        bootstrap = kafka_address()
+    bootstrap = kafka_address()
     found, left = run(_apply(bootstrap, replication))
     done = [drift for drift in found if drift not in left]
     if as_json:

@@ -12,8 +12,9 @@ from typing import Final, Literal, NamedTuple, Self, get_args
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from deploy.cli.clients.kafka import Trouble, reader, require
+from deploy.cli.clients.kafka import reader, require
 from deploy.cli.clients.topic_reader import headers_of, whole
+from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.progress import Screen
 from shared.contract.envelope import Record, text
 from shared.contract.topics import DEAD_LETTERS, REPLAYS, Stream
@@ -139,7 +140,7 @@ class Letters:
         """Return the letter that begins so: its id, or the part of it that is shown.
 
         Raises:
-            Trouble: none does, or several do.
+            CliError: none does, or several do.
         """
         key = typed.strip().lower()
         found = [
@@ -148,11 +149,11 @@ class Letters:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise Trouble(
+            raise CliError(
                 f"There is no dead letter {typed!r}.", "See them all: lapor dead-letters list"
             )
         several = ", ".join(self.short(letter) for letter in found[:5])
-        raise Trouble(f"{len(found)} dead letters begin with {typed!r}.", f"Write more: {several}")
+        raise CliError(f"{len(found)} dead letters begin with {typed!r}.", f"Write more: {several}")
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
@@ -178,7 +179,7 @@ async def all_letters(bootstrap: str, screen: Screen) -> Letters:
     """Read both streams to their ends; only headers are kept in memory.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the topics do not exist.
+        KafkaError: the broker went away. CliError: the topics do not exist.
     """
     topics = [DEAD_LETTERS.topic(), REPLAYS.topic()]
     async with reader(bootstrap) as consumer:
@@ -196,14 +197,14 @@ async def records_at(
     """Return whole letters of one partition by id, as written last: with what was edited since.
 
     Raises:
-        KafkaError: the broker went away. Trouble: a letter is gone.
+        KafkaError: the broker went away. CliError: a letter is gone.
     """
     places = {letter.id: letter.written[0 if first else -1] for letter in letters}
     partition = TopicPartition(DEAD_LETTERS.topic(), next(iter(places.values()))[0])
     async with reader(bootstrap) as consumer:
         found = await whole(consumer, partition, [offset for _, offset in places.values()])
     if gone := sorted(offset for _, offset in places.values() if offset not in found):
-        raise Trouble(
+        raise CliError(
             f"The letter at {partition.topic}/{partition.partition}/{gone[0]} is gone.",
             "The stream is to be kept for ever: lapor topics diff shows what differs",
         )

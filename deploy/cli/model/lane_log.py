@@ -105,7 +105,7 @@ async def read_lane(
     `wanted` says whether a record's key is one to keep. `advance` is told how many more were read.
 
     Raises:
-        KafkaError: the broker went away. Trouble: a topic is missing, or nothing comes.
+        KafkaError: the broker went away. CliError: a topic is missing, or nothing comes.
     """
     partitions = [TopicPartition(stream.topic(), number) for stream in streams]
     await require(consumer, [partition.topic for partition in partitions])

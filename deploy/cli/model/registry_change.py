@@ -6,8 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from deploy.cli.clients.kafka import Trouble, partitions_of, reader, require, writer
+from deploy.cli.clients.kafka import partitions_of, reader, require, writer
 from deploy.cli.clients.topic_reader import bounds_of, scan
+from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.progress import Screen
 from shared.contract.envelope import Poison, derive_id, encode, event_headers, parse, text
 from shared.contract.events import CalendarAmended, PolicyChanged
@@ -36,7 +37,7 @@ async def published(bootstrap: str) -> tuple[Change, ...]:
     """Read what was published so far, in order, from the stream's first partition.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the topic does not exist.
+        KafkaError: the broker went away. CliError: the topic does not exist.
     """
     clock, found = business_clock(), list[Change]()
     async with reader(bootstrap) as consumer:
@@ -94,7 +95,7 @@ async def publish(bootstrap: str, event: CalendarAmended | PolicyChanged) -> Non
     """Say a change to every lane; returns when the broker has acknowledged all.
 
     Raises:
-        KafkaError: the broker went away; publishing again repeats nothing. Trouble: no such topic.
+        KafkaError: the broker went away; publishing again repeats nothing. CliError: no such topic.
     """
     topic = REGISTRY.topic()
     async with reader(bootstrap) as consumer:
@@ -121,7 +122,7 @@ async def follow(pool: Pool, version: str, screen: Screen) -> Recomputed:
     """Show how the stage recomputes for a version, until it is done.
 
     Raises:
-        Trouble: the stage does not take it up within a minute.
+        CliError: the stage does not take it up within a minute.
     """
     waited = 0.0
     while True:
@@ -133,7 +134,7 @@ async def follow(pool: Pool, version: str, screen: Screen) -> Recomputed:
             if now.is_finished:
                 return now
         elif waited >= TAKEN_UP_SECONDS_MAX:
-            raise Trouble(
+            raise CliError(
                 f"{version} is published, but the stage has not taken it up yet.",
                 "Does the sla-monitor run? See: lapor status. Run the command again to follow it",
             )

@@ -40,7 +40,7 @@ async def send(bootstrap: str, letters: Sequence[Letter], word: Word, screen: Sc
     the same id and is decided once.
 
     Raises:
-        KafkaError: the broker went away. Trouble: a letter or a topic is gone.
+        KafkaError: the broker went away. CliError: a letter or a topic is gone.
     """
     reached, done = checkpoint("operators"), 0
     async with writer(bootstrap, bytes_max=STREAM_BYTES_MAX) as out:

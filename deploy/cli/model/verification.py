@@ -50,7 +50,7 @@ async def look(place: Place, report_id: str, progress: Progress, *, verify: bool
     """Return what is known of a report; only where it is to be verified its facts are read, too.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the stack or its topics are not there.
+        KafkaError: the broker went away. CliError: the stack or its topics are not there.
     """
     number, streams = partition_of(report_id.encode()), _STREAMS if verify else (SLA,)
     async with reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer:
@@ -76,7 +76,7 @@ async def verify_all(
     Memory holds one lane at a time: the facts of its reports and what was said of them.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the stack or its topics are not there.
+        KafkaError: the broker went away. CliError: the stack or its topics are not there.
     """
     async with stage_pool(place.postgres, STAGE) as pool:
         ids = await every_id(pool) if only is None else only

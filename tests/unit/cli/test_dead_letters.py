@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.clients.kafka import Trouble
 from deploy.cli.model.dead_letter_payload import difference, fault, hexadecimal
 from deploy.cli.model.dead_letters import Letter, Letters, Wanted, short_ids
 from deploy.cli.model.replay import CHUNK, chunks
+from deploy.cli.terminal.console import CliError
 from deploy.cli.views.dead_letters import ago
 from shared.contract.envelope import Outbound, encode
 from shared.contract.topics import INSTITUTION, REPLAYS
@@ -111,9 +111,9 @@ def test_a_letter_is_named_by_the_beginning_of_its_id_or_hash() -> None:
         assert found.named(found.short(letter)) == letter
         assert found.named(letter.id[:-1]) == letter
         assert letter.id.rpartition("-")[2].startswith(found.short(letter))
-    with pytest.raises(Trouble, match="no dead letter"):
+    with pytest.raises(CliError, match="no dead letter"):
         found.named("zz")
-    with pytest.raises(Trouble, match="3 dead letters begin"):
+    with pytest.raises(CliError, match="3 dead letters begin"):
         found.named(found.all[0].id[:12])
 
 
