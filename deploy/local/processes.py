@@ -97,7 +97,9 @@ def end(
     process_ids: Iterable[ProcessId], *, patience_seconds: float, by: int = signal.SIGTERM
 ) -> None:
     """Ask all of these processes to stop at once; kill what has not stopped in time."""
-    running = [found for process_id in process_ids if (found := process_id.process())]
+    running = [
+        process_found for process_id in process_ids if (process_found := process_id.process())
+    ]
     for process in running:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(by)
@@ -116,14 +118,14 @@ def processes_with(name: str, value: str) -> list[ProcessId]:
 
     So a process is found that was started and not yet written down when its parent was killed.
     """
-    found = []
+    process_ids = []
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(name) == value:
-                found.append(ProcessId(process.pid, process.create_time()))
+                process_ids.append(ProcessId(process.pid, process.create_time()))
         except (psutil.Error, OSError):
             continue  # another user's, or just ended
-    return [process_id for process_id in found if process_id.process()]
+    return [process_id for process_id in process_ids if process_id.process()]
 
 
 @contextlib.contextmanager

@@ -99,8 +99,8 @@ def _why_not_running(home: Home) -> str:
 def _addresses(state: State) -> dict[str, str]:
     """Return where each server is found, by the name of its process."""
     brokers = enumerate(state.kafka.split(","), start=1)
-    found = {kafka.node_name(node): address for node, address in brokers}
-    return {**found, postgres.NAME: state.postgres}
+    addresses = {kafka.node_name(node): address for node, address in brokers}
+    return {**addresses, postgres.NAME: state.postgres}
 
 
 def _server_line(home: Home, child: Child, address: str) -> Line:

@@ -213,8 +213,8 @@ class Supervisor:
             self._raise_if_stopped()
             time.sleep(TICK_SECONDS / 5)
         if made.poll() != 0:
-            said = "\n".join(last_lines(log))
-            raise LocalStackError(f"The topics could not be made:\n{said}", f"Its log is {log}")
+            log_end = "\n".join(last_lines(log))
+            raise LocalStackError(f"The topics could not be made:\n{log_end}", f"Its log is {log}")
 
     def _run_python(
         self, name: str, arguments: list[str], log: Path, env: dict[str, str]

@@ -124,8 +124,8 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPar
         CliError: there is no such topic.
     """
     await require(consumer, [topic])
-    found = consumer.partitions_for_topic(topic) or {0}
-    return [TopicPartition(topic, partition) for partition in sorted(found)]
+    numbers = consumer.partitions_for_topic(topic) or {0}
+    return [TopicPartition(topic, partition) for partition in sorted(numbers)]
 
 
 async def require(consumer: AIOKafkaConsumer, names: Iterable[str]) -> None:

@@ -27,12 +27,12 @@ async def headers_of(
     Raises:
         KafkaError: the broker went away. CliError: it stopped answering.
     """
-    bounds, found = await bounds_of(consumer, partitions), list[ParkedRecord]()
+    bounds, headers_only = await bounds_of(consumer, partitions), list[ParkedRecord]()
     screen.total = sum(end - start for start, end in bounds.values())
     async for records in scan(consumer, bounds):
-        found += map(without_value, records)
-        screen.advance(len(found))
-    return found
+        headers_only += map(without_value, records)
+        screen.advance(len(headers_only))
+    return headers_only
 
 
 async def whole(
@@ -43,10 +43,12 @@ async def whole(
     Raises:
         KafkaError: the broker went away. CliError: it stopped answering.
     """
-    wanted, found = set(offsets), dict[int, ConsumerRecord]()
-    async for records in scan(consumer, {partition: (min(wanted), max(wanted) + 1)}):
-        found |= {record.offset: record for record in records if record.offset in wanted}
-    return found
+    requested, records_by_offset = set(offsets), dict[int, ConsumerRecord]()
+    async for records in scan(consumer, {partition: (min(requested), max(requested) + 1)}):
+        records_by_offset |= {
+            record.offset: record for record in records if record.offset in requested
+        }
+    return records_by_offset
 
 
 Bounds = Mapping[TopicPartition, tuple[int, int]]
@@ -73,8 +75,10 @@ async def scan(consumer: AIOKafkaConsumer, bounds: Bounds) -> AsyncIterator[list
         consumer.seek(partition, bounds[partition][0])
     moved_at = time.monotonic()
     while left:
-        found = await consumer.getmany(*left, timeout_ms=POLL_MS)
-        records = [r for p, together in found.items() for r in together if r.offset < bounds[p][1]]
+        batches = await consumer.getmany(*left, timeout_ms=POLL_MS)
+        records = [
+            r for p, together in batches.items() for r in together if r.offset < bounds[p][1]
+        ]
         if records:
             moved_at = time.monotonic()
             yield records

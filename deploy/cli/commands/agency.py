@@ -19,7 +19,7 @@ from deploy.cli.clients.request_reply import (
     type_named,
 )
 from deploy.cli.commands import agency_listen
-from deploy.cli.commands.agency_listen import Wanted, entry_of
+from deploy.cli.commands.agency_listen import Range, entry_of
 from deploy.cli.commands.case import report_id_of
 from deploy.cli.model.command_options import command_named, options, order, usage
 from deploy.cli.model.registry_names import Names
@@ -42,12 +42,12 @@ Code = Annotated[str, typer.Argument(metavar="CODE", help="An institution's code
 group = typer.Typer(no_args_is_help=True, help="Subscribe and reply as an institution.")
 
 
-def _known(code: str) -> Names:
+def names_for(code: str) -> Names:
     """Return the registry's names, if it has the institution."""
     names = Names()
-    known = names.registry.institutions
-    if code not in known:
-        there = ", ".join(names.institution(other) for other in sorted(known))
+    institutions = names.registry.institutions
+    if code not in institutions:
+        there = ", ".join(names.institution(other) for other in sorted(institutions))
         raise CliError(f"There is no institution {code!r}.", f"There are: {there}")
     return names
 
@@ -68,10 +68,10 @@ def listen(
     ] = False,
 ) -> None:
     """Print an institution's inbox as it grows: what it is told, and what to answer next."""
-    names, bootstrap = _known(code), kafka_address()
+    names, bootstrap = names_for(code), kafka_address()
     with Screen("Reading", None, as_json=as_json) as screen:
-        wanted = Wanted(from_start=from_start, follow=follow, count=count)
-        run(agency_listen.listen(bootstrap, code, wanted, screen, names), interrupted=0)
+        extent = Range(from_start=from_start, follow=follow, count=count)
+        run(agency_listen.listen(bootstrap, code, extent, screen, names), interrupted=0)
 
 
 def _epilog() -> str:
@@ -113,7 +113,7 @@ def send(
     Given twice, the same command counts once. Exits with 1 if any did not take effect.
     """
     splitter = Splitter()
-    names = _known(code)
+    names = names_for(code)
     if file is None:
         commands = _one(_from_options(command, report, holding, context.args))
     elif command or report or context.args:
@@ -228,17 +228,17 @@ def message_of(line: Line) -> Message:
 def as_dict(outcome: Outcome[InboxEntry]) -> tuple[str, dict[str, Any]]:
     """Return what became of a command, and all of it as programs want it."""
     message, entry = outcome.message, outcome.answer
-    said: dict[str, Any] = {"line": message.number}
+    document: dict[str, Any] = {"line": message.number}
     if message.id:
-        said |= {"message_id": message.shown_id, "command": message.label}
+        document |= {"message_id": message.shown_id, "command": message.label}
     if entry is None:
         reason = {"reason": outcome.reason, "detail": outcome.detail} if outcome.reason else {}
-        return outcome.end, said | {"outcome": outcome.end} | reason
+        return outcome.end, document | {"outcome": outcome.end} | reason
     kind = entry.entry.removeprefix("command_") if entry.entry in REFUSALS else "effect"
-    said |= {"outcome": kind, "entry": entry.model_dump(mode="json", exclude_none=True)}
+    document |= {"outcome": kind, "entry": entry.model_dump(mode="json", exclude_none=True)}
     if kind != "effect" and entry.reason:
-        said |= {"reason": entry.reason, "advice": why(entry.reason, entry.text)}
-    return kind, said
+        document |= {"reason": entry.reason, "advice": why(entry.reason, entry.text)}
+    return kind, document
 
 
 def sentence(kind: str, outcome: Outcome[InboxEntry], names: Names) -> str:

@@ -131,12 +131,12 @@ def _versions(registry: Registry, names: Sequence[str]) -> tuple[Chain, list[int
         there = [chain.name_at(count) for count in range(len(chain.versions) + 1)]
         if all(name in there for name in names):
             return chain, [there.index(name) for name in names]
-    known = ", ".join(
+    names_there = ", ".join(
         chain.name_at(count)
         for chain in registry.chains.values()
         for count in range(len(chain.versions) + 1)
     )
-    raise CliError(f"No calendar has both {names[0]} and {names[1]}.", f"There are: {known}")
+    raise CliError(f"No calendar has both {names[0]} and {names[1]}.", f"There are: {names_there}")
 
 
 @group.command("import")
@@ -162,24 +162,24 @@ def import_(
         there = ", ".join(sorted(registry.chains))
         raise CliError(f"There is no calendar {chain!r}.", f"There are: {there}")
     refuse_decided(registry, chain, year)
-    found = expected(year)
+    assumed = expected(year)
     today = datetime.now(registry.chains[chain].zone)
-    text = as_toml(found, chain, (known_from or today).date())
+    text = as_toml(assumed, chain, (known_from or today).date())
     if into is not None:
         _write(into, text)
     if into is None:
         write_text(text)
-    _tell_made(found, chain, into)
+    _print_doubts(assumed, chain, into)
 
 
-def _tell_made(found: Expected, chain: str, into: Path | None) -> None:
+def _print_doubts(assumed: Expected, chain: str, into: Path | None) -> None:
     """Say what is doubtful in a provisional year, and what to do with it."""
-    for doubt in found.doubts():
+    for doubt in assumed.doubts():
         err.print(Text(doubt, style="yellow"), soft_wrap=True)
     where = into or "the file it was written to"
     err.print(
         Text(
-            f"{len(found.days)} days from {found.package}. Look at them; then: lapor calendar "
+            f"{len(assumed.days)} days from {assumed.package}. Look at them; then: lapor calendar "
             f"publish {where}, or put the [[version]] at the end of calendars/{chain}.toml",
             style="dim",
         ),
@@ -213,10 +213,11 @@ def publish(
 
     The recompute goes on in the stage also after Ctrl-C; the same command shows it again.
     """
-    from deploy.cli.commands.publish import Wanted, amend  # noqa: PLC0415  the stage's rule loads slowly
+    from deploy.cli.commands.publish import Options, amend  # noqa: PLC0415  the stage's rule loads slowly
 
     amend(
-        lambda registry: decree_in(what, registry), Wanted(f"calendar publish {what}", yes, as_json)
+        lambda registry: decree_in(what, registry),
+        Options(f"calendar publish {what}", yes, as_json),
     )
 
 

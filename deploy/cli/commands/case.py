@@ -102,13 +102,17 @@ async def _read(
     is_wanted: Callable[[ConsumerRecord], bool],
     screen: Screen,
 ) -> list[ConsumerRecord]:
-    bounds, found, done = await bounds_of(consumer, partitions), list[ConsumerRecord](), 0
+    bounds, records_of_report, done = (
+        await bounds_of(consumer, partitions),
+        list[ConsumerRecord](),
+        0,
+    )
     screen.total = sum(end - start for start, end in bounds.values())
     async for records in scan(consumer, bounds):
-        found += filter(is_wanted, records)
+        records_of_report += filter(is_wanted, records)
         done += len(records)
         screen.advance(done)
-    return found
+    return records_of_report
 
 
 # ---- for programs
@@ -136,15 +140,15 @@ def as_dict(report_id: str, entries: Sequence[Entry], now: Standing) -> dict[str
         ],
         "promises": [
             {
-                "person": told.person,
-                "clock": told.clock,
-                "institution": told.institution,
-                "deadline": told.deadline.isoformat(),
-                "message": told.message,
-                "template": told.template,
-                "told_at": told.told_at.isoformat(),
+                "person": promise.person,
+                "clock": promise.clock,
+                "institution": promise.institution,
+                "deadline": promise.deadline.isoformat(),
+                "message": promise.message,
+                "template": promise.template,
+                "told_at": promise.told_at.isoformat(),
             }
-            for told in now.promised
+            for promise in now.promised
         ],
         "events": [_event(entry) for entry in entries],
     }
@@ -186,14 +190,16 @@ def _print_standing(report_id: str, now: Standing, names: Names) -> None:
         until = deadline(owed.deadline, names.zone(owed.institution))
         late = f", late: escalated to level {owed.level}" if owed.level else ""
         owner = names.owner(owed.owner, owed.institution, owed.unit)
-        said = f"{owner} owes {owed.clock} by {until}{late}"
-        out.print(Text(said, style="red" if owed.level else ""), soft_wrap=True)
+        sentence = f"{owner} owes {owed.clock} by {until}{late}"
+        out.print(Text(sentence, style="red" if owed.level else ""), soft_wrap=True)
     dates = {(o.clock, o.institution, o.deadline) for o in now.owed.values()}
-    for told in last_promised(now):
-        until = deadline(told.deadline, names.zone(told.institution))
-        is_true = (told.clock, told.institution, told.deadline) in dates
-        said = f"promised {told.person}: {told.clock} by {until}, told by {told.message}"
-        out.print(Text(said, style="" if is_true else "yellow"), soft_wrap=True)
+    for promise in last_promised(now):
+        until = deadline(promise.deadline, names.zone(promise.institution))
+        is_true = (promise.clock, promise.institution, promise.deadline) in dates
+        sentence = (
+            f"promised {promise.person}: {promise.clock} by {until}, told by {promise.message}"
+        )
+        out.print(Text(sentence, style="" if is_true else "yellow"), soft_wrap=True)
     out.print()
 
 
@@ -217,9 +223,9 @@ def _print_timeline(
     for entry, line in zip(entries, lines, strict=True):
         out.print(Text(line, style=COLOURS.get(entry.kind, "")), soft_wrap=True)
         if verbose:
-            place = f"{entry.topic}/{entry.partition}/{entry.offset}"
+            position = f"{entry.topic}/{entry.partition}/{entry.offset}"
             out.print(
-                Text(f"     {entry.id}  {place}  because of {entry.causation_id}", style="dim"),
+                Text(f"     {entry.id}  {position}  because of {entry.causation_id}", style="dim"),
                 soft_wrap=True,
             )
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.model import dead_letter_payload
-from deploy.cli.model.dead_letters import STATES, Letter, Letters, Wanted, all_letters, records_at
+from deploy.cli.model.dead_letters import STATES, Criteria, Letter, Letters, all_letters, records_at
 from deploy.cli.model.replay import Word, send
 from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import plain, write_json
@@ -51,19 +51,19 @@ def list_letters(
 ) -> None:
     """Show the dead letters: how many by stage and reason, and one line for each."""
     now = datetime.now(UTC)
-    wanted = _wanted(stage, reason, since, now, state)
-    found = _read(as_json=as_json)
-    chosen = [letter for letter in found.all if wanted.has(letter)]
+    criteria = _criteria(stage, reason, since, now, state)
+    letters_read = _read(as_json=as_json)
+    chosen = [letter for letter in letters_read.all if criteria.has(letter)]
     if as_json:
-        letters = [dead_letters.as_dict(letter, found, now) for letter in chosen]
+        letters = [dead_letters.as_dict(letter, letters_read, now) for letter in chosen]
         _print_json({"counts": dead_letters.counts_as_dicts(chosen), "letters": letters})
     elif not chosen:
-        out.print("No dead letters." if not found.all else "No such dead letters.")
+        out.print("No dead letters." if not letters_read.all else "No such dead letters.")
     else:
         for line in dead_letters.count_lines(chosen):
             out.print(Text(line, style="bold"), soft_wrap=True)
         out.print()
-        _print_letters(chosen, found, now)
+        _print_letters(chosen, letters_read, now)
 
 
 @group.command()
@@ -79,23 +79,23 @@ def show(
 
     The bytes may tell of people: opening needs LAPOR_DEAD_LETTER_KEY or the local stack's secrets.
     """
-    found = _read(as_json=as_json or raw)
-    letter = found.named(letter_id)
+    letters = _read(as_json=as_json or raw)
+    letter = letters.named(letter_id)
     record, original, last = run(_opened(letter, is_needed=raw))
     now = datetime.now(UTC)
     if raw:
         _write_raw(original or b"")
     elif as_json:
-        said = dead_letters.as_dict(letter, found, now)
+        document = dead_letters.as_dict(letter, letters, now)
         headers = {
             name: value.decode("utf-8", "replace")
             for name, value in dead_letter_payload.original_headers(letter, record)
         }
         in_hex = None if original is None else original.hex()
-        _print_json({**said, "headers": headers, "bytes_hex": in_hex})
+        _print_json({**document, "headers": headers, "bytes_hex": in_hex})
     else:
         style = dead_letters.STYLES[letter.state]
-        out.print(Text(f"{found.short(letter)}  {letter.state}", style=f"bold {style}"))
+        out.print(Text(f"{letters.short(letter)}  {letter.state}", style=f"bold {style}"))
         _print(dead_letters.page(letter, record, now))
         if original is not None:
             _print(dead_letters.byte_lines(original, "The record as it came"))
@@ -140,14 +140,14 @@ def edit(
     yes: Yes = False,
 ) -> None:
     """Let a letter's stage decide other bytes in its record's place; the original stays kept."""
-    found = _read(as_json=False)
-    letter, edited = _open_one(found, letter_id), _bytes_of(file)
+    letters = _read(as_json=False)
+    letter, edited = _open_one(letters, letter_id), _bytes_of(file)
     name, key = _operator(operator), dead_letter_payload.dead_letter_key()
     record, original, last = run(_opened(letter, is_needed=True))
     if edited == last:
         raise CliError(
             "These are the bytes that failed.",
-            f"To have them decided again: lapor dead-letters replay {found.short(letter)}",
+            f"To have them decided again: lapor dead-letters replay {letters.short(letter)}",
         )
     for line in dead_letter_payload.difference(original or b"", edited):
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
@@ -158,7 +158,7 @@ def edit(
             "Nothing was sent. Mend the file; what cannot be mended can be discarded",
         )
     word = Word("edit", name, why, edited, key.seal_bytes)
-    _say(found, [letter], word, yes=yes)
+    _say(letters, [letter], word, yes=yes)
 
 
 def _bytes_of(file: Path) -> bytes:
@@ -196,16 +196,16 @@ def replay(
     What was replayed before is left out, so that after any interruption the same command goes on.
     """
     name = _operator(operator)
-    wanted = _wanted(stage, reason, since, datetime.now(UTC))
-    if sum((bool(ids), everything, wanted != Wanted())) != 1:
+    criteria = _criteria(stage, reason, since, datetime.now(UTC))
+    if sum((bool(ids), everything, criteria != Criteria())) != 1:
         raise CliError(
             "Say which letters: their ids, or --reason, --stage or --since, or --all.",
             "See them: lapor dead-letters list",
         )
-    found = _read(as_json=as_json)
-    chosen = _named(found, ids) if ids else [x for x in found.all if wanted.has(x)]
+    letters = _read(as_json=as_json)
+    chosen = _named(letters, ids) if ids else [x for x in letters.all if criteria.has(x)]
     word = Word("accept" if accept else "retry", name, why)
-    _say(found, chosen, word, yes=yes, as_json=as_json)
+    _say(letters, chosen, word, yes=yes, as_json=as_json)
 
 
 @group.command()
@@ -221,9 +221,9 @@ def discard(
     name = _operator(operator)
     if not why.strip():
         raise CliError("A letter is let go only with a reason.", 'Say it: --why "…"')
-    found = _read(as_json=as_json)
-    chosen = _named(found, ids)
-    _say(found, chosen, Word("discard", name, why.strip()), yes=yes, as_json=as_json)
+    letters = _read(as_json=as_json)
+    chosen = _named(letters, ids)
+    _say(letters, chosen, Word("discard", name, why.strip()), yes=yes, as_json=as_json)
 
 
 # ---- what they share
@@ -273,8 +273,10 @@ def _print_choice(found: Letters, chosen: Sequence[Letter], letters: Sequence[Le
         done = []
     for letter in done:
         last = max(letter.asked)
-        said = f"{found.short(letter)} was {letter.state} before, by {plain(last.operator) or '-'}"
-        err.print(Text(said, style="dim"), soft_wrap=True)
+        sentence = (
+            f"{found.short(letter)} was {letter.state} before, by {plain(last.operator) or '-'}"
+        )
+        err.print(Text(sentence, style="dim"), soft_wrap=True)
     left = len(chosen) - len(letters) - sum(not x.is_open for x in chosen)
     if left:
         err.print(
@@ -319,7 +321,7 @@ def _operator(name: str) -> str:
     return name.strip()
 
 
-def _wanted(stage: str, reason: str, since: str, now: datetime, state: str = "") -> Wanted:
+def _criteria(stage: str, reason: str, since: str, now: datetime, state: str = "") -> Criteria:
     """Return what the options ask for.
 
     Raises:
@@ -329,7 +331,7 @@ def _wanted(stage: str, reason: str, since: str, now: datetime, state: str = "")
         raise CliError(f"There is no stage {stage!r}.", f"There are: {', '.join(READS)}")
     if state and state not in STATES:
         raise CliError(f"There is no state {state!r}.", f"There are: {', '.join(STATES)}")
-    return Wanted(stage, reason, _since(since, now) if since else None, state)
+    return Criteria(stage, reason, _since(since, now) if since else None, state)
 
 
 def _since(typed: str, now: datetime) -> datetime:
@@ -356,5 +358,5 @@ def _print(lines: Any) -> None:
         out.print(Text(line), soft_wrap=True)
 
 
-def _print_json(said: dict[str, Any]) -> None:
-    write_json(said, indent=2)
+def _print_json(document: dict[str, Any]) -> None:
+    write_json(document, indent=2)

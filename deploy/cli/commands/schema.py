@@ -52,11 +52,11 @@ def schemas() -> dict[str, tuple[Migration, ...]]:
 def status(*, as_json: JSON = False) -> None:
     """Show of each schema the applied and pending migrations; exit with 1 if any is pending."""
     dsn = postgres_address()
-    found = run(_status(dsn))
+    states = run(_status(dsn))
     if as_json:
-        write_json([_as_dict(schema, *state) for schema, state in found.items()], indent=2)
+        write_json([_as_dict(schema, *state) for schema, state in states.items()], indent=2)
     else:
-        for schema, (applied, pending) in found.items():
+        for schema, (applied, pending) in states.items():
             heading = f"{schema}: {len(applied)} applied, {len(pending)} pending"
             out.print(Text(heading, style="bold"), soft_wrap=True)
             rows = [
@@ -64,7 +64,7 @@ def status(*, as_json: JSON = False) -> None:
             ]
             for line in columns([*rows, *((str(m), "pending") for m in pending)]):
                 out.print(Text(f"    {line}"), soft_wrap=True)
-    is_pending = any(pending for _, pending in found.values())
+    is_pending = any(pending for _, pending in states.values())
     if is_pending and not as_json:
         err.print("Apply them: lapor schema apply")
     raise typer.Exit(int(is_pending))

@@ -56,13 +56,13 @@ def submit(
     splitter, kinds = Splitter(), Counter[str]()
     with Screen("Handing in", size_of(file.fileno()), as_json=as_json) as screen:
 
-        def tell(outcome: Outcome[ChannelAnswer]) -> None:
-            kind, said = as_dict(outcome)
+        def show_outcome(outcome: Outcome[ChannelAnswer]) -> None:
+            kind, document = as_dict(outcome)
             kinds[kind] += 1
-            screen.show(said, sentence(kind, outcome), "" if kind in _TAKEN else "red")
+            screen.show(document, sentence(kind, outcome), "" if kind in _TAKEN else "red")
             screen.advance(splitter.bytes_read)
 
-        exchange = Exchange(gateway(channel), timeout, tell)
+        exchange = Exchange(gateway(channel), timeout, show_outcome)
         messages = _messages(lines_of(file.fileno(), splitter), channel)
         try:
             run(exchange.run(bootstrap, messages))
@@ -72,9 +72,9 @@ def submit(
 
 
 def _refuse_unknown(channel: str) -> None:
-    known = registry.load().channels
-    if channel not in known:
-        raise CliError(f"There is no channel {channel!r}.", f"There are: {', '.join(known)}")
+    channels = registry.load().channels
+    if channel not in channels:
+        raise CliError(f"There is no channel {channel!r}.", f"There are: {', '.join(channels)}")
 
 
 def gateway(channel: str) -> Gateway[ChannelAnswer]:
@@ -110,19 +110,19 @@ def message_of(line: Line, channel: str) -> Message:
 def as_dict(outcome: Outcome[ChannelAnswer]) -> tuple[str, dict[str, Any]]:
     """Return what became of a line, and all of it as programs want it."""
     message, answer = outcome.message, outcome.answer
-    said: dict[str, Any] = {"line": message.number}
+    document: dict[str, Any] = {"line": message.number}
     if answer is None:
-        said["outcome"] = outcome.end
+        document["outcome"] = outcome.end
         if message.id:
-            said["message_id"] = message.shown_id
+            document["message_id"] = message.shown_id
         if outcome.reason:
-            said |= {"reason": outcome.reason, "detail": outcome.detail}
-        return outcome.end, said
-    said |= answer.model_dump(exclude_none=True, include=_SHOWN)
-    said["outcome"] = answer.outcome
+            document |= {"reason": outcome.reason, "detail": outcome.detail}
+        return outcome.end, document
+    document |= answer.model_dump(exclude_none=True, include=_SHOWN)
+    document["outcome"] = answer.outcome
     if answer.reason:
-        said["advice"] = why(answer.reason, answer.detail)
-    return answer.outcome, said
+        document["advice"] = why(answer.reason, answer.detail)
+    return answer.outcome, document
 
 
 _SHOWN: Final = {

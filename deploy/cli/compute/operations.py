@@ -83,13 +83,13 @@ def _compute(request: Request) -> Result:
             on, end = table.written(table.calendar.add_working_days(day, request.days))
             return {"date": on, "instant": end}
         case AddMinutes():
-            found = table.hours.add(request.start, request.amount, request.pauses)
-            if found is None:
+            instant = table.hours.add(request.start, request.amount, request.pauses)
+            if instant is None:
                 raise InvalidRequest(
                     "pause_still_open", "nobody knows the end while a pause is open"
                 )
-            _require_years(table.calendar, *sorted((request.start, found)))
-            return written(found)
+            _require_years(table.calendar, *sorted((request.start, instant)))
+            return written(instant)
         case Elapsed():
             _require_years(table.calendar, request.start, request.end)
             return table.hours.elapsed(request.start, request.end, request.pauses) // _MINUTE

@@ -130,20 +130,20 @@ def _counted(at: When) -> When:
     return at
 
 
-def _pauses(told: object) -> tuple[Pause, ...]:
+def _pauses(value: object) -> tuple[Pause, ...]:
     """Read pauses; those that overlap are joined later, one that ends before it begins is none."""
-    if told is None or told == []:
+    if value is None or value == []:
         return ()
-    if not isinstance(told, list):
-        raise InvalidRequest("malformed_pauses", f"{told!r} is no list of [since, until]")
-    return tuple(_pause(pause) for pause in told)
+    if not isinstance(value, list):
+        raise InvalidRequest("malformed_pauses", f"{value!r} is no list of [since, until]")
+    return tuple(_pause(pause) for pause in value)
 
 
-def _pause(told: object) -> Pause:
-    if not isinstance(told, list) or len(told) != 2:  # noqa: PLR2004  since and until
-        raise InvalidRequest("malformed_pauses", f"{told!r} is not [since, until]")
-    since = _counted(an_instant("pause", told[0]))
-    until = None if told[1] is None else _counted(an_instant("pause", told[1]))
+def _pause(value: object) -> Pause:
+    if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004  since and until
+        raise InvalidRequest("malformed_pauses", f"{value!r} is not [since, until]")
+    since = _counted(an_instant("pause", value[0]))
+    until = None if value[1] is None else _counted(an_instant("pause", value[1]))
     if until is not None and until < since:
-        raise InvalidRequest("pause_ends_before_start", f"{told[1]} is before {told[0]}")
+        raise InvalidRequest("pause_ends_before_start", f"{value[1]} is before {value[0]}")
     return since, until

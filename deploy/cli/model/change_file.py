@@ -45,22 +45,22 @@ class _PolicyFile(Entry):
     limits: dict[str, Any]
 
 
-def decree_in(said: str, registry: Registry) -> CalendarAmended:
+def decree_in(name: str, registry: Registry) -> CalendarAmended:
     """Return the version that is meant: in a file, or by its name one that the registry has.
 
     Raises:
         CliError: there is no such file or version, or the file is malformed; it says what to do.
     """
-    path = Path(said)
+    path = Path(name)
     if path.is_file():
         return _decree_of(path, registry)
     for chain in registry.chains.values():
-        version = chain.named(said)
+        version = chain.named(name)
         if version is not None:
             return _amended(chain, version)
     newest = ", ".join(chain.name_at(len(chain.versions)) for chain in registry.chains.values())
     raise CliError(
-        f"There is no file and no version {said!r}.",
+        f"There is no file and no version {name!r}.",
         f"Name a TOML file with one [[version]], or a version that the files have; the newest: "
         f"{newest}. All: lapor calendar show",
     )

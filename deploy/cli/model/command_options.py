@@ -26,8 +26,8 @@ def command_named(name: str) -> type[e.Command]:
     """
     found = _BY_NAME.get(name.lower().replace("-", "").replace("_", ""))
     if found is None:
-        known = ", ".join(command.__name__ for command in COMMANDS)
-        raise CliError(f"There is no command {name!r}.", f"There are: {known}")
+        names = ", ".join(command.__name__ for command in COMMANDS)
+        raise CliError(f"There is no command {name!r}.", f"There are: {names}")
     return found
 
 
@@ -66,7 +66,7 @@ def order(
         CliError: a field that the command does not have, or lacks one that it needs.
     """
     takes = f"{command.__name__} takes: {', '.join(_takes(command))}"
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "type": command.__name__, "report_id": report_id, "holding": holding, "by": BY,
     }  # fmt: skip
     for name, value in given.items():
@@ -74,12 +74,12 @@ def order(
         if (field is None or name in STAMPED) and name != "id":
             raise CliError(f"{command.__name__} has no field {name!r}.", takes)
         is_bool = field is not None and field.annotation is bool
-        said[name] = _BOOLS.get(str(value).lower(), value) if is_bool else value
-    missing = [n for n, f in command.model_fields.items() if f.is_required() and n not in said]
+        content[name] = _BOOLS.get(str(value).lower(), value) if is_bool else value
+    missing = [n for n, f in command.model_fields.items() if f.is_required() and n not in content]
     if missing:
         needed = " and ".join(_option(name) for name in missing)
         raise CliError(f"{command.__name__} needs {needed}.", takes)
-    return parse(1, json.dumps(said).encode())
+    return parse(1, json.dumps(content).encode())
 
 
 def usage(command: type[e.Command]) -> str:

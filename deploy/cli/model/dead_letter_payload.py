@@ -69,12 +69,12 @@ def opened(letter: Letter, record: Record, key: DeadLetterKey) -> bytes:
 
 def original_headers(letter: Letter, record: Record) -> list[tuple[str, bytes]]:
     """Return what a letter kept of its record's headers; those of a gateway only with the key."""
-    place = letter.topic, letter.partition, letter.offset
+    position = letter.topic, letter.partition, letter.offset
     try:
-        return list(headers_of_original(record.headers, place, dead_letter_key().open_bytes))
+        return list(headers_of_original(record.headers, position, dead_letter_key().open_bytes))
     except (CliError, SealBroken):
         clear = [(n, v) for n, v in record.headers if n != SEALED_HEADERS]
-        return list(headers_of_original(clear, place, lambda sealed, *_: sealed))
+        return list(headers_of_original(clear, position, lambda sealed, *_: sealed))
 
 
 def fault(letter: Letter, record: Record, value: bytes) -> str:
@@ -90,8 +90,8 @@ def fault(letter: Letter, record: Record, value: bytes) -> str:
         (lambda _event, _cause: "") if is_gateway else None,
     )
     when = round(letter.time.timestamp() * 1000)
-    place = letter.topic, letter.partition, letter.offset
-    tried = ParkedRecord(*place, when, record.key, value, original_headers(letter, record))
+    position = letter.topic, letter.partition, letter.offset
+    tried = ParkedRecord(*position, when, record.key, value, original_headers(letter, record))
     match reader.read([tried]):
         case [DeadLetter(reason=reason, detail=detail)]:
             return f"{reason}: {detail}" if detail else reason

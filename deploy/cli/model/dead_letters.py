@@ -91,7 +91,7 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Criteria:
     """Which letters are meant; an empty field leaves nothing out."""
 
     stage: str = ""
@@ -143,17 +143,19 @@ class Letters:
             CliError: none does, or several do.
         """
         key = typed.strip().lower()
-        found = [
+        matching = [
             x for x in self.all if key and (x.id.startswith(key) or _hash(x.id).startswith(key))
         ]
-        if len(found) == 1:
-            return found[0]
-        if not found:
+        if len(matching) == 1:
+            return matching[0]
+        if not matching:
             raise CliError(
                 f"There is no dead letter {typed!r}.", "See them all: lapor dead-letters list"
             )
-        several = ", ".join(self.short(letter) for letter in found[:5])
-        raise CliError(f"{len(found)} dead letters begin with {typed!r}.", f"Write more: {several}")
+        several = ", ".join(self.short(letter) for letter in matching[:5])
+        raise CliError(
+            f"{len(matching)} dead letters begin with {typed!r}.", f"Write more: {several}"
+        )
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
@@ -184,10 +186,10 @@ async def all_letters(bootstrap: str, screen: Screen) -> Letters:
     topics = [DEAD_LETTERS.topic(), REPLAYS.topic()]
     async with reader(bootstrap) as consumer:
         await require(consumer, topics)
-        found = await headers_of(
+        headers_read = await headers_of(
             consumer, [*_partitions(DEAD_LETTERS), *_partitions(REPLAYS)], screen
         )
-    dead, replays = ([r for r in found if r.topic == topic] for topic in topics)
+    dead, replays = ([r for r in headers_read if r.topic == topic] for topic in topics)
     return Letters.of(dead, replays)
 
 
@@ -202,13 +204,13 @@ async def records_at(
     places = {letter.id: letter.written[0 if first else -1] for letter in letters}
     partition = TopicPartition(DEAD_LETTERS.topic(), next(iter(places.values()))[0])
     async with reader(bootstrap) as consumer:
-        found = await whole(consumer, partition, [offset for _, offset in places.values()])
-    if gone := sorted(offset for _, offset in places.values() if offset not in found):
+        records = await whole(consumer, partition, [offset for _, offset in places.values()])
+    if gone := sorted(offset for _, offset in places.values() if offset not in records):
         raise CliError(
             f"The letter at {partition.topic}/{partition.partition}/{gone[0]} is gone.",
             "The stream is to be kept for ever: lapor topics diff shows what differs",
         )
-    return {letter_id: found[offset] for letter_id, (_, offset) in places.items()}
+    return {letter_id: records[offset] for letter_id, (_, offset) in places.items()}
 
 
 def _partitions(stream: Stream) -> list[TopicPartition]:
@@ -217,18 +219,18 @@ def _partitions(stream: Stream) -> list[TopicPartition]:
 
 def _letter(written: Sequence[Record], asked: tuple[Asked, ...]) -> Letter | None:
     first, last = written[0], written[-1]
-    said = {name: text(value) for name, value in last.headers}
+    headers = {name: text(value) for name, value in last.headers}
     try:
         return Letter(
-            id=said["ce_id"],
-            stage=said["stage"],
-            reason=said["reason"],
-            detail=said.get("detail", "")[:SAID_MAX],
-            topic=said["topic"],
-            partition=int(said["partition"]),
-            offset=int(said["offset"]),
-            report=said.get("report", ""),
-            time=datetime.fromisoformat(said["time"]),
+            id=headers["ce_id"],
+            stage=headers["stage"],
+            reason=headers["reason"],
+            detail=headers.get("detail", "")[:SAID_MAX],
+            topic=headers["topic"],
+            partition=int(headers["partition"]),
+            offset=int(headers["offset"]),
+            report=headers.get("report", ""),
+            time=datetime.fromisoformat(headers["time"]),
             written=tuple((record.partition, record.offset) for record in written),
             dead_since=_instant(first.timestamp),
             asked=asked,

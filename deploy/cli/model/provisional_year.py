@@ -67,28 +67,28 @@ def expected(year: int) -> Expected:
             holidays.country_holidays(COUNTRY, years=year, categories=categories, language=LANGUAGE)
         )
 
-    found = of(*CATEGORIES)
+    days = of(*CATEGORIES)
     return Expected(
         year,
         f"holidays {version('holidays')}",
-        tuple(sorted(found.items())),
+        tuple(sorted(days.items())),
         len(of("government")),
     )
 
 
 def refuse_decided(registry: Registry, chain: str, year: int) -> None:
     """Raise CliError if a decree decides the year, or days were assumed for it already."""
-    known = registry.chains[chain]
-    for decree in known.versions:
+    calendar_chain = registry.chains[chain]
+    for decree in calendar_chain.versions:
         if year in decree.decides:
             raise CliError(
-                f"{year} is decided by {known.name_of(decree)} ({decree.decree}).",
+                f"{year} is decided by {calendar_chain.name_of(decree)} ({decree.decree}).",
                 f"There is nothing to assume. See it: lapor calendar show --year {year}",
             )
-    for decree in known.versions:
+    for decree in calendar_chain.versions:
         if any(day.year == year and kind == "provisional" for day, kind, _ in decree.add):
             raise CliError(
-                f"{known.name_of(decree)} assumes days of {year} already.",
+                f"{calendar_chain.name_of(decree)} assumes days of {year} already.",
                 "Publish the decree when there is one: it takes the assumed days out by itself",
             )
 

@@ -39,15 +39,15 @@ async def published(bootstrap: str) -> tuple[Change, ...]:
     Raises:
         KafkaError: the broker went away. CliError: the topic does not exist.
     """
-    clock, found = business_clock(), list[Change]()
+    clock, changes = business_clock(), list[Change]()
     async with reader(bootstrap) as consumer:
         first = (await partitions_of(consumer, REGISTRY.topic()))[0]
         async for records in scan(consumer, await bounds_of(consumer, [first])):
             for record in records:
                 event = _read(dict(record.headers), record.value)
                 if event is not None:
-                    found.append(Change(event=event, seen_at=clock.of_record(record.timestamp)))
-    return tuple(found)
+                    changes.append(Change(event=event, seen_at=clock.of_record(record.timestamp)))
+    return tuple(changes)
 
 
 def _read(headers: dict[str, bytes], value: bytes | None) -> Any:
