@@ -154,9 +154,9 @@ class Kafka:
         until = time.monotonic() + START_SECONDS_MAX
         while not self.answers():
             if (ended := has_ended()) or time.monotonic() > until:
-                said = "\n".join(last_lines(self.log))
+                log_end = "\n".join(last_lines(self.log))
                 raise LocalStackError(
-                    f"Kafka {'ended at once' if ended else 'does not answer'}:\n{said}",
+                    f"Kafka {'ended at once' if ended else 'does not answer'}:\n{log_end}",
                     f"Its whole log is {self.log}",
                 )
             time.sleep(POLL_SECONDS)

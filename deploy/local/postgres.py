@@ -118,9 +118,9 @@ class Postgres:
         until = time.monotonic() + START_SECONDS_MAX
         while not self.answers():
             if (ended := has_ended()) or time.monotonic() > until:
-                said = "\n".join(last_lines(self.log))
+                log_end = "\n".join(last_lines(self.log))
                 raise LocalStackError(
-                    f"PostgreSQL {'ended at once' if ended else 'does not answer'}:\n{said}",
+                    f"PostgreSQL {'ended at once' if ended else 'does not answer'}:\n{log_end}",
                     f"Its whole log is {self.log}",
                 )
             time.sleep(POLL_SECONDS)
@@ -261,8 +261,8 @@ def _reaches(owner: Owner, folder: Path) -> bool:
 
 def _copy_programs(installed: Path, folder: Path) -> Path:
     """Copy the server where its user can run it: the environment may be closed to it."""
-    place = folder / f"programs-{version(PACKAGE)}"
-    if not place.exists():
+    programs = folder / f"programs-{version(PACKAGE)}"
+    if not programs.exists():
         draft = Path(tempfile.mkdtemp(dir=folder))
         server = draft / installed.parent.name / installed.name
         (server / "bin").mkdir(parents=True)
@@ -277,8 +277,8 @@ def _copy_programs(installed: Path, folder: Path) -> Path:
             if not path.is_symlink():  # whatever umask this was installed and copied with
                 is_run = path.is_dir() or path.stat().st_mode & 0o100
                 path.chmod(0o755 if is_run else 0o644)
-        draft.replace(place)
-    return place / installed.parent.name / installed.name
+        draft.replace(programs)
+    return programs / installed.parent.name / installed.name
 
 
 def _drop_stale_pid_file(path: Path) -> None:

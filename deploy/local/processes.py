@@ -23,19 +23,19 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Mark:
+class ProcessId:
     """Name a process for good: a pid alone may be somebody else's tomorrow."""
 
     pid: int
     started: float  # seconds since the epoch, as psutil reads it
 
     @classmethod
-    def of(cls, pid: int) -> "Mark":
-        """Mark a process that runs now."""
+    def of(cls, pid: int) -> "ProcessId":
+        """Return the id of a process that runs now."""
         return cls(pid=pid, started=psutil.Process(pid).create_time())
 
     def process(self) -> psutil.Process | None:
-        """Return the marked process, or None when it has ended."""
+        """Return the process, or None when it has ended."""
         try:
             found = psutil.Process(self.pid)
             same = abs(found.create_time() - self.started) < START_TOLERANCE_SECONDS
@@ -93,9 +93,13 @@ def wait_until(is_met: Callable[[], bool], *, seconds: float, poll: float = POLL
     return True
 
 
-def end(marks: Iterable[Mark], *, patience_seconds: float, by: int = signal.SIGTERM) -> None:
+def end(
+    process_ids: Iterable[ProcessId], *, patience_seconds: float, by: int = signal.SIGTERM
+) -> None:
     """Ask all of these processes to stop at once; kill what has not stopped in time."""
-    running = [found for mark in marks if (found := mark.process())]
+    running = [
+        process_found for process_id in process_ids if (process_found := process_id.process())
+    ]
     for process in running:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(by)
@@ -109,19 +113,19 @@ def end(marks: Iterable[Mark], *, patience_seconds: float, by: int = signal.SIGT
         raise LocalStackError(f"These processes do not end: {pids}", f"Try: kill -9 {pids}")
 
 
-def marked(name: str, value: str) -> list[Mark]:
+def processes_with(name: str, value: str) -> list[ProcessId]:
     """Find the processes of this user whose environment holds `name=value`.
 
     So a process is found that was started and not yet written down when its parent was killed.
     """
-    found = []
+    process_ids = []
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(name) == value:
-                found.append(Mark(process.pid, process.create_time()))
+                process_ids.append(ProcessId(process.pid, process.create_time()))
         except (psutil.Error, OSError):
             continue  # another user's, or just ended
-    return [mark for mark in found if mark.process()]
+    return [process_id for process_id in process_ids if process_id.process()]
 
 
 @contextlib.contextmanager

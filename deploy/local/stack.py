@@ -114,16 +114,16 @@ def connection(home: Home) -> Connection:
 
 def log_files(home: Home, name: str = "") -> dict[str, Path]:
     """Return the log files there are, or the one of the process or service named."""
-    found = {path.stem: path for path in sorted(home.logs.glob("*.log"))}
+    logs = {path.stem: path for path in sorted(home.logs.glob("*.log"))}
     if not name:
-        return found
+        return logs
     plan = read_plan(home)
     is_guest = plan is not None and plan.profile == "small" and name in plan.names
-    chosen = TOGETHER if is_guest and TOGETHER in found else name
-    if chosen not in found:
-        known = ", ".join(found) or "none yet; start the stack: lapor up"
+    chosen = TOGETHER if is_guest and TOGETHER in logs else name
+    if chosen not in logs:
+        known = ", ".join(logs) or "none yet; start the stack: lapor up"
         raise LocalStackError(f"There is no log of {name!r}.", f"There are: {known}")
-    return {chosen: found[chosen]}
+    return {chosen: logs[chosen]}
 
 
 def wipe(home: Home) -> None:
@@ -157,9 +157,9 @@ def _launch(home: Home, cache: Path) -> None:
         return read_state(home) is not None or process.poll() is not None
 
     if not wait_until(has_spoken, seconds=30) or read_state(home) is None:
-        said = "\n".join(last_lines(home.log("supervisor")))
+        log_end = "\n".join(last_lines(home.log("supervisor")))
         raise LocalStackError(
-            f"The supervisor did not start:\n{said}", f"Its log is {home.log('supervisor')}"
+            f"The supervisor did not start:\n{log_end}", f"Its log is {home.log('supervisor')}"
         )
 
 
@@ -181,14 +181,14 @@ def _wait_ready(home: Home, progress: Progress, seconds_max: float) -> State:
         state = read_state(home)
         if state is None or state.phase in {Phase.ENDING, Phase.ENDED, Phase.FAILED}:
             raise _what_ended_it(home)
-        seats = [seat for child in state.children for seat in child.seats]
-        waited_for = [seat for seat in seats if seat.service.name not in ready]
-        answers = are_ready([seat.port for seat in waited_for])
-        ready |= {seat.service.name for seat, yes in zip(waited_for, answers, strict=True) if yes}
+        slots = [slot for child in state.children for slot in child.slots]
+        waited_for = [slot for slot in slots if slot.service.name not in ready]
+        answers = are_ready([slot.port for slot in waited_for])
+        ready |= {slot.service.name for slot, yes in zip(waited_for, answers, strict=True) if yes}
         progress.step(state, len(ready))
         if state.phase is Phase.RUNNING:
             _raise_if_hopeless(state, ready)
-            if len(ready) == len(seats):
+            if len(ready) == len(slots):
                 return state
         if time.monotonic() > until:
             raise _too_slow(state, ready, seconds_max)
@@ -199,7 +199,7 @@ def _wait_ready(home: Home, progress: Progress, seconds_max: float) -> State:
 
 def _raise_if_hopeless(state: State, ready: set[str]) -> None:
     for child in state.children:
-        if all(seat.service.name in ready for seat in child.seats):
+        if all(slot.service.name in ready for slot in child.slots):
             continue
         refused = child.condition is Condition.STOPPED
         if refused or child.failures >= FAILURES_MAX:
@@ -211,7 +211,7 @@ def _too_slow(state: State, ready: set[str], seconds: float) -> LocalStackError:
     late = [
         child
         for child in state.children
-        if any(seat.service.name not in ready for seat in child.seats)
+        if any(slot.service.name not in ready for slot in child.slots)
     ]
     if not late:
         return LocalStackError(
@@ -230,8 +230,8 @@ def _what_ended_it(home: Home) -> LocalStackError:
         return LocalStackError(state.error, state.hint)
     if state is not None and state.phase in {Phase.ENDING, Phase.ENDED}:
         return LocalStackError("The stack was ended while it was starting.", "Again: lapor up")
-    said = "\n".join(last_lines(home.log("supervisor")))
-    return LocalStackError(f"The supervisor was killed:\n{said}", "Again: lapor up")
+    log_end = "\n".join(last_lines(home.log("supervisor")))
+    return LocalStackError(f"The supervisor was killed:\n{log_end}", "Again: lapor up")
 
 
 def _tail(child: Child) -> str:

@@ -79,8 +79,8 @@ class Injector:
 
     async def _freeze(self, fault: Fault) -> FaultResult:
         """Stop a process for longer than its session, with work in hand; then let it go on."""
-        mark = self._pipeline.child(fault.stage).mark
-        process = mark.process() if mark else None
+        process_id = self._pipeline.child(fault.stage).process_id
+        process = process_id.process() if process_id else None
         if process is None:
             return FaultResult(fault, is_done=False, recovery_seconds=None, note="did not live")
         process.suspend()

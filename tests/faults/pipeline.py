@@ -21,9 +21,9 @@ from deploy.local.kafka import node_name
 from deploy.local.paths import Home, default_cache
 from deploy.local.postgres import remove_folder
 from deploy.local.probes import get, read_lag
-from deploy.local.processes import Ports, end, last_lines, marked
+from deploy.local.processes import Ports, end, last_lines, processes_with
 from deploy.local.restart_policy import Condition
-from deploy.local.services import Seat, Service, command
+from deploy.local.services import Service, ServiceSlot, command
 from deploy.local.state import RETRY_SIGNAL, Child, State
 from shared.platform.clock import Clock
 from tests.faults import acl_faults, bugs
@@ -171,9 +171,9 @@ class Pipeline:
             return "unknown to the supervisor"
         told = f"{child.condition}, pid {child.pid}, failed {child.failures} times in a row"
         told += f", last exit {child.exit_code}"
-        for seat in child.seats:
-            status, page = get(seat.port, "/readyz")
-            lag = read_lag(*get(seat.port, "/metrics"))
+        for slot in child.slots:
+            status, page = get(slot.port, "/readyz")
+            lag = read_lag(*get(slot.port, "/metrics"))
             told += f"; /readyz {status} {page.strip()[:200]}; {lag} records behind"
         return told
 
@@ -185,8 +185,8 @@ class Pipeline:
 
     def signal(self, name: str, number: int) -> bool:
         """Send a signal to a process of the stack; return whether it ran."""
-        mark = self.child(name).mark
-        process = mark.process() if mark else None
+        process_id = self.child(name).process_id
+        process = process_id.process() if process_id else None
         if process is None:
             return False
         process.send_signal(number)
@@ -228,12 +228,12 @@ class Pipeline:
         """Start another process of a stage."""
         port = self._ports.take(WORKER_PORT)
         service = next(s for s in stack.DEFAULT_PLAN.services if s.name == stage)
-        seat = Seat(service=self._spoilt(service), port=port)
+        slot = ServiceSlot(service=self._spoilt(service), port=port)
         log = self.home.log(f"{stage}-{replica}-{time.time_ns()}")
         with log.open("wb") as output:
             started = subprocess.Popen(
-                [sys.executable, "-m", *command([seat])],
-                env={**self._supervised(), **seat.env, "LAPOR_REPLICA": replica},
+                [sys.executable, "-m", *command([slot])],
+                env={**self._supervised(), **slot.env, "LAPOR_REPLICA": replica},
                 cwd=self.home.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         self._workers.append(started)
@@ -271,7 +271,7 @@ def remove(home: Home) -> None:
 
 
 def _end_all(home: Home) -> None:
-    end(marked("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
+    end(processes_with("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
 
 
 def sweep() -> None:

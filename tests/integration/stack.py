@@ -19,7 +19,7 @@ from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import Kafka
 from deploy.local.paths import Home, default_cache
 from deploy.local.postgres import Postgres, remove_folder
-from deploy.local.processes import Ports, end, marked
+from deploy.local.processes import Ports, end, processes_with
 from deploy.local.services import Profile
 from deploy.local.state import Plan, State
 from tests.faults import acl_faults
@@ -153,7 +153,7 @@ def running_stack() -> Iterator[Stack]:
 
 def remove(folder: Path) -> None:
     """End what runs for a home and delete it, the database kept elsewhere included."""
-    end(marked("LAPOR_STACK", str(folder)), patience_seconds=10, by=signal.SIGKILL)
+    end(processes_with("LAPOR_STACK", str(folder)), patience_seconds=10, by=signal.SIGKILL)
     remove_folder(Home(folder))
     shutil.rmtree(folder, ignore_errors=True)
 

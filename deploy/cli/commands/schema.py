@@ -10,9 +10,9 @@ import typer
 from rich.text import Text
 
 import services
-from deploy.cli.clients.kafka import Trouble, run
+from deploy.cli.clients.kafka import run
 from deploy.cli.clients.postgres import POSTGRES_VARIABLE, postgres_address
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.text import columns
 from shared.contract.topics import READS
@@ -36,11 +36,6 @@ Status = Mapping[str, tuple[Sequence[AppliedMigration], Sequence[Migration]]]
 group = typer.Typer(no_args_is_help=True, help="The database's schemas and their migrations.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="schema", rich_help_panel="Streams and reports")
-
-
 def schemas() -> dict[str, tuple[Migration, ...]]:
     """Return every schema of the pipeline with the migrations that it is to have, in order."""
     shared = {name: read_migrations(folder) for name, folder in key_store.SCHEMAS.items()}
@@ -56,8 +51,7 @@ def schemas() -> dict[str, tuple[Migration, ...]]:
 @group.command()
 def status(*, as_json: JSON = False) -> None:
     """Show of each schema the applied and pending migrations; exit with 1 if any is pending."""
-    with troubles_told():
-        dsn = postgres_address()
+    dsn = postgres_address()
     states = run(_status(dsn))
     if as_json:
         write_json([_as_dict(schema, *state) for schema, state in states.items()], indent=2)
@@ -79,8 +73,7 @@ def status(*, as_json: JSON = False) -> None:
 @group.command()
 def apply(*, as_json: JSON = False) -> None:
     """Apply pending migrations, each schema's all or none of them, and say which."""
-    with troubles_told():
-        dsn = postgres_address()
+    dsn = postgres_address()
     done = run(_apply(dsn))
     if as_json:
         write_json(
@@ -134,18 +127,18 @@ async def _apply(dsn: str) -> dict[str, tuple[Migration, ...]]:
 
 @contextlib.asynccontextmanager
 async def _database(dsn: str) -> AsyncIterator[Pool]:
-    """Yield connections; what the database or a schema refuses becomes a Trouble."""
+    """Yield connections; what the database or a schema refuses becomes a CliError."""
     try:
         async with await connect(dsn, "public") as pool:
             yield pool
     except OtherSchema as other:
-        raise Trouble(f"{other}.") from None
+        raise CliError(f"{other}.") from None
     except PASSING as away:
-        raise Trouble(
+        raise CliError(
             f"PostgreSQL does not answer: {away or type(away).__name__}",
             f"Is it up? See: lapor status. Is the address right? {POSTGRES_VARIABLE} names it",
         ) from None
     except asyncpg.PostgresError as refused:
-        raise Trouble(
+        raise CliError(
             f"PostgreSQL refuses: {refused}", "Nothing of that schema was changed"
         ) from None

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.status import Status
 from rich.table import Table
 
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import err, out
 from deploy.cli.terminal.log_tail import follow, show_last
 from deploy.local import stack
 from deploy.local.paths import Home, default_cache, default_home
@@ -19,12 +19,6 @@ from deploy.local.state import Phase, State
 
 GROUP = "Local stack"
 COLOURS = {"ready": "green", "starting": "yellow", "waiting": "red", "stopped": "bold red"}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (up, status, logs, down):
-        app.command(rich_help_panel=GROUP)(command)
 
 
 def up(
@@ -40,7 +34,7 @@ def up(
 ) -> None:
     """Start Kafka, PostgreSQL and every service; return when all of them are ready."""
     home, began = default_home(), time.monotonic()
-    with troubles_told(), _Screen() as screen:
+    with _Screen() as screen:
         try:
             stack.up(
                 home,
@@ -102,11 +96,10 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.")] = 20,
 ) -> None:
     """Print the last lines of the logs, and with -f those that come."""
-    with troubles_told():
-        files = stack.log_files(default_home(), name)
-        positions = show_last(files, lines)
-        if following:
-            follow(files, positions)
+    files = stack.log_files(default_home(), name)
+    positions = show_last(files, lines)
+    if following:
+        follow(files, positions)
 
 
 def down(
@@ -117,13 +110,12 @@ def down(
 ) -> None:
     """End every process of the stack; the data stays."""
     home = default_home()
-    with troubles_told():
-        with err.status("Ending the services, then Kafka and PostgreSQL …"):
-            was_there = stack.down(home)
-        out.print("Ended; no process is left." if was_there else "Nothing was running.")
-        if wipe:
-            stack.wipe(home)
-            out.print(f"Deleted: the data, keys and logs in {home.root}")
+    with err.status("Ending the services, then Kafka and PostgreSQL …"):
+        was_there = stack.down(home)
+    out.print("Ended; no process is left." if was_there else "Nothing was running.")
+    if wipe:
+        stack.wipe(home)
+        out.print(f"Deleted: the data, keys and logs in {home.root}")
 
 
 class _Screen:
@@ -163,12 +155,12 @@ class _Screen:
             self._bar.stop()
             self._bar = None
             self._status.start()
-        seats = sum(len(child.seats) for child in state.children)
+        slots = sum(len(child.slots) for child in state.children)
         self._status.update(
             {
                 Phase.SERVERS: "Starting Kafka and PostgreSQL …",
                 Phase.TOPICS: "Making the topics …",
-            }.get(state.phase, f"Starting the services: {ready} of {seats} are ready …")
+            }.get(state.phase, f"Starting the services: {ready} of {slots} are ready …")
         )
 
 

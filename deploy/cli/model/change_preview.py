@@ -89,20 +89,20 @@ async def preview(
     `registry` is that of the files: what each lane saw before lies with its own case. `advance` is
     told how many cases are done, of how many. Holds one read-only snapshot; writes nothing.
     """
-    found = Preview()
+    effect = Preview()
     async with (
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         rules = _Rules(registry, change, await lane_cases(connection))
-        found.open = await count_open(connection)
+        effect.open = await count_open(connection)
         total = await count_candidates(connection, change.event, registry)
         async for case in candidates(connection, change.event, registry, prefetch=FETCHED):
-            found.looked_at += 1
-            found.add(*outcome(case, change, rules.of(case.report_id)))
-            if not found.looked_at % FETCHED:
-                advance(found.looked_at, total)
-    return found
+            effect.looked_at += 1
+            effect.add(*outcome(case, change, rules.of(case.report_id)))
+            if not effect.looked_at % FETCHED:
+                advance(effect.looked_at, total)
+    return effect
 
 
 class _Rules:
@@ -124,13 +124,13 @@ def outcome(case: MonitoredCase, change: Change, policy: Policy) -> tuple[list[M
     changed: Any = "calendar" if isinstance(change.event, e.CalendarAmended) else "policy"
     recompute = e.Recompute(report_id=case.report_id, version=change.event.version, changed=changed)
     decision = decide(case, recompute, _cause("Recompute", change.seen_at), policy)
-    said = [outgoing.event for outgoing in decision.events]
+    events = [outgoing.event for outgoing in decision.events]
     moves = [
         Move(case.report_id, m.clock, m.institution, m.deadline_before, m.deadline)
-        for m in said
+        for m in events
         if isinstance(m, e.DeadlineMoved)
     ]
-    withdrawn = sum(isinstance(event, e.BreachWithdrawn) for event in said)
+    withdrawn = sum(isinstance(event, e.BreachWithdrawn) for event in events)
     moved = {(move.clock, move.after) for move in moves}
     return moves, withdrawn, _appearing(decision.case, moved, change.seen_at, policy)
 

@@ -98,7 +98,7 @@ async def read_lane(
     number: int,
     streams: Iterable[Stream],
     *,
-    wanted: Callable[[str], bool],
+    is_read: Callable[[str], bool],
     advance: Callable[[int], None],
 ) -> Lane:
     """Read one partition of some streams from its start, up to what was decided by the snapshot.
@@ -106,7 +106,7 @@ async def read_lane(
     `wanted` says whether a record's key is one to keep. `advance` is told how many more were read.
 
     Raises:
-        KafkaError: the broker went away. Trouble: a topic is missing, or nothing comes.
+        KafkaError: the broker went away. CliError: a topic is missing, or nothing comes.
     """
     partitions = [TopicPartition(stream.topic(), number) for stream in streams]
     await require(consumer, [partition.topic for partition in partitions])
@@ -114,10 +114,10 @@ async def read_lane(
     async for records in scan(consumer, await _bounds(consumer, seen, partitions)):
         advance(len(records))
         for record in records:
-            if record.topic == REGISTRY.topic() or wanted(text(record.key)):
+            if record.topic == REGISTRY.topic() or is_read(text(record.key)):
                 lane.add(record, place.clock.of_record(record.timestamp))
     for event in seen.outbox:
-        if wanted(text(event.key)):
+        if is_read(text(event.key)):
             at = datetime.fromisoformat(text(dict(event.headers).get("ce_time")))
             lane.hear(text(event.key), event.headers, event.value, at)
     return lane

@@ -155,6 +155,6 @@ def _marks(field: FieldInfo) -> Iterable[object]:
 def unsealed(event: BaseModel) -> dict[str, Any]:
     """Return what an event says in the clear; of sealed fields only which there are."""
     fields = sealed_fields(type(event))
-    said = event.model_dump(mode="json", exclude_none=True, exclude=set(fields))
+    content = event.model_dump(mode="json", exclude_none=True, exclude=set(fields))
     present = [name for name in fields if getattr(event, name) is not None]
-    return said | ({"sealed": present} if present else {})
+    return content | ({"sealed": present} if present else {})
