@@ -131,7 +131,7 @@ def stop(fleet: Fleet, step: Step) -> None:
     if not process.is_dead:
         fleet.tell(f"{process} is asked to stop")
         process.is_leaving = True
-        process.shell.stopping.set()
+        process.shell.stop()
         fleet.loop.settle()
         fleet.collect(process)
 

@@ -13,7 +13,7 @@ from shared.contract.envelope import derive_id, id_hash, outside_id
 from shared.contract.topics import ROUTING
 from shared.runtime.case_store import Stored
 from shared.runtime.lanes import Partition, StageRefused, unpack
-from shared.runtime.processor import Stopping
+from shared.runtime.processor import ShellState, Stopping
 from shared.runtime.stage import Limits
 from tests.simulation.memory import Crash
 from tests.simulation.world import LANE, REPORT, A, B, World
@@ -305,9 +305,9 @@ async def test_while_the_broker_is_away_nothing_is_skipped_and_a_stop_ends_the_w
     record = world.accepted("a0")
     task = asyncio.create_task(worker.shell.batch([record]))
     async with asyncio.timeout(5):
-        while not worker.shell.is_waiting:
+        while worker.shell.state is not ShellState.WAITING:
             await asyncio.sleep(0)
-    worker.shell.stopping.set()
+    worker.shell.stop()
 
     with pytest.raises(Stopping):
         await task
