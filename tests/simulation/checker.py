@@ -18,7 +18,7 @@ from shared.runtime.lanes import Partition, unpack
 from shared.runtime.reader import DeadLetter, Inbound, Replayed
 from shared.runtime.recovery.comparison import published_events
 from tests.simulation import chain
-from tests.simulation.fleet import Fleet, Place
+from tests.simulation.cluster import Cluster, Place
 from tests.simulation.memory import Broker, MemoryRecord
 from tests.simulation.processes import Group, Process
 
@@ -26,18 +26,18 @@ Bytes = tuple[bytes | None, tuple[tuple[str, bytes], ...]]
 EMPTY = Stored(0, 0, b"", None)
 
 
-def check(fleet: Fleet) -> list[str]:
+def check(cluster: Cluster) -> list[str]:
     """Return everything that is wrong."""
-    wrong = one_payload(fleet.broker)
-    let_go = {place for place, action in fleet.asked.items() if action == "discard"}
-    for group in fleet.groups:
-        stage = Seen(fleet.broker, group, let_go)
+    wrong = one_payload(cluster.broker)
+    let_go = {place for place, action in cluster.asked.items() if action == "discard"}
+    for group in cluster.groups:
+        stage = Seen(cluster.broker, group, let_go)
         stage.check_progress()
         stage.check_input()
         for name in sorted({*group.state.kept, *stage.by_case}):
             if not is_throttle_row(name):
                 stage.check_case(name)
-        stage.check_limit([p for p in fleet.actors if p.group is group])
+        stage.check_limit([p for p in cluster.actors if p.group is group])
         wrong += [f"{group.link.name}: {fault}" for fault in stage.wrong]
     return wrong
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from itertools import islice
 
-from tests.simulation.fleet import Fleet
+from tests.simulation.cluster import Cluster
 from tests.simulation.history import play, run, steps_of
 from tests.simulation.mutations import CAUGHT, HARMLESS, Mutation
 from tests.simulation.processes import Parts
@@ -31,10 +31,10 @@ def caught(mutation: Mutation, seeds: Sequence[int]) -> tuple[int, str] | None:
 def tell(seed: int, parts: Parts) -> None:
     """Print a failing history, shrunk, with its numbers."""
     shortest = shrink(steps_of(seed), lambda steps: bool(run(steps, parts)))
-    fleet = Fleet(parts, tells=True)
-    found = play(fleet, shortest)
+    cluster = Cluster(parts, tells=True)
+    found = play(cluster, shortest)
     print(f"\nseed {seed}, shrunk to {len(shortest) - 1} steps: {shortest}")
-    print("\n".join(f"  {line}" for line in [*fleet.story, "---", *found]))
+    print("\n".join(f"  {line}" for line in [*cluster.story, "---", *found]))
 
 
 def run_seeds(seeds: range, only: str) -> int:

@@ -29,7 +29,7 @@ def partitions_of(topics: Sequence[Stream]) -> tuple[Partition, ...]:
 
 
 @dataclass
-class Fleet:
+class Cluster:
     """A broker, three stages with two processes each, and zombies."""
 
     parts: Parts = field(default_factory=Parts)

@@ -46,7 +46,7 @@ class Worker:
 
 
 @dataclass
-class World:
+class SingleStage:
     """The stage in routing's place; `A` and `B` are its two inputs in one lane."""
 
     broker: Broker = field(default_factory=Broker)
