@@ -75,6 +75,7 @@ class Processor(Generic[C, P]):
         limits: Limits | None = None,
         failpoint: Callable[[str], None] = lambda _name: None,
         recovery_store: RecoveryStore | None = None,
+        decider: type[Decider[C, P]] = Decider,
     ) -> None:
         self._stage = stage
         self._log = log
@@ -84,7 +85,7 @@ class Processor(Generic[C, P]):
         self._limits = limits or Limits()
         self._failpoint = failpoint
         self._lane_of = lane_rules.gateway_lane if stage.is_gateway else lane_rules.core_lane
-        self._decider = Decider(
+        self._decider = decider(
             stage, reader=reader, writer=writer, meters=meters, logger=logger, limits=self._limits
         )
         self._reader = reader

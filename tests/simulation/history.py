@@ -83,6 +83,13 @@ def run(steps: Sequence[int], parts: Parts | None = None) -> list[str]:
     return play(Cluster(parts or Parts()), steps)
 
 
+def story(steps: Sequence[int], parts: Parts | None = None) -> str:
+    """Run a history again and return, in words, its steps, what happened, and what is wrong."""
+    cluster = Cluster(parts or Parts(), tells=True)
+    wrong = play(cluster, steps)
+    return "\n".join([*cluster.story, "---", *wrong])
+
+
 def play(cluster: Cluster, steps: Sequence[int]) -> list[str]:
     """Run the steps, end all faults, run on to rest, and return what is wrong."""
     setting = Setting(steps[0] if steps else 0)
@@ -90,7 +97,9 @@ def play(cluster: Cluster, steps: Sequence[int]) -> list[str]:
         cluster.start_all()
         for number in steps[1:]:
             kind, who, how, more = parted(number)
-            setting.act(kind)(cluster, Step(kind, who, how, more, setting.chosen(cluster, who)))
+            act, chosen = setting.act(kind), setting.chosen(cluster, who)
+            cluster.tell(f"STEP {act.__name__} of {chosen}")
+            act(cluster, Step(kind, who, how, more, chosen))
             cluster.away = {what: left - 1 for what, left in cluster.away.items() if left > 1}
         cluster.end_faults(is_new=setting.is_new_at_the_end)
         cluster.run_on()

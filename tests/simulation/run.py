@@ -6,12 +6,12 @@ python -m tests.simulation.run --mutations --seeds 1:3000
 
 import argparse
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from itertools import islice
 
-from tests.simulation.cluster import Cluster
-from tests.simulation.history import play, run, steps_of
+from tests.simulation.history import run, steps_of, story
 from tests.simulation.mutations import CAUGHT, HARMLESS, Mutation
 from tests.simulation.processes import Parts
 from tests.simulation.shrink import shrink
@@ -29,12 +29,10 @@ def caught(mutation: Mutation, seeds: Sequence[int]) -> tuple[int, str] | None:
 
 
 def tell(seed: int, parts: Parts) -> None:
-    """Print a failing history, shrunk, with its numbers."""
+    """Print a failing history, shrunk, in words and with its numbers."""
     shortest = shrink(steps_of(seed), lambda steps: bool(run(steps, parts)))
-    cluster = Cluster(parts, tells=True)
-    found = play(cluster, shortest)
     print(f"\nseed {seed}, shrunk to {len(shortest) - 1} steps: {shortest}")
-    print("\n".join(f"  {line}" for line in [*cluster.story, "---", *found]))
+    print(textwrap.indent(story(shortest, parts), "  "))
 
 
 def run_seeds(seeds: range, only: str) -> int:

@@ -1,7 +1,7 @@
 """A stage whose database came back older, or not at all, decides again what it is ordered to.
 
-The histories V5 and V6, on the real shell: what consumers have read is not published twice, what would
-be said otherwise waits for an operator, and an end in the middle changes nothing.
+The histories V5 and V6, on the real shell: published events are not published twice, a record that
+would give others waits for an operator, and an end in the middle changes nothing.
 """
 
 import contextlib
