@@ -260,12 +260,12 @@ class Service:
 
     @property
     def is_alive(self) -> bool:
-        """Say whether the stage has not stood still for the watchdog's time."""
+        """Return whether the stage has not stood still for the watchdog's time."""
         return self.watchdog is None or not self.watchdog.is_stuck
 
     @property
     def is_ready(self) -> bool:
-        """Say whether the stage makes progress, with all that it is to read."""
+        """Return whether the stage makes progress, with all that it is to read."""
         if self.watchdog is None or self.assignment_check is None:
             return False
         return self.watchdog.is_ready and self.assignment_check.is_complete

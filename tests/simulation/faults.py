@@ -42,12 +42,12 @@ def second_task(cluster: Cluster, step: Step) -> None:
         return
     if step.how & 1 and not process.is_zombie:
         if process.generation != process.group.generation:
-            cluster.tell(f"{process} joins meanwhile")
+            cluster.note(f"{process} joins meanwhile")
             process.join()
     elif step.how & 2 and process.batch is None:
         cluster.deliver(process, step.most, step.only)
     else:
-        cluster.tell(f"{process} rests meanwhile")
+        cluster.note(f"{process} rests meanwhile")
         process.rest()
     cluster.collect(process)
 
@@ -57,7 +57,7 @@ def crash(cluster: Cluster, step: Step) -> None:
     process = _bring(cluster, step)
     if process.points and process.points[0].name == "publish" and step.how & 1:
         cluster.go_on(process, How(sent=step.more, others=bool(step.how & 2)))
-    cluster.tell(f"{process} CRASHES{' at ' + process.points[0].name if process.points else ''}")
+    cluster.note(f"{process} CRASHES{' at ' + process.points[0].name if process.points else ''}")
     process.crash()
     cluster.collect(process)
 
@@ -92,7 +92,7 @@ def pause(cluster: Cluster, step: Step) -> None:
     process.is_zombie, process.is_twin = True, bool(step.how & 1)
     process.generation = -1
     cluster.zombies.append(process)
-    cluster.tell(f"{process} sleeps, another takes its place")
+    cluster.note(f"{process} sleeps, another takes its place")
     if step.how & 2:
         cluster.assign(process.group, lambda p: (p.partition + step.how // 4) % 2)
 
@@ -105,7 +105,7 @@ def drop(cluster: Cluster, step: Step) -> None:
         if process.is_dead or process.batch is not None:
             return
         lost = process.take(1 + step.more % 2, step.how if step.how & 1 else None)
-        cluster.tell(f"{process} drops {places(lost)}")
+        cluster.note(f"{process} drops {places(lost)}")
         if step.how & 2:
             cluster.deliver(process, step.most, step.only)
             cluster.collect(process)
@@ -120,7 +120,7 @@ def skip(cluster: Cluster, step: Step) -> None:
     if len(records) == 1:
         process.fetch[Partition(records[0].topic, records[0].partition)] -= 1
     elif records:
-        cluster.tell(f"{process} takes {places(records)}, the first is SKIPPED")
+        cluster.note(f"{process} takes {places(records)}, the first is SKIPPED")
         process.deliver(records[1:])
         cluster.collect(process)
 
@@ -129,7 +129,7 @@ def stop(cluster: Cluster, step: Step) -> None:
     """Ask a process to stop: it finishes what it can."""
     process = step.chosen
     if not process.is_dead:
-        cluster.tell(f"{process} is asked to stop")
+        cluster.note(f"{process} is asked to stop")
         process.is_leaving = True
         process.shell.stop()
         cluster.loop.settle()
@@ -147,20 +147,20 @@ def rebalance(cluster: Cluster, step: Step) -> None:
         cluster.assign(group, slots.__getitem__)
     else:
         cluster.assign(group, lambda p: (p.partition + step.more) % 2)
-    cluster.tell(f"REBALANCE of {group.link.name}: {[sorted(a) for a in group.assignment]}")
+    cluster.note(f"REBALANCE of {group.link.name}: {[sorted(a) for a in group.assignment]}")
 
 
 def outage(cluster: Cluster, step: Step) -> None:
     """Take the broker or the database away, or bring it back."""
     what = "broker" if step.how & 1 else "database"
     cluster.away[what] = 2 + step.more % 6
-    cluster.tell(f"the {what} is AWAY for {cluster.away[what]} steps")
+    cluster.note(f"the {what} is AWAY for {cluster.away[what]} steps")
 
 
 def jump(cluster: Cluster, step: Step) -> None:
     """Let the broker's clock jump, forward or back."""
     cluster.broker.now_ms += (step.how - 512) * 10_000
-    cluster.tell(f"the broker's clock jumps to {cluster.broker.now_ms}")
+    cluster.note(f"the broker's clock jumps to {cluster.broker.now_ms}")
 
 
 def retain(cluster: Cluster, step: Step) -> None:
@@ -174,12 +174,12 @@ def retain(cluster: Cluster, step: Step) -> None:
     read = [p.fetch[place] for p in cluster.processes if place in p.fetch and not p.is_dead]
     at = max(cluster.broker.starts[place], min(decided + read) - step.how % 2)
     cluster.broker.starts[place] = at
-    cluster.tell(f"RETENTION: {place.topic}/{place.partition} starts at {at}")
+    cluster.note(f"RETENTION: {place.topic}/{place.partition} starts at {at}")
 
 
 def arrive_late(cluster: Cluster, step: Step) -> None:
     """Let a request of a producer that is gone land after all."""
     if cluster.late:
         late = cluster.late.pop(step.how % len(cluster.late))
-        cluster.tell(f"a late request lands: {named(late)}")
+        cluster.note(f"a late request lands: {named(late)}")
         cluster.broker.append(late)

@@ -85,7 +85,7 @@ def run(steps: Sequence[int], parts: Parts | None = None) -> list[str]:
 
 def story(steps: Sequence[int], parts: Parts | None = None) -> str:
     """Run a history again and return, in words, its steps, what happened, and what is wrong."""
-    cluster = Cluster(parts or Parts(), tells=True)
+    cluster = Cluster(parts or Parts(), keeps_story=True)
     wrong = play(cluster, steps)
     return "\n".join([*cluster.story, "---", *wrong])
 
@@ -98,7 +98,7 @@ def play(cluster: Cluster, steps: Sequence[int]) -> list[str]:
         for number in steps[1:]:
             kind, who, how, more = parted(number)
             act, chosen = setting.act(kind), setting.chosen(cluster, who)
-            cluster.tell(f"STEP {act.__name__} of {chosen}")
+            cluster.note(f"STEP {act.__name__} of {chosen}")
             act(cluster, Step(kind, who, how, more, chosen))
             cluster.away = {what: left - 1 for what, left in cluster.away.items() if left > 1}
         cluster.end_faults(is_new=setting.is_new_at_the_end)

@@ -1,4 +1,4 @@
-"""Who mends rules and says what becomes of dead letters: by replays, as `lapor` writes them."""
+"""The operator: mends rules and replays or discards dead letters, as `lapor` does."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -19,9 +19,9 @@ def raised(cluster: Cluster) -> dict[Place, list[MemoryRecord]]:
     found: dict[Place, list[MemoryRecord]] = {}
     for place in sorted(p for p in cluster.broker.logs if p.topic == DEAD_LETTERS.name):
         for letter in cluster.broker.records(place):
-            told = dict(letter.headers)
-            if told["reason"] == b"rule_raised":
-                at = told["topic"].decode(), int(told["partition"]), int(told["offset"])
+            headers = dict(letter.headers)
+            if headers["reason"] == b"rule_raised":
+                at = headers["topic"].decode(), int(headers["partition"]), int(headers["offset"])
                 found.setdefault(at, []).append(letter)
     return found
 
@@ -38,7 +38,7 @@ def mend(cluster: Cluster, step: Step) -> None:
     """Release a rule that no longer raises."""
     if not step.how & 7:
         cluster.release.is_broken = False
-        cluster.tell("the rule is mended")
+        cluster.note("the rule is mended")
 
 
 def ask(cluster: Cluster, step: Step) -> None:
@@ -80,9 +80,9 @@ def _replay(cluster: Cluster, letters: list[MemoryRecord], action: Action, attem
         letters[-1], action, seal=CLEAR.seal, attempt=attempt, operator="operator", why="mended"
     )
     cluster.broker.append(replay)
-    told = dict(replay.headers)
-    cluster.tell(
-        f"the operator asks {told['stage'].decode()} to {action} "
-        f"{told['topic'].decode()}/{told['partition'].decode()}@{told['offset'].decode()}: "
-        f"{named(replay)}"
+    headers = dict(replay.headers)
+    cluster.note(
+        f"the operator asks {headers['stage'].decode()} to {action} "
+        f"{headers['topic'].decode()}/{headers['partition'].decode()}@"
+        f"{headers['offset'].decode()}: {named(replay)}"
     )

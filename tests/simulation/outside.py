@@ -7,27 +7,27 @@ from shared.contract.events import Accept, Dispatch, DuplicateSuspected, Event, 
 from shared.contract.topics import AGENCIES, INSTITUTION, NATIONAL, OUTBOX, REPLAYS, Stream
 from shared.platform.clock import Clock
 from shared.runtime.lanes import Partition
-from tests.simulation.chain import CHAIN, CLASS, PARTITIONS, REPORTS, SPEAKERS
+from tests.simulation.chain import CHAIN, CLASS, PARTITIONS, PRODUCERS, REPORTS
 from tests.simulation.cluster import Cluster, named
 from tests.simulation.step import Step
 
 POISON_MAX: Final = 3  # with its repeats far below the limit of dead letters
 REPEATS_MAX: Final = 9
 _REPEATED: Final = (
-    *(OUTBOX.topic(s) for s in SPEAKERS), NATIONAL.name, AGENCIES.name, INSTITUTION.name,
+    *(OUTBOX.topic(s) for s in PRODUCERS), NATIONAL.name, AGENCIES.name, INSTITUTION.name,
     REPLAYS.name,
 )  # fmt: skip
 
 
 def send(cluster: Cluster, step: Step) -> None:
-    """Let somebody outside say something: a command, a forward, now and then poison."""
+    """Let somebody outside write a command or a forward, now and then poison."""
     if "broker" in cluster.away:
         return
     report = REPORTS[(0, 0, 1, 2)[step.who & 3]]
     is_poison = step.more % 8 == 7 and cluster.poison < POISON_MAX
     cluster.poison += is_poison
     mark = CHAIN[(step.how >> 4) % len(CHAIN)].name if is_poison else "-"
-    producer = SPEAKERS[step.how >> 2 & 1]
+    producer = PRODUCERS[step.how >> 2 & 1]
     match step.how & 3:
         case 0:
             event: Event = ReportForwarded(
@@ -63,7 +63,7 @@ def _append(cluster: Cluster, stream: Stream, producer: str, event: Event, *, sp
     number = 0 if stream.is_family else PARTITIONS[REPORTS.index(event.report_id) // 2]
     value = b"{" if spoilt else encode(event)
     record = cluster.broker.append(Outbound(stream.topic(producer), number, key, value, headers))
-    cluster.tell(
+    cluster.note(
         f"m{cluster.sent} {type(event).__name__}{' (spoilt)' if spoilt else ''} of "
         f"{event.report_id} by {getattr(event, 'by', '')!r} to "
         f"{record.topic}/{record.partition}@{record.offset}"
@@ -72,25 +72,25 @@ def _append(cluster: Cluster, stream: Stream, producer: str, event: Event, *, sp
 
 def mark(cluster: Cluster, step: Step) -> None:
     """Let a sender end a transaction: an offset of a partition gets no record."""
-    said = _said(cluster)
-    if said and "broker" not in cluster.away:
-        place = said[step.who % len(said)]
+    partitions = _used(cluster)
+    if partitions and "broker" not in cluster.away:
+        place = partitions[step.who % len(partitions)]
         cluster.broker.mark(place)
-        cluster.tell(f"a transaction ends in {place.topic}/{place.partition}")
+        cluster.note(f"a transaction ends in {place.topic}/{place.partition}")
 
 
-def _said(cluster: Cluster) -> list[Partition]:
-    """List the partitions in which somebody said something, of streams that may be repeated."""
+def _used(cluster: Cluster) -> list[Partition]:
+    """List the partitions with records, of streams that may be repeated."""
     logs = cluster.broker.logs
     return sorted(p for p in logs if p.topic in _REPEATED and cluster.broker.records(p))
 
 
 def repeat(cluster: Cluster, step: Step) -> None:
-    """Let an upstream say again, under a new offset, what it said before."""
-    said = _said(cluster)
-    if not said or "broker" in cluster.away:
+    """Let an upstream publish a record again, under a new offset."""
+    partitions = _used(cluster)
+    if not partitions or "broker" in cluster.away:
         return
-    log = cluster.broker.records(said[step.who % len(said)])
+    log = cluster.broker.records(partitions[step.who % len(partitions)])
     old = log[step.how % len(log)]
     if not step.who & 1:
         old = log[-1 - step.how % min(3, len(log))]
@@ -99,4 +99,4 @@ def repeat(cluster: Cluster, step: Step) -> None:
         return
     again = Outbound(old.topic, old.partition, old.key or b"", old.value or b"", [*old.headers])
     cluster.broker.append(again)
-    cluster.tell(f"REPEATED under a new offset: {named(again)}")
+    cluster.note(f"REPEATED under a new offset: {named(again)}")

@@ -18,8 +18,8 @@ async def test_a_few_dead_letters_stop_nothing() -> None:
 
     await worker.shell.batch(records)
 
-    assert len(stage.said()) == 99
-    assert len(stage.dead()) == 1
+    assert len(stage.published()) == 99
+    assert len(stage.dead_letters()) == 1
 
 
 async def test_unreadable_records_are_dead_letters_with_a_reason_and_stop_nothing() -> None:
@@ -45,8 +45,8 @@ async def test_unreadable_records_are_dead_letters_with_a_reason_and_stop_nothin
 
     await worker.shell.batch(records)
 
-    assert stage.said() == ["a0", "a9"]
-    assert [d["reason"] for d in stage.dead()] == list(bad)
+    assert stage.published() == ["a0", "a9"]
+    assert [d["reason"] for d in stage.dead_letters()] == list(bad)
 
 
 async def test_a_type_that_the_stage_does_not_read_moves_only_the_position() -> None:
@@ -62,7 +62,7 @@ async def test_a_type_that_the_stage_does_not_read_moves_only_the_position() -> 
 
     await worker.shell.batch([record])
 
-    assert stage.dead() == []
+    assert stage.dead_letters() == []
     assert stage.state.rows[str(LANE)].offsets[A] == 1
 
 
@@ -84,7 +84,7 @@ async def test_a_dead_letter_counts_once_however_often_its_batch_is_tried() -> N
     await worker.shell.batch([stage.accepted("a0", by="bug")])
 
     assert tries == 10
-    assert [d["reason"] for d in stage.dead()] == [b"rule_raised"]
+    assert [d["reason"] for d in stage.dead_letters()] == [b"rule_raised"]
     labels = {"stage": "routing", "reason": "rule_raised"}
     counted = worker.meters.registry.get_sample_value("lapor_dead_letters_total", labels)
     assert counted == 1

@@ -21,14 +21,14 @@ async def test_what_is_refused_waits_and_comes_before_what_is_later() -> None:
     stage.broker.refusing.add(ROUTING.name)
     await worker.shell.batch([stage.accepted("a0")])
     await worker.shell.batch([stage.accepted("a1")])
-    assert stage.said() == []
+    assert stage.published() == []
     stage.broker.refusing.clear()
 
     await worker.shell.batch([stage.accepted("a2")])
-    assert stage.said() == []
+    assert stage.published() == []
     await worker.shell.redeliver()
 
-    assert stage.said() == ["a0", "a1", "a2"]
+    assert stage.published() == ["a0", "a1", "a2"]
     assert stage.state.refused == {}
 
 
@@ -42,10 +42,10 @@ async def test_a_stage_that_starts_anew_knows_what_is_held() -> None:
 
     second = await stage.started()
     await second.shell.batch([stage.accepted("a1")])
-    assert stage.said() == []
+    assert stage.published() == []
     await second.shell.redeliver()
 
-    assert stage.said() == ["a0", "a1"]
+    assert stage.published() == ["a0", "a1"]
 
 
 async def test_whoever_lost_the_lane_holds_nothing_of_it() -> None:
@@ -93,5 +93,5 @@ async def test_at_random_nothing_is_lost_and_the_order_stays(seed: int) -> None:
     await worker.shell.redeliver()
     await worker.shell.batch(log[worker.shell.offsets[A] :])  # type: ignore[arg-type]
 
-    assert stage.said() == sent
+    assert stage.published() == sent
     assert stage.state.refused == {}

@@ -34,7 +34,7 @@ async def test_v1_what_was_saved_before_a_crash_is_published_before_anything_lat
     await second.shell.assigned({B})
     await second.shell.batch([b1])
 
-    assert stage.said() == ["a0", "b0", "b1"]
+    assert stage.published() == ["a0", "b0", "b1"]
 
 
 async def test_v1_a_crash_is_repaired_on_assignment_without_waiting_for_a_record() -> None:
@@ -45,11 +45,11 @@ async def test_v1_a_crash_is_repaired_on_assignment_without_waiting_for_a_record
     first.crash_at.append("saved")
     with pytest.raises(Crash):
         await first.shell.batch([a0])
-    assert stage.said() == []
+    assert stage.published() == []
 
     second = await stage.started()
 
-    assert stage.said() == ["a0"]
+    assert stage.published() == ["a0"]
     assert second.log.sought == {A: 1, B: 0}
 
 
@@ -62,10 +62,10 @@ async def test_v2_a_batch_that_begins_beyond_the_position_is_not_decided() -> No
 
     await zombie.shell.batch([a1])
 
-    assert stage.said() == []
+    assert stage.published() == []
     assert zombie.log.sought == {A: 0}
     await zombie.shell.batch([a0, a1])
-    assert stage.said() == ["a0", "a1"]
+    assert stage.published() == ["a0", "a1"]
 
 
 async def test_v3_after_a_failed_request_the_whole_list_is_sent_again_from_its_first() -> None:
@@ -79,7 +79,7 @@ async def test_v3_after_a_failed_request_the_whole_list_is_sent_again_from_its_f
 
     raw = [dict(r.headers)["causationid"] for r in stage.broker.read(ROUTING.name)]
     assert raw == [b"a0", b"a0", b"a1"]
-    assert stage.said() == ["a0", "a1"]
+    assert stage.published() == ["a0", "a1"]
 
 
 async def test_v4_a_batch_is_not_saved_over_events_that_may_be_unpublished() -> None:
@@ -95,7 +95,7 @@ async def test_v4_a_batch_is_not_saved_over_events_that_may_be_unpublished() -> 
     first.crash_at.clear()
     await first.shell.batch([a1])
 
-    assert stage.said() == ["a0", "a1"]
+    assert stage.published() == ["a0", "a1"]
 
 
 async def test_v5_a_restored_database_is_refused() -> None:
@@ -131,13 +131,13 @@ async def test_v9_a_record_whose_rule_raised_is_not_among_the_decided() -> None:
     stage = SingleStage()
     worker = await stage.started()
     await worker.shell.batch([stage.accepted("a0", by="bug")])
-    assert [d["reason"] for d in stage.dead()] == [b"rule_raised"]
+    assert [d["reason"] for d in stage.dead_letters()] == [b"rule_raised"]
 
     await worker.shell.batch([stage.accepted("a0")])
-    assert stage.said() == []
+    assert stage.published() == []
     await worker.shell.batch([stage.replay("discard")])
 
-    assert stage.said() == ["a0"]
+    assert stage.published() == ["a0"]
 
 
 async def test_v9_a_dead_letter_survives_a_crash_after_the_save() -> None:
@@ -148,11 +148,11 @@ async def test_v9_a_dead_letter_survives_a_crash_after_the_save() -> None:
     first.crash_at.append("saved")
     with pytest.raises(Crash):
         await first.shell.batch([record])
-    assert stage.dead() == []
+    assert stage.dead_letters() == []
 
     await stage.started()
 
-    assert [d["reason"] for d in stage.dead()] == [b"rule_raised"]
+    assert [d["reason"] for d in stage.dead_letters()] == [b"rule_raised"]
 
 
 async def test_v10_a_lane_is_saved_only_over_the_row_that_was_read() -> None:
@@ -166,7 +166,7 @@ async def test_v10_a_lane_is_saved_only_over_the_row_that_was_read() -> None:
 
     await other.shell.batch([b0])
 
-    assert stage.said() == ["a0", "b0"]
+    assert stage.published() == ["a0", "b0"]
     assert stage.state.rows[str(LANE)].offsets == {A: 1, B: 1}
 
 
@@ -194,8 +194,8 @@ async def test_v13_an_event_too_large_is_a_dead_letter_and_the_lane_goes_on() ->
 
     await worker.shell.batch([stage.accepted("a0", by="large"), stage.accepted("a1")])
 
-    assert [d["reason"] for d in stage.dead()] == [b"event_too_large"]
-    assert stage.said() == ["a1"]
+    assert [d["reason"] for d in stage.dead_letters()] == [b"event_too_large"]
+    assert stage.published() == ["a1"]
 
 
 async def test_a_repeat_under_a_new_offset_changes_nothing() -> None:
@@ -219,7 +219,7 @@ async def test_a_zombie_changes_nothing_and_its_successor_is_first() -> None:
     await other.shell.batch([a0])
 
     assert len(stage.broker.read(ROUTING.name)) == 2, "published again, for lack of knowledge"
-    assert stage.said() == ["a0"]
+    assert stage.published() == ["a0"]
     assert stage.state.kept[REPORT].version == 1
 
 
@@ -293,7 +293,7 @@ async def test_past_its_limit_of_dead_letters_a_stage_stops_and_saves_nothing() 
     with pytest.raises(StageRefused, match="6 of the last 6 records could not be decided"):
         await worker.shell.batch(bad)
 
-    assert stage.dead() == []
+    assert stage.dead_letters() == []
     assert all(row.offsets == {} for row in stage.state.rows.values())
 
 
@@ -314,7 +314,7 @@ async def test_while_the_broker_is_away_nothing_is_skipped_and_a_stop_ends_the_w
     assert stage.broker.committed["routing"] == {}
 
     await stage.started()
-    assert stage.said() == ["a0"]
+    assert stage.published() == ["a0"]
 
 
 async def test_a_case_saved_by_another_writer_makes_the_batch_go_again() -> None:
@@ -362,7 +362,7 @@ async def test_what_retention_removes_after_another_decided_it_refuses_nobody() 
 
     assert zombie.log.sought[A] == 2
     await zombie.shell.batch([a2])
-    assert stage.said() == ["a0", "a1", "a2"]
+    assert stage.published() == ["a0", "a1", "a2"]
 
 
 async def test_a_case_that_decided_too_much_decides_nothing_more() -> None:
@@ -373,5 +373,5 @@ async def test_a_case_that_decided_too_much_decides_nothing_more() -> None:
     await worker.shell.batch([stage.accepted(f"a{i}") for i in range(3)])
     await worker.shell.batch([stage.accepted("a1"), stage.accepted("b0", report="0123456789AH")])
 
-    assert [d["reason"] for d in stage.dead()] == [b"case_full"]
-    assert stage.said() == ["a0", "a1", "b0"]
+    assert [d["reason"] for d in stage.dead_letters()] == [b"case_full"]
+    assert stage.published() == ["a0", "a1", "b0"]

@@ -48,9 +48,9 @@ async def test_an_outsider_cannot_fill_somebody_elses_case() -> None:
     aside, own = stage.state.kept[memory_of(REPORT, STRANGER)], stage.state.kept[REPORT]
     assert (len(aside.decided), aside.case, aside.sequence) == (16 * 8, None, 0)
     assert (len(own.decided), own.sequence) == (2 * 8, 2)
-    assert stage.said()[-2:] == ["6308-1", "a0"]
-    assert {d["reason"] for d in stage.dead()} == {b"case_full"}
-    assert len(stage.dead()) == 40 - 16
+    assert stage.published()[-2:] == ["6308-1", "a0"]
+    assert {d["reason"] for d in stage.dead_letters()} == {b"case_full"}
+    assert len(stage.dead_letters()) == 40 - 16
 
 
 async def test_a_strangers_repeat_has_no_second_effect() -> None:
@@ -63,7 +63,7 @@ async def test_a_strangers_repeat_has_no_second_effect() -> None:
 
     await again.shell.batch([command(stage, 1, STRANGER), command(stage, 1, HOLDER)])
 
-    assert stage.said() == ["3204-1", "6308-1"]
+    assert stage.published() == ["3204-1", "6308-1"]
     assert len(stage.state.kept[memory_of(REPORT, STRANGER)].decided) == 8
 
 
@@ -76,8 +76,8 @@ async def test_an_outsider_cannot_stop_a_stage_by_one_report() -> None:
         large = [stage.accepted(f"a{start + n}", by="large") for n in range(250)]
         await worker.shell.batch([*large, stage.accepted(f"b{start}", report=OTHER)])
 
-    assert stage.said() == ["b0", "b250", "b500", "b750"]
-    assert {d["reason"] for d in stage.dead()} == {b"event_too_large"}
+    assert stage.published() == ["b0", "b250", "b500", "b750"]
+    assert {d["reason"] for d in stage.dead_letters()} == {b"event_too_large"}
 
 
 def garbage(stage: SingleStage, number: int, **headers: bytes) -> MemoryRecord:
@@ -113,6 +113,6 @@ async def test_an_outsider_cannot_stop_a_stage_by_replays() -> None:
 
     await worker.shell.batch([*asked, stage.accepted("a0")])
 
-    assert stage.said() == ["a0"]
-    assert {d["reason"] for d in stage.dead()} == {b"invalid_replay"}
-    assert len(stage.dead()) == len(asked)
+    assert stage.published() == ["a0"]
+    assert {d["reason"] for d in stage.dead_letters()} == {b"invalid_replay"}
+    assert len(stage.dead_letters()) == len(asked)

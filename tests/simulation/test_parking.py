@@ -21,8 +21,8 @@ async def parked() -> tuple[SingleStage, Worker]:
     worker = await stage.started()
     first = stage.accepted("a0", by="bug")
     await worker.shell.batch([first, stage.accepted("a1"), stage.asked("b0")])
-    assert stage.said() == []
-    assert [d["reason"] for d in stage.dead()] == [b"rule_raised"]
+    assert stage.published() == []
+    assert [d["reason"] for d in stage.dead_letters()] == [b"rule_raised"]
     return stage, worker
 
 
@@ -37,7 +37,7 @@ async def test_other_reports_go_on() -> None:
 
     await worker.shell.batch([stage.accepted("c0", report=OTHER)])
 
-    assert stage.said() == ["c0"]
+    assert stage.published() == ["c0"]
 
 
 async def test_a_retry_decides_the_head_and_then_the_queue_in_order() -> None:
@@ -47,7 +47,7 @@ async def test_a_retry_decides_the_head_and_then_the_queue_in_order() -> None:
 
     await worker.shell.batch([stage.replay("retry"), stage.accepted("a2")])
 
-    assert stage.said() == ["a0", "a1", "b0", "a2"]
+    assert stage.published() == ["a0", "a1", "b0", "a2"]
     assert stage.state.kept[REPORT].parked == b""
 
 
@@ -56,12 +56,12 @@ async def test_a_retry_that_raises_again_stays_parked_and_can_be_retried() -> No
     stage, worker = await parked()
 
     await worker.shell.batch([stage.replay("retry")])
-    assert (stage.said(), len(stage.dead())) == ([], 2)
-    assert stage.dead()[0]["ce_id"] == stage.dead()[1]["ce_id"]
+    assert (stage.published(), len(stage.dead_letters())) == ([], 2)
+    assert stage.dead_letters()[0]["ce_id"] == stage.dead_letters()[1]["ce_id"]
     worker = await replace(stage, rule=mended).started()
     await worker.shell.batch([stage.replay("retry", attempt=2)])
 
-    assert stage.said() == ["a0", "a1", "b0"]
+    assert stage.published() == ["a0", "a1", "b0"]
 
 
 async def test_an_edited_record_is_decided_under_the_same_id() -> None:
@@ -72,7 +72,7 @@ async def test_an_edited_record_is_decided_under_the_same_id() -> None:
 
     await worker.shell.batch([stage.replay("edit", edited)])
 
-    assert stage.said() == ["a0", "a1", "b0"]
+    assert stage.published() == ["a0", "a1", "b0"]
 
 
 async def test_a_discarded_head_lets_the_queue_go_on() -> None:
@@ -81,7 +81,7 @@ async def test_a_discarded_head_lets_the_queue_go_on() -> None:
 
     await worker.shell.batch([stage.replay("discard")])
 
-    assert stage.said() == ["a1", "b0"]
+    assert stage.published() == ["a1", "b0"]
 
 
 @pytest.mark.parametrize("point", ["before_save", "saved", "published"])
@@ -96,7 +96,7 @@ async def test_a_replay_survives_a_crash_at_any_point(point: str) -> None:
     again = await stage.started(*worker.log.assignment)
     await again.shell.batch([replayed])
 
-    assert stage.said() == ["a1", "b0"]
+    assert stage.published() == ["a1", "b0"]
 
 
 async def test_the_same_replay_twice_is_decided_once() -> None:
@@ -106,7 +106,7 @@ async def test_the_same_replay_twice_is_decided_once() -> None:
     await worker.shell.batch([stage.replay("discard")])
     await worker.shell.batch([stage.replay("discard")])
 
-    assert stage.said() == ["a1", "b0"]
+    assert stage.published() == ["a1", "b0"]
     assert len(stage.broker.read(REPLAYS.name)) == 2
 
 
@@ -118,7 +118,7 @@ async def test_a_replay_of_another_stage_is_nothing_to_this_one() -> None:
 
     await worker.shell.batch([asked._replace(headers=headers)])
 
-    assert stage.said() == []
+    assert stage.published() == []
 
 
 async def test_an_edited_poison_record_is_decided_although_nothing_waits_for_it() -> None:
@@ -127,11 +127,11 @@ async def test_an_edited_poison_record_is_decided_although_nothing_waits_for_it(
     worker = await stage.started()
     good = stage.accepted("a0")
     await worker.shell.batch([good._replace(value=b"\xff")])
-    assert [d["reason"] for d in stage.dead()] == [b"not_json"]
+    assert [d["reason"] for d in stage.dead_letters()] == [b"not_json"]
 
     await worker.shell.batch([stage.replay("edit", good.value)])
 
-    assert stage.said() == ["a0"]
+    assert stage.published() == ["a0"]
 
 
 async def test_past_its_bounds_a_queue_takes_no_more_and_nothing_is_lost() -> None:
@@ -142,7 +142,7 @@ async def test_past_its_bounds_a_queue_takes_no_more_and_nothing_is_lost() -> No
 
     await worker.shell.batch(records)
 
-    reasons = [letter["reason"] for letter in stage.dead()]
+    reasons = [letter["reason"] for letter in stage.dead_letters()]
     assert reasons[0] == b"rule_raised"
     assert set(reasons[1:]) == {b"parked_full"}
     waiting = len(worker_queue(stage))
@@ -162,5 +162,5 @@ async def test_a_replay_that_is_none_is_a_dead_letter_itself() -> None:
 
     await worker.shell.batch([MemoryRecord(*asked[:6], headers)])
 
-    assert stage.dead()[-1]["reason"] == b"invalid_replay"
+    assert stage.dead_letters()[-1]["reason"] == b"invalid_replay"
     assert str(LANE) in stage.state.rows

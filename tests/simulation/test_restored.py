@@ -69,7 +69,7 @@ async def test_what_was_said_is_not_said_again_and_the_stage_goes_on() -> None:
     assert raw(stage) == before
     worker = await stage.started()
     await worker.shell.batch([stage.accepted("a3")])
-    assert stage.said() == ["a0", "a1", "b0", "a2", "a3"]
+    assert stage.published() == ["a0", "a1", "b0", "a2", "a3"]
     assert dict(raw(stage)[-1].headers)["sequence"] == b"5"
     assert stage.recovery_store is not None
     assert stage.recovery_store.past == {}
@@ -87,7 +87,7 @@ async def test_the_marks_of_transactions_hold_up_no_deciding_again() -> None:
     await restored(stage)
 
     assert raw(stage)[: len(said)] == said
-    assert stage.said() == ["a0", "a1", "a2"]
+    assert stage.published() == ["a0", "a1", "a2"]
     assert stage.recovery_store is not None
     assert await stage.recovery_store.order() is None
 
@@ -117,7 +117,7 @@ async def test_v5_records_are_decided_again_in_the_order_in_which_they_were_deci
     await restored(stage)
 
     assert raw(stage) == before
-    assert stage.dead() == []
+    assert stage.dead_letters() == []
 
 
 async def test_v6_what_would_be_said_otherwise_is_parked_and_one_id_keeps_one_payload() -> None:
@@ -130,7 +130,7 @@ async def test_v6_what_would_be_said_otherwise_is_parked_and_one_id_keeps_one_pa
     await restored(stage)
 
     assert raw(stage) == before
-    (letter,) = stage.dead()
+    (letter,) = stage.dead_letters()
     assert letter["reason"] == DECIDED_OTHERWISE.encode()
     assert letter["report"] == REPORT.encode()
     assert b"content differs: id.go.lapor.routing.report-dispatched.v1" in letter["detail"]
@@ -173,9 +173,9 @@ async def test_an_operator_may_accept_what_is_decided_now_and_what_was_said_stay
     await worker.shell.batch([stage.replay("accept"), stage.accepted("a3")])
 
     assert raw(stage)[:-1] == before
-    assert stage.said() == ["a0", "a1", "a2", "a3"]
+    assert stage.published() == ["a0", "a1", "a2", "a3"]
     assert dict(raw(stage)[-1].headers)["sequence"] == b"4"
-    assert len({letter["ce_id"] for letter in stage.dead()}) == 1
+    assert len({letter["ce_id"] for letter in stage.dead_letters()}) == 1
 
 
 @pytest.mark.parametrize("point", ["before_save", "saved", "published"])
@@ -197,9 +197,9 @@ async def test_an_end_in_the_middle_changes_nothing(point: str) -> None:
     said = {r.headers for r in raw(stage)}
     assert said > {r.headers for r in before}
     assert len(said) == len(before) + 1
-    assert stage.said() == ["a0", "a1", "b0", "a2", "a3"]
+    assert stage.published() == ["a0", "a1", "b0", "a2", "a3"]
     assert stage.state.rows[str(LANE)].offsets[A] == new.offset + 1
-    assert stage.dead() == []
+    assert stage.dead_letters() == []
 
 
 async def test_a_lost_database_decides_all_again_and_says_nothing_twice() -> None:
@@ -208,14 +208,14 @@ async def test_a_lost_database_decides_all_again_and_says_nothing_twice() -> Non
     worker = await stage.started()
     await worker.shell.batch([stage.accepted("a0"), stage.accepted("a1", by="bug")])
     await worker.shell.batch([stage.replay("discard"), stage.asked("b0")])
-    before, dead = raw(stage), stage.dead()
+    before, dead = raw(stage), stage.dead_letters()
     stage.state.rows.clear()
     stage.state.kept.clear()
 
     await restored(stage)
 
     assert raw(stage) == before
-    assert stage.dead() == dead
+    assert stage.dead_letters() == dead
 
 
 async def test_what_no_record_says_again_is_parked_until_an_operator_lets_it_go() -> None:
@@ -226,7 +226,7 @@ async def test_what_no_record_says_again_is_parked_until_an_operator_lets_it_go(
 
     await restored(stage)
 
-    (letter,) = stage.dead()
+    (letter,) = stage.dead_letters()
     assert letter["reason"] == DECIDED_OTHERWISE.encode(), "a1 is the second now, and was the third"
     stage = await lived(["a0"], ["a1"], ["b0"])
     stage.broker.starts[B] = 1
@@ -234,14 +234,14 @@ async def test_what_no_record_says_again_is_parked_until_an_operator_lets_it_go(
 
     await restored(stage)
 
-    (letter,) = stage.dead()
+    (letter,) = stage.dead_letters()
     assert letter["reason"] == NOT_DECIDED_AGAIN.encode()
     assert letter["topic"] == ROUTING.name.encode()
     worker = await stage.started()
     await worker.shell.batch([stage.accepted("a2")])
-    assert stage.said() == ["a0", "a1", "b0"]
+    assert stage.published() == ["a0", "a1", "b0"]
     await worker.shell.batch([stage.replay("discard")])
-    assert stage.said() == ["a0", "a1", "b0", "a2"]
+    assert stage.published() == ["a0", "a1", "b0", "a2"]
     assert dict(raw(stage)[-1].headers)["sequence"] == b"4"
 
 
@@ -268,7 +268,7 @@ async def test_a_database_restored_under_a_running_stage_is_refused_too() -> Non
     with pytest.raises(StageRefused, match="restored from an older backup"):
         await worker.shell.batch([stage.accepted("a2")])
 
-    assert stage.said() == ["a0", "a1"]
+    assert stage.published() == ["a0", "a1"]
     assert len(stage.broker.read(DEAD_LETTERS.name)) == 0
 
 
@@ -324,7 +324,7 @@ async def test_at_random_one_id_keeps_one_payload_and_each_case_is_as_it_was_or_
     payloads = {dict(r.headers)["ce_id"]: r.value for r in before}
     for record in raw(stage)[len(before) :]:
         assert payloads.get(dict(record.headers)["ce_id"]) == record.value, "only said again"
-    parked = {letter["report"].decode() for letter in stage.dead()}
+    parked = {letter["report"].decode() for letter in stage.dead_letters()}
     for report, case in then.items():
         now = stage.state.kept[report]
         assert bool(now.parked) == (report in parked)

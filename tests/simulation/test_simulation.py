@@ -48,7 +48,7 @@ def test_nor_in_any_history_at_all(steps: list[int]) -> None:
 
 def test_the_same_seed_is_the_same_history() -> None:
     """A failure comes again by its seed alone."""
-    clusters = [Cluster(tells=True), Cluster(tells=True)]
+    clusters = [Cluster(keeps_story=True), Cluster(keeps_story=True)]
     for cluster in clusters:
         play(cluster, steps_of(42))
 
@@ -61,44 +61,44 @@ def test_a_failing_history_shrinks_to_the_few_steps_that_matter() -> None:
     mutation = next(m for m in CAUGHT if m.name == "assignment publishes nothing")
     with mutation.applied() as parts:
         shortest = shrink(steps_of(35), lambda steps: bool(run(steps, parts)))
-        told = Cluster(parts, tells=True)
-        wrong = play(told, shortest)
+        shown = Cluster(parts, keeps_story=True)
+        wrong = play(shown, shortest)
 
     assert len(shortest) <= 6
     assert any("never published" in fault for fault in wrong)
-    assert not any("publish" in line for line in told.story), "saved, and nobody went on"
+    assert not any("publish" in line for line in shown.story), "saved, and nobody went on"
 
 
 # ---- the checker: each kind of damage, planted, is found
 
 
 def _lose(cluster: Cluster) -> None:
-    cluster.broker.logs[_said(cluster, ROUTING.name)].pop(0)
+    cluster.broker.logs[_longest(cluster, ROUTING.name)].pop(0)
 
 
 def _swap(cluster: Cluster) -> None:
-    log = cluster.broker.logs[_said(cluster, ROUTING.name)]
+    log = cluster.broker.logs[_longest(cluster, ROUTING.name)]
     log.reverse()
 
 
 def _change(cluster: Cluster) -> None:
-    log = cluster.broker.logs[_said(cluster, ROUTING.name)]
+    log = cluster.broker.logs[_longest(cluster, ROUTING.name)]
     log.append(log[0]._replace(value=b"{}"))
 
 
 def _make_up(cluster: Cluster) -> None:
-    log = cluster.broker.logs[_said(cluster, ROUTING.name)]
+    log = cluster.broker.logs[_longest(cluster, ROUTING.name)]
     headers = tuple((n, b"other" if n == "ce_id" else v) for n, v in log[0].headers)
     log.append(log[0]._replace(headers=headers))
 
 
 def _skip(cluster: Cluster) -> None:
-    place = _said(cluster, INSTITUTION.name)
+    place = _longest(cluster, INSTITUTION.name)
     cluster.groups[2].state.rows[str(place.partition)].offsets[place] -= 1
 
 
 def _commit_too_far(cluster: Cluster) -> None:
-    cluster.broker.committed["routing"][_said(cluster, INSTITUTION.name)] = 10_000
+    cluster.broker.committed["routing"][_longest(cluster, INSTITUTION.name)] = 10_000
 
 
 def _decide_twice(cluster: Cluster) -> None:
@@ -123,7 +123,7 @@ def _with_case(cluster: Cluster, damage: Callable[[Stored], Stored]) -> None:
     kept[report] = damage(kept[report])
 
 
-def _said(cluster: Cluster, topic: str) -> Partition:
+def _longest(cluster: Cluster, topic: str) -> Partition:
     return max((Partition(topic, n) for n in PARTITIONS), key=lambda p: len(cluster.broker.logs[p]))
 
 
@@ -146,7 +146,7 @@ def test_the_checker_finds(damage: Callable[[Cluster], None], says: str) -> None
     """A sound end, one thing spoilt: the checker names it."""
     cluster = Cluster()
     assert play(cluster, steps_of(CALM)) == []
-    assert cluster.broker.logs[_said(cluster, AGENCIES.name)]
+    assert cluster.broker.logs[_longest(cluster, AGENCIES.name)]
 
     damage(cluster)
 
