@@ -395,5 +395,5 @@ class Decider(Generic[C, P]):
 
 
 def _is_aside(decision: Decision[C], stored: Stored) -> bool:
-    """Say whether a command is remembered under its sender: it did nothing to the case."""
+    """Return whether a command is remembered under its sender: it did nothing to the case."""
     return decision.aside or decision.case == stored.case

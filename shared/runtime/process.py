@@ -38,7 +38,7 @@ from shared.runtime.kafka.fair_queue import FairQueue
 from shared.runtime.lanes import EX_CONFIG, Partition, StageRefused
 from shared.runtime.metrics import Meters, kafka_middleware
 from shared.runtime.parking import Parking
-from shared.runtime.processor import Processor, Stopping
+from shared.runtime.processor import Processor, ShellState, Stopping
 from shared.runtime.reader import Reader
 from shared.runtime.recovery.store import PostgresRecoveryStore
 from shared.runtime.stage import Limits, Resources, Stage
@@ -274,7 +274,7 @@ class Service:
     async def stop(self) -> None:
         """Let the batch in hand finish; waits for infrastructure end at once."""
         if self.shell is not None:
-            self.shell.stopping.set()
+            self.shell.stop()
         self.log.is_ending = True
         with contextlib.suppress(KafkaError, TimeoutError):
             await asyncio.wait_for(self.log.commit_pending(), LAST_COMMIT_SECONDS_MAX)
@@ -294,12 +294,12 @@ class Service:
 
     @property
     def is_alive(self) -> bool:
-        """Say whether the stage has not stood still for the watchdog's time."""
+        """Return whether the stage has not stood still for the watchdog's time."""
         return self.watchdog is None or not self.watchdog.is_stuck
 
     @property
     def is_ready(self) -> bool:
-        """Say whether the stage makes progress, with all that it is to read."""
+        """Return whether the stage makes progress, with all that it is to read."""
         if self.watchdog is None or self.assignment_check is None:
             return False
         return self.watchdog.is_ready and self.assignment_check.is_complete
@@ -365,7 +365,7 @@ class Service:
             if monotonic() >= redeliver_at:
                 await shell.redeliver()
                 redeliver_at = monotonic() + REDELIVER_SECONDS
-            self.meters.waiting.set(float(shell.is_waiting))
+            self.meters.waiting.set(float(shell.state is ShellState.WAITING))
             self.meters.paused_partitions.set(len(self.fair_queue.paused))
             if monotonic() >= count_at:
                 (row,) = await pool.fetch(CASES_COUNTED)

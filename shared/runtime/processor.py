@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from enum import StrEnum
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -43,6 +44,17 @@ async def _as_they_came(records: Sequence[Record]) -> list[When]:
     return [(record.timestamp, record.offset) for record in records]
 
 
+class ShellState(StrEnum):
+    """Where a shell is in its life; the watchdog, readiness and a log line read it."""
+
+    STARTING = "starting"  # no assignment yet
+    RESTORING = "restoring"  # decides again what `lapor restored` ordered
+    RUNNING = "running"  # was assigned partitions, if only none
+    WAITING = "waiting"  # for the database or the broker
+    REFUSED = "refused"  # must not run before an operator has acted
+    STOPPING = "stopping"
+
+
 class Stopping(Exception):  # noqa: N818 - the process was asked to stop
     """The stage stops; what was in hand is decided again by whoever comes next."""
 
@@ -63,6 +75,7 @@ class Processor(Generic[C, P]):
         limits: Limits | None = None,
         failpoint: Callable[[str], None] = lambda _name: None,
         recovery_store: RecoveryStore | None = None,
+        decider: type[Decider[C, P]] = Decider,
     ) -> None:
         self._stage = stage
         self._log = log
@@ -72,7 +85,7 @@ class Processor(Generic[C, P]):
         self._limits = limits or Limits()
         self._failpoint = failpoint
         self._lane_of = lane_rules.gateway_lane if stage.is_gateway else lane_rules.core_lane
-        self._decider = Decider(
+        self._decider = decider(
             stage, reader=reader, writer=writer, meters=meters, logger=logger, limits=self._limits
         )
         self._reader = reader
@@ -84,8 +97,7 @@ class Processor(Generic[C, P]):
         self._to_clear: dict[str, tuple[int, float]] = {}  # lane -> fencing token, since
         self.offsets: dict[Partition, int] = {}
         self.stopping = asyncio.Event()
-        self.is_waiting = False  # for the database or the broker
-        self.is_assigned = False  # was told of an assignment at least once, if only an empty one
+        self.state = ShellState.STARTING
         self.attempt_since: float | None = None  # monotonic seconds; None between attempts
 
     # ---- what the consumer calls
@@ -100,7 +112,6 @@ class Processor(Generic[C, P]):
         async with self._lock:
             self.offsets = {}
             await self._persist(lambda: self._resume(assigned))
-            self.is_assigned = True
 
     async def batch(self, records: Sequence[Record]) -> None:
         """Decide a batch, wholly or not at all; waits as long as database or broker are away.
@@ -138,7 +149,12 @@ class Processor(Generic[C, P]):
             StageRefused: past the limit of dead letters, or what was to be decided again is gone.
         """
         async with self._lock:
-            await self._persist(self._restore)
+            await self._persist(self._restore, ShellState.STARTING)
+
+    def stop(self) -> None:
+        """Let the batch in hand finish; waits for infrastructure end at once."""
+        self.stopping.set()
+        self._enter(ShellState.STOPPING)
 
     async def idle(self, seconds: float = 1.0) -> None:
         """Empty the outbox of lanes that had nothing to do for some seconds."""
@@ -263,6 +279,7 @@ class Processor(Generic[C, P]):
         self._decider.recovering = Recovering(order, store)
         if not order.until:
             return
+        self._enter(ShellState.RESTORING)
         most = self._limits.decided_bytes_max
         recovery = Recovery(store, self._log, self._reader, self._lane_of, most)
         while spans := await self._spans(order):
@@ -354,9 +371,18 @@ class Processor(Generic[C, P]):
             if lane.outbox:
                 self._to_clear[lane.id] = (lane.fencing_token, monotonic())
 
-    # ---- waiting
+    # ---- state, waiting
 
-    async def _persist(self, action: Callable[[], Awaitable[T]]) -> T:
+    def _enter(self, state: ShellState) -> None:
+        """Change the state; a shell that stops does nothing else any more."""
+        if state != self.state and self.state is not ShellState.STOPPING:
+            self._logger.info("shell_state", state=state.value, was=self.state.value)
+            self.state = state
+
+    async def _persist(
+        self, action: Callable[[], Awaitable[T]], then: ShellState = ShellState.RUNNING
+    ) -> T:
+        """Try until it succeeds, however long; `then` is the state after it."""
         delay = 0.1
         while True:
             try:
@@ -369,15 +395,17 @@ class Processor(Generic[C, P]):
                 self._logger.warning(
                     "waiting_for_infrastructure", error=type(away).__name__, seconds=delay
                 )
-                self.is_waiting = True
+                self._enter(ShellState.WAITING)
                 self._forget()
                 await self._pause(delay)
                 delay = min(delay * 2, self._limits.backoff_seconds_max)
-            except BaseException:
+            except BaseException as error:
                 self._forget()  # what was in hand is unknown: read it anew
+                if isinstance(error, StageRefused):
+                    self._enter(ShellState.REFUSED)
                 raise
             else:
-                self.is_waiting = False
+                self._enter(then)
                 return result
 
     async def _attempt(self, action: Callable[[], Awaitable[T]]) -> T:

@@ -1,6 +1,6 @@
 """Three stages in a row for the simulation: a gateway, and two core stages of several topics.
 
-Their rule says something else for every order of what it saw, so a record lost, doubled, swapped
+Their rule gives other events for every order of what it saw, so a record lost, doubled, swapped
 or decided over an old case shows in everything after it.
 """
 
@@ -70,8 +70,8 @@ class Release:
 def after(case: Fold | None, event: BaseModel, cause: Cause) -> Fold:
     """Return a case after one more event."""
     old = case or Fold()
-    said = f"{old.digest} {cause.id} {cause.now.timestamp()}".encode()
-    return Fold(seen=old.seen + 1, digest=zlib.crc32(encode(event), zlib.crc32(said)))
+    seed = f"{old.digest} {cause.id} {cause.now.timestamp()}".encode()
+    return Fold(seen=old.seen + 1, digest=zlib.crc32(encode(event), zlib.crc32(seed)))
 
 
 def at_the_gateway(
@@ -79,11 +79,11 @@ def at_the_gateway(
 ) -> Decision[Fold]:
     """Answer everything: a command once or twice as it is, the rest with a rejection."""
     if cause.is_repeat or not isinstance(event, Accept | Dispatch):
-        said = InboxEntry(
+        answer = InboxEntry(
             report_id=report_of(event, cause), institution=cause.producer,
             entry="command_rejected", message_id=cause.message_id or None,
         )  # fmt: skip
-        return decided(case, said) if cause.is_repeat else refused(case, said)
+        return decided(case, answer) if cause.is_repeat else refused(case, answer)
     new = after(case, event, cause)
     mark = marked("agencies.in", event.by, release)
     stamp = {"by": f"{mark} {new.digest}", "institution": cause.producer}
@@ -98,11 +98,11 @@ def at_verification(
     new = after(case, event, cause)
     if not isinstance(event, Accept | ReportForwarded):
         return decided(new)
-    said = ReportAccepted(
+    accepted = ReportAccepted(
         report_id=event.report_id, institution="6308", holding=1, report_class=CLASS,
         by=f"{marked('verification.institution', event.by, release)} {new.digest}",
     )  # fmt: skip
-    return decided(new, *[said] * (1, 1, 2, 0)[new.digest % 4])
+    return decided(new, *[accepted] * (1, 1, 2, 0)[new.digest % 4])
 
 
 def at_routing(
@@ -112,12 +112,12 @@ def at_routing(
     new = after(case, event, cause)
     if not isinstance(event, ReportAccepted | Dispatch):
         return decided(new)
-    said = ReportDispatched(
+    dispatched = ReportDispatched(
         report_id=event.report_id, institution="6308", holding=1, dispatch=new.seen,
         unit="6308-001", rule="", why=f"{marked('routing', event.by, release)} {new.digest}",
         by="auto", report_class=CLASS,
     )  # fmt: skip
-    return decided(new, *[said] * (1, 2, 1, 0)[new.digest % 4])
+    return decided(new, *[dispatched] * (1, 2, 1, 0)[new.digest % 4])
 
 
 def marked(stage: str, by: str, release: Release) -> str:
@@ -139,11 +139,11 @@ def report_of(event: BaseModel, _cause: Cause) -> str:
 
 @dataclass(frozen=True)
 class Link:
-    """One stage of the chain: what it reads (its other streams stay empty), says, and decides."""
+    """One stage of the chain: what it reads (its other streams stay empty), writes, and decides."""
 
     name: str
     reads: tuple[Stream, ...]
-    says: Stream
+    writes: Stream
     rule: Callable[..., Decision[Fold]]
     is_gateway: bool = False
 
@@ -182,7 +182,7 @@ def meters(link: str) -> Meters:
 
 
 def quiet() -> Any:
-    """Return a logger that says nothing."""
+    """Return a logger that writes nothing."""
     return Quiet()
 
 
@@ -190,8 +190,8 @@ class Quiet:
     """Takes every log line."""
 
     def __getattr__(self, _level: str) -> Callable[..., None]:
-        return _say_nothing
+        return _ignore
 
 
-def _say_nothing(*_said: object, **_with: object) -> None:
+def _ignore(*_line: object, **_with: object) -> None:
     return None

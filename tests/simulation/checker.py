@@ -18,7 +18,7 @@ from shared.runtime.lanes import Partition, unpack
 from shared.runtime.reader import DeadLetter, Inbound, Replayed
 from shared.runtime.recovery.comparison import published_events
 from tests.simulation import chain
-from tests.simulation.fleet import Fleet, Place
+from tests.simulation.cluster import Cluster, Place
 from tests.simulation.memory import Broker, MemoryRecord
 from tests.simulation.processes import Group, Process
 
@@ -26,18 +26,18 @@ Bytes = tuple[bytes | None, tuple[tuple[str, bytes], ...]]
 EMPTY = Stored(0, 0, b"", None)
 
 
-def check(fleet: Fleet) -> list[str]:
+def check(cluster: Cluster) -> list[str]:
     """Return everything that is wrong."""
-    wrong = one_payload(fleet.broker)
-    let_go = {place for place, action in fleet.asked.items() if action == "discard"}
-    for group in fleet.groups:
-        stage = Seen(fleet.broker, group, let_go)
+    wrong = one_payload(cluster.broker)
+    let_go = {place for place, action in cluster.asked.items() if action == "discard"}
+    for group in cluster.groups:
+        stage = Seen(cluster.broker, group, let_go)
         stage.check_progress()
         stage.check_input()
         for name in sorted({*group.state.kept, *stage.by_case}):
             if not is_throttle_row(name):
                 stage.check_case(name)
-        stage.check_limit([p for p in fleet.actors if p.group is group])
+        stage.check_limit([p for p in cluster.actors if p.group is group])
         wrong += [f"{group.link.name}: {fault}" for fault in stage.wrong]
     return wrong
 
@@ -74,8 +74,8 @@ class Seen:
         name = self.group.link.name.encode()
         letters = [r for p in self.broker.logs if p.topic == DEAD_LETTERS.name
                    for r in self.broker.records(p)]  # fmt: skip
-        told = [dict(letter.headers) for letter in letters]
-        self.letters = [h for h in told if h["stage"] == name]
+        headers = [dict(letter.headers) for letter in letters]
+        self.letters = [h for h in headers if h["stage"] == name]
         self.dead = {
             (h["topic"].decode(), int(h["partition"]), int(h["offset"])): h["reason"].decode()
             for h in self.letters
@@ -93,10 +93,10 @@ class Seen:
                 self.wrong.append(f"position {position} of {end} in {place.topic}")
             if committed.get(place, 0) > position:
                 self.wrong.append(f"committed beyond the position in {place.topic}")
-        said = {_bytes(r) for p in self.broker.logs for r in self.broker.records(p)}
+        published = {_bytes(r) for p in self.broker.logs for r in self.broker.records(p)}
         for row in self.group.state.rows.values():
             for outbound in unpack(row.outbox):
-                if (outbound.value, tuple(outbound.headers)) not in said:
+                if (outbound.value, tuple(outbound.headers)) not in published:
                     self.wrong.append("outbox, and never published")
 
     # ---- input
@@ -125,7 +125,7 @@ class Seen:
     # ---- output
 
     def check_case(self, name: str) -> None:
-        """Find ids not decided once, in their partition's order, and said as that order gives."""
+        """Find ids not decided once in their partition's order, or not published in that order."""
         stored = self.group.state.kept.get(name, EMPTY)
         decided = [stored.decided[i : i + 8] for i in range(0, len(stored.decided), 8)]
         if len(set(decided)) != len(decided):
@@ -149,7 +149,7 @@ class Seen:
             if inbound.record.offset < offsets.get(place, -1):
                 self.wrong.append(f"decided out of order: {inbound.cause.id}")
             offsets[place] = inbound.record.offset
-        self._check_said(name, stored, order, answered)
+        self._check_published(name, stored, order, answered)
 
     def _due(self, name: str) -> tuple[dict[bytes, Inbound], list[Inbound]]:
         """Return what had to be decided: of each id the first that no operator has let go.
@@ -168,7 +168,7 @@ class Seen:
                 answered += [i.as_repeat() for i in good[1:]] if self.group.link.is_gateway else []
         return due, answered
 
-    def _check_said(
+    def _check_published(
         self, name: str, stored: Stored, order: Sequence[Inbound], answered: Sequence[Inbound]
     ) -> None:
         case, sequence = None, 0
@@ -176,20 +176,20 @@ class Seen:
         link, mended = self.group.link, chain.Release(is_broken=False)
         for inbound in order:
             decision = link.rule(case, inbound.event, inbound.cause, mended)
-            for said in chain.writer(link.name).write(decision, inbound, sequence):
+            for outbound in chain.writer(link.name).write(decision, inbound, sequence):
                 sequence += 1
-                expected.append(((said.value, tuple(said.headers)), inbound.record.topic))
+                expected.append(((outbound.value, tuple(outbound.headers)), inbound.record.topic))
             case = decision.case
         if (stored.case, stored.sequence) != (case, sequence):
             self.wrong.append(f"the case is not the fold of what was decided: {name}")
         answers = [
-            (said.value, tuple(said.headers))
+            (outbound.value, tuple(outbound.headers))
             for inbound in answered
-            for said in chain.writer(link.name).write(
+            for outbound in chain.writer(link.name).write(
                 link.rule(None, inbound.event, inbound.cause, mended), inbound, None
             )
         ]
-        seen = self._said(name)
+        seen = self._published(name)
         lost = [content for content in [*(c for c, _ in expected), *answers] if content not in seen]
         if lost:
             self.wrong.append(f"decided, but never published: {name} ({len(lost)})")
@@ -206,19 +206,19 @@ class Seen:
         Between lanes there is no order, so not between a replay and what it is about either.
         """
         for topic in {topic for _, topic in expected}:
-            wanted = [content for content, of in expected if of == topic]
-            if [content for content in seen if content in wanted] != wanted:
+            in_order = [content for content, of in expected if of == topic]
+            if [content for content in seen if content in in_order] != in_order:
                 self.wrong.append(f"published out of order: of {topic}")
 
-    def _said(self, name: str) -> list[Bytes]:
-        """Return what the stage said for a case, each once, where it stands first."""
+    def _published(self, name: str) -> list[Bytes]:
+        """Return what the stage published for a case, each once, where it stands first."""
         first: dict[bytes, Bytes] = {}
         for place in self.broker.logs:
-            if place.topic in (self.group.link.says.name, *chain.INBOXES):
+            if place.topic in (self.group.link.writes.name, *chain.INBOXES):
                 for record in self.broker.records(place):
-                    for told in published_events(self.group.link.name, record):
-                        if told.subject == name:
-                            first.setdefault(told.event_id.encode(), _bytes(record))
+                    for event in published_events(self.group.link.name, record):
+                        if event.subject == name:
+                            first.setdefault(event.event_id.encode(), _bytes(record))
         return list(first.values())
 
     # ---- the limit of dead letters

@@ -1,9 +1,9 @@
-"""What may happen to the processes of a fleet, and to what they share, beside going on."""
+"""What may happen to the processes of a cluster, and to what they share, beside going on."""
 
 from typing import Final
 
 from shared.runtime.lanes import Partition
-from tests.simulation.fleet import Fleet, named, places
+from tests.simulation.cluster import Cluster, named, places
 from tests.simulation.processes import AFTER, BEFORE, How, Process
 from tests.simulation.step import Step
 
@@ -13,105 +13,105 @@ _PLACES: Final = ("", "publish", "save", "publish", "commit", "cases", "lanes", 
 # ---- of one process
 
 
-def work(fleet: Fleet, step: Step) -> None:
+def work(cluster: Cluster, step: Step) -> None:
     """Let a process do what it would do next, for some of its points."""
     process = step.chosen
     for _ in range(1 + step.how % 8):
-        fleet.one(process, step.most, step.only)
+        cluster.one(process, step.most, step.only)
         if not process.is_busy or process.is_dead:
             return
 
 
-def _bring(fleet: Fleet, step: Step) -> Process:
+def _bring(cluster: Cluster, step: Step) -> Process:
     """Let the process go on until it stands where the fault is meant to happen."""
     process = step.chosen
     place = _PLACES[step.how >> 4 & 7]
     for _ in range(12 if place else 0):
         if process.points and process.points[0].name == place:
             break
-        fleet.one(process, step.most, step.only)
+        cluster.one(process, step.most, step.only)
         if process.is_dead:
             break
     return process
 
 
-def second_task(fleet: Fleet, step: Step) -> None:
+def second_task(cluster: Cluster, step: Step) -> None:
     """Join, rest, or take a batch, though another task is under way in the process."""
     process = step.chosen
     if process.is_dead or process.is_leaving:
         return
     if step.how & 1 and not process.is_zombie:
         if process.generation != process.group.generation:
-            fleet.tell(f"{process} joins meanwhile")
+            cluster.note(f"{process} joins meanwhile")
             process.join()
     elif step.how & 2 and process.batch is None:
-        fleet.deliver(process, step.most, step.only)
+        cluster.deliver(process, step.most, step.only)
     else:
-        fleet.tell(f"{process} rests meanwhile")
+        cluster.note(f"{process} rests meanwhile")
         process.rest()
-    fleet.collect(process)
+    cluster.collect(process)
 
 
-def crash(fleet: Fleet, step: Step) -> None:
+def crash(cluster: Cluster, step: Step) -> None:
     """Kill a process where it stands, a list half sent or not."""
-    process = _bring(fleet, step)
+    process = _bring(cluster, step)
     if process.points and process.points[0].name == "publish" and step.how & 1:
-        fleet.go_on(process, How(sent=step.more, others=bool(step.how & 2)))
-    fleet.tell(f"{process} CRASHES{' at ' + process.points[0].name if process.points else ''}")
+        cluster.go_on(process, How(sent=step.more, others=bool(step.how & 2)))
+    cluster.note(f"{process} CRASHES{' at ' + process.points[0].name if process.points else ''}")
     process.crash()
-    fleet.collect(process)
+    cluster.collect(process)
 
 
-def fail(fleet: Fleet, step: Step) -> None:
+def fail(cluster: Cluster, step: Step) -> None:
     """Let a step outward fail: before its effect, after it, or half done."""
-    process = _bring(fleet, step)
+    process = _bring(cluster, step)
     if not process.points:
         return
     how = AFTER if step.how & 1 else BEFORE
     if process.points[0].name == "publish" and step.how & 2:
         how = How(True, True, step.more, bool(step.how & 4), bool(step.how & 8))  # noqa: FBT003
-    fleet.go_on(process, how)
-    fleet.collect(process)
+    cluster.go_on(process, how)
+    cluster.collect(process)
 
 
-def send_some(fleet: Fleet, step: Step) -> None:
+def send_some(cluster: Cluster, step: Step) -> None:
     """Send the beginning of a list, and pause there."""
-    process = _bring(fleet, step)
+    process = _bring(cluster, step)
     if process.points and process.points[0].name == "publish":
-        fleet.go_on(process, How(sent=step.more, others=bool(step.how & 1)))
-        fleet.collect(process)
+        cluster.go_on(process, How(sent=step.more, others=bool(step.how & 1)))
+        cluster.collect(process)
 
 
-def pause(fleet: Fleet, step: Step) -> None:
+def pause(cluster: Cluster, step: Step) -> None:
     """Let a process sleep with what it has in hand, and another take its place, or its id."""
-    process = _bring(fleet, step)
-    if process.is_dead or process.is_zombie or len(fleet.zombies) > 2:
+    process = _bring(cluster, step)
+    if process.is_dead or process.is_zombie or len(cluster.zombies) > 2:
         return
-    at = fleet.processes.index(process)
-    fleet.processes[at] = fleet.process(process.group, process.slot)
+    at = cluster.processes.index(process)
+    cluster.processes[at] = cluster.process(process.group, process.slot)
     process.is_zombie, process.is_twin = True, bool(step.how & 1)
     process.generation = -1
-    fleet.zombies.append(process)
-    fleet.tell(f"{process} sleeps, another takes its place")
+    cluster.zombies.append(process)
+    cluster.note(f"{process} sleeps, another takes its place")
     if step.how & 2:
-        fleet.assign(process.group, lambda p: (p.partition + step.how // 4) % 2)
+        cluster.assign(process.group, lambda p: (p.partition + step.how // 4) % 2)
 
 
-def drop(fleet: Fleet, step: Step) -> None:
+def drop(cluster: Cluster, step: Step) -> None:
     """Let a process that is no longer the group's lose a batch, and take the next."""
-    stale = [p for p in fleet.actors
+    stale = [p for p in cluster.actors
              if p.is_zombie or p.generation != p.group.generation]  # fmt: skip
     for process in stale[step.who % max(1, len(stale)) :][:1]:
         if process.is_dead or process.batch is not None:
             return
         lost = process.take(1 + step.more % 2, step.how if step.how & 1 else None)
-        fleet.tell(f"{process} drops {places(lost)}")
+        cluster.note(f"{process} drops {places(lost)}")
         if step.how & 2:
-            fleet.deliver(process, step.most, step.only)
-            fleet.collect(process)
+            cluster.deliver(process, step.most, step.only)
+            cluster.collect(process)
 
 
-def skip(fleet: Fleet, step: Step) -> None:
+def skip(cluster: Cluster, step: Step) -> None:
     """Let a consumer hand over a batch without its first record."""
     process = step.chosen
     if process.is_dead or process.batch is not None or process.is_leaving:
@@ -120,66 +120,66 @@ def skip(fleet: Fleet, step: Step) -> None:
     if len(records) == 1:
         process.fetch[Partition(records[0].topic, records[0].partition)] -= 1
     elif records:
-        fleet.tell(f"{process} takes {places(records)}, the first is SKIPPED")
+        cluster.note(f"{process} takes {places(records)}, the first is SKIPPED")
         process.deliver(records[1:])
-        fleet.collect(process)
+        cluster.collect(process)
 
 
-def stop(fleet: Fleet, step: Step) -> None:
+def stop(cluster: Cluster, step: Step) -> None:
     """Ask a process to stop: it finishes what it can."""
     process = step.chosen
     if not process.is_dead:
-        fleet.tell(f"{process} is asked to stop")
+        cluster.note(f"{process} is asked to stop")
         process.is_leaving = True
-        process.shell.stopping.set()
-        fleet.loop.settle()
-        fleet.collect(process)
+        process.shell.stop()
+        cluster.loop.settle()
+        cluster.collect(process)
 
 
 # ---- of what they share
 
 
-def rebalance(fleet: Fleet, step: Step) -> None:
+def rebalance(cluster: Cluster, step: Step) -> None:
     """Share the partitions anew, whole lanes to one process or each partition by itself."""
     group = step.chosen.group
     if step.how & 1:
         slots = {p: step.more >> i & 1 for i, p in enumerate(group.partitions)}
-        fleet.assign(group, slots.__getitem__)
+        cluster.assign(group, slots.__getitem__)
     else:
-        fleet.assign(group, lambda p: (p.partition + step.more) % 2)
-    fleet.tell(f"REBALANCE of {group.link.name}: {[sorted(a) for a in group.assignment]}")
+        cluster.assign(group, lambda p: (p.partition + step.more) % 2)
+    cluster.note(f"REBALANCE of {group.link.name}: {[sorted(a) for a in group.assignment]}")
 
 
-def outage(fleet: Fleet, step: Step) -> None:
+def outage(cluster: Cluster, step: Step) -> None:
     """Take the broker or the database away, or bring it back."""
     what = "broker" if step.how & 1 else "database"
-    fleet.away[what] = 2 + step.more % 6
-    fleet.tell(f"the {what} is AWAY for {fleet.away[what]} steps")
+    cluster.away[what] = 2 + step.more % 6
+    cluster.note(f"the {what} is AWAY for {cluster.away[what]} steps")
 
 
-def jump(fleet: Fleet, step: Step) -> None:
+def jump(cluster: Cluster, step: Step) -> None:
     """Let the broker's clock jump, forward or back."""
-    fleet.broker.now_ms += (step.how - 512) * 10_000
-    fleet.tell(f"the broker's clock jumps to {fleet.broker.now_ms}")
+    cluster.broker.now_ms += (step.how - 512) * 10_000
+    cluster.note(f"the broker's clock jumps to {cluster.broker.now_ms}")
 
 
-def retain(fleet: Fleet, step: Step) -> None:
+def retain(cluster: Cluster, step: Step) -> None:
     """Remove what every stage that reads a partition has decided, or less.
 
     Not what a process still reads on to: retention takes days, and a process seconds.
     """
-    all_places = sorted({p for group in fleet.groups for p in group.partitions})
+    all_places = sorted({p for group in cluster.groups for p in group.partitions})
     place = all_places[step.who % len(all_places)]
-    decided = [g.position(place) for g in fleet.groups if place in g.partitions]
-    read = [p.fetch[place] for p in fleet.processes if place in p.fetch and not p.is_dead]
-    at = max(fleet.broker.starts[place], min(decided + read) - step.how % 2)
-    fleet.broker.starts[place] = at
-    fleet.tell(f"RETENTION: {place.topic}/{place.partition} starts at {at}")
+    decided = [g.position(place) for g in cluster.groups if place in g.partitions]
+    read = [p.fetch[place] for p in cluster.processes if place in p.fetch and not p.is_dead]
+    at = max(cluster.broker.starts[place], min(decided + read) - step.how % 2)
+    cluster.broker.starts[place] = at
+    cluster.note(f"RETENTION: {place.topic}/{place.partition} starts at {at}")
 
 
-def arrive_late(fleet: Fleet, step: Step) -> None:
+def arrive_late(cluster: Cluster, step: Step) -> None:
     """Let a request of a producer that is gone land after all."""
-    if fleet.late:
-        late = fleet.late.pop(step.how % len(fleet.late))
-        fleet.tell(f"a late request lands: {named(late)}")
-        fleet.broker.append(late)
+    if cluster.late:
+        late = cluster.late.pop(step.how % len(cluster.late))
+        cluster.note(f"a late request lands: {named(late)}")
+        cluster.broker.append(late)

@@ -11,12 +11,12 @@ from typing import Final
 
 from tests.simulation import faults, operator, outside
 from tests.simulation.checker import check
-from tests.simulation.fleet import Fleet
+from tests.simulation.cluster import Cluster
 from tests.simulation.processes import Parts, Process
 from tests.simulation.step import Step, parted
 
 STEPS_MAX: Final = 140
-_WEIGHTS: Final[tuple[tuple[Callable[[Fleet, Step], None], int], ...]] = (
+_WEIGHTS: Final[tuple[tuple[Callable[[Cluster, Step], None], int], ...]] = (
     (faults.work, 21),
     (outside.mark, 1),
     (outside.send, 9),
@@ -62,15 +62,15 @@ class Setting:
         """Say whether all processes are started again before the end."""
         return bool(self.number & 1)
 
-    def chosen(self, fleet: Fleet, who: int) -> Process:
+    def chosen(self, cluster: Cluster, who: int) -> Process:
         """Return the process that a step is about."""
         focus = self.number >> 1 & 7
         if not focus or not who & 3:
-            return fleet.actors[who % len(fleet.actors)]
-        mine = [p for p in fleet.actors if p.group is fleet.groups[focus % len(fleet.groups)]]
+            return cluster.actors[who % len(cluster.actors)]
+        mine = [p for p in cluster.actors if p.group is cluster.groups[focus % len(cluster.groups)]]
         return mine[(who >> 2) % len(mine)]
 
-    def act(self, kind: int) -> Callable[[Fleet, Step], None]:
+    def act(self, kind: int) -> Callable[[Cluster, Step], None]:
         """Return what a step does; a kind of fault that is not allowed becomes work."""
         act = _TABLE[kind]
         if act in _FAULTS and not self.number >> 4 + _FAULTS.index(act) & 1:
@@ -79,25 +79,34 @@ class Setting:
 
 
 def run(steps: Sequence[int], parts: Parts | None = None) -> list[str]:
-    """Run a history on a fleet of its own and return what is wrong after it."""
-    return play(Fleet(parts or Parts()), steps)
+    """Run a history on a cluster of its own and return what is wrong after it."""
+    return play(Cluster(parts or Parts()), steps)
 
 
-def play(fleet: Fleet, steps: Sequence[int]) -> list[str]:
+def story(steps: Sequence[int], parts: Parts | None = None) -> str:
+    """Run a history again and return, in words, its steps, what happened, and what is wrong."""
+    cluster = Cluster(parts or Parts(), keeps_story=True)
+    wrong = play(cluster, steps)
+    return "\n".join([*cluster.story, "---", *wrong])
+
+
+def play(cluster: Cluster, steps: Sequence[int]) -> list[str]:
     """Run the steps, end all faults, run on to rest, and return what is wrong."""
     setting = Setting(steps[0] if steps else 0)
-    with fleet.loop:
-        fleet.start_all()
+    with cluster.loop:
+        cluster.start_all()
         for number in steps[1:]:
             kind, who, how, more = parted(number)
-            setting.act(kind)(fleet, Step(kind, who, how, more, setting.chosen(fleet, who)))
-            fleet.away = {what: left - 1 for what, left in fleet.away.items() if left > 1}
-        fleet.end_faults(is_new=setting.is_new_at_the_end)
-        fleet.run_on()
-        while not fleet.violations and operator.release(fleet):
-            fleet.run_on()
-        fleet.rest()
-        wrong = fleet.violations or check(fleet)
-        for process in fleet.actors:
+            act, chosen = setting.act(kind), setting.chosen(cluster, who)
+            cluster.note(f"STEP {act.__name__} of {chosen}")
+            act(cluster, Step(kind, who, how, more, chosen))
+            cluster.away = {what: left - 1 for what, left in cluster.away.items() if left > 1}
+        cluster.end_faults(is_new=setting.is_new_at_the_end)
+        cluster.run_on()
+        while not cluster.violations and operator.release(cluster):
+            cluster.run_on()
+        cluster.rest()
+        wrong = cluster.violations or check(cluster)
+        for process in cluster.actors:
             process.crash()
-    return wrong + fleet.loop.failures
+    return wrong + cluster.loop.failures

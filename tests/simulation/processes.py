@@ -1,4 +1,4 @@
-"""A stage's processes for the simulation: each waits at every step outward to be told how it goes.
+"""A stage's processes for the simulation: each waits at every step outward for its outcome.
 
 A step outward (a query, a send, a commit) is a *point*. The history decides there whether it
 succeeds, fails before or after its effect, half succeeds, or never returns.
@@ -122,8 +122,8 @@ class Process:
             meters=chain.meters(link.name),
             logger=chain.quiet(),
             limits=LIMITS,
+            decider=parts.decider,
         )
-        self.shell._decider.__class__ = parts.decider
 
     def __str__(self) -> str:
         return f"{self.group.link.name}#{self.slot}{' (zombie)' if self.is_zombie else ''}"

@@ -6,12 +6,12 @@ python -m tests.simulation.run --mutations --seeds 1:3000
 
 import argparse
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from itertools import islice
 
-from tests.simulation.fleet import Fleet
-from tests.simulation.history import play, run, steps_of
+from tests.simulation.history import run, steps_of, story
 from tests.simulation.mutations import CAUGHT, HARMLESS, Mutation
 from tests.simulation.processes import Parts
 from tests.simulation.shrink import shrink
@@ -28,13 +28,11 @@ def caught(mutation: Mutation, seeds: Sequence[int]) -> tuple[int, str] | None:
     return None
 
 
-def tell(seed: int, parts: Parts) -> None:
-    """Print a failing history, shrunk, with its numbers."""
+def print_failure(seed: int, parts: Parts) -> None:
+    """Print a failing history, shrunk, in words and with its numbers."""
     shortest = shrink(steps_of(seed), lambda steps: bool(run(steps, parts)))
-    fleet = Fleet(parts, tells=True)
-    found = play(fleet, shortest)
     print(f"\nseed {seed}, shrunk to {len(shortest) - 1} steps: {shortest}")
-    print("\n".join(f"  {line}" for line in [*fleet.story, "---", *found]))
+    print(textwrap.indent(story(shortest, parts), "  "))
 
 
 def run_seeds(seeds: range, only: str) -> int:
@@ -47,7 +45,7 @@ def run_seeds(seeds: range, only: str) -> int:
         ran = (failing[-1] if len(failing) == FAILURES_MAX else seeds[-1]) - seeds[0] + 1
         print(f"{ran} histories, {ran / minutes:,.0f} per minute of CPU, failing: {failing or 0}")
         for seed in failing:
-            tell(seed, parts)
+            print_failure(seed, parts)
     return 1 if failing else 0
 
 
@@ -55,10 +53,12 @@ def run_mutations(seeds: range) -> int:
     """Print by which seed each clause taken back is noticed; return the exit code."""
     missed = 0
     for mutation in (*CAUGHT, *HARMLESS):
-        found = caught(mutation, seeds)
-        missed += found is None and mutation in CAUGHT
-        told = "not noticed" if found is None else f"{found[0] - seeds[0] + 1:5d}  {found[1][:70]}"
-        print(f"{mutation.name:50s} {told}", flush=True)
+        first = caught(mutation, seeds)
+        missed += first is None and mutation in CAUGHT
+        result = (
+            "not noticed" if first is None else f"{first[0] - seeds[0] + 1:5d}  {first[1][:70]}"
+        )
+        print(f"{mutation.name:50s} {result}", flush=True)
     return 1 if missed else 0
 
 

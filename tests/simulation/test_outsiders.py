@@ -10,7 +10,7 @@ from shared.runtime.stage import Limits
 from tests.integration.echo import Echo
 from tests.integration.echo import decide as echo
 from tests.simulation.memory import MemoryRecord
-from tests.simulation.world import LANE, REPORT, World
+from tests.simulation.single_stage import LANE, REPORT, SingleStage
 
 OTHER = "0123456789AG"  # in the same lane
 STRANGER, HOLDER = "3204", "6308"
@@ -27,60 +27,60 @@ def holder_only(case: Echo | None, event: Any, cause: Cause, policy: object) -> 
     return echo(case, event, cause, policy)
 
 
-def command(world: World, number: int, institution: str) -> MemoryRecord:
+def command(stage: SingleStage, number: int, institution: str) -> MemoryRecord:
     """Append a command of an institution."""
     event = Dispatch(
         report_id=REPORT, holding=1, by="officer", unit="6308-001", institution=institution
     )
-    return world.append(AGENCIES, event, f"{institution}-{number}")
+    return stage.append(AGENCIES, event, f"{institution}-{number}")
 
 
 async def test_an_outsider_cannot_fill_somebody_elses_case() -> None:
     """What changes nothing is remembered under its sender: the holder's room stays the holder's."""
-    world = World(limits=Limits(decided_bytes_max=16 * 8, dead_letter_count_max=1))
-    world.rule = holder_only
-    worker = await world.started()
-    flood = [command(world, n, STRANGER) for n in range(40)]
+    stage = SingleStage(limits=Limits(decided_bytes_max=16 * 8, dead_letter_count_max=1))
+    stage.rule = holder_only
+    worker = await stage.started()
+    flood = [command(stage, n, STRANGER) for n in range(40)]
 
     await worker.shell.batch(flood[:30])
-    await worker.shell.batch([*flood[30:], command(world, 1, HOLDER), world.accepted("a0")])
+    await worker.shell.batch([*flood[30:], command(stage, 1, HOLDER), stage.accepted("a0")])
 
-    aside, own = world.state.kept[memory_of(REPORT, STRANGER)], world.state.kept[REPORT]
+    aside, own = stage.state.kept[memory_of(REPORT, STRANGER)], stage.state.kept[REPORT]
     assert (len(aside.decided), aside.case, aside.sequence) == (16 * 8, None, 0)
     assert (len(own.decided), own.sequence) == (2 * 8, 2)
-    assert world.said()[-2:] == ["6308-1", "a0"]
-    assert {d["reason"] for d in world.dead()} == {b"case_full"}
-    assert len(world.dead()) == 40 - 16
+    assert stage.published()[-2:] == ["6308-1", "a0"]
+    assert {d["reason"] for d in stage.dead_letters()} == {b"case_full"}
+    assert len(stage.dead_letters()) == 40 - 16
 
 
 async def test_a_strangers_repeat_has_no_second_effect() -> None:
     """Its id is looked for where it is remembered, over a crash as well."""
-    world = World(rule=holder_only)
-    worker = await world.started()
-    first, own = command(world, 1, STRANGER), command(world, 1, HOLDER)
+    stage = SingleStage(rule=holder_only)
+    worker = await stage.started()
+    first, own = command(stage, 1, STRANGER), command(stage, 1, HOLDER)
     await worker.shell.batch([first, own])
-    again = await world.started()
+    again = await stage.started()
 
-    await again.shell.batch([command(world, 1, STRANGER), command(world, 1, HOLDER)])
+    await again.shell.batch([command(stage, 1, STRANGER), command(stage, 1, HOLDER)])
 
-    assert world.said() == ["3204-1", "6308-1"]
-    assert len(world.state.kept[memory_of(REPORT, STRANGER)].decided) == 8
+    assert stage.published() == ["3204-1", "6308-1"]
+    assert len(stage.state.kept[memory_of(REPORT, STRANGER)].decided) == 8
 
 
 async def test_an_outsider_cannot_stop_a_stage_by_one_report() -> None:
     """A thousand records of one report that cannot be decided, and the next report is decided."""
-    world = World()
-    worker = await world.started()
+    stage = SingleStage()
+    worker = await stage.started()
 
     for start in range(0, 1_000, 250):
-        large = [world.accepted(f"a{start + n}", by="large") for n in range(250)]
-        await worker.shell.batch([*large, world.accepted(f"b{start}", report=OTHER)])
+        large = [stage.accepted(f"a{start + n}", by="large") for n in range(250)]
+        await worker.shell.batch([*large, stage.accepted(f"b{start}", report=OTHER)])
 
-    assert world.said() == ["b0", "b250", "b500", "b750"]
-    assert {d["reason"] for d in world.dead()} == {b"event_too_large"}
+    assert stage.published() == ["b0", "b250", "b500", "b750"]
+    assert {d["reason"] for d in stage.dead_letters()} == {b"event_too_large"}
 
 
-def garbage(world: World, number: int, **headers: bytes) -> MemoryRecord:
+def garbage(stage: SingleStage, number: int, **headers: bytes) -> MemoryRecord:
     """Append what looks like a replay for the stage and is none."""
     said = {
         "ce_id": b"g%d" % number, "stage": b"routing", "action": b"retry",
@@ -88,7 +88,7 @@ def garbage(world: World, number: int, **headers: bytes) -> MemoryRecord:
         "time": b"2023-05-02T05:00:00+00:00", **headers,
     }  # fmt: skip
     place = REPLAYS.topic(), LANE, 10 + number
-    return MemoryRecord(*place, world.broker.now_ms, b"", b"\xff\x00", tuple(said.items()))
+    return MemoryRecord(*place, stage.broker.now_ms, b"", b"\xff\x00", tuple(said.items()))
 
 
 WRONG: tuple[dict[str, bytes], ...] = (
@@ -105,14 +105,14 @@ WRONG: tuple[dict[str, bytes], ...] = (
 
 async def test_an_outsider_cannot_stop_a_stage_by_replays() -> None:
     """Sixty of each kind of garbage: each is told of, none counts, nothing raises."""
-    world = World()
-    worker = await world.started()
-    asked = [garbage(world, n, **WRONG[n % len(WRONG)]) for n in range(60 * len(WRONG))]
+    stage = SingleStage()
+    worker = await stage.started()
+    asked = [garbage(stage, n, **WRONG[n % len(WRONG)]) for n in range(60 * len(WRONG))]
     for n, record in enumerate(asked):
         asked[n] = record._replace(offset=n)
 
-    await worker.shell.batch([*asked, world.accepted("a0")])
+    await worker.shell.batch([*asked, stage.accepted("a0")])
 
-    assert world.said() == ["a0"]
-    assert {d["reason"] for d in world.dead()} == {b"invalid_replay"}
-    assert len(world.dead()) == len(asked)
+    assert stage.published() == ["a0"]
+    assert {d["reason"] for d in stage.dead_letters()} == {b"invalid_replay"}
+    assert len(stage.dead_letters()) == len(asked)

@@ -17,7 +17,7 @@ from shared.contract.topics import ISOLATION
 from shared.platform.settings import Settings
 from shared.runtime.kafka.client import KafkaLog
 from shared.runtime.metrics import Meters
-from shared.runtime.processor import Processor
+from shared.runtime.processor import Processor, ShellState
 
 if TYPE_CHECKING:
     from shared.runtime.lanes import Partition
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 2.0
 ANSWER_SHARE: Final = 6  # of the watchdog's time: a broker that takes longer to answer is away
 FAILURE_EXIT: Final = 70  # sysexits.h EX_SOFTWARE: restart
+_UNASSIGNED: Final = (ShellState.STARTING, ShellState.RESTORING)
 
 
 class Watchdog:
@@ -56,7 +57,7 @@ class Watchdog:
     def is_ready(self) -> bool:
         """Return whether it has partitions, reaches broker and database, and makes progress."""
         shell, half = self._shell, self._settings.watchdog_seconds / 2
-        reaches = self._answers_since is not None and not shell.is_waiting
+        reaches = self._answers_since is not None and shell.state is ShellState.RUNNING
         return bool(shell.offsets) and reaches and not self._standstill(half)
 
     @property
@@ -76,9 +77,9 @@ class Watchdog:
         since = shell.attempt_since
         if since is not None and now - max(since, self._answers_since) > seconds:
             return "an attempt does not come back"
-        if shell.is_waiting or now - self._progress_at <= seconds:
+        if shell.state is ShellState.WAITING or now - self._progress_at <= seconds:
             return ""
-        if not shell.is_assigned:
+        if shell.state in _UNASSIGNED:
             return "no assignment comes"
         return "records wait, none is decided" if self._behind else ""
 
@@ -123,6 +124,7 @@ class Watchdog:
             }
         self._meters.lag_records.set(sum(lags.values()))
         self._behind = bool(lags.keys() - self._log.fair_queue.paused)
-        if shell.is_waiting or offsets != self._last or (shell.is_assigned and not self._behind):
+        is_idle = shell.state not in _UNASSIGNED and not self._behind
+        if is_idle or shell.state is ShellState.WAITING or offsets != self._last:
             self._progress_at = now
         self._last = offsets

@@ -54,12 +54,12 @@ SEND_BATCH_BYTES_MAX: Final = 1_000_000
 """Of one request to one partition; below every topic's `max.message.bytes` (kafka.md section 3)."""
 COMMIT_INTERVAL_SECONDS: Final = 1.0
 POSITION_SECONDS_MAX: Final = 1.0
-REFUSALS: Final = (
+DESTINATION_ERRORS: Final = (
     InvalidTopicError, MessageSizeTooLargeError, TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )  # fmt: skip
-"""What a broker says of one topic, and will say again until somebody changes that."""
-_OF_ONE: Final = tuple(re.compile(s.pattern) for s in STREAMS if s.is_family)
+"""Errors of one topic that last until somebody changes the topic or its rights."""
+_DESTINATIONS: Final = tuple(re.compile(s.pattern) for s in STREAMS if s.is_family)
 METADATA_AGE_MS_MAX: Final = 30_000  # a new channel or agency is read after at most this
 
 
@@ -131,7 +131,7 @@ class KafkaLog:
             # A producer that failed may refuse a partition for ever after.
             await self.stop()
         for partition, failure in failures.items():
-            if not (isinstance(failure, REFUSALS) and is_of_one(partition.topic)):
+            if not (isinstance(failure, DESTINATION_ERRORS) and is_destination(partition.topic)):
                 raise failure
             refused.add(partition.topic)
             self._existing.discard(partition.topic)
@@ -143,10 +143,10 @@ class KafkaLog:
 
         Asked to send there, the producer would wait for them, and all others with it.
         """
-        new = {topic for topic in topics if topic not in self._existing and is_of_one(topic)}
+        new = {topic for topic in topics if topic not in self._existing and is_destination(topic)}
         if new:
             metadata = await producer.client.fetch_all_metadata()
-            self._existing |= {topic for topic in metadata.topics() if is_of_one(topic)}
+            self._existing |= {topic for topic in metadata.topics() if is_destination(topic)}
         return new - self._existing
 
     async def _send(
@@ -281,9 +281,9 @@ class KafkaLog:
         return self.consumer
 
 
-def is_of_one(topic: str) -> bool:
-    """Say whether a topic is one channel's or one institution's alone."""
-    return any(pattern.match(topic) for pattern in _OF_ONE)
+def is_destination(topic: str) -> bool:
+    """Return whether a topic belongs to one channel or institution alone."""
+    return any(pattern.match(topic) for pattern in _DESTINATIONS)
 
 
 def _append(builder: object, fields: tuple[bytes, bytes, list[tuple[str, bytes]]]) -> object:

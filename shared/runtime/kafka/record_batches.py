@@ -111,7 +111,7 @@ class Head(NamedTuple):
 
     @property
     def is_as_produced(self) -> bool:
-        """Say whether each offset has its record, in order: compaction takes some away."""
+        """Return whether each offset has its record, in order: compaction takes some away."""
         return self.records == self.last_delta + 1
 
     @property
@@ -140,7 +140,7 @@ class RawBatches:
         return self._at + whole if whole <= left else 0
 
     def has_next(self) -> bool:
-        """Say whether another whole batch is there."""
+        """Return whether another whole batch is there."""
         return self._end() > 0
 
     def next_batch(self) -> bytes:

@@ -66,7 +66,7 @@ class Published(NamedTuple):
 
     @property
     def is_dead_letter(self) -> bool:
-        """Say whether it is a dead letter."""
+        """Return whether it is a dead letter."""
         return not self.decided_at
 
 
@@ -185,7 +185,7 @@ def _published_for(published: Mapping[str, Published], inbound: Inbound) -> list
 
 
 def _was_published(published: Mapping[str, Published], inbound: Inbound, order: Order) -> bool:
-    """Say whether all events of a record were surely published before.
+    """Return whether all events of a record were surely published before.
 
     What was parked behind a dead letter was committed undecided.
     """

@@ -12,6 +12,7 @@ from shared.runtime.health import watchdog as module
 from shared.runtime.health.watchdog import Watchdog
 from shared.runtime.lanes import Partition
 from shared.runtime.metrics import Meters
+from shared.runtime.processor import ShellState
 
 HERE = Partition("lapor.intake.v1", 3)
 
@@ -55,7 +56,7 @@ class Scene:
         self.now = 0.0
         monkeypatch.setattr(module, "monotonic", lambda: self.now)
         self.shell = SimpleNamespace(
-            offsets={HERE: 0}, is_waiting=False, is_assigned=True, attempt_since=None
+            offsets={HERE: 0}, state=ShellState.RUNNING, attempt_since=None
         )
         self.ends = Ends()
         self.log = Stands()
@@ -116,9 +117,9 @@ async def test_progress_however_slow_is_progress(scene: Scene) -> None:
 async def test_while_database_or_broker_are_away_it_waits(scene: Scene) -> None:
     """Waiting for infrastructure is not ready, and not stuck."""
     scene.ends.end = 5
-    scene.shell.is_waiting = True
+    scene.shell.state = ShellState.WAITING
     assert await scene.after(300) == (False, False)
-    scene.shell.is_waiting = False
+    scene.shell.state = ShellState.RUNNING
     scene.ends.is_away = True
     assert await scene.after(300) == (False, False)
 
@@ -150,7 +151,7 @@ async def test_a_stage_without_partitions_is_not_ready(scene: Scene) -> None:
 
 async def test_an_attempt_that_never_comes_back_is_a_standstill(scene: Scene) -> None:
     """Even one of a stage that waited before, and that holds no partition while it takes up."""
-    scene.shell.is_waiting = True
+    scene.shell.state = ShellState.WAITING
     scene.shell.offsets = {}
     scene.shell.attempt_since = 0.0
     assert await scene.after(58) == (False, False)
@@ -160,16 +161,23 @@ async def test_an_attempt_that_never_comes_back_is_a_standstill(scene: Scene) ->
 async def test_an_assignment_that_never_comes_is_a_standstill(scene: Scene) -> None:
     """As of a coordination task that died at the start; an empty assignment is one."""
     scene.shell.offsets = {}
-    scene.shell.is_assigned = False
+    scene.shell.state = ShellState.STARTING
     assert await scene.after(58) == (False, False)
     assert await scene.after(4) == (False, True)
-    scene.shell.is_assigned = True
+    scene.shell.state = ShellState.RUNNING
     assert await scene.after(300) == (False, False)
 
 
 async def test_no_assignment_can_come_while_the_broker_is_away(scene: Scene) -> None:
     """A stage that starts in an outage waits for its end."""
     scene.shell.offsets = {}
-    scene.shell.is_assigned = False
+    scene.shell.state = ShellState.STARTING
     scene.ends.is_away = True
     assert (await scene.after(300))[1] is False
+
+
+@pytest.mark.parametrize("state", [s for s in ShellState if s is not ShellState.RUNNING])
+async def test_only_a_shell_that_runs_is_ready(scene: Scene, state: ShellState) -> None:
+    """Whatever else holds."""
+    scene.shell.state = state
+    assert (await scene.after(10))[0] is False

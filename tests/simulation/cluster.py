@@ -29,11 +29,11 @@ def partitions_of(topics: Sequence[Stream]) -> tuple[Partition, ...]:
 
 
 @dataclass
-class Fleet:
+class Cluster:
     """A broker, three stages with two processes each, and zombies."""
 
     parts: Parts = field(default_factory=Parts)
-    tells: bool = False
+    keeps_story: bool = False
 
     def __post_init__(self) -> None:
         self.loop = VirtualLoop()
@@ -56,9 +56,9 @@ class Fleet:
         """Every process that lives or may be started."""
         return self.processes + self.zombies
 
-    def tell(self, what: str) -> None:
-        """Keep a line of the story, if anybody wants to read it."""
-        if self.tells:
+    def note(self, what: str) -> None:
+        """Add a line to the story, if it is kept."""
+        if self.keeps_story:
             self.story.append(what)
 
     def process(self, group: Group, slot: int) -> Process:
@@ -89,10 +89,10 @@ class Fleet:
         elif process.is_busy:
             self.loop.advance()  # it waits for time to pass, or for its own lock
         elif process.is_leaving:
-            self.tell(f"{process} has stopped")
+            self.note(f"{process} has stopped")
             process.is_dead = True
         elif process.generation != process.group.generation and not process.is_zombie:
-            self.tell(f"{process} joins: {sorted(process.group.assignment[process.slot])}")
+            self.note(f"{process} joins: {sorted(process.group.assignment[process.slot])}")
             process.join()
         else:
             self.deliver(process, most, only)
@@ -105,7 +105,7 @@ class Fleet:
             return
         at = self.processes.index(process)
         self.processes[at] = self.process(process.group, process.slot)
-        self.tell(f"{process} is started again")
+        self.note(f"{process} is started again")
 
     def deliver(self, process: Process, most: int, only: int | None) -> None:
         """Hand a process a batch, or let it rest where there is none."""
@@ -113,7 +113,7 @@ class Fleet:
         if not records:
             process.rest()
             return
-        self.tell(f"{process} takes {places(records)}")
+        self.note(f"{process} takes {places(records)}")
         process.deliver(records)
 
     def go_on(self, process: Process, how: How) -> None:
@@ -121,7 +121,7 @@ class Fleet:
         point = process.points[0]
         needs = "database" if point.name in _OF_THE_DATABASE else "broker"
         how = BEFORE if needs in self.away else how
-        self.tell(f"{process} {point.name} {_told(how)}")
+        self.note(f"{process} {point.name} {_described(how)}")
         process.go_on(how)
 
     def collect(self, process: Process) -> None:
@@ -134,7 +134,7 @@ class Fleet:
     def end_faults(self, *, is_new: bool) -> None:
         """End all faults and zombies; go on with new processes, or with those that live."""
         self.away.clear()
-        self.tell(f"--- no more faults; {'new processes' if is_new else 'those that live go on'}")
+        self.note(f"--- no more faults; {'new processes' if is_new else 'those that live go on'}")
         for process in self.actors if is_new else self.zombies:
             process.crash()
             self.collect(process)
@@ -178,7 +178,7 @@ def places(records: Sequence[MemoryRecord]) -> list[str]:
     return [f"{r.topic}/{r.partition}@{r.offset}" for r in records]
 
 
-def _told(how: How) -> str:
+def _described(how: How) -> str:
     if how == WELL:
         return "ok"
     parts = "" if how.sent is None else f" after {how.sent} sent{', one late' * how.is_late}"

@@ -46,7 +46,7 @@ class Worker:
 
 
 @dataclass
-class World:
+class SingleStage:
     """The stage in routing's place; `A` and `B` are its two inputs in one lane."""
 
     broker: Broker = field(default_factory=Broker)
@@ -87,7 +87,7 @@ class World:
         return worker
 
     def accepted(self, event_id: str, by: str = "officer", report: str = REPORT) -> MemoryRecord:
-        """Append a record to A whose rule says one `ReportDispatched`."""
+        """Append a record to A whose rule gives one `ReportDispatched`."""
         event = ReportAccepted(
             report_id=report, institution="6308", holding=1, by=by,
             report_class=ReportClass.UNSUPERVISED,
@@ -128,14 +128,14 @@ class World:
             Outbound(stream.topic(), partition_of(key), key, encode(event), headers)
         )
 
-    def said(self) -> list[str]:
-        """Return the causes of what the stage said, in order, repeats of an id dropped."""
+    def published(self) -> list[str]:
+        """Return the causes of what the stage published, in order, repeats of an id dropped."""
         seen: dict[bytes, str] = {}
         for record in self.broker.read(ROUTING.name):
             headers = dict(record.headers)
             seen.setdefault(headers["ce_id"], headers["causationid"].decode())
         return list(seen.values())
 
-    def dead(self) -> list[dict[str, bytes]]:
+    def dead_letters(self) -> list[dict[str, bytes]]:
         """Return the headers of the dead letters."""
         return [dict(r.headers) for r in self.broker.read(DEAD_LETTERS.name)]
