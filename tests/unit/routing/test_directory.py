@@ -84,7 +84,7 @@ def test_of_equal_rules_the_first_given_counts() -> None:
 
 @pytest.mark.parametrize("unit", ["6308-999", "3204-001"])
 def test_a_unit_that_is_none_of_the_institutions_is_skipped(unit: str) -> None:
-    """Unknown, or another institution's: the next rule is asked, and else it is said."""
+    """Unknown, or another institution's: the next rule is asked, and else it is published."""
     wrong = Rule(name="wrong", unit=unit, why="test", category="1397")
     units = [*UNITS, "3204-001"]
 

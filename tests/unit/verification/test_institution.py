@@ -109,9 +109,8 @@ def test_each_command_in_each_status_has_its_outcome(
     history = institution(STATES[status])
     before = history.status
 
-    record = history.feed(COMMANDS[command]())
+    answers = history.feed(COMMANDS[command]())
 
-    answers = history.answers(record)
     if outcome == WAITS:
         assert answers == []
         assert history.case is not None
@@ -178,14 +177,14 @@ FACTS: list[tuple[str, BaseModel, str]] = [
 
 @each(FACTS)
 def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, after: str) -> None:
-    """The table of `institution.py`, facts; only an expiry makes the stage say something."""
+    """The table of `institution.py`, facts; only an expiry makes the stage publish something."""
     history = institution(STATES[status])
 
-    record = history.feed(fact)
+    published = history.feed(fact)
 
     assert history.status == after
     is_expiry = (status, after) == ("asked", "archived") and fact != ENDS["archived"]
-    assert history.answers(record) == ([EXPIRED] if is_expiry else [])
+    assert published == ([EXPIRED] if is_expiry else [])
 
 
 @each(
@@ -228,11 +227,14 @@ def test_what_does_not_fit_is_refused_with_its_reason(
     history = institution(records)
     before = history.status
 
-    record = history.feed(command)
+    (refused,) = history.feed(command)
 
-    (refused,) = history.answers(record)
     assert isinstance(refused, CommandRefused)
-    assert (refused.reason, refused.refused, refused.message_id) == (reason, record, "command-1")
+    assert (refused.reason, refused.refused, refused.message_id) == (
+        reason,
+        history.record_id,
+        "command-1",
+    )
     assert refused.command == type(command).__name__
     assert before in (history.status, "none")
 
@@ -332,4 +334,4 @@ def test_the_national_admins_questions_and_archives_are_not_this_stages() -> Non
     for command in (an_ask(institution=NATIONAL), an_archive(institution=NATIONAL)):
         history = institution([command])
 
-        assert (history.case, history.said) == (None, [])
+        assert (history.case, history.published) == (None, [])
