@@ -92,7 +92,7 @@ def test_a_command_of_a_later_holding_waits_while_the_report_is_at_a_unit() -> N
     assert names(history.answers("record-2")) == ["FollowUpGiven"]
 
 
-def test_a_reporters_wish_to_close_waits_as_long_as_it_takes() -> None:
+def test_a_reporters_request_to_close_waits_as_long_as_it_takes() -> None:
     """A closed report has a unit; the dispatch may come weeks later."""
     history = a_history(a_reporters_closing(rating=5))
     assert history.current.timer_at is None
@@ -126,8 +126,8 @@ def test_what_waits_is_refused_when_it_can_come_true_no_more(event: BaseModel, r
     assert history.current.timer_at is None
 
 
-def test_an_end_answers_a_wish_to_reopen_and_drops_one_to_close() -> None:
-    """A fact needs no answer; a wish to reopen is told why not."""
+def test_an_end_answers_a_request_to_reopen_and_drops_one_to_close() -> None:
+    """A fact needs no answer; a request to reopen is refused with the reason."""
     history = a_history(a_reporters_closing(), a_reopening(), an_archive())
 
     assert history.answers("record-1") == []
@@ -136,7 +136,7 @@ def test_an_end_answers_a_wish_to_reopen_and_drops_one_to_close() -> None:
 
 
 def test_the_timer_refuses_after_a_day_and_fires_for_the_rest() -> None:
-    """Each command waits its own day; the reporter's words wait on."""
+    """Each command waits its own day; the reporter's messages wait on."""
     history = a_history(a_response(), a_reporters_closing(), a_follow_up())
     first = at(1) + timedelta(days=1)
     assert history.current.timer_at == first
@@ -148,11 +148,11 @@ def test_the_timer_refuses_after_a_day_and_fires_for_the_rest() -> None:
 
     history.fire()
     assert names(history.answers("record-3")) == ["not_the_holder"]
-    assert [kept.event_type for kept in history.current.waiting] == ["ReporterClosed"]
+    assert [deferred.event_type for deferred in history.current.waiting] == ["ReporterClosed"]
 
 
-def test_too_many_waiting_are_refused_and_words_dropped() -> None:
-    """Commands and words have a limit each, so that neither crowds out the other."""
+def test_too_many_waiting_are_refused_and_messages_dropped() -> None:
+    """Commands and messages have a limit each, so that neither crowds out the other."""
     history = a_history(*[a_response()] * COMMANDS_MAX, *[a_reporters_closing()] * COMMANDS_MAX)
     assert history.published == []
 

@@ -87,7 +87,7 @@ def test_every_command_gets_exactly_one_answer(fed: list[BaseModel]) -> None:
 
 
 @given(st.lists(RECORDS, max_size=30))
-def test_with_an_end_every_wish_to_reopen_is_answered_too(fed: list[BaseModel]) -> None:
+def test_with_an_end_every_request_to_reopen_is_answered_too(fed: list[BaseModel]) -> None:
     """Nothing is left waiting, and nobody without an answer."""
     history = a_history(*fed, an_archive())
 
@@ -131,7 +131,7 @@ def test_the_state_stays_consistent(fed: list[BaseModel]) -> None:
 
 @given(st.data())
 def test_streams_may_come_in_any_order_among_themselves(data: st.DataObject) -> None:
-    """Dispatch, unit's words, reporter's words and the institution's return cross each other.
+    """Dispatch, unit's commands, reporter's messages and the institution's return cross each other.
 
     Records keep their own time (record n at minute n) and the order within their stream.
     """

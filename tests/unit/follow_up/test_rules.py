@@ -1,4 +1,4 @@
-"""Follow-up's table, row by row: what each fact, command and word does in each state."""
+"""Follow-up's table, row by row: what each fact, command and message does in each state."""
 
 from datetime import timedelta
 
@@ -58,7 +58,7 @@ def _refused(reason: str, *states: str) -> dict[str, Cell]:
     return {state: ([reason], state) for state in states}
 
 
-# fact, command or word -> state before -> (what is published, state after); else nothing changes
+# fact, command or message -> state before -> (what is published, state after); else nothing changes
 TABLE: list[tuple[str, BaseModel, dict[str, Cell]]] = [
     ("dispatch", a_dispatch(), {"nothing": ([], "waiting")}),
     (
@@ -174,7 +174,7 @@ def test_the_table(row: str, event: BaseModel, state: str, expected: Cell) -> No
 
 
 def test_facts_name_where_the_report_is() -> None:
-    """Institution, holding, dispatch and unit come from the dispatch; words stay sealed."""
+    """Institution, holding, dispatch and unit come from the dispatch; texts stay sealed."""
     history = a_history(a_dispatch(holding=2, dispatch=3))
     place = {
         "report_id": REPORT, "institution": "6308", "holding": 2, "dispatch": 3, "unit": HEALTH,
@@ -205,7 +205,7 @@ def test_a_unit_returns_with_its_reason_and_a_better_unit() -> None:
 
 
 def test_a_final_dispatch_may_not_be_returned() -> None:
-    """After two returns the admin's word stands."""
+    """After two returns the admin's decision stands."""
     history = a_history(a_dispatch(dispatch=3, final=True))
 
     assert names(history.feed(a_unit_return())) == ["return_limit"]
@@ -299,7 +299,7 @@ def test_a_reopened_report_owes_another_follow_up() -> None:
 
 @pytest.mark.parametrize(("late", "expected"), [(0, "ReportReopened"), (1, "window_over")])
 def test_reopening_ends_with_the_policys_days(late: int, expected: str) -> None:
-    """To the second; too late is told to the reporter through the national admin."""
+    """To the second; the refusal goes to the reporter through the national admin."""
     history = a_history(*FOLLOWED, a_closing())
     now = at(4) + timedelta(days=POLICY.reopen_days, seconds=late)
     (published,) = history.feed(a_reopening(), now=now)
@@ -312,8 +312,8 @@ def test_reopening_ends_with_the_policys_days(late: int, expected: str) -> None:
         )  # fmt: skip
 
 
-def test_a_report_closed_before_any_word_of_the_unit_may_be_reopened_and_returned() -> None:
-    """The unit has published nothing yet: all its words are open to it."""
+def test_a_report_closed_before_any_command_of_the_unit_may_be_reopened_and_returned() -> None:
+    """The unit has published nothing yet: all its commands are open to it."""
     history = a_history(a_dispatch(), a_reporters_closing(), a_reopening())
 
     assert history.current.status == "in_progress"
@@ -377,7 +377,7 @@ def test_a_closed_report_that_its_institution_returned_reopens_at_nobodys_unit()
 
 @pytest.mark.parametrize("end", [an_archive(), a_block(), a_withdrawal()])
 def test_an_end_before_the_start_is_the_end(end: BaseModel) -> None:
-    """Nothing begins at a unit; who held it is told why, as far as this stage saw who that was."""
+    """Nothing begins at a unit; who held it, as far as known here, gets the reason."""
     early, late = a_history(end, a_dispatch()), a_history(a_dispatch(), end)
 
     assert early.current.status == late.current.status

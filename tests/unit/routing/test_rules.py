@@ -222,7 +222,7 @@ def test_a_new_holding_begins_afresh() -> None:
 
 
 def test_an_early_dispatch_waits_for_the_holding_and_is_its_own_answer() -> None:
-    """The directory had nothing; the admin's word was there already."""
+    """The directory had nothing; the admin's dispatch was there already."""
     history = a_history(a_dispatch())
     published = history.feed(an_accept(category_id=None))
 

@@ -1,4 +1,4 @@
-"""Commands that come before what they are about: kept, answered once, refused after a day."""
+"""Commands that come before what they are about: deferred, answered once, refused after a day."""
 
 from collections.abc import Callable
 
@@ -57,13 +57,13 @@ def test_a_command_is_kept_with_its_cause_and_a_timer_a_day_later() -> None:
 def test_the_answer_names_the_command_and_not_what_released_it() -> None:
     """So its id derives from the command, at the time it could be answered."""
     accept, cause = an_accept(), a_cause("early", at(5), message_id="m-1", traceparent="00-1-2-01")
-    kept = decide_institution(None, accept, cause, POLICY).case
+    deferred = decide_institution(None, accept, cause, POLICY).case
 
-    decision = decide_institution(kept, a_forwarding(), a_cause("late", at(9)), POLICY)
+    decision = decide_institution(deferred, a_forwarding(), a_cause("late", at(9)), POLICY)
 
-    (said,) = decision.events
-    assert isinstance(said.event, ReportAccepted)
-    assert said == Outgoing(said.event, Deferred.of(accept, cause).cause(at(9)))
+    (outgoing,) = decision.events
+    assert isinstance(outgoing.event, ReportAccepted)
+    assert outgoing == Outgoing(outgoing.event, Deferred.of(accept, cause).cause(at(9)))
     assert decision.case is not None
     assert (decision.case.waiting, decision.case.timer_at) == ((), None)
 
@@ -128,10 +128,10 @@ def test_a_timer_of_another_time_changes_nothing() -> None:
         (institution, [a_forwarding(), an_ask()], an_accept(), "awaiting_information"),
         (institution, [a_forwarding(), an_accept()], a_return(), "already_accepted"),
     ])  # fmt: skip
-def test_who_waited_in_vain_is_told_why(
+def test_what_waited_in_vain_is_refused_with_the_reason(
     begin: Begin, records: list[BaseModel], command: BaseModel, reason: str
 ) -> None:
-    """The state that kept it waiting, in a word to act on."""
+    """The status that kept it waiting, as a reason code."""
     history = begin(records)
     history.feed(command)
     record = history.record_id
@@ -141,7 +141,7 @@ def test_who_waited_in_vain_is_told_why(
 
 
 def test_several_are_answered_in_the_order_they_came() -> None:
-    """The first officer wins, the second is told, foreigners too, the next holding waits on."""
+    """The first officer wins, the second is refused, foreigners too, the next holding waits on."""
     history = institution()
     history.feed(an_accept(by="officer-1"), "first")
     history.feed(an_accept(by="officer-2"), "second")

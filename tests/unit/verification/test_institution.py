@@ -70,7 +70,7 @@ WAITS = ""
 ACCEPTED = ("already_accepted", WAITS, "already_accepted", "ReportArchived", "ReportReclassified")
 
 # status: what Accept, ReturnReport, AskForInformation, Archive, Reclassify give; a lower-case
-# word is a refusal.
+# name is a refusal's reason.
 TABLE = {
     "none": (WAITS,) * 5,
     "waiting": (
@@ -330,7 +330,7 @@ def test_a_new_holding_forgets_the_old_ones_question_and_class() -> None:
 
 
 def test_the_national_admins_questions_and_archives_are_not_this_stages() -> None:
-    """The national stage answers them; nothing is said here, no case is made."""
+    """The national stage answers them; nothing is published here, no case is made."""
     for command in (an_ask(institution=NATIONAL), an_archive(institution=NATIONAL)):
         history = institution([command])
 

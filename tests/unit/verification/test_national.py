@@ -67,7 +67,7 @@ STATES: dict[str, tuple[list[BaseModel], int]] = {
 COMMANDS = {"Forward": a_forward, "Ask": ask, "Archive": archive, "Block": a_block}
 WAITS = ""
 
-# status: what Forward, AskForInformation, Archive, Block give; a lower-case word is a refusal.
+# status: what Forward, AskForInformation, Archive, Block give; a lower-case name is a refusal.
 TABLE = {
     "none": (WAITS, WAITS, WAITS, WAITS),
     "waiting": ("ReportForwarded", "InformationRequested", "ReportArchived", "ReportBlocked"),
@@ -163,7 +163,7 @@ FACTS: list[tuple[str, BaseModel, str, list[str]]] = [
 
 @each(FACTS)
 def test_each_fact_in_each_status_has_its_outcome(
-    status: str, fact: BaseModel, after: str, said: list[str]
+    status: str, fact: BaseModel, after: str, published: list[str]
 ) -> None:
     """The table of `national.py`, facts."""
     history = national(STATES[status][0])
@@ -172,7 +172,7 @@ def test_each_fact_in_each_status_has_its_outcome(
     history.feed(fact)
 
     assert history.status == after
-    assert history.published_names()[before:] == said
+    assert history.published_names()[before:] == published
 
 
 def test_an_officers_forward_says_who_decided() -> None:
@@ -266,7 +266,7 @@ def test_after_a_second_question_the_first_window_no_longer_counts() -> None:
     assert history.status == "asked"
 
 
-def test_a_completion_said_before_the_question_does_not_answer_it() -> None:
+def test_a_completion_sent_before_the_question_does_not_answer_it() -> None:
     """Intake's stream may be read late: the older completion was for an earlier question."""
     history = national([a_report()])
     history.feed(ask(), now=at(30))
@@ -278,7 +278,7 @@ def test_a_completion_said_before_the_question_does_not_answer_it() -> None:
     assert history.status == "waiting"
 
 
-def test_a_completion_read_before_the_question_answers_it_if_it_was_said_later() -> None:
+def test_a_completion_read_before_the_question_answers_it_if_it_was_sent_later() -> None:
     """The streams have no order: read in either, the reporter has answered."""
     history = national([a_report()])
     history.feed(a_completion(), now=at(31))
@@ -322,7 +322,7 @@ def test_after_two_returns_the_forward_is_final() -> None:
 
 
 def test_others_questions_and_archives_are_not_this_stages() -> None:
-    """The institution stage answers them; nothing is said here, no case is made."""
+    """The institution stage answers them; nothing is published here, no case is made."""
     for command in (an_ask(), an_archive()):
         history = national([command])
 
@@ -338,7 +338,7 @@ def test_a_block_waits_for_nobody() -> None:
     ]
 
 
-def test_a_withdrawal_is_said_once() -> None:
+def test_a_withdrawal_is_published_once() -> None:
     """Also when the reporter insists."""
     history = national([a_report(), a_withdrawal(), a_withdrawal()])
 

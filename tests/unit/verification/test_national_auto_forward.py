@@ -120,12 +120,12 @@ def test_a_forward_carries_what_is_known_of_the_report() -> None:
     unsure = screened(category=a_suggestion("27", 0.4), report_class=a_suggestion("Aspirasi", 0.4))
     invalid = screened(category=a_suggestion("roads"), report_class=a_suggestion("Keluhan"))
 
-    found = []
+    carried = []
     for history in (own, suggested, unsure, invalid):
         forwarded = history.published[0][1]
         assert isinstance(forwarded, ReportForwarded)
-        found.append((forwarded.report_class, forwarded.category_id, forwarded.place_code))
-    assert found == [
+        carried.append((forwarded.report_class, forwarded.category_id, forwarded.place_code))
+    assert carried == [
         (ReportClass.ASPIRATION, "3", "63.08"),
         (ReportClass.SUPERVISED, "27", None),
         (None, None, None),
