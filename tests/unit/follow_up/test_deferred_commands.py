@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
 from pydantic import BaseModel
 
 from shared.contract import events as e
 from shared.rules.deferral import COMMANDS_MAX
 from tests.support.builders import REPORT, at
-from tests.tables import each
 from tests.unit.follow_up.builders import (
     HEALTH,
     ROADS,
@@ -44,7 +44,7 @@ EARLY: list[tuple[BaseModel, ...]] = [
 ]
 
 
-@each([(early,) for early in EARLY])
+@pytest.mark.parametrize("early", EARLY)
 def test_what_came_early_ends_as_if_it_came_late(early: tuple[BaseModel, ...]) -> None:
     """Both orders leave the same state and give each record the same answer."""
     before, after = a_history(*early, a_dispatch()), a_history(a_dispatch(), *early)
@@ -103,7 +103,8 @@ def test_a_reporters_request_to_close_waits_as_long_as_it_takes() -> None:
     assert (closed.unit, closed.rating) == (HEALTH, 5)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("event", "reason"),
     [
         (an_archive(), "not_the_holder"),
         (a_block(), "not_the_holder"),
@@ -112,7 +113,7 @@ def test_a_reporters_request_to_close_waits_as_long_as_it_takes() -> None:
         (a_dispatch(holding=2), "stale_holding"),
         (a_dispatch(unit=ROADS), "wrong_unit"),
         (a_dispatch(institution="3204"), "not_the_holder"),
-    ]
+    ],
 )
 def test_what_waits_is_refused_when_it_can_come_true_no_more(event: BaseModel, reason: str) -> None:
     """The refusal names the command, not the record that released it."""

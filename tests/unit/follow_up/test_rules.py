@@ -12,7 +12,6 @@ from shared.runtime.reader import Inbound
 from shared.runtime.writer import Writer
 from tests.simulation.memory import MemoryRecord
 from tests.support.builders import NOON, REPORT, a_cause, at
-from tests.tables import each
 from tests.unit.follow_up.builders import (
     HEALTH,
     POLICY,
@@ -162,7 +161,7 @@ ROWS = [
 ]
 
 
-@each(ROWS)
+@pytest.mark.parametrize(("row", "event", "state", "expected"), ROWS)
 def test_the_table(row: str, event: BaseModel, state: str, expected: Cell) -> None:
     """Each cell: what is published and where the report stands after."""
     history = a_history(*STATES[state])

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from services.routing.case import Status
 from shared.contract import events as e
 from tests.support.builders import NOON, REPORT
-from tests.tables import each
 from tests.unit.routing.builders import (
     DISTRICT,
     HEALTH,
@@ -99,7 +98,7 @@ ROWS = [
 ]
 
 
-@each(ROWS)
+@pytest.mark.parametrize(("event", "state", "expected"), ROWS)
 def test_the_table(event: BaseModel, state: str, expected: tuple[list[str], str]) -> None:
     """Each cell: what is published and where the report stands after."""
     history = a_history(*STATES[state])
@@ -140,13 +139,14 @@ def test_a_reclassification_of_another_holding_changes_nothing() -> None:
     assert history.current == before
 
 
-@each(
+@pytest.mark.parametrize(
+    ("proposed", "expected"),
     [
         (HEALTH, [HEALTH]),  # a unit of the institution
         (ROADS, [DISTRICT]),  # the one that returned it
         ("6308-777", [DISTRICT]),  # no unit
         ("3204-001", [DISTRICT]),  # another institution's
-    ]
+    ],
 )
 def test_the_unit_proposed_comes_first(proposed: str, expected: list[str]) -> None:
     """If it is a unit of the institution that was not tried."""
@@ -247,7 +247,8 @@ def test_an_early_dispatch_ends_as_a_later_one(category: str | None) -> None:
     ]
 
 
-@each(
+@pytest.mark.parametrize(
+    ("event", "reason"),
     [
         (an_archive(), "not_the_holder"),
         (a_block(), "not_the_holder"),
@@ -255,7 +256,7 @@ def test_an_early_dispatch_ends_as_a_later_one(category: str | None) -> None:
         (a_report_return(), "already_returned"),
         (an_accept(holding=2), "stale_holding"),
         (an_accept(institution="3204"), "not_the_holder"),
-    ]
+    ],
 )
 def test_what_waits_is_refused_when_its_holding_can_come_no_more(
     event: BaseModel, reason: str

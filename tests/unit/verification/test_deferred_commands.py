@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from pydantic import BaseModel
 
 from services.verification.institution import InstitutionCase, decide_institution
@@ -29,7 +30,6 @@ from tests.support.builders import (
     at,
 )
 from tests.support.history import History
-from tests.tables import each
 from tests.unit.verification.histories import POLICY, institution, national
 
 Begin = Callable[[list[BaseModel]], History[NationalCase] | History[InstitutionCase]]
@@ -118,7 +118,7 @@ def test_a_timer_of_another_time_changes_nothing() -> None:
     assert institution([a_timer(at(0))]).case is None
 
 
-@each([
+@pytest.mark.parametrize(("begin", "records", "command", "reason"), [
         (national, [], a_forward(), "nothing_to_decide"),
         (national, [a_report()], a_forward(holding=1), "nothing_to_decide"),
         (national, [a_report(), ASK], a_forward(), "awaiting_information"),

@@ -1,5 +1,6 @@
 """The decisions of the institution that holds a report, row by row."""
 
+import pytest
 from pydantic import BaseModel
 
 from shared.contract.events import (
@@ -38,7 +39,6 @@ from tests.support.builders import (
     an_ask,
     at,
 )
-from tests.tables import each
 from tests.unit.verification.histories import POLICY, institution
 
 ENDS = {
@@ -101,7 +101,7 @@ STATUS_AFTER = {
 }
 
 
-@each(ROWS)
+@pytest.mark.parametrize(("status", "command", "outcome"), ROWS)
 def test_each_command_in_each_status_has_its_outcome(
     status: str, command: str, outcome: str
 ) -> None:
@@ -175,7 +175,7 @@ FACTS: list[tuple[str, BaseModel, str]] = [
 ]  # fmt: skip
 
 
-@each(FACTS)
+@pytest.mark.parametrize(("status", "fact", "after"), FACTS)
 def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, after: str) -> None:
     """The table of `institution.py`, facts; only an expiry makes the stage publish something."""
     history = institution(STATES[status])
@@ -187,7 +187,8 @@ def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, 
     assert published == ([EXPIRED] if is_expiry else [])
 
 
-@each(
+@pytest.mark.parametrize(
+    ("records", "command", "reason"),
     [
         ([a_forwarding()], an_accept(institution=BANDUNG), "not_the_holder"),
         ([a_forwarding()], an_accept(institution=NATIONAL), "not_the_holder"),
@@ -218,7 +219,7 @@ def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, 
             a_reclassify(report_class=ReportClass.UNSUPERVISED, category_id="27"),
             "same_class",
         ),
-    ]
+    ],
 )
 def test_what_does_not_fit_is_refused_with_its_reason(
     records: list[BaseModel], command: BaseModel, reason: str

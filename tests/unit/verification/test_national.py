@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
 from shared.contract.events import (
@@ -39,7 +40,6 @@ from tests.support.builders import (
     an_ask,
     at,
 )
-from tests.tables import each
 from tests.unit.verification.histories import POLICY, national
 
 
@@ -91,7 +91,7 @@ STATUS_AFTER = {
 }
 
 
-@each(ROWS)
+@pytest.mark.parametrize(("status", "command", "outcome"), ROWS)
 def test_each_command_in_each_status_has_its_outcome(
     status: str, command: str, outcome: str
 ) -> None:
@@ -161,7 +161,7 @@ FACTS: list[tuple[str, BaseModel, str, list[str]]] = [
 ]  # fmt: skip
 
 
-@each(FACTS)
+@pytest.mark.parametrize(("status", "fact", "after", "published"), FACTS)
 def test_each_fact_in_each_status_has_its_outcome(
     status: str, fact: BaseModel, after: str, published: list[str]
 ) -> None:
@@ -186,7 +186,8 @@ def test_an_officers_forward_says_who_decided() -> None:
     ]
 
 
-@each(
+@pytest.mark.parametrize(
+    ("records", "command", "reason"),
     [
         ([a_report()], a_forward(to="9999"), "unknown_institution"),
         ([a_report()], a_forward(to=NATIONAL), "forward_to_itself"),
@@ -204,7 +205,7 @@ def test_an_officers_forward_says_who_decided() -> None:
         ([a_report(), a_forward()], archive(), "already_forwarded"),
         ([a_report(), a_forward(), a_returning()], a_forward(), "stale_holding"),
         ([a_report(), a_forward(), a_returning()], ask(), "stale_holding"),
-    ]
+    ],
 )
 def test_what_does_not_fit_is_refused_with_its_reason(
     records: list[BaseModel], command: BaseModel, reason: str
@@ -225,8 +226,10 @@ def test_what_does_not_fit_is_refused_with_its_reason(
     assert before in (history.status, "none")
 
 
-@each(["hate_speech", "no_evidence", "unclear", "not_relevant", "out_of_scope",
-               "reporter_wish"])  # fmt: skip
+@pytest.mark.parametrize(
+    "reason",
+    ["hate_speech", "no_evidence", "unclear", "not_relevant", "out_of_scope", "reporter_wish"],
+)
 def test_an_officer_archives_for_each_reason(reason: str) -> None:
     """Expiry is the system's alone, a duplicate names the other report."""
     history = national([a_report(), archive(reason=reason, note=SEALED, duplicate_of=OTHER_REPORT)])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from pydantic import BaseModel
 
 from services.verification.national import NationalCase
@@ -19,7 +20,6 @@ from tests.support.builders import (
     a_suggestion,
 )
 from tests.support.history import History
-from tests.tables import each
 from tests.unit.verification.histories import POLICY, national
 
 AUTO = [
@@ -70,7 +70,7 @@ AUTO = [
 ]
 
 
-@each(AUTO)
+@pytest.mark.parametrize(("what", "report", "why"), AUTO)
 def test_auto_forwards_what_is_clear_and_nothing_else(
     what: str, report: BaseModel, why: str | None
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import pytest
 from pydantic import BaseModel
 
 from services.verification.institution import InstitutionCase
@@ -32,7 +33,6 @@ from tests.support.builders import (
     at,
 )
 from tests.support.history import History
-from tests.tables import each
 from tests.unit.verification.histories import institution, national
 
 Streams = Sequence[Sequence[BaseModel]]
@@ -172,7 +172,7 @@ ALL = [
 ]
 
 
-@each(ALL)
+@pytest.mark.parametrize(("begin", "before", "streams", "status", "same_answers"), ALL)
 def test_every_merge_ends_the_same(
     begin: Begin, before: list[BaseModel], streams: Streams, status: str, *, same_answers: bool
 ) -> None:
