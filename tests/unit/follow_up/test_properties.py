@@ -6,19 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.follow_up.case import COMMANDS
+from services.follow_up.case import COMMANDS, FollowUpCase
 from services.follow_up.store import STORE
 from shared.contract import events as e
 from shared.rules.deferral import COMMANDS_MAX
 from shared.rules.terminal import ENDS
+from tests.support.builders import at
+from tests.support.history import History
 from tests.unit.follow_up.builders import (
     HEALTH,
     ROADS,
-    History,
     a_block,
     a_closing,
     a_dispatch,
     a_follow_up,
+    a_history,
     a_reopening,
     a_reply,
     a_report_return,
@@ -28,7 +30,6 @@ from tests.unit.follow_up.builders import (
     a_unit_return,
     a_withdrawal,
     an_archive,
-    at,
 )
 
 holdings = st.integers(0, 3)
@@ -65,9 +66,9 @@ FINAL = st.one_of(st.builds(an_archive), st.builds(a_block), st.builds(a_withdra
 RECORDS: st.SearchStrategy[BaseModel] = st.one_of(STARTS, SAID, SAID, FINAL)
 
 
-def _check_answers(history: History, fed: list[BaseModel]) -> None:
+def _check_answers(history: History[FollowUpCase], fed: list[BaseModel]) -> None:
     for number, record in enumerate(fed, 1):
-        answers = history.answers(number)
+        answers = history.answers(f"record-{number}")
         if isinstance(record, COMMANDS):
             assert len(answers) == 1
             if not isinstance(answers[0], e.CommandRefused):
@@ -79,40 +80,40 @@ def _check_answers(history: History, fed: list[BaseModel]) -> None:
 @given(st.lists(st.one_of(STARTS, SAID, SAID), max_size=30))
 def test_every_command_gets_exactly_one_answer(fed: list[BaseModel]) -> None:
     """Its effect or one refusal, at the latest when its wait is over."""
-    history = History(*fed)
+    history = a_history(*fed)
     history.fire()
 
     _check_answers(history, fed)
 
 
 @given(st.lists(RECORDS, max_size=30))
-def test_with_an_end_every_wish_to_reopen_is_answered_too(fed: list[BaseModel]) -> None:
+def test_with_an_end_every_request_to_reopen_is_answered_too(fed: list[BaseModel]) -> None:
     """Nothing is left waiting, and nobody without an answer."""
-    history = History(*fed, an_archive())
+    history = a_history(*fed, an_archive())
 
     _check_answers(history, fed)
-    assert history.known.waiting == ()
+    assert history.current.waiting == ()
     for number, record in enumerate(fed, 1):
         if isinstance(record, e.ReopenRequested):
-            assert len(history.answers(number)) == 1
+            assert len(history.answers(f"record-{number}")) == 1
 
 
 @given(st.lists(RECORDS, max_size=15), FINAL, st.lists(RECORDS, max_size=15))
 def test_an_end_is_final(before: list[BaseModel], end: BaseModel, after: list[BaseModel]) -> None:
-    """After it only refusals are said."""
-    history = History(*before, end)
+    """After it only refusals are published."""
+    history = a_history(*before, end)
     for record in after:
-        said = history.feed(record)
-        assert all(isinstance(event, e.CommandRefused) for event in said)
-        assert history.known.status in ENDS
-    assert not STORE.is_open(history.known)
-    assert STORE.timer_at(history.known) is None
+        published = history.feed(record)
+        assert all(isinstance(event, e.CommandRefused) for event in published)
+        assert history.current.status in ENDS
+    assert not STORE.is_open(history.current)
+    assert STORE.timer_at(history.current) is None
 
 
 @given(st.lists(RECORDS, max_size=40))
 def test_the_state_stays_consistent(fed: list[BaseModel]) -> None:
     """A window belongs to a follow-up, a closing to its time, and nothing grows without bound."""
-    history = History()
+    history = a_history()
     rounds = 0
     for record in fed:
         for event in history.feed(record):
@@ -130,7 +131,7 @@ def test_the_state_stays_consistent(fed: list[BaseModel]) -> None:
 
 @given(st.data())
 def test_streams_may_come_in_any_order_among_themselves(data: st.DataObject) -> None:
-    """Dispatch, unit's words, reporter's words and the institution's return cross each other.
+    """Dispatch, unit's commands, reporter's messages and the institution's return cross each other.
 
     Records keep their own time (record n at minute n) and the order within their stream.
     """
@@ -142,14 +143,14 @@ def test_streams_may_come_in_any_order_among_themselves(data: st.DataObject) -> 
     turns = [number for number, stream in enumerate(streams) for _ in stream]
     order = data.draw(st.permutations(turns))
     queues = [iter(stream) for stream in streams]
-    history = History()
+    history = a_history()
     for turn in order:
         record, event = next(queues[turn])
-        history.feed(event, record=record, now=at(record))
+        history.feed(event, f"record-{record}", now=at(record))
 
-    assert (history.known.status, history.known.holding) == ("in_progress", 2)
-    assert [len(history.answers(record)) for record in (2, 3, 10)] == [1, 1, 1]
-    assert history.known.waiting == ()
+    assert (history.current.status, history.current.holding) == ("in_progress", 2)
+    assert [len(history.answers(f"record-{record}")) for record in (2, 3, 10)] == [1, 1, 1]
+    assert history.current.waiting == ()
 
 
 @given(
@@ -158,10 +159,10 @@ def test_streams_may_come_in_any_order_among_themselves(data: st.DataObject) -> 
 )
 def test_a_reply_in_time_counts_and_one_too_late_does_not(order: list[str], late: int) -> None:
     """For every distance of the two, read in either order."""
-    history = History(a_dispatch(), a_follow_up())
+    history = a_history(a_dispatch(), a_follow_up())
     came = {"reply": at(10) + timedelta(seconds=late), "silence": at(10)}
     event = {"reply": a_reply(), "silence": a_silence(2)}
     for name in order:
         history.feed(event[name], now=came[name])
 
-    assert history.known.status == ("replied" if late <= 0 else "closed")
+    assert history.current.status == ("replied" if late <= 0 else "closed")

@@ -1,4 +1,4 @@
-"""Follow-up's table, row by row: what each fact, command and word does in each state."""
+"""Follow-up's table, row by row: what each fact, command and message does in each state."""
 
 from datetime import timedelta
 
@@ -11,19 +11,16 @@ from shared.rules.decision import Decision, event_id
 from shared.runtime.reader import Inbound
 from shared.runtime.writer import Writer
 from tests.simulation.memory import MemoryRecord
-from tests.tables import each
+from tests.support.builders import NOON, REPORT, a_cause, at
 from tests.unit.follow_up.builders import (
     HEALTH,
-    NOON,
     POLICY,
-    REPORT,
     ROADS,
-    History,
     a_block,
-    a_cause,
     a_closing,
     a_dispatch,
     a_follow_up,
+    a_history,
     a_reopening,
     a_reply,
     a_report_return,
@@ -33,7 +30,6 @@ from tests.unit.follow_up.builders import (
     a_unit_return,
     a_withdrawal,
     an_archive,
-    at,
     names,
     window_of,
 )
@@ -61,7 +57,7 @@ def _refused(reason: str, *states: str) -> dict[str, Cell]:
     return {state: ([reason], state) for state in states}
 
 
-# fact, command or word -> state before -> (what is said, state after); else nothing changes
+# fact, command or message -> state before -> (what is published, state after); else nothing changes
 TABLE: list[tuple[str, BaseModel, dict[str, Cell]]] = [
     ("dispatch", a_dispatch(), {"nothing": ([], "waiting")}),
     (
@@ -165,20 +161,20 @@ ROWS = [
 ]
 
 
-@each(ROWS)
+@pytest.mark.parametrize(("row", "event", "state", "expected"), ROWS)
 def test_the_table(row: str, event: BaseModel, state: str, expected: Cell) -> None:
-    """Each cell: what is said and where the report stands after."""
-    history = History(*STATES[state])
+    """Each cell: what is published and where the report stands after."""
+    history = a_history(*STATES[state])
 
-    said = history.feed(event)
+    published = history.feed(event)
 
     status = history.case.status if history.case else "nothing"
-    assert (names(said), status) == expected, row
+    assert (names(published), status) == expected, row
 
 
 def test_facts_name_where_the_report_is() -> None:
-    """Institution, holding, dispatch and unit come from the dispatch; words stay sealed."""
-    history = History(a_dispatch(holding=2, dispatch=3))
+    """Institution, holding, dispatch and unit come from the dispatch; texts stay sealed."""
+    history = a_history(a_dispatch(holding=2, dispatch=3))
     place = {
         "report_id": REPORT, "institution": "6308", "holding": 2, "dispatch": 3, "unit": HEALTH,
     }  # fmt: skip
@@ -198,26 +194,26 @@ def test_facts_name_where_the_report_is() -> None:
 
 def test_a_unit_returns_with_its_reason_and_a_better_unit() -> None:
     """Routing learns both; the case waits for the next dispatch."""
-    history = History(a_dispatch())
-    (said,) = history.feed(a_unit_return(proposed_unit=ROADS))
+    history = a_history(a_dispatch())
+    (published,) = history.feed(a_unit_return(proposed_unit=ROADS))
 
-    assert isinstance(said, e.UnitReturned)
-    assert (said.dispatch, said.reason, said.proposed_unit) == (1, "s", ROADS)
+    assert isinstance(published, e.UnitReturned)
+    assert (published.dispatch, published.reason, published.proposed_unit) == (1, "s", ROADS)
     assert names(history.feed(a_dispatch())) == []
-    assert history.known.status == "nothing"
+    assert history.current.status == "nothing"
 
 
 def test_a_final_dispatch_may_not_be_returned() -> None:
-    """After two returns the admin's word stands."""
-    history = History(a_dispatch(dispatch=3, final=True))
+    """After two returns the admin's decision stands."""
+    history = a_history(a_dispatch(dispatch=3, final=True))
 
     assert names(history.feed(a_unit_return())) == ["return_limit"]
-    assert history.known.status == "waiting"
+    assert history.current.status == "waiting"
 
 
 def test_a_new_dispatch_begins_again() -> None:
-    """What the first unit said does not count for the second."""
-    history = History(a_dispatch(), a_response(), a_unit_return(), a_dispatch(dispatch=2))
+    """What the first unit published does not count for the second."""
+    history = a_history(a_dispatch(), a_response(), a_unit_return(), a_dispatch(dispatch=2))
 
     assert names(history.feed(a_response())) == ["InitialResponseGiven"]
     assert names(history.feed(a_unit_return())) == ["UnitReturned"]
@@ -226,26 +222,26 @@ def test_a_new_dispatch_begins_again() -> None:
 def test_an_older_dispatch_changes_nothing() -> None:
     """Of two dispatches the higher is current, whichever is read first."""
     newer = a_dispatch(holding=2, institution="3204", unit="3204-001")
-    history = History(newer, a_dispatch(dispatch=2))
+    history = a_history(newer, a_dispatch(dispatch=2))
 
-    assert history.known == History(a_dispatch(dispatch=2), newer).known
+    assert history.current == a_history(a_dispatch(dispatch=2), newer).current
 
 
 def test_a_later_holding_outlives_the_return_of_an_earlier_one() -> None:
     """Both orders leave the same case; the earlier holding's commands are stale."""
     later = a_dispatch(holding=2)
     returned_first, returned_late = (
-        History(a_report_return(), later),
-        History(later, a_report_return()),
+        a_history(a_report_return(), later),
+        a_history(later, a_report_return()),
     )
 
-    assert returned_first.known == returned_late.known
+    assert returned_first.current == returned_late.current
     assert names(returned_first.feed(a_follow_up())) == ["stale_holding"]
 
 
 def test_rounds_count_on_across_holdings() -> None:
     """A round names one follow-up of the report."""
-    history = History(*FOLLOWED, a_report_return(), a_dispatch(holding=2))
+    history = a_history(*FOLLOWED, a_report_return(), a_dispatch(holding=2))
     (given,) = history.feed(a_follow_up(holding=2))
 
     assert isinstance(given, e.FollowUpGiven)
@@ -257,26 +253,26 @@ def test_rounds_count_on_across_holdings() -> None:
 
 def test_each_follow_up_opens_its_own_window() -> None:
     """Only the silence after the latest follow-up closes the report."""
-    history = History(*FOLLOWED, a_reply(), a_follow_up())
+    history = a_history(*FOLLOWED, a_reply(), a_follow_up())
 
-    assert (history.known.round, history.known.window) == (2, window_of(5))
+    assert (history.current.round, history.current.window) == (2, window_of(5))
     assert history.feed(a_silence(3)) == []
     assert names(history.feed(a_silence(5))) == ["closed by system"]
 
 
 def test_the_window_is_named_by_the_id_the_follow_up_gets_also_when_it_waited() -> None:
     """A command that came first is the cause of its event, at the time of its release."""
-    history = History(a_follow_up(), a_dispatch())
-    released = a_cause(1, now=at(2))
-    assert names(history.answers(1)) == ["FollowUpGiven"]
-    assert history.known.window == event_id(released, STAGE, e.FollowUpGiven)
+    history = a_history(a_follow_up(), a_dispatch())
+    released = a_cause("record-1", at(2))
+    assert names(history.answers("record-1")) == ["FollowUpGiven"]
+    assert history.current.window == event_id(released, STAGE, e.FollowUpGiven)
 
 
 @pytest.mark.parametrize("fed", [FOLLOWED, (a_follow_up(), a_dispatch())])
 def test_the_window_has_the_very_id_that_the_shell_writes(fed: tuple[BaseModel, ...]) -> None:
     """`TimeRanOut` names that id."""
-    before = History(*fed[:-1])
-    cause = a_cause(len(fed))
+    before = a_history(*fed[:-1])
+    cause = a_cause(f"record-{len(fed)}", at(len(fed)))
     decision = decide(before.case, fed[-1], cause, POLICY)
     record = MemoryRecord("t", 0, 0, 0, REPORT.encode(), b"", ())
     writer = Writer(STAGE, is_gateway=False, seal=lambda value, *_place: value)
@@ -291,35 +287,35 @@ def test_the_window_has_the_very_id_that_the_shell_writes(fed: tuple[BaseModel, 
 
 def test_a_reopened_report_owes_another_follow_up() -> None:
     """The admin cannot close it again before that, and the old window means nothing."""
-    history = History(*FOLLOWED, a_silence(3), a_reopening())
+    history = a_history(*FOLLOWED, a_silence(3), a_reopening())
 
     assert history.feed(a_silence(3)) == []
     assert names(history.feed(a_closing())) == ["not_followed_up"]
     assert names(history.feed(a_response())) == ["already_followed_up"]
     assert names(history.feed(a_follow_up())) == ["FollowUpGiven"]
-    assert (history.known.round, history.known.reopened) == (2, 1)
+    assert (history.current.round, history.current.reopened) == (2, 1)
 
 
 @pytest.mark.parametrize(("late", "expected"), [(0, "ReportReopened"), (1, "window_over")])
 def test_reopening_ends_with_the_policys_days(late: int, expected: str) -> None:
-    """To the second; too late is told to the reporter through the national admin."""
-    history = History(*FOLLOWED, a_closing())
+    """To the second; the refusal goes to the reporter through the national admin."""
+    history = a_history(*FOLLOWED, a_closing())
     now = at(4) + timedelta(days=POLICY.reopen_days, seconds=late)
-    (said,) = history.feed(a_reopening(), now=now)
+    (published,) = history.feed(a_reopening(), now=now)
 
-    assert names([said]) == [expected]
+    assert names([published]) == [expected]
     if late:
-        assert said == e.CommandRefused(
+        assert published == e.CommandRefused(
             report_id=REPORT, institution="00", message_id="r-3", refused="record-5",
             command="ReopenRequested", holding=1, reason="window_over",
         )  # fmt: skip
 
 
-def test_a_report_closed_before_any_word_of_the_unit_may_be_reopened_and_returned() -> None:
-    """The unit has said nothing yet: all its words are open to it."""
-    history = History(a_dispatch(), a_reporters_closing(), a_reopening())
+def test_a_report_closed_before_any_command_of_the_unit_may_be_reopened_and_returned() -> None:
+    """The unit has published nothing yet: all its commands are open to it."""
+    history = a_history(a_dispatch(), a_reporters_closing(), a_reopening())
 
-    assert history.known.status == "in_progress"
+    assert history.current.status == "in_progress"
     assert names(history.feed(a_response())) == ["InitialResponseGiven"]
     assert names(history.feed(a_unit_return())) == ["UnitReturned"]
 
@@ -332,57 +328,57 @@ def test_between_a_reply_and_the_end_of_its_window_the_brokers_time_decides(
     reply: int, silence: int
 ) -> None:
     """Whichever is read first; the stage may have been away for days."""
-    reply_first, silence_first = History(*FOLLOWED), History(*FOLLOWED)
+    reply_first, silence_first = a_history(*FOLLOWED), a_history(*FOLLOWED)
     reply_first.feed(a_reply(), now=at(reply))
     reply_first.feed(a_silence(3), now=at(silence))
     silence_first.feed(a_silence(3), now=at(silence))
     silence_first.feed(a_reply(), now=at(reply))
 
     expected = "replied" if reply <= silence else "closed"
-    assert (reply_first.known.status, silence_first.known.status) == (expected, expected)
+    assert (reply_first.current.status, silence_first.current.status) == (expected, expected)
     assert names(silence_first.feed(a_follow_up())) == names(reply_first.feed(a_follow_up()))
 
 
 def test_the_reporters_own_closing_stands_above_the_systems() -> None:
     """Its rating is not lost; the days to reopen count from the first closing."""
-    word_first = History(*FOLLOWED, a_reporters_closing(), a_silence(3))
-    silence_first = History(*FOLLOWED, a_silence(3), a_reporters_closing())
+    word_first = a_history(*FOLLOWED, a_reporters_closing(), a_silence(3))
+    silence_first = a_history(*FOLLOWED, a_silence(3), a_reporters_closing())
 
-    assert [h.known.closed_by for h in (word_first, silence_first)] == ["reporter", "reporter"]
-    assert names([event for _, event in silence_first.said][-2:]) == [
+    assert [h.current.closed_by for h in (word_first, silence_first)] == ["reporter", "reporter"]
+    assert names([event for _, event in silence_first.published][-2:]) == [
         "closed by system",
         "closed by reporter",
     ]
-    assert silence_first.known.closed_at == at(4)
+    assert silence_first.current.closed_at == at(4)
     assert silence_first.feed(a_reporters_closing()) == []
 
 
 def test_a_return_of_the_report_before_its_dispatch_stops_it() -> None:
     """The institution gave it back; the dispatch of that holding is read too late."""
-    early = History(a_report_return(), a_dispatch())
-    late = History(a_dispatch(), a_report_return())
+    early = a_history(a_report_return(), a_dispatch())
+    late = a_history(a_dispatch(), a_report_return())
 
-    assert (early.known.status, late.known.status) == ("nothing", "nothing")
+    assert (early.current.status, late.current.status) == ("nothing", "nothing")
     assert names(late.feed(a_follow_up())) == ["already_returned"]
     assert names(early.feed(a_follow_up())) == ["not_the_holder"]
     assert names(early.feed(a_dispatch(holding=2))) == []
-    assert early.known.status == "waiting"
+    assert early.current.status == "waiting"
 
 
 def test_a_closed_report_that_its_institution_returned_reopens_at_nobodys_unit() -> None:
     """The national admin has it; both orders leave the same."""
-    reopened_first = History(*FOLLOWED, a_closing(), a_reopening(), a_report_return())
-    returned_first = History(*FOLLOWED, a_closing(), a_report_return(), a_reopening())
+    reopened_first = a_history(*FOLLOWED, a_closing(), a_reopening(), a_report_return())
+    returned_first = a_history(*FOLLOWED, a_closing(), a_report_return(), a_reopening())
 
-    assert returned_first.known == reopened_first.known
-    assert returned_first.known.status == "nothing"
+    assert returned_first.current == reopened_first.current
+    assert returned_first.current.status == "nothing"
 
 
 @pytest.mark.parametrize("end", [an_archive(), a_block(), a_withdrawal()])
 def test_an_end_before_the_start_is_the_end(end: BaseModel) -> None:
-    """Nothing begins at a unit; who held it is told why, as far as this stage saw who that was."""
-    early, late = History(end, a_dispatch()), History(a_dispatch(), end)
+    """Nothing begins at a unit; who held it, as far as known here, gets the reason."""
+    early, late = a_history(end, a_dispatch()), a_history(a_dispatch(), end)
 
-    assert early.known.status == late.known.status
+    assert early.current.status == late.current.status
     assert names(early.feed(a_response())) == ["not_the_holder"]
-    assert names(late.feed(a_response())) == [late.known.status]
+    assert names(late.feed(a_response())) == [late.current.status]

@@ -12,10 +12,10 @@ from tests.unit.routing.builders import (
     HEALTH,
     ROADS,
     SPARE,
-    History,
     a_block,
     a_close,
     a_dispatch,
+    a_history,
     a_reclassification,
     a_report_return,
     a_unit_return,
@@ -55,7 +55,7 @@ RECORDS: st.SearchStrategy[BaseModel] = st.one_of(
 @given(st.lists(RECORDS, max_size=30))
 def test_every_command_gets_exactly_one_answer(records: list[BaseModel]) -> None:
     """Its effect or one refusal, at the latest when its wait is over."""
-    history = History(*records)
+    history = a_history(*records)
     history.fire()
 
     for number, record in enumerate(records, 1):
@@ -69,8 +69,8 @@ def test_every_command_gets_exactly_one_answer(records: list[BaseModel]) -> None
 @given(st.lists(RECORDS, max_size=30))
 def test_no_unit_is_tried_twice_unless_the_admin_says_so(records: list[BaseModel]) -> None:
     """Dispatches count up by one in their holding, and go to the institution's own units."""
-    said = [event for _, event in History(*records).said]
-    dispatched = [event for event in said if isinstance(event, e.ReportDispatched)]
+    published = [event for _, event in a_history(*records).published]
+    dispatched = [event for event in published if isinstance(event, e.ReportDispatched)]
 
     seen: dict[int, list[str]] = {}
     for event in dispatched:
@@ -84,14 +84,14 @@ def test_no_unit_is_tried_twice_unless_the_admin_says_so(records: list[BaseModel
 
 @given(st.lists(RECORDS, max_size=20), st.lists(RECORDS, max_size=20))
 def test_an_end_is_final(before: list[BaseModel], after: list[BaseModel]) -> None:
-    """After it only refusals are said, and only a higher end changes the case."""
-    history = History(*before, an_archive())
+    """After it only refusals are published, and only a higher end changes the case."""
+    history = a_history(*before, an_archive())
     for record in after:
-        said = history.feed(record)
-        assert all(isinstance(event, e.CommandRefused) for event in said)
-        assert history.known.status in ENDS
-    assert not STORE.is_open(history.known)
-    assert STORE.timer_at(history.known) is None
+        published = history.feed(record)
+        assert all(isinstance(event, e.CommandRefused) for event in published)
+        assert history.current.status in ENDS
+    assert not STORE.is_open(history.current)
+    assert STORE.timer_at(history.current) is None
 
 
 STARTS: dict[str, list[BaseModel]] = {
@@ -105,9 +105,9 @@ STARTS: dict[str, list[BaseModel]] = {
 def test_streams_may_come_in_any_order_among_themselves(order: list[str]) -> None:
     """Whatever is read first, the report ends the same."""
     queues = {name: iter(events) for name, events in STARTS.items()}
-    history = History(*(next(queues[name]) for name in order))
+    history = a_history(*(next(queues[name]) for name in order))
 
-    assert history.known.status == "blocked"
+    assert history.current.status == "blocked"
 
 
 @given(st.permutations(["institution"] * 4 + ["follow_up"] * 2 + ["agencies"]))
@@ -118,8 +118,8 @@ def test_a_stop_before_its_start_leaves_the_same_case(order: list[str]) -> None:
         "follow_up": iter([a_unit_return(), a_close(dispatch=2)]),
         "agencies": iter([a_dispatch(holding=2)]),
     }
-    history = History(*(next(queues[name]) for name in order))
+    history = a_history(*(next(queues[name]) for name in order))
 
-    assert (history.known.status, history.known.holding) == ("dispatched", 2)
-    assert (history.known.dispatch, history.known.tried) == (1, (ROADS,))
-    assert history.known.waiting == ()
+    assert (history.current.status, history.current.holding) == ("dispatched", 2)
+    assert (history.current.dispatch, history.current.tried) == (1, (ROADS,))
+    assert history.current.waiting == ()

@@ -7,18 +7,16 @@ from pydantic import BaseModel
 
 from services.routing.case import Status
 from shared.contract import events as e
-from tests.tables import each
+from tests.support.builders import NOON, REPORT
 from tests.unit.routing.builders import (
     DISTRICT,
     HEALTH,
-    NOON,
-    REPORT,
     ROADS,
     SPARE,
-    History,
     a_block,
     a_close,
     a_dispatch,
+    a_history,
     a_reclassification,
     a_report_return,
     a_unit_return,
@@ -40,7 +38,7 @@ STATES: dict[str, tuple[BaseModel, ...]] = {
     "blocked": (an_accept(), a_block()),
 }
 ENDED = ("archived", "withdrawn", "blocked")
-# fact or command -> state before -> (what is said, state after); what is not named changes nothing
+# fact or command -> state before -> (what is published, state after); else nothing changes
 TABLE: list[tuple[BaseModel, dict[str, tuple[list[str], str]]]] = [
     (an_accept(), {"nothing": ([ROADS], "dispatched")}),
     (
@@ -100,22 +98,22 @@ ROWS = [
 ]
 
 
-@each(ROWS)
+@pytest.mark.parametrize(("event", "state", "expected"), ROWS)
 def test_the_table(event: BaseModel, state: str, expected: tuple[list[str], str]) -> None:
-    """Each cell: what is said and where the report stands after."""
-    history = History(*STATES[state])
+    """Each cell: what is published and where the report stands after."""
+    history = a_history(*STATES[state])
 
-    said = history.feed(event)
+    published = history.feed(event)
 
     status = history.case.status if history.case else "nothing"
-    assert (reasons(said), status) == expected
+    assert (reasons(published), status) == expected
 
 
 def test_a_dispatch_says_where_why_and_of_what_class() -> None:
     """All that follow-up, the clocks and the unit need travels in the event."""
-    (said,) = History().feed(an_accept())
+    (published,) = a_history().feed(an_accept())
 
-    assert said == e.ReportDispatched(
+    assert published == e.ReportDispatched(
         report_id=REPORT, institution="6308", holding=1, dispatch=1, unit=ROADS,
         rule="roads.amuntai", why="category 1397, place 63.08.05: roads", by="auto",
         report_class=e.ReportClass.UNSUPERVISED,
@@ -124,39 +122,40 @@ def test_a_dispatch_says_where_why_and_of_what_class() -> None:
 
 def test_a_reclassification_counts_from_the_next_dispatch() -> None:
     """The class is the one in force when the report is given to a unit."""
-    history = History(an_accept(), a_reclassification(category_after="928"))
-    (said,) = history.feed(a_unit_return())
+    history = a_history(an_accept(), a_reclassification(category_after="928"))
+    (published,) = history.feed(a_unit_return())
 
-    assert isinstance(said, e.ReportDispatched)
-    assert said.report_class is e.ReportClass.SUPERVISED
-    assert history.known.category_id == "928"
+    assert isinstance(published, e.ReportDispatched)
+    assert published.report_class is e.ReportClass.SUPERVISED
+    assert history.current.category_id == "928"
 
 
 def test_a_reclassification_of_another_holding_changes_nothing() -> None:
     """An older holding's facts are ignored."""
-    history = History(an_accept(holding=2))
-    before = history.known
+    history = a_history(an_accept(holding=2))
+    before = history.current
 
     assert history.feed(a_reclassification(holding=1)) == []
-    assert history.known == before
+    assert history.current == before
 
 
-@each(
+@pytest.mark.parametrize(
+    ("proposed", "expected"),
     [
         (HEALTH, [HEALTH]),  # a unit of the institution
         (ROADS, [DISTRICT]),  # the one that returned it
         ("6308-777", [DISTRICT]),  # no unit
         ("3204-001", [DISTRICT]),  # another institution's
-    ]
+    ],
 )
 def test_the_unit_proposed_comes_first(proposed: str, expected: list[str]) -> None:
     """If it is a unit of the institution that was not tried."""
-    history = History(an_accept())
-    said = history.feed(a_unit_return(proposed_unit=proposed))
+    history = a_history(an_accept())
+    published = history.feed(a_unit_return(proposed_unit=proposed))
 
-    assert reasons(said) == expected
-    assert isinstance(said[0], e.ReportDispatched)
-    assert said[0].rule == ("proposed_by_unit" if proposed == HEALTH else "infrastructure")
+    assert reasons(published) == expected
+    assert isinstance(published[0], e.ReportDispatched)
+    assert published[0].rule == ("proposed_by_unit" if proposed == HEALTH else "infrastructure")
 
 
 @pytest.mark.parametrize(
@@ -167,13 +166,13 @@ def test_held_where_no_unit_is_left(
     category: str, proposed: str | None, reason: str | None
 ) -> None:
     """It says what the admin should know: nothing fits, or a name that is no unit's."""
-    history = History(an_accept(category_id=category))
+    history = a_history(an_accept(category_id=category))
     if reason is None:
-        assert reasons([event for _, event in history.said]) == ["unit_unknown"]
+        assert reasons([event for _, event in history.published]) == ["unit_unknown"]
         return
-    said = history.feed(a_unit_return(unit=DISTRICT, proposed_unit=proposed))
+    published = history.feed(a_unit_return(unit=DISTRICT, proposed_unit=proposed))
 
-    assert said == [
+    assert published == [
         e.RoutingHeld(
             report_id=REPORT, institution="6308", holding=1, reason=reason, tried=(DISTRICT,)
         )
@@ -182,9 +181,9 @@ def test_held_where_no_unit_is_left(
 
 def test_after_two_returns_the_admin_decides_and_the_dispatch_is_final() -> None:
     """A unit tried before may be named; it may not return the report again."""
-    history = History(an_accept(), a_unit_return())
+    history = a_history(an_accept(), a_unit_return())
     held = history.feed(SECOND_RETURN)
-    (said,) = history.feed(a_dispatch(unit=ROADS))
+    (published,) = history.feed(a_dispatch(unit=ROADS))
 
     assert held == [
         e.RoutingHeld(
@@ -192,15 +191,15 @@ def test_after_two_returns_the_admin_decides_and_the_dispatch_is_final() -> None
             tried=(ROADS, DISTRICT),
         )
     ]  # fmt: skip
-    assert isinstance(said, e.ReportDispatched)
-    assert (said.dispatch, said.unit, said.final) == (3, ROADS, True)
-    assert (said.rule, said.by) == ("named_by_admin", "officer")
-    assert history.known.tried == (ROADS, DISTRICT)
+    assert isinstance(published, e.ReportDispatched)
+    assert (published.dispatch, published.unit, published.final) == (3, ROADS, True)
+    assert (published.rule, published.by) == ("named_by_admin", "officer")
+    assert history.current.tried == (ROADS, DISTRICT)
 
 
 def test_a_dispatch_by_the_admin_before_that_may_still_be_returned() -> None:
     """The limit counts returns, not who named the unit."""
-    history = History(an_accept(category_id=None))
+    history = a_history(an_accept(category_id=None))
     (first,) = history.feed(a_dispatch())
     held = history.feed(a_unit_return(unit=SPARE))
 
@@ -211,33 +210,33 @@ def test_a_dispatch_by_the_admin_before_that_may_still_be_returned() -> None:
 
 def test_a_new_holding_begins_afresh() -> None:
     """Units tried and returns count within the holding."""
-    history = History(an_accept(), a_unit_return(), a_report_return())
-    (said,) = history.feed(an_accept(holding=2))
+    history = a_history(an_accept(), a_unit_return(), a_report_return())
+    (published,) = history.feed(an_accept(holding=2))
 
-    assert isinstance(said, e.ReportDispatched)
-    assert (said.holding, said.dispatch, said.unit) == (2, 1, ROADS)
-    assert (history.known.tried, history.known.returns) == ((ROADS,), 0)
+    assert isinstance(published, e.ReportDispatched)
+    assert (published.holding, published.dispatch, published.unit) == (2, 1, ROADS)
+    assert (history.current.tried, history.current.returns) == ((ROADS,), 0)
 
 
 # ---- commands before their report
 
 
 def test_an_early_dispatch_waits_for_the_holding_and_is_its_own_answer() -> None:
-    """The directory had nothing; the admin's word was there already."""
-    history = History(a_dispatch())
-    said = history.feed(an_accept(category_id=None))
+    """The directory had nothing; the admin's dispatch was there already."""
+    history = a_history(a_dispatch())
+    published = history.feed(an_accept(category_id=None))
 
-    assert reasons(said) == ["nothing_fits", SPARE]
+    assert reasons(published) == ["nothing_fits", SPARE]
     assert reasons(history.answers("record-1")) == [SPARE]
-    assert history.known.waiting == ()
-    assert history.known.timer_at is None
+    assert history.current.waiting == ()
+    assert history.current.timer_at is None
 
 
 @pytest.mark.parametrize("category", ["1397", None])
 def test_an_early_dispatch_ends_as_a_later_one(category: str | None) -> None:
     """Both orders leave the same report, and the same answer to the command."""
     accept = an_accept(category_id=category)
-    early, late = History(a_dispatch(), accept), History(accept, a_dispatch())
+    early, late = a_history(a_dispatch(), accept), a_history(accept, a_dispatch())
 
     assert early.case == late.case
     assert early.answers("record-1") == [
@@ -248,7 +247,8 @@ def test_an_early_dispatch_ends_as_a_later_one(category: str | None) -> None:
     ]
 
 
-@each(
+@pytest.mark.parametrize(
+    ("event", "reason"),
     [
         (an_archive(), "not_the_holder"),
         (a_block(), "not_the_holder"),
@@ -256,23 +256,23 @@ def test_an_early_dispatch_ends_as_a_later_one(category: str | None) -> None:
         (a_report_return(), "already_returned"),
         (an_accept(holding=2), "stale_holding"),
         (an_accept(institution="3204"), "not_the_holder"),
-    ]
+    ],
 )
 def test_what_waits_is_refused_when_its_holding_can_come_no_more(
     event: BaseModel, reason: str
 ) -> None:
     """The refusal names the command, not the record that released it."""
-    history = History(a_dispatch(), event)
+    history = a_history(a_dispatch(), event)
 
     (refusal,) = history.answers("record-1")
     assert isinstance(refusal, e.CommandRefused)
     assert (refusal.reason, refusal.refused, refusal.message_id) == (reason, "record-1", "m-1")
-    assert history.known.timer_at is None
+    assert history.current.timer_at is None
 
 
 def test_a_command_of_a_later_holding_waits_on() -> None:
     """Only what is about this holding or an earlier one is answered."""
-    history = History(a_dispatch(holding=2), an_accept())
+    history = a_history(a_dispatch(holding=2), an_accept())
 
     assert history.answers("record-1") == []
     history.feed(an_accept(holding=2, category_id=None))
@@ -281,24 +281,24 @@ def test_a_command_of_a_later_holding_waits_on() -> None:
 
 def test_the_timer_refuses_after_a_day_and_fires_for_the_rest() -> None:
     """Each command waits its own day; a timer of another time means nothing."""
-    history = History(a_dispatch(), a_dispatch())
+    history = a_history(a_dispatch(), a_dispatch())
     first = NOON + timedelta(minutes=1, days=1)
-    assert history.known.timer_at == first
+    assert history.current.timer_at == first
     assert history.feed(e.TimerFired(report_id=REPORT, due_at=first + timedelta(days=9))) == []
 
     history.feed(e.TimerFired(report_id=REPORT, due_at=first))
     assert reasons(history.answers("record-1")) == ["not_the_holder"]
-    assert history.known.timer_at == first + timedelta(minutes=1)
+    assert history.current.timer_at == first + timedelta(minutes=1)
 
     history.fire()
     assert reasons(history.answers("record-2")) == ["not_the_holder"]
-    assert history.known.waiting == ()
+    assert history.current.waiting == ()
 
 
 @pytest.mark.parametrize("end", [an_archive(), a_block(), a_withdrawal()])
 def test_an_end_before_the_start_is_the_end(end: BaseModel) -> None:
     """Nothing is dispatched of a report that has ended."""
-    history = History(end)
+    history = a_history(end)
 
     assert history.feed(an_accept()) == []
-    assert history.known.status in (Status.ARCHIVED, Status.BLOCKED, Status.WITHDRAWN)
+    assert history.current.status in (Status.ARCHIVED, Status.BLOCKED, Status.WITHDRAWN)

@@ -48,12 +48,12 @@ def test_the_policy_is_the_registrys() -> None:
     """Its numbers, and the institutions it knows."""
     stage = stage_of(Settings(instance="verification.national"), REGISTRY)
     policy = stage.context(a_cause(), None, None)
-    said = REGISTRY.policy("00", NOON.date())
+    numbers = REGISTRY.policy("00", NOON.date())
 
     assert policy.institutions == set(REGISTRY.institutions)
-    assert policy.confidence_min == said.auto_forward_confidence
-    assert policy.returns_max == said.returns_max
-    assert policy.command_wait == timedelta(days=said.command_wait_days)
+    assert policy.confidence_min == numbers.auto_forward_confidence
+    assert policy.returns_max == numbers.returns_max
+    assert policy.command_wait == timedelta(days=numbers.command_wait_days)
 
 
 def test_the_stores_columns_stand_in_the_migrations() -> None:

@@ -1,7 +1,8 @@
-"""Commands that come before what they are about: kept, answered once, refused after a day."""
+"""Commands that come before what they are about: deferred, answered once, refused after a day."""
 
 from collections.abc import Callable
 
+import pytest
 from pydantic import BaseModel
 
 from services.verification.institution import InstitutionCase, decide_institution
@@ -28,8 +29,8 @@ from tests.support.builders import (
     an_ask,
     at,
 )
-from tests.tables import each
-from tests.unit.verification.histories import POLICY, History, institution, national
+from tests.support.history import History
+from tests.unit.verification.histories import POLICY, institution, national
 
 Begin = Callable[[list[BaseModel]], History[NationalCase] | History[InstitutionCase]]
 DAY = POLICY.command_wait
@@ -37,8 +38,8 @@ ASK = an_ask(institution=NATIONAL, holding=0)
 
 
 def refusals(history: History[NationalCase] | History[InstitutionCase]) -> list[tuple[str, str]]:
-    """List (command's record, reason) of the refusals said, in order."""
-    return [(cause, e.reason) for cause, e in history.said if isinstance(e, CommandRefused)]
+    """List (command's record, reason) of the refusals published, in order."""
+    return [(cause, e.reason) for cause, e in history.published if isinstance(e, CommandRefused)]
 
 
 def test_a_command_is_kept_with_its_cause_and_a_timer_a_day_later() -> None:
@@ -56,13 +57,13 @@ def test_a_command_is_kept_with_its_cause_and_a_timer_a_day_later() -> None:
 def test_the_answer_names_the_command_and_not_what_released_it() -> None:
     """So its id derives from the command, at the time it could be answered."""
     accept, cause = an_accept(), a_cause("early", at(5), message_id="m-1", traceparent="00-1-2-01")
-    kept = decide_institution(None, accept, cause, POLICY).case
+    deferred = decide_institution(None, accept, cause, POLICY).case
 
-    decision = decide_institution(kept, a_forwarding(), a_cause("late", at(9)), POLICY)
+    decision = decide_institution(deferred, a_forwarding(), a_cause("late", at(9)), POLICY)
 
-    (said,) = decision.events
-    assert isinstance(said.event, ReportAccepted)
-    assert said == Outgoing(said.event, Deferred.of(accept, cause).cause(at(9)))
+    (outgoing,) = decision.events
+    assert isinstance(outgoing.event, ReportAccepted)
+    assert outgoing == Outgoing(outgoing.event, Deferred.of(accept, cause).cause(at(9)))
     assert decision.case is not None
     assert (decision.case.waiting, decision.case.timer_at) == ((), None)
 
@@ -70,8 +71,8 @@ def test_the_answer_names_the_command_and_not_what_released_it() -> None:
 def test_a_question_that_waited_is_known_by_its_own_id() -> None:
     """The id its event gets from the shell is the id that may expire."""
     history = national()
-    history.feed(ASK, "early", minute=1)
-    history.feed(a_report(), minute=7)
+    history.feed(ASK, "early", now=at(1))
+    history.feed(a_report(), now=at(7))
 
     request = event_id(a_cause("early", at(7)), "verification.national", InformationRequested)
     history.feed(a_time_out(request))
@@ -82,10 +83,10 @@ def test_a_question_that_waited_is_known_by_its_own_id() -> None:
 def test_after_a_day_it_is_refused_once() -> None:
     """By the timer, not by a clock; the answer names the command."""
     history = institution()
-    history.feed(an_accept(message_id="m-9"), "early", minute=0)
+    history.feed(an_accept(message_id="m-9"), "early", now=at(0))
     history.feed(a_timer(at(0) + DAY))
 
-    assert history.said == [
+    assert history.published == [
         (
             "early",
             CommandRefused(
@@ -101,23 +102,23 @@ def test_after_a_day_it_is_refused_once() -> None:
     ]
     history.fire()
     history.feed(a_forwarding())
-    assert len(history.said) == 1
+    assert len(history.published) == 1
 
 
 def test_a_timer_of_another_time_changes_nothing() -> None:
     """It is compared with the case's own, never with now."""
     history = institution()
-    history.feed(an_accept(), "early", minute=0)
+    history.feed(an_accept(), "early", now=at(0))
 
-    history.feed(a_timer(at(0) + 2 * DAY), minute=5 * DAY.total_seconds())
+    history.feed(a_timer(at(0) + 2 * DAY), now=at(5 * DAY.total_seconds()))
 
-    assert history.said == []
+    assert history.published == []
     history.feed(a_timer(at(0)))
-    assert history.said == []
+    assert history.published == []
     assert institution([a_timer(at(0))]).case is None
 
 
-@each([
+@pytest.mark.parametrize(("begin", "records", "command", "reason"), [
         (national, [], a_forward(), "nothing_to_decide"),
         (national, [a_report()], a_forward(holding=1), "nothing_to_decide"),
         (national, [a_report(), ASK], a_forward(), "awaiting_information"),
@@ -127,19 +128,20 @@ def test_a_timer_of_another_time_changes_nothing() -> None:
         (institution, [a_forwarding(), an_ask()], an_accept(), "awaiting_information"),
         (institution, [a_forwarding(), an_accept()], a_return(), "already_accepted"),
     ])  # fmt: skip
-def test_who_waited_in_vain_is_told_why(
+def test_what_waited_in_vain_is_refused_with_the_reason(
     begin: Begin, records: list[BaseModel], command: BaseModel, reason: str
 ) -> None:
-    """The state that kept it waiting, in a word to act on."""
+    """The status that kept it waiting, as a reason code."""
     history = begin(records)
-    record = history.feed(command)
+    history.feed(command)
+    record = history.record_id
     history.fire()
 
     assert refusals(history) == [(record, reason)]
 
 
 def test_several_are_answered_in_the_order_they_came() -> None:
-    """The first officer wins, the second is told, foreigners too, the next holding waits on."""
+    """The first officer wins, the second is refused, foreigners too, the next holding waits on."""
     history = institution()
     history.feed(an_accept(by="officer-1"), "first")
     history.feed(an_accept(by="officer-2"), "second")
@@ -147,7 +149,7 @@ def test_several_are_answered_in_the_order_they_came() -> None:
     history.feed(a_forwarding())
     history.feed(an_accept(institution=BANDUNG, holding=2), "next")
 
-    assert [cause for cause, _ in history.said] == ["first", "second", "foreign"]
+    assert [cause for cause, _ in history.published] == ["first", "second", "foreign"]
     assert refusals(history) == [("second", "already_accepted"), ("foreign", "not_the_holder")]
     history.feed(a_forwarding(holding=2, institution=BANDUNG))
     assert [type(a) for a in history.answers("next")] == [ReportAccepted]
@@ -172,7 +174,7 @@ def test_an_answer_reaches_back_to_what_came_before_it() -> None:
     history.feed(an_archive(institution=NATIONAL, holding=0), "ends it")
     history.feed(a_report())
 
-    assert [cause for cause, _ in history.said] == ["ends it", "ahead"]
+    assert [cause for cause, _ in history.published] == ["ends it", "ahead"]
     assert refusals(history) == [("ahead", "archived")]
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from pydantic import BaseModel
 
 from services.verification.national import NationalCase
@@ -18,8 +19,8 @@ from tests.support.builders import (
     a_similar,
     a_suggestion,
 )
-from tests.tables import each
-from tests.unit.verification.histories import POLICY, History, national
+from tests.support.history import History
+from tests.unit.verification.histories import POLICY, national
 
 AUTO = [
     ("addressed, and the text agrees", a_clear_report(), "addressed_and_agreed"),
@@ -69,14 +70,14 @@ AUTO = [
 ]
 
 
-@each(AUTO)
+@pytest.mark.parametrize(("what", "report", "why"), AUTO)
 def test_auto_forwards_what_is_clear_and_nothing_else(
     what: str, report: BaseModel, why: str | None
 ) -> None:
     """Each condition of the policy `auto`, alone."""
     history = national([report])
 
-    forwards = [e for _, e in history.said if isinstance(e, ReportForwarded)]
+    forwards = [e for _, e in history.published if isinstance(e, ReportForwarded)]
     assert [(f.institution, f.holding, f.by, f.why, f.final) for f in forwards] == (
         [(HSU, 1, "auto", why, False)] if why else []
     ), what
@@ -87,7 +88,7 @@ def test_without_auto_everything_waits_for_an_officer() -> None:
     """The operator may switch the policy off."""
     history = national([a_clear_report()], replace(POLICY, is_automatic=False))
 
-    assert (history.status, history.said) == ("waiting", [])
+    assert (history.status, history.published) == ("waiting", [])
 
 
 def test_a_report_like_an_open_one_waits_for_an_officer() -> None:
@@ -95,7 +96,7 @@ def test_a_report_like_an_open_one_waits_for_an_officer() -> None:
     similar = (a_similar(),)
     history = national([a_clear_report(screening=a_screening(similar=similar))])
 
-    assert history.said == [
+    assert history.published == [
         ("record-1", DuplicateSuspected(report_id=REPORT, similar=similar)),
     ]
     assert history.status == "waiting"
@@ -119,12 +120,12 @@ def test_a_forward_carries_what_is_known_of_the_report() -> None:
     unsure = screened(category=a_suggestion("27", 0.4), report_class=a_suggestion("Aspirasi", 0.4))
     invalid = screened(category=a_suggestion("roads"), report_class=a_suggestion("Keluhan"))
 
-    found = []
+    carried = []
     for history in (own, suggested, unsure, invalid):
-        forwarded = history.said[0][1]
+        forwarded = history.published[0][1]
         assert isinstance(forwarded, ReportForwarded)
-        found.append((forwarded.report_class, forwarded.category_id, forwarded.place_code))
-    assert found == [
+        carried.append((forwarded.report_class, forwarded.category_id, forwarded.place_code))
+    assert carried == [
         (ReportClass.ASPIRATION, "3", "63.08"),
         (ReportClass.SUPERVISED, "27", None),
         (None, None, None),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import pytest
 from pydantic import BaseModel
 
 from services.verification.institution import InstitutionCase
@@ -29,9 +30,10 @@ from tests.support.builders import (
     an_archive,
     an_archiving,
     an_ask,
+    at,
 )
-from tests.tables import each
-from tests.unit.verification.histories import History, institution, national
+from tests.support.history import History
+from tests.unit.verification.histories import institution, national
 
 Streams = Sequence[Sequence[BaseModel]]
 Begin = Callable[[Sequence[BaseModel]], History[NationalCase] | History[InstitutionCase]]
@@ -144,11 +146,11 @@ def play(begin: Begin, before: Sequence[BaseModel], merged: Sequence[BaseModel],
     """Feed one merge; a record has the same id and time in each."""
     records = [event for stream in streams for event in stream]
     history = begin(before)
-    left = [*enumerate(records)]
+    remaining = [*enumerate(records)]
     for event in merged:
-        number, found = next((n, e) for n, e in left if e is event)
-        left.remove((number, found))
-        history.feed(event, f"at-once-{number}", 100 + number)
+        number, record = next((n, e) for n, e in remaining if e is event)
+        remaining.remove((number, record))
+        history.feed(event, f"at-once-{number}", now=at(100 + number))
     return history
 
 
@@ -170,21 +172,21 @@ ALL = [
 ]
 
 
-@each(ALL)
+@pytest.mark.parametrize(("begin", "before", "streams", "status", "same_answers"), ALL)
 def test_every_merge_ends_the_same(
     begin: Begin, before: list[BaseModel], streams: Streams, status: str, *, same_answers: bool
 ) -> None:
     """Same final status, one answer to each command once its wait is over; mostly the same one."""
-    found = []
+    answers_by_merge = []
     for merged in merges(streams):
         history = play(begin, before, merged, streams)
         history.fire()
         assert history.status == status
         answers = answers_of(history)
-        assert {len(said) for said in answers.values()} <= {1}
-        found.append(answers)
+        assert {len(events) for events in answers.values()} <= {1}
+        answers_by_merge.append(answers)
 
     commands = sum(isinstance(event, Command) for stream in streams for event in stream)
-    assert len(found[0]) >= commands
+    assert len(answers_by_merge[0]) >= commands
     if same_answers:
-        assert all(answers == found[0] for answers in found)
+        assert all(answers == answers_by_merge[0] for answers in answers_by_merge)
