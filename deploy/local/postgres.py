@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ import psutil
 
 from deploy.local.errors import LocalStackError
 from deploy.local.paths import Home
-from deploy.local.processes import LOOPBACK, POLL_SECONDS, Owner, last_lines, start
+from deploy.local.processes import LOOPBACK, Owner, start, wait_for_server
 
 NAME = "postgres"
 USUAL_PORT = 5432
@@ -115,15 +114,7 @@ class Postgres:
 
     def wait_ready(self, has_ended: Callable[[], bool]) -> None:
         """Return when the server takes connections, raise when it cannot start."""
-        until = time.monotonic() + START_SECONDS_MAX
-        while not self.answers():
-            if (ended := has_ended()) or time.monotonic() > until:
-                log_end = "\n".join(last_lines(self.log))
-                raise LocalStackError(
-                    f"PostgreSQL {'ended at once' if ended else 'does not answer'}:\n{log_end}",
-                    f"Its whole log is {self.log}",
-                )
-            time.sleep(POLL_SECONDS)
+        wait_for_server("PostgreSQL", self.answers, has_ended, self.log, START_SECONDS_MAX)
 
     def answers(self) -> bool:
         """Say whether the server takes connections (not while it starts, recovers or stops)."""

@@ -93,6 +93,25 @@ def wait_until(is_met: Callable[[], bool], *, seconds: float, poll: float = POLL
     return True
 
 
+def wait_for_server(
+    name: str, answers: Callable[[], bool], has_ended: Callable[[], bool], log: Path, seconds: float
+) -> None:
+    """Return when a server answers.
+
+    Raises:
+        LocalStackError: it ended, or did not answer in time; with the end of its log.
+    """
+    until = time.monotonic() + seconds
+    while not answers():
+        if (ended := has_ended()) or time.monotonic() > until:
+            log_end = "\n".join(last_lines(log))
+            raise LocalStackError(
+                f"{name} {'ended at once' if ended else 'does not answer'}:\n{log_end}",
+                f"Its whole log is {log}",
+            )
+        time.sleep(POLL_SECONDS)
+
+
 def end(
     process_ids: Iterable[ProcessId], *, patience_seconds: float, by: int = signal.SIGTERM
 ) -> None:
