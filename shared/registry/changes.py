@@ -172,9 +172,7 @@ def limits_of(event: PolicyChanged) -> dict[str, Limit]:
     return {name: Limit.of(term) for name, term in event.limits.items()}
 
 
-def _policy_problems(
-    event: PolicyChanged, seen_at: datetime, registry: Amendable
-) -> Iterator[str]:
+def _policy_problems(event: PolicyChanged, seen_at: datetime, registry: Amendable) -> Iterator[str]:
     if event.institution not in registry.institutions:
         yield f"institution {event.institution} is not in institutions/; correct the code"
         return

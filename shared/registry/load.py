@@ -37,7 +37,7 @@ def load(path: Path | None = None) -> Registry:
     problems = problems_in(contents)
     if problems:
         raise RegistryError(problems)
-    return Registry(contents)
+    return Registry.of(contents)
 
 
 def read(path: Path) -> Contents:

@@ -39,7 +39,7 @@ def before_the_decree() -> Registry:
     contents = read(PACKAGED)
     (chain,) = contents.calendars
     known = tuple(v for v in chain.versions if str(v.known_from) < "2025-08-07")
-    return Registry(replace(contents, calendars=(chain.model_copy(update={"versions": known}),)))
+    return Registry.of(replace(contents, calendars=(chain.model_copy(update={"versions": known}),)))
 
 
 def policy(*changes: tuple[e.CalendarAmended | e.PolicyChanged, str]) -> Policy:
