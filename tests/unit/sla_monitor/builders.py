@@ -247,7 +247,7 @@ def a_policy(institution: str = BANDUNG, **own: Any) -> Policy:
     )
     contents = replace(contents, institutions=changed)
     assert not problems_in(contents)
-    return Policy(Registry(contents))
+    return Policy(Registry.of(contents))
 
 
 def run(steps: Iterable[Step], case: MonitoredCase | None = None, policy: Policy = POLICY) -> Run:

@@ -1,6 +1,7 @@
 """Every row of the table of clocks: what starts it, what stops it, and the date it gives."""
 
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import pytest
 
@@ -32,15 +33,31 @@ from tests.unit.sla_monitor.builders import (
 
 MONDAY = "2023-03-06 09:00"  # two weeks without a holiday, but for Wednesday 22 March
 CLASSES = {5: ReportClass.INFORMATION, 14: ReportClass.UNSUPERVISED, 60: ReportClass.SUPERVISED}
-TABLE = """
-2023-04-18 2023-04-28 2023-05-03 2023-05-10 2023-05-16 2023-07-28
-2024-02-07 2024-02-15 2024-02-19 2024-02-26 2024-03-01 2024-05-22
-2024-12-24 2024-12-31 2025-01-03 2025-01-10 2025-01-16 2025-03-26
-2025-03-27 2025-04-10 2025-04-14 2025-04-22 2025-04-28 2025-07-11
-2025-08-15 2025-08-21 2025-08-25 2025-09-01 2025-09-08 2025-11-11
-2026-03-13 2026-03-25 2026-03-27 2026-04-06 2026-04-10 2026-06-24
-"""
-ROWS = [line.split() for line in TABLE.split("\n") if line]
+
+
+class Dates(NamedTuple):
+    """A start and the last day of a limit of so many working days, counted out by hand."""
+
+    start: str
+    after_3: str
+    after_5: str
+    after_10: str
+    after_14: str
+    after_60: str
+
+
+DATES = (
+    Dates("2023-04-18", "2023-04-28", "2023-05-03", "2023-05-10", "2023-05-16", "2023-07-28"),
+    Dates("2024-02-07", "2024-02-15", "2024-02-19", "2024-02-26", "2024-03-01", "2024-05-22"),
+    Dates("2024-12-24", "2024-12-31", "2025-01-03", "2025-01-10", "2025-01-16", "2025-03-26"),
+    Dates("2025-03-27", "2025-04-10", "2025-04-14", "2025-04-22", "2025-04-28", "2025-07-11"),
+    Dates("2025-08-15", "2025-08-21", "2025-08-25", "2025-09-01", "2025-09-08", "2025-11-11"),
+    Dates("2026-03-13", "2026-03-25", "2026-03-27", "2026-04-06", "2026-04-10", "2026-06-24"),
+)
+AS_KNOWN_IN_APRIL = {"2023-07-28": "2023-07-26"}
+"""Two days of June 2023 were decreed in June 2023."""
+
+each_start = pytest.mark.parametrize("dates", DATES, ids=lambda dates: dates.start)
 
 
 def ends(day: str, zone: str = "+07") -> datetime:
@@ -58,23 +75,25 @@ def in_progress(report_class: ReportClass = ReportClass.UNSUPERVISED) -> list[St
     ]
 
 
-@each(ROWS)
-def test_the_deadlines_of_the_domain_s_table_national(row: list[str]) -> None:
+@each_start
+def test_the_deadlines_of_the_domain_s_table_national(dates: Dates) -> None:
     """The clock of the national admin counts in WIB, whatever the hour."""
     for hour in ("00:00", "23:59:59.999"):
-        set_ = run([received(f"{row[0]} {hour}")]).of(e.DeadlineSet)
+        set_ = run([received(f"{dates.start} {hour}")]).of(e.DeadlineSet)
         assert [(s.clock, s.deadline, s.owner) for s in set_] == [
-            ("national_verification", ends(row[1]), "national")
+            ("national_verification", ends(dates.after_3), "national")
         ]
 
 
-@each(ROWS)
-def test_the_deadlines_of_the_domain_s_table_at_an_institution_in_wita(row: list[str]) -> None:
+@each_start
+def test_the_deadlines_of_the_domain_s_table_at_an_institution_in_wita(dates: Dates) -> None:
     """The clocks of Hulu Sungai Utara count in WITA: +3 to verify, +10 to complete."""
-    when = f"{row[0]} 00:30+08"  # still the day before in WIB
+    when = f"{dates.start} 00:30+08"  # still the day before in WIB
     done = run([forwarded(when, HSU), _asked_by(when, HSU)])
-    assert done.of(e.DeadlineSet, "institution_verification")[0].deadline == ends(row[1], "+08")
-    assert done.of(e.DeadlineSet, "completion")[0].deadline == ends(row[3], "+08")
+    assert done.of(e.DeadlineSet, "institution_verification")[0].deadline == ends(
+        dates.after_3, "+08"
+    )
+    assert done.of(e.DeadlineSet, "completion")[0].deadline == ends(dates.after_10, "+08")
 
 
 def _asked_by(when: str, institution: str) -> Step:
@@ -82,25 +101,23 @@ def _asked_by(when: str, institution: str) -> Step:
     return step._replace(event=step.event.model_copy(update={"institution": institution}))
 
 
-@each((row, days, column) for row in ROWS for days, column in [(5, 2), (14, 4), (60, 5)])
-def test_the_deadlines_of_the_domain_s_table_by_class(
-    row: list[str], days: int, column: int
-) -> None:
+@pytest.mark.parametrize("days", [5, 14, 60])
+@each_start
+def test_the_deadlines_of_the_domain_s_table_by_class(dates: Dates, days: int) -> None:
     """The follow-up has 5, 14 or 60 working days from the dispatch, by class.
 
-    Two days of June 2023 were decreed in June 2023: until a fact that knows them, the date is the
-    one of the calendar known in April.
+    Until a fact that knows the decree of June 2023 the date is the one known in April.
     """
-    when = f"{row[0]} 12:00"
+    when = f"{dates.start} 12:00"
+    last_day = {5: dates.after_5, 14: dates.after_14, 60: dates.after_60}[days]
     [first] = run([dispatched(when, report_class=CLASSES[days])]).of(e.DeadlineSet)
     assert first.limit == days
-    as_known = {"2023-07-28": "2023-07-26"}.get(row[column], row[column])
-    assert first.deadline == ends(as_known)
+    assert first.deadline == ends(AS_KNOWN_IN_APRIL.get(last_day, last_day))
 
-    year = row[0][:4]
+    year = dates.start[:4]
     later = [dispatched(when), reclassified(f"{year}-12-31 12:00", CLASSES[days])]
     [moved] = run(later).case.announcements.values()
-    assert moved.deadline == ends(row[column])
+    assert moved.deadline == ends(last_day)
 
 
 def test_hulu_sungai_utara_follows_up_in_5_days_whatever_the_class() -> None:

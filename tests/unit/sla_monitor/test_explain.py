@@ -45,10 +45,11 @@ def explained(done: Run, clock: Clock, **kw: Any) -> RunExplained:
     return explain(done.case, POLICY, clock=clock, **kw).runs[-1]
 
 
-def days(told: RunExplained) -> list[str]:
+def days(explanation: RunExplained) -> list[str]:
     """Write each day short: its date, and its number or why it is skipped."""
     return [
-        f"{day.on:%m-%d} {day.skipped if day.number is None else day.number}" for day in told.days
+        f"{day.on:%m-%d} {day.skipped if day.number is None else day.number}"
+        for day in explanation.days
     ]
 
 
@@ -64,48 +65,56 @@ def published(done: Run) -> list[Published]:
 
 def test_a_plain_run_counts_its_days_and_ends_with_the_last() -> None:
     """The day of receipt is day 0; the decree names the holiday; who and how much is said."""
-    told = explained(run([received("2023-03-20 09:00")]), "national_verification")
+    explanation = explained(run([received("2023-03-20 09:00")]), "national_verification")
 
-    assert days(told) == [
+    assert days(explanation) == [
         "03-20 0", "03-21 1", "03-22 holiday", "03-23 holiday", "03-24 2", "03-25 weekend",
         "03-26 weekend", "03-27 3",
     ]  # fmt: skip
-    nyepi, leave = told.days[2], told.days[3]
+    nyepi, leave = explanation.days[2], explanation.days[3]
     assert (nyepi.name, nyepi.kind) == ("Hari Suci Nyepi", "national")
     assert leave.kind == "joint_leave"
     assert nyepi.decree is not None
     assert "Nomor 1066 Tahun 2022" in nyepi.decree
-    assert told.decrees == (nyepi.decree,)
-    assert told.deadline == at("2023-03-28 00:00")
-    assert (told.limit, told.limit_unit, told.state) == (3, "working_days", "running")
-    assert "3 working days" in told.limit_source
-    assert (told.owner, told.institution, told.zone) == ("national", "00", "Asia/Jakarta")
-    assert told.on_time is None
+    assert explanation.decrees == (nyepi.decree,)
+    assert explanation.deadline == at("2023-03-28 00:00")
+    assert (explanation.limit, explanation.limit_unit, explanation.state) == (
+        3,
+        "working_days",
+        "running",
+    )
+    assert "3 working days" in explanation.limit_source
+    assert (explanation.owner, explanation.institution, explanation.zone) == (
+        "national",
+        "00",
+        "Asia/Jakarta",
+    )
+    assert explanation.on_time is None
 
 
 def test_a_report_received_on_a_day_off_begins_on_it_as_day_zero() -> None:
     """Day 0 is the day of receipt, also on a Sunday; Monday is day 1."""
-    told = explained(run([received("2023-03-05 09:00")]), "national_verification")
-    assert days(told) == ["03-05 0", "03-06 1", "03-07 2", "03-08 3"]
-    assert (told.days[0].skipped, told.days[0].counted_seconds) == ("weekend", 0)
+    explanation = explained(run([received("2023-03-05 09:00")]), "national_verification")
+    assert days(explanation) == ["03-05 0", "03-06 1", "03-07 2", "03-08 3"]
+    assert (explanation.days[0].skipped, explanation.days[0].counted_seconds) == ("weekend", 0)
 
 
 def test_a_pause_is_told_with_what_was_left_and_cuts_its_days() -> None:
     """Asked on Tuesday at 10, answered on Thursday at 15: both are parts of day 1."""
     life = [received("2023-03-06 09:00"), asked("2023-03-07 10:00"), completed("2023-03-09 15:00")]
-    told = explained(run(life), "national_verification")
+    explanation = explained(run(life), "national_verification")
 
-    assert days(told) == [
+    assert days(explanation) == [
         "03-06 0", "03-07 1", "03-08 paused", "03-09 1", "03-10 2", "03-11 weekend",
         "03-12 weekend", "03-13 3", "03-14 3",
     ]  # fmt: skip
-    (rest,) = told.pauses
+    (rest,) = explanation.pauses
     assert (rest.cause, rest.ended_by, rest.counts) == ("asked", Kind.COMPLETED, True)
     assert (rest.since, rest.until) == (at("2023-03-07 10:00"), at("2023-03-09 15:00"))
     assert rest.left_seconds == 2 * DAY + 14 * 3600
-    assert [day.pauses for day in told.days[1:4]] == [(0,), (0,), (0,)]
-    assert sum(day.counted_seconds for day in told.days[1:]) == 3 * DAY
-    assert told.deadline == at("2023-03-14 05:00")
+    assert [day.pauses for day in explanation.days[1:4]] == [(0,), (0,), (0,)]
+    assert sum(day.counted_seconds for day in explanation.days[1:]) == 3 * DAY
+    assert explanation.deadline == at("2023-03-14 05:00")
 
 
 def test_a_pause_that_lasts_and_one_that_came_too_late_are_told() -> None:
@@ -123,12 +132,12 @@ def test_a_pause_that_lasts_and_one_that_came_too_late_are_told() -> None:
 def test_a_window_that_ran_out_ends_the_pause_it_was() -> None:
     """Nobody answered: the pause ended with the window."""
     done = run([received("2023-03-06 09:00"), asked("2023-03-07 10:00")])
-    ladder_step = Run(done.case, []).fire_until(at("2023-03-25 00:00"))
-    told = explained(ladder_step, "national_verification")
-    window = explained(ladder_step, "completion", published=published(ladder_step))
+    fired = Run(done.case, []).fire_until(at("2023-03-25 00:00"))
+    explanation = explained(fired, "national_verification")
+    window = explained(fired, "completion", published=published(fired))
 
-    assert told.pauses[0].ended_by is Kind.RAN_OUT
-    assert told.pauses[0].until == window.deadline
+    assert explanation.pauses[0].ended_by is Kind.RAN_OUT
+    assert explanation.pauses[0].until == window.deadline
     (step,) = window.steps
     assert (step.kind, step.is_told, step.due_at) == ("window", True, window.deadline)
     assert step.told_at is not None
@@ -143,14 +152,14 @@ def test_a_return_says_where_the_report_was_meanwhile() -> None:
         dispatched("2023-03-08 09:00"),
         returned("2023-03-13 09:00"),
     ]
-    told = explained(run(life), "national_verification")
+    explanation = explained(run(life), "national_verification")
 
-    (rest,) = told.pauses
+    (rest,) = explanation.pauses
     assert (rest.cause, rest.ended_by) == ("elsewhere", Kind.RETURNED)
     assert rest.by == (BANDUNG, f"{BANDUNG}-001")
-    assert (told.started_by, told.opened_by) == (Kind.RECEIVED, Kind.RETURNED)
-    assert not told.is_extended
-    assert days(told)[:3] == ["03-06 0", "03-07 1", "03-08 paused"]
+    assert (explanation.started_by, explanation.opened_by) == (Kind.RECEIVED, Kind.RETURNED)
+    assert not explanation.is_extended
+    assert days(explanation)[:3] == ["03-06 0", "03-07 1", "03-08 paused"]
 
 
 def test_a_report_that_comes_back_past_its_limit_gets_another_day() -> None:
@@ -160,10 +169,10 @@ def test_a_report_that_comes_back_past_its_limit_gets_another_day() -> None:
         forwarded("2023-03-10 09:00"),
         returned("2023-03-13 09:00"),
     ]
-    told = explained(run(life), "national_verification")
-    assert told.is_extended
-    assert told.deadline == at("2023-03-15 00:00")
-    assert [day.number for day in told.days if day.number] == [1, 2, 3, 4, 4, 5]
+    explanation = explained(run(life), "national_verification")
+    assert explanation.is_extended
+    assert explanation.deadline == at("2023-03-15 00:00")
+    assert [day.number for day in explanation.days if day.number] == [1, 2, 3, 4, 4, 5]
 
 
 def test_a_reclassification_changes_the_limit_and_the_move_is_told() -> None:
@@ -177,52 +186,52 @@ def test_a_reclassification_changes_the_limit_and_the_move_is_told() -> None:
         reclassified("2023-03-08 09:00", ReportClass.INFORMATION),
     ]
     done = run(life)
-    told = explained(done, "follow_up", published=published(done))
+    explanation = explained(done, "follow_up", published=published(done))
 
-    assert (told.report_class, told.limit) == (ReportClass.INFORMATION, 5)
-    assert told.days[-1] == Day(on=date(2023, 3, 13), number=5, counted_seconds=DAY)
-    (move,) = told.moves
+    assert (explanation.report_class, explanation.limit) == (ReportClass.INFORMATION, 5)
+    assert explanation.days[-1] == Day(on=date(2023, 3, 13), number=5, counted_seconds=DAY)
+    (move,) = explanation.moves
     assert move.why == "reclassified"
     assert move.deadline_before == at("2023-03-29 00:00")
-    assert move.deadline == told.deadline == at("2023-03-14 00:00")
-    assert told.initial_response_at == at("2023-03-07 12:00")
-    assert told.initial_response_working_days == 1.0
+    assert move.deadline == explanation.deadline == at("2023-03-14 00:00")
+    assert explanation.initial_response_at == at("2023-03-07 12:00")
+    assert explanation.initial_response_working_days == 1.0
 
 
 def test_a_decree_is_in_the_version_that_was_known() -> None:
     """Received on 13 August 2025: 18 August was added by a decree of the 7th."""
     before = explained(run([received("2025-08-06 09:00")]), "national_verification")
     life = [received("2025-08-13 09:00"), forwarded("2025-08-13 09:30", HSU)]
-    told = explained(run(life), "institution_verification")
+    explanation = explained(run(life), "institution_verification")
 
-    assert before.calendar_version != told.calendar_version
-    assert days(told) == [
+    assert before.calendar_version != explanation.calendar_version
+    assert days(explanation) == [
         "08-13 0", "08-14 1", "08-15 2", "08-16 weekend", "08-17 holiday", "08-18 holiday",
         "08-19 3",
     ]  # fmt: skip
-    assert told.zone == "Asia/Makassar"
-    assert told.days[5].decree == told.decrees[0]
-    assert told.days[5].decree not in before.decrees
+    assert explanation.zone == "Asia/Makassar"
+    assert explanation.days[5].decree == explanation.decrees[0]
+    assert explanation.days[5].decree not in before.decrees
 
 
 def test_a_year_without_a_decree_is_told_as_provisional() -> None:
     """What the law fixes for every year is a holiday, and each day says that it is not decreed."""
-    told = explained(run([received("2031-04-29 09:00")]), "national_verification")
-    assert told.is_provisional
-    assert told.calendar_version.endswith("+provisional")
-    assert days(told) == ["04-29 0", "04-30 1", "05-01 holiday", "05-02 2", "05-03 weekend",
+    explanation = explained(run([received("2031-04-29 09:00")]), "national_verification")
+    assert explanation.is_provisional
+    assert explanation.calendar_version.endswith("+provisional")
+    assert days(explanation) == ["04-29 0", "04-30 1", "05-01 holiday", "05-02 2", "05-03 weekend",
                           "05-04 weekend", "05-05 3"]  # fmt: skip
-    assert all(day.is_provisional for day in told.days)
+    assert all(day.is_provisional for day in explanation.days)
 
 
 def test_a_limit_in_minutes_counts_the_opening_hours() -> None:
     """1200 minutes from Thursday 15:30: 30 on day 0, 360 on Friday, 420 on Monday, the rest."""
     step = dispatched("2023-03-09 15:30", report_class=ReportClass.INFORMATION)
-    told = explain(run([step], policy=in_minutes()).case, in_minutes()).runs[0]
-    assert (told.limit, told.limit_unit) == (1200, "working_minutes")
-    assert days(told) == ["03-09 0", "03-10 1", "03-11 weekend", "03-12 weekend", "03-13 2",
+    explanation = explain(run([step], policy=in_minutes()).case, in_minutes()).runs[0]
+    assert (explanation.limit, explanation.limit_unit) == (1200, "working_minutes")
+    assert days(explanation) == ["03-09 0", "03-10 1", "03-11 weekend", "03-12 weekend", "03-13 2",
                           "03-14 3"]  # fmt: skip
-    assert [day.counted_seconds / 60 for day in told.days] == [30, 360, 0, 0, 420, 390]
+    assert [day.counted_seconds / 60 for day in explanation.days] == [30, 360, 0, 0, 420, 390]
 
 
 def test_a_share_of_the_limit_and_a_level_that_repeats_are_told_as_they_come() -> None:
@@ -238,50 +247,55 @@ def test_a_share_of_the_limit_and_a_level_that_repeats_are_told_as_they_come() -
 
 def test_a_window_in_calendar_days_counts_every_day() -> None:
     """Weekends and holidays too: ten days after the follow-up."""
-    told = explained(run(_followed_up()), "reply")
-    assert told.limit_unit == "calendar_days"
-    assert [day.number for day in told.days] == list(range(11))
-    assert {day.skipped for day in told.days} == {None}
-    assert told.owner == "reporter"
+    explanation = explained(run(_followed_up()), "reply")
+    assert explanation.limit_unit == "calendar_days"
+    assert [day.number for day in explanation.days] == list(range(11))
+    assert {day.skipped for day in explanation.days} == {None}
+    assert explanation.owner == "reporter"
 
 
 def test_a_step_that_was_done_is_told_with_when_and_whether_in_time() -> None:
     """The follow-up after six working days of 14; the ledger is the whole life."""
     done = run([*_followed_up(), at_unit(e.ReportClosed, "2023-03-20 12:00")])
-    told = explain(done.case, POLICY)
-    run_ = next(each for each in told.runs if each.clock == "follow_up")
+    explanation = explain(done.case, POLICY)
+    run_ = next(each for each in explanation.runs if each.clock == "follow_up")
 
     assert (run_.state, run_.stopped_by, run_.on_time) == ("done", Kind.FOLLOWED_UP, True)
     assert run_.met_at == at("2023-03-14 12:00")
     assert run_.working_days == 6.0
-    assert told.is_over
+    assert explanation.is_over
     whole = at("2023-03-20 12:00") - at("2023-03-06 09:00")
-    assert told.life_seconds == sum(s.elapsed_seconds for s in told.ledger)
-    assert told.life_seconds == whole.total_seconds()
-    assert [span.holder for span in told.ledger] == ["national", "institution", "unit", "reporter"]
-    assert told.ledger[-1].working_seconds < told.ledger[-1].elapsed_seconds
+    assert explanation.life_seconds == sum(s.elapsed_seconds for s in explanation.ledger)
+    assert explanation.life_seconds == whole.total_seconds()
+    assert [span.holder for span in explanation.ledger] == [
+        "national",
+        "institution",
+        "unit",
+        "reporter",
+    ]
+    assert explanation.ledger[-1].working_seconds < explanation.ledger[-1].elapsed_seconds
 
 
 def test_an_end_ends_every_run() -> None:
     """Archived: nothing is owed any more, whatever the date was."""
-    told = explained(
+    explanation = explained(
         run([received("2023-03-06 09:00"), archived("2023-03-07 09:00")]), "national_verification"
     )
-    assert (told.state, told.stopped_by) == ("ended", Kind.ENDED)
+    assert (explanation.state, explanation.stopped_by) == ("ended", Kind.ENDED)
 
 
 def test_levels_are_told_with_who_and_whether_they_were() -> None:
     """A late life: the warning and the first level were told, the others are still to come."""
     done = run([received("2023-03-06 09:00")])
     late = Run(done.case, []).fire_until(at("2023-03-10 00:00"))
-    told = explained(late, "national_verification", published=published(late))
+    explanation = explained(late, "national_verification", published=published(late))
 
-    assert [(step.level, step.kind, step.is_told) for step in told.steps] == [
+    assert [(step.level, step.kind, step.is_told) for step in explanation.steps] == [
         (0, "warning", True), (1, "escalation", True), (2, "escalation", False),
         (3, "escalation", False),
     ]  # fmt: skip
-    assert all(step.recipients and step.due_at for step in told.steps)
-    assert [step.told_at is not None for step in told.steps] == [True, True, False, False]
+    assert all(step.recipients and step.due_at for step in explanation.steps)
+    assert [step.told_at is not None for step in explanation.steps] == [True, True, False, False]
 
 
 def test_what_was_told_of_an_earlier_date_stays_in_the_account() -> None:
@@ -290,8 +304,8 @@ def test_what_was_told_of_an_earlier_date_stays_in_the_account() -> None:
     late = Run(begins.case, []).fire_until(at("2023-03-10 00:00"))
     done = late.then(asked("2023-03-07 10:00", n=1), completed("2023-03-09 15:00", n=2))
     every = Run(done.case, [*late.events, *done.events])
-    told = explained(every, "national_verification", published=published(every))
-    old = [step for step in told.steps if step.deadline != told.deadline]
+    explanation = explained(every, "national_verification", published=published(every))
+    old = [step for step in explanation.steps if step.deadline != explanation.deadline]
     assert [(step.level, step.due_at, step.is_told, step.withdrawn) for step in old] == [
         (0, None, True, None), (1, None, True, "moved"),
     ]  # fmt: skip
@@ -300,16 +314,16 @@ def test_what_was_told_of_an_earlier_date_stays_in_the_account() -> None:
 
 def test_an_explanation_is_json_and_back() -> None:
     """Programs read what people read; every instant is in UTC."""
-    told = explain(run(_followed_up()).case, POLICY)
-    text = told.model_dump_json()
-    assert Explanation.model_validate_json(text) == told
+    explanation = explain(run(_followed_up()).case, POLICY)
+    text = explanation.model_dump_json()
+    assert Explanation.model_validate_json(text) == explanation
     assert '"started_at":"2023-03-06T02:00:00Z"' in text
 
 
 def test_nothing_known_is_explained_as_nothing() -> None:
     """A case of a lane, or one without facts: no run, no span."""
-    told = explain(MonitoredCase(report_id="0123456789AB"), POLICY)
-    assert (told.runs, told.ledger, told.life_seconds) == ((), (), 0)
+    explanation = explain(MonitoredCase(report_id="0123456789AB"), POLICY)
+    assert (explanation.runs, explanation.ledger, explanation.life_seconds) == ((), (), 0)
 
 
 def _followed_up() -> list[Step]:
@@ -332,40 +346,40 @@ def test_the_days_of_any_life_lead_to_its_stored_deadlines(life: list[Step]) -> 
     While a clock rests its date is the one it has if the rest ends at once: no count leads there.
     """
     case = run(life).case
-    told = explain(case, POLICY)
-    assert {each.key: each.deadline for each in told.runs} == {
+    explanation = explain(case, POLICY)
+    assert {each.key: each.deadline for each in explanation.runs} == {
         key: said.deadline for key, said in case.announcements.items()
     }
     resting = {each.key for each in deadlines_of(History.of(case.facts), POLICY) if each.is_paused}
-    for each in told.runs:
+    for each in explanation.runs:
         if each.key not in resting:
             _counts_to_its_limit(each)
 
 
-def _counts_to_its_limit(told: RunExplained) -> None:
-    numbers = [day.number for day in told.days if day.number]
+def _counts_to_its_limit(explanation: RunExplained) -> None:
+    numbers = [day.number for day in explanation.days if day.number]
     assert numbers == sorted(numbers)
-    assert told.days[0].number == 0
-    if told.is_extended:
-        assert max(numbers) > told.limit
+    assert explanation.days[0].number == 0
+    if explanation.is_extended:
+        assert max(numbers) > explanation.limit
         return
-    assert set(numbers) == set(range(1, told.limit + 1))
-    if not any(pause.counts for pause in told.pauses):
-        assert numbers == list(range(1, told.limit + 1))
-        assert told.deadline == _end_of(told, told.days[-1].on)
-    if told.limit_unit == "working_days":
-        counted = sum(day.counted_seconds for day in told.days)
-        assert timedelta(seconds=counted) == _whole(told)
+    assert set(numbers) == set(range(1, explanation.limit + 1))
+    if not any(pause.counts for pause in explanation.pauses):
+        assert numbers == list(range(1, explanation.limit + 1))
+        assert explanation.deadline == _end_of(explanation, explanation.days[-1].on)
+    if explanation.limit_unit == "working_days":
+        counted = sum(day.counted_seconds for day in explanation.days)
+        assert timedelta(seconds=counted) == _whole(explanation)
 
 
-def _end_of(told: RunExplained, on: date) -> datetime:
-    return POLICY.calendar(told.institution, told.known_at).end_of_day(on)
+def _end_of(explanation: RunExplained, on: date) -> datetime:
+    return POLICY.calendar(explanation.institution, explanation.known_at).end_of_day(on)
 
 
-def _whole(told: RunExplained) -> timedelta:
-    calendar = POLICY.calendar(told.institution, told.known_at)
-    ends = calendar.end_of_day(calendar.local_date(told.started_at))
-    return calendar.working_time(told.started_at, ends) + timedelta(days=told.limit)
+def _whole(explanation: RunExplained) -> timedelta:
+    calendar = POLICY.calendar(explanation.institution, explanation.known_at)
+    ends = calendar.end_of_day(calendar.local_date(explanation.started_at))
+    return calendar.working_time(explanation.started_at, ends) + timedelta(days=explanation.limit)
 
 
 @given(lives())
@@ -373,9 +387,9 @@ def test_the_spans_of_any_life_are_the_whole_of_it(life: list[Step]) -> None:
     """Their sum is the time from the first fact to the end, or to now."""
     case = run(life).case
     as_of = life[-1].cause.now + timedelta(days=1)
-    told = explain(case, POLICY, as_of=as_of)
-    ends = told.ledger[-1].until or as_of if told.ledger else life[0].cause.now
-    assert told.life_seconds == (ends - life[0].cause.now).total_seconds()
+    explanation = explain(case, POLICY, as_of=as_of)
+    ends = explanation.ledger[-1].until or as_of if explanation.ledger else life[0].cause.now
+    assert explanation.life_seconds == (ends - life[0].cause.now).total_seconds()
 
 
 @given(lives())

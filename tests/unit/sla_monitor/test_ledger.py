@@ -150,7 +150,7 @@ def test_an_answer_after_the_window_s_end_ends_the_rest_no_later_than_the_window
     """Whether its end was read before the answer or not: from then on the national admin had it."""
     steps = [received("2023-03-06 09:00"), asked("2023-03-06 10:00")]
     late = completed("2023-03-30 10:00")
-    ladder_step = run(steps).fire().then(late)
+    fired = run(steps).fire().then(late)
     unread = run([*steps, late])
-    assert ledger_of(ladder_step.case) == ledger_of(unread.case)
+    assert ledger_of(fired.case) == ledger_of(unread.case)
     assert [span.since for span in ledger_of(unread.case)][2] == at("2023-03-21 00:00")

@@ -90,13 +90,13 @@ def test_no_level_is_said_while_the_clock_rests() -> None:
 def test_at_the_window_s_end_time_ran_out_names_the_question() -> None:
     """The stage that asked learns which window ended; its own clock goes on until it acts."""
     question = asked("2023-03-07 10:00")
-    ladder_step = run([received(MONDAY), question]).fire()
-    [ran_out] = ladder_step.of(e.TimeRanOut)
+    fired = run([received(MONDAY), question]).fire()
+    [ran_out] = fired.of(e.TimeRanOut)
     assert (ran_out.window, ran_out.opened_by) == ("completion", question.cause.id)
     assert ran_out.ran_out_at == at("2023-03-22 00:00")
-    [moved] = ladder_step.of(e.DeadlineMoved)
+    [moved] = fired.of(e.DeadlineMoved)
     assert moved.why == "resumed"
-    after = ladder_step.then(archived("2023-03-22 00:00:01", by="system"))
+    after = fired.then(archived("2023-03-22 00:00:01", by="system"))
     assert after.names() == ["DeadlineMet national_verification"]
     assert after.case.is_over
     assert after.case.timer_at is None
@@ -104,8 +104,8 @@ def test_at_the_window_s_end_time_ran_out_names_the_question() -> None:
 
 def test_an_answer_that_was_in_time_but_is_read_late_still_counts() -> None:
     """The rest ends with the answer, not with the window."""
-    ladder_step = run([received(MONDAY), asked("2023-03-07 10:00")]).fire()
-    late = ladder_step.then(completed("2023-03-09 10:00"))
+    fired = run([received(MONDAY), asked("2023-03-07 10:00")]).fire()
+    late = fired.then(completed("2023-03-09 10:00"))
     [moved] = late.of(e.DeadlineMoved)
     assert moved.deadline == at("2023-03-14 00:00")
     [met] = late.of(e.DeadlineMet, "completion")

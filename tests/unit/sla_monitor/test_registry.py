@@ -39,7 +39,7 @@ def before_the_decree() -> Registry:
     contents = read(PACKAGED)
     (chain,) = contents.calendars
     known = tuple(v for v in chain.versions if str(v.known_from) < "2025-08-07")
-    return Registry(replace(contents, calendars=(chain.model_copy(update={"versions": known}),)))
+    return Registry.of(replace(contents, calendars=(chain.model_copy(update={"versions": known}),)))
 
 
 def policy(*changes: tuple[e.CalendarAmended | e.PolicyChanged, str]) -> Policy:
@@ -178,10 +178,10 @@ def test_an_timer_that_overtook_the_recompute_moves_the_date_first() -> None:
     """The lane knows the decree; the timer of the old warning finds nothing due."""
     case = after(INFORMATION, known=policy())
     assert case.timer_at == at("2025-08-20 00:00")
-    ladder_step = Run(case, [], policy((DECREE, "2025-08-14 10:00"))).fire()
-    assert ladder_step.names() == ["DeadlineMoved follow_up"]
-    assert ladder_step.case.timer_at == at("2025-08-21 00:00")
-    assert ladder_step.fire().names() == ["DeadlineApproaching follow_up"]
+    fired = Run(case, [], policy((DECREE, "2025-08-14 10:00"))).fire()
+    assert fired.names() == ["DeadlineMoved follow_up"]
+    assert fired.case.timer_at == at("2025-08-21 00:00")
+    assert fired.fire().names() == ["DeadlineApproaching follow_up"]
 
 
 def test_another_institution_s_change_brings_no_limit_that_was_left_to_new_cases() -> None:

@@ -87,9 +87,9 @@ def test_an_timer_not_awaited_says_nothing(shift_hours: int) -> None:
 
 def test_an_timer_that_fires_twice_says_nothing_twice() -> None:
     """The loop fires again until it was heard."""
-    ladder_step = run([received(MONDAY)]).fire()
-    again = ladder_step.then(timer_fired(WARNED, now=at("2023-03-09 00:01")))
-    assert again.case == ladder_step.case
+    fired = run([received(MONDAY)]).fire()
+    again = fired.then(timer_fired(WARNED, now=at("2023-03-09 00:01")))
+    assert again.case == fired.case
     assert not again.events
 
 
@@ -210,12 +210,12 @@ def test_the_reply_window_ends_once_and_warns_nobody() -> None:
     """Its end names the follow-up that opened it; the closing after it says nothing was met."""
     given = at_unit(e.FollowUpGiven, "2023-03-07 09:00")
     done = run([dispatched(MONDAY), given])
-    ladder_step = done.fire_until(at("2023-12-31 00:00"))
-    [ran_out] = ladder_step.events
+    fired = done.fire_until(at("2023-12-31 00:00"))
+    [ran_out] = fired.events
     assert isinstance(ran_out, e.TimeRanOut)
     assert (ran_out.window, ran_out.opened_by) == ("reply", given.cause.id)
     assert ran_out.ran_out_at == at("2023-03-18 00:00")
-    closed = ladder_step.then(at_unit(e.ReportClosed, "2023-03-18 00:00:01"))
+    closed = fired.then(at_unit(e.ReportClosed, "2023-03-18 00:00:01"))
     assert not closed.events
     assert closed.case.is_over
 
@@ -231,10 +231,8 @@ def test_only_the_last_follow_up_s_window_runs_out() -> None:
 def test_a_step_that_is_known_to_be_past_warns_nobody() -> None:
     """The dispatch is known, the forward is not yet: the national admin did its part."""
     done = run([received(MONDAY), dispatched("2023-03-06 10:00")])
-    ladder_step = done.fire_until(at("2023-03-27 00:00"))
-    assert not ladder_step.of(e.DeadlineApproaching, "national_verification")
-    assert not ladder_step.of(e.DeadlineBreached, "national_verification")
-    [met] = ladder_step.then(forwarded("2023-03-06 09:30")).of(
-        e.DeadlineMet, "national_verification"
-    )
+    fired = done.fire_until(at("2023-03-27 00:00"))
+    assert not fired.of(e.DeadlineApproaching, "national_verification")
+    assert not fired.of(e.DeadlineBreached, "national_verification")
+    [met] = fired.then(forwarded("2023-03-06 09:30")).of(e.DeadlineMet, "national_verification")
     assert met.met_at == at("2023-03-06 09:30")

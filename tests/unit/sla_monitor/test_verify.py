@@ -71,7 +71,7 @@ class Lived:
         self.done = Run(more.case, self.done.events + more.events)
 
     @property
-    def heard(self) -> list[StreamEvent]:
+    def stream(self) -> list[StreamEvent]:
         """Return the events as they were published."""
         return [
             StreamEvent(n, at("2023-03-06 09:00"), event)
@@ -80,7 +80,7 @@ class Lived:
         ]
 
     @property
-    def kept(self) -> CaseRow:
+    def row(self) -> CaseRow:
         """Return the row as it is stored."""
         case = self.done.case
         columns: dict[str, object] = {name: of(case) for name, (_, of) in STORE.columns.items()}
@@ -88,11 +88,11 @@ class Lived:
         return CaseRow(case, len(self.done.events), {**shell, **columns})
 
     def found(self, **damage: Any) -> list[str]:
-        """Verify; `damage` replaces the row or what was heard."""
-        kept = damage.get("kept", self.kept)
-        heard = damage.get("heard", self.heard)
+        """Verify; `damage` replaces the row or what was stream."""
+        row = damage.get("row", self.row)
+        stream = damage.get("stream", self.stream)
         read = damage.get("read", self.read)
-        return [each.text for each in differences(REPORT, kept, read, heard, (POLICY,))]
+        return [each.text for each in differences(REPORT, row, read, stream, (POLICY,))]
 
 
 def test_a_late_life_verifies() -> None:
@@ -122,8 +122,8 @@ def test_what_is_derived_is_a_function_of_the_set(life: list[Step], data: st.Dat
     """The order in which the streams are read changes nothing."""
     lived = Lived().go(life)
     shuffled = data.draw(st.permutations(lived.read))
-    one = derive(REPORT, lived.read, lived.heard, POLICY)
-    assert derive(REPORT, shuffled, lived.heard, POLICY) == one
+    one = derive(REPORT, lived.read, lived.stream, POLICY)
+    assert derive(REPORT, shuffled, lived.stream, POLICY) == one
 
 
 def _moved(case: MonitoredCase, **fields: object) -> MonitoredCase:
@@ -153,29 +153,29 @@ def test_a_damaged_row_is_named(damage: str) -> None:
     """Each by what it is, with what is stored and what follows from the facts."""
     spoil, named = DAMAGES[damage]
     lived = Lived().go(LATE).fire(at("2023-04-15 00:00"))
-    found = lived.found(kept=lived.kept._replace(case=spoil(lived.done.case)))
+    found = lived.found(row=lived.row._replace(case=spoil(lived.done.case)))
     assert any(text.startswith(named) for text in found), found
 
 
 def test_a_damaged_column_is_named() -> None:
     """People look at the columns, not at the case."""
     lived = Lived().go(LATE)
-    kept = lived.kept._replace(columns={**lived.kept.columns, "next_deadline": None})
-    (found,) = lived.found(kept=kept)
+    row = lived.row._replace(columns={**lived.row.columns, "next_deadline": None})
+    (found,) = lived.found(row=row)
     assert found.startswith("column next_deadline: stored nothing, derived 2023-")
 
 
 def test_a_row_that_is_gone_is_named_and_one_nobody_needs_is_not() -> None:
     """Facts without a row are a loss; neither row nor facts are nothing."""
-    assert Lived().go(LATE).found(kept=None) == [
+    assert Lived().go(LATE).found(row=None) == [
         f"case as a whole: stored nothing, derived {len(LATE)} facts"
     ]
     assert differences(REPORT, None, [], [], (POLICY,)) == []
 
 
 def _without(lived: Lived, kind: type[e.Event]) -> list[StreamEvent]:
-    left = [heard for heard in lived.heard if not isinstance(heard.event, kind)]
-    return [heard._replace(sequence=n) for n, heard in enumerate(left, 1)]
+    left = [stream for stream in lived.stream if not isinstance(stream.event, kind)]
+    return [stream._replace(sequence=n) for n, stream in enumerate(left, 1)]
 
 
 @each(
@@ -190,17 +190,17 @@ def test_an_event_that_is_missing_on_the_stream_is_named(kind: type[e.Event], na
     """Also where the numbers have no gap: what was said is compared, not only counted."""
     lived = Lived().go(LATE[:3] if kind is e.DeadlineMoved else LATE)
     lived.fire(at("2023-05-01 00:00"))
-    heard = _without(lived, kind)
-    found = lived.found(heard=heard, kept=lived.kept._replace(sequence=len(heard)))
+    stream = _without(lived, kind)
+    found = lived.found(stream=stream, row=lived.row._replace(sequence=len(stream)))
     assert any(text.startswith(named) for text in found), found
 
 
 def test_a_gap_in_the_numbers_is_named() -> None:
     """The row says how many events were said of the report."""
     lived = Lived().go(LATE)
-    said = len(lived.heard)
+    said = len(lived.stream)
     assert f"stream event {said}: stored {said} said, derived 1 missing" in lived.found(
-        heard=lived.heard[:-1]
+        stream=lived.stream[:-1]
     )
 
 
@@ -208,20 +208,20 @@ def test_a_level_that_the_row_forgot_would_be_told_twice_and_is_named() -> None:
     """The stream has it, the row does not."""
     lived = Lived().go([*LATE, at_unit(e.FollowUpGiven, "2023-04-28 09:00")])
     case = _moved(lived.done.case, levels=())
-    found = lived.found(kept=lived.kept._replace(case=case))
+    found = lived.found(row=lived.row._replace(case=case))
     assert [text for text in found if text.startswith("told level 1 of follow_up: stored not told")]
 
 
 # ---- published changes
 
 
-def _kept(done: Run) -> CaseRow:
+def _row(done: Run) -> CaseRow:
     lived = Lived()
     lived.done = done
-    return lived.kept
+    return lived.row
 
 
-def _said(done: Run) -> list[tuple[int, e.Event]]:
+def _numbered(done: Run) -> list[tuple[int, e.Event]]:
     return [(n, x) for n, x in enumerate(done.events, 1) if isinstance(x, e.Event)]
 
 
@@ -230,23 +230,23 @@ def test_a_change_that_moved_nothing_leaves_the_promise_and_verifies() -> None:
     before, after_ = policy(), policy((DECREE, "2025-08-13 10:00"))
     life = [received("2025-08-11 09:00"), forwarded("2025-08-12 09:00")]
     done = run(life, policy=before)
-    kept = _kept(done)
+    row = _row(done)
     read = [DecidedRecord(*step) for step in life]
-    heard = [StreamEvent(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
+    stream = [StreamEvent(n, at("2025-08-13 10:00"), x) for n, x in _numbered(done)]
 
-    assert differences(REPORT, kept, read, heard, (before,)) == []
-    assert differences(REPORT, kept, read, heard, (before, after_)) == []
+    assert differences(REPORT, row, read, stream, (before,)) == []
+    assert differences(REPORT, row, read, stream, (before, after_)) == []
 
 
 def test_a_deadline_that_a_decree_should_have_moved_is_named() -> None:
-    """Nobody recomputed the case: the date that is kept is not the one that counts."""
+    """Nobody recomputed the case: the date that is row is not the one that counts."""
     before, after_ = policy(), policy((DECREE, "2025-08-14 10:00"))
     life = [received("2025-08-12 09:00"), forwarded("2025-08-13 09:00")]
     done = run(life, policy=before)
     read = [DecidedRecord(*step) for step in life]
-    heard = [StreamEvent(n, at("2025-08-13 10:00"), x) for n, x in _said(done)]
+    stream = [StreamEvent(n, at("2025-08-13 10:00"), x) for n, x in _numbered(done)]
 
-    found = differences(REPORT, _kept(done), read, heard, (before, after_))
+    found = differences(REPORT, _row(done), read, stream, (before, after_))
     texts = [each.text for each in found]
     assert any(text.startswith("deadline of institution_verification") for text in texts), texts
     assert not [text for text in texts if text.startswith("calendar_version")]
