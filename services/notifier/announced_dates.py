@@ -1,4 +1,4 @@
-"""Promises: which date was told to whom by which message, so that a move can be told to the same.
+"""Which date was announced to whom by which message, so that a move reaches the same people.
 
 An announced date is kept apart from the deadline: it is what a person read, whatever became of the
 deadline since. The case keeps the last of each (person, channel, clock, institution); each ever
