@@ -1,8 +1,8 @@
-"""Promises: which date was told to whom by which message, so that a move can be told to the same.
+"""Which date was announced to whom by which message, so that a move reaches the same people.
 
-A promise is kept apart from the internal deadline: it is what a person was told, whatever became
-of the date since. Standing promises lie in the case, the last of each (person, channel, clock,
-institution); every promise ever made is a `NotificationRequested` with a `deadline`. Pure.
+An announced date is kept apart from the deadline: it is what a person read, whatever became of the
+deadline since. The case keeps the last of each (person, channel, clock, institution); each ever
+announced is a `NotificationRequested` with a `deadline`. Pure.
 """
 
 from datetime import datetime
@@ -33,18 +33,18 @@ class Date(NamedTuple):
 
 
 def date_of(event: e.OfDeadline) -> Date:
-    """Return the date that a fact about a deadline names."""
+    """Return the date that an event about a deadline names."""
     return Date(event.clock, event.institution, event.deadline)
 
 
 def record(case: NotificationCase, announced: AnnouncedDate) -> NotificationCase:
-    """Keep a promise in the place of the one before it; past the bound the oldest goes."""
-    others = [p for p in case.announced_dates if _place(p) != _place(announced)]
+    """Keep an announced date in place of the one before it; past the bound the oldest goes."""
+    others = [p for p in case.announced_dates if _key(p) != _key(announced)]
     return case.model_copy(update={"announced_dates": (*others, announced)[-ANNOUNCED_DATES_MAX:]})
 
 
 def notified_of(case: NotificationCase, date: Date) -> tuple[str, ...]:
-    """Return who was told a date, each once, in the order they were told."""
+    """Return who was notified of a date, each once, in that order."""
     people = (
         p.person for p in case.announced_dates if (p.clock, p.institution, p.deadline) == date
     )
@@ -54,18 +54,20 @@ def notified_of(case: NotificationCase, date: Date) -> tuple[str, ...]:
 def forget_breached(
     case: NotificationCase, event: e.DeadlineBreached, people: tuple[str, ...]
 ) -> NotificationCase:
-    """Let go of what people were told who now hear that it was broken.
+    """Forget the date of those who are now notified that it was breached.
 
-    A move of that date takes the breach back (`BreachWithdrawn`), and that tells them the new one.
+    A move of that date withdraws the breach (`BreachWithdrawn`), which announces the new one.
     """
-    broken = date_of(event)
-    kept = tuple(
+    breached = date_of(event)
+    remaining = tuple(
         p
         for p in case.announced_dates
-        if p.person not in people or (p.clock, p.institution, p.deadline) != broken
+        if p.person not in people or (p.clock, p.institution, p.deadline) != breached
     )
     return (
-        case if kept == case.announced_dates else case.model_copy(update={"announced_dates": kept})
+        case
+        if remaining == case.announced_dates
+        else case.model_copy(update={"announced_dates": remaining})
     )
 
 
@@ -75,7 +77,7 @@ def date_before(event: e.DeadlineMoved) -> Date:
 
 
 def is_early(case: NotificationCase, event: BaseModel) -> bool:
-    """Say whether the message that names a window's date may still come after this word on it."""
+    """Say whether the message that announces a window's date may still follow this event on it."""
     match event:
         case e.DeadlineMoved() if event.clock in NAMED_ELSEWHERE:
             return not notified_of(case, date_before(event))
@@ -85,30 +87,30 @@ def is_early(case: NotificationCase, event: BaseModel) -> bool:
 
 
 def corrected(case: NotificationCase, event: BaseModel) -> BaseModel:
-    """Return the move of a window that was set to another date than the one that was told.
+    """Return the move of a window that was set to another date than the one announced.
 
-    The notifier reckons that date by its own files, and a policy may have been published since.
+    The notifier computes that date from its own files, and a policy may have been published since.
     """
     if not isinstance(event, e.DeadlineSet) or event.clock not in NAMED_ELSEWHERE:
         return event
-    told = _named(case, event)
-    if told is None or told.deadline == event.deadline:
+    announced = _named(case, event)
+    if announced is None or announced.deadline == event.deadline:
         return event
     fields = {name: getattr(event, name) for name in e.OfDeadline.model_fields}
-    return e.DeadlineMoved(**fields, deadline_before=told.deadline, why="policy")
+    return e.DeadlineMoved(**fields, deadline_before=announced.deadline, why="policy")
 
 
 def keep_early(case: NotificationCase, event: BaseModel, cause: Cause) -> NotificationCase:
-    """Keep a word on a window until the message that names it; past the bound the oldest goes.
+    """Keep an event on a window until a message announces it; past the bound the oldest goes.
 
-    That message may never come: then nobody was told a date, and nobody is told another.
+    That message may never come: then no date was announced, and none is corrected.
     """
     early = (*case.early, Deferred.of(event, cause))[-EARLY_MAX:]
     return case.model_copy(update={"early": early})
 
 
 def _named(case: NotificationCase, event: e.DeadlineSet) -> AnnouncedDate | None:
-    """Return the promise made by the fact that started this very run."""
+    """Return the date announced by the event that started this very run."""
     started = (event.clock, event.institution, event.started_at)
     return next(
         (p for p in case.announced_dates if (p.clock, p.institution, p.announced_at) == started),
@@ -116,5 +118,5 @@ def _named(case: NotificationCase, event: e.DeadlineSet) -> AnnouncedDate | None
     )
 
 
-def _place(announced: AnnouncedDate) -> tuple[str, ...]:
+def _key(announced: AnnouncedDate) -> tuple[str, ...]:
     return announced.person, announced.channel, announced.clock, announced.institution

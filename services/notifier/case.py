@@ -13,7 +13,7 @@ class _Model(BaseModel):
 
 
 class ReporterContact(_Model):
-    """What ReportReceived said of the reporter."""
+    """How a reporter is reached, from ReportReceived."""
 
     tracking_number: str
     channel: str = ""
@@ -37,7 +37,7 @@ class Pending(_Model):
 
 
 class AnnouncedDate(_Model):
-    """A date that a message named to a person: `deadline` is the date as announced, in UTC.
+    """A date that a message announced to a person: `deadline` is the date as announced, in UTC.
 
     `person` is the reporter (by that word alone) or whom the ladder names. `announced_at` is the
     time of the event that the message is about, `notification_id` the message.
@@ -53,7 +53,7 @@ class AnnouncedDate(_Model):
 
 
 class NotificationCase(_Model):
-    """What the notifier knows of one report; `early` is what was said of a date not yet told."""
+    """One report's notifications; `early` holds events on a date that was not announced yet."""
 
     report_id: str
     reporter: ReporterContact | None = None

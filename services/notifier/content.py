@@ -1,4 +1,4 @@
-"""What an event tells people: the template, and the values that it is rendered from.
+"""What an event says to people: the template, and the values that it is rendered from.
 
 Pure. Every value comes from the event or from the policy in force, never from a case, so a fact
 says what was true when it happened, however late its message is rendered.
@@ -19,7 +19,7 @@ REPORTER: Final = "reporter"
 REPORTER_CLOCKS: Final = frozenset({"completion", "reply"})
 """Owed by the reporter: the registry's ladder names nobody for them."""
 AWAITED_BY_REPORTER: Final = frozenset({"institution_verification", "follow_up"})
-"""Clocks of which a reporter is told when they start: now somebody has the report, until then.
+"""Clocks whose start a reporter is notified of: now somebody has the report, until then.
 
 Not `national_verification` and `dispatch`, which mostly end in the second they start, nor the
 reporter's own, which start with a message that says what to do.
@@ -49,9 +49,9 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One thing to tell: `sealed` names the fields whose opened text the template quotes.
+    """What a message says: `sealed` names the fields whose opened text the template quotes.
 
-    `promise` is the date to come that the message names.
+    `date` is the date to come that the message announces.
     """
 
     template: str
@@ -63,7 +63,7 @@ class Content:
 def for_reporter(event: BaseModel, at: datetime, windows: Windows, zone: str) -> Content | None:
     """Return what the event, of the time `at`, tells the reporter; None if it does not concern.
 
-    Of a moved date: what it tells if the reporter was told the one before.
+    Of a moved date: what it says to a reporter who was notified of the one before.
     """
     match event:
         case e.ReportReceived():
@@ -89,9 +89,9 @@ def for_reporter(event: BaseModel, at: datetime, windows: Windows, zone: str) ->
 
 
 def _by_when(event: e.OfDeadline) -> Content | None:
-    """Tell the reporter of a date: with whom the report is until then, or until when they answer.
+    """Announce a date to the reporter: who has the report until then, or until when to answer.
 
-    A date is told by the event that sets it: no other names it, and the streams have no order.
+    A date is announced by the event that sets it: no other has it, and streams have no order.
     """
     values = {name: getattr(event, name) for name in ("clock", "institution", "unit", "deadline")}
     match event:
@@ -140,7 +140,7 @@ def _followed_up(event: BaseModel, at: datetime, windows: Windows, zone: str) ->
 def for_roles(event: BaseModel) -> Content | None:
     """Return what the event tells role holders; None if nothing.
 
-    Of a moved date: what it tells those who were told the one before.
+    Of a moved date: what it says to those who were notified of the one before.
     """
     match event:
         case e.DeadlineApproaching():

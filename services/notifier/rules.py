@@ -1,7 +1,7 @@
-"""Who is told what, over which channel, and when to try again. Pure: keys and templates arrive.
+"""Who is notified of what, over which channel, and when to try again. Pure: keys are lookups.
 
-A message is rendered from the event that it tells of. Its id is derived from (event, person,
-channel), so an event tells one person once per channel, however often it is decided.
+A message is rendered from the event that it is about. Its id is derived from (event, person,
+channel), so an event notifies one person once per channel, however often it is decided.
 """
 
 import hashlib
@@ -89,7 +89,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """What the shell gathered for a batch; a report without key is destroyed or never was."""
+    """What was loaded for a batch; a report without key is destroyed or never was."""
 
     keys: Mapping[str, Key]
     render: Render
@@ -98,7 +98,7 @@ class Lookups:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A fact on its way to one person over one channel."""
+    """A message to one person over one channel, before it is rendered."""
 
     content: Content
     person: str
@@ -112,7 +112,7 @@ class _Draft:
 def decide(
     case: NotificationCase | None, event: BaseModel, cause: Cause, lookups: Lookups, /
 ) -> Decision[NotificationCase]:
-    """Tell whom the event concerns, or note what became of a delivery."""
+    """Notify whom the event concerns, or note what became of a delivery."""
     match event:
         case e.DeliveryReported():
             return _note_delivery(case, event, cause, lookups.policy)
@@ -137,7 +137,7 @@ def field_of(identity: str) -> str:
 def _receive_report(
     case: NotificationCase | None, event: e.ReportReceived, cause: Cause, lookups: Lookups
 ) -> Decision[NotificationCase]:
-    """Learn who the reporter is, tell them, and then what waited for them, in the order it came."""
+    """Keep who the reporter is; notify them of the report, then of what waited, in its order."""
     if case and case.reporter:
         return decided(case)
     reporter = ReporterContact(
@@ -148,28 +148,29 @@ def _receive_report(
         identity=event.identity,
     )
     case = case or NotificationCase(report_id=event.report_id)
-    waited = case.waiting
-    met = case.model_copy(update={"reporter": reporter, "waiting": ()})
-    first = _notify(met, event, cause, lookups, cause.now)
-    return then(first, *(partial(_release, kept=w, now=cause.now, lookups=lookups) for w in waited))
+    waiting = case.waiting
+    case = case.model_copy(update={"reporter": reporter, "waiting": ()})
+    first = _notify(case, event, cause, lookups, cause.now)
+    return then(
+        first,
+        *(partial(_release, deferred=each, now=cause.now, lookups=lookups) for each in waiting),
+    )
 
 
 def _release(
-    case: NotificationCase | None, /, *, kept: Deferred, now: datetime, lookups: Lookups
+    case: NotificationCase | None, /, *, deferred: Deferred, now: datetime, lookups: Lookups
 ) -> Decision[NotificationCase]:
-    """Tell what waited: dated when it came, delivered from now on, caused by what it tells."""
-    event = kept.restore(NOTIFIED_EVENTS)
-    return _notify(case, event, kept.cause(now=kept.came_at), lookups, now).because_of(
-        kept.cause(now)
-    )
+    """Notify of a deferred event: dated when it came, delivered from now on, caused by itself."""
+    event, cause = deferred.restore(NOTIFIED_EVENTS), deferred.cause(now=deferred.came_at)
+    return _notify(case, event, cause, lookups, now).because_of(deferred.cause(now))
 
 
 def _notify_or_defer(
     case: NotificationCase | None, event: e.Event, cause: Cause, lookups: Lookups
 ) -> Decision[NotificationCase]:
-    """Tell at once, unless it also concerns a reporter who is not known yet: then all of it waits.
+    """Notify at once; if it also concerns a reporter who is not known yet, defer the event.
 
-    All, because what one cause says in two batches would get the same event ids twice.
+    All of it, because what one cause emits in two batches would get the same event ids twice.
     """
     current = case or NotificationCase(report_id=event.report_id)
     if current.reporter or _for_reporter(event, cause, lookups.policy) is None:
@@ -201,7 +202,7 @@ def _notify_or_defer(
 def _notify(
     case: NotificationCase | None, event: BaseModel, cause: Cause, lookups: Lookups, now: datetime
 ) -> Decision[NotificationCase]:
-    """Tell everyone whom the fact of `cause.now` concerns, delivered from `now` on."""
+    """Notify everyone whom the event of `cause.now` concerns, delivered from `now` on."""
     if case is None:
         return decided(case)
     if announced_dates.is_early(case, event):
@@ -211,27 +212,17 @@ def _notify(
         *_drafts_for_reporter(case, event, cause, lookups, now),
         *_drafts_for_roles(case, event, lookups.policy, now),
     )
+    overtaking: tuple[Deferred, ...] = ()
+    match event:
+        case e.FollowUpGiven():  # what overtook this message corrects it, after it
+            overtaking, case = case.early, case.model_copy(update={"early": ()})
+        case e.DeadlineBreached():
+            case = announced_dates.forget_breached(case, event, recipients(event))
     return then(
         Decision(case),
-        *(partial(_request, draft=each, cause=cause, lookups=lookups) for each in drafts),
-        partial(_after, event=event, lookups=lookups, now=now),
+        *(partial(_request, draft=draft, cause=cause, lookups=lookups) for draft in drafts),
+        *(partial(_release, deferred=early, now=now, lookups=lookups) for early in overtaking),
     )
-
-
-def _after(
-    case: NotificationCase | None, /, *, event: BaseModel, lookups: Lookups, now: datetime
-) -> Decision[NotificationCase]:
-    """Tell what overtook a message and corrects it; forget what was promised and is broken."""
-    if case is None:
-        return decided(case)
-    match event:
-        case e.FollowUpGiven() if case.early:
-            heard = case.model_copy(update={"early": ()})
-            again = (partial(_release, kept=kept, now=now, lookups=lookups) for kept in case.early)
-            return then(decided(heard), *again)
-        case e.DeadlineBreached():
-            return decided(announced_dates.forget_breached(case, event, recipients(event)))
-    return decided(case)
 
 
 def _drafts_for_reporter(
@@ -298,7 +289,7 @@ def _identity(reporter: ReporterContact, key: Key | None) -> e.Reporter:
 def _request(
     case: NotificationCase | None, /, *, draft: _Draft, cause: Cause, lookups: Lookups
 ) -> Decision[NotificationCase]:
-    """Seal the rendered message and keep it for delivery; say so, or say why there is none."""
+    """Seal the rendered message and keep it for delivery; emit that, or why there is none."""
     if case is None:
         return decided(case)
     key = lookups.keys.get(case.report_id)
@@ -349,7 +340,7 @@ def _message(
 
 
 def _notice(case: NotificationCase, draft: _Draft, cause: Cause) -> dict[str, str]:
-    """Return what a webhook's receiver may read by program; `time` is that of the fact."""
+    """Return what a webhook's receiver may read by program; `time` is that of the event."""
     notice = {
         "channel": case.reporter.channel if case.reporter else "",
         "tracking_number": draft.tracking_number or "",
