@@ -5,8 +5,12 @@
 
 import gc
 import os
+from datetime import date, timedelta
 
 import pytest
+from pydantic import BaseModel
+
+_ID_LENGTH_MAX = 60
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -31,3 +35,29 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a row of `parametrize` by its values: an event by its class, a list by its items.
+
+    None leaves the name to pytest, which knows plain values, classes and functions.
+    """
+    if isinstance(val, str) and len(val) <= _ID_LENGTH_MAX:
+        return None
+    name = _row_name(val)
+    return name if name is None or len(name) <= _ID_LENGTH_MAX else f"{name[:_ID_LENGTH_MAX]}..."
+
+
+def _row_name(val: object) -> str | None:
+    match val:
+        case str():
+            return val
+        case BaseModel():
+            return type(val).__name__
+        case date() | timedelta() | int() | float():
+            return str(val)
+        case list() | tuple() if val:
+            return ",".join(_row_name(item) or type(item).__name__ for item in val)
+        case dict() if val:
+            return ",".join(f"{key}={_row_name(item) or item}" for key, item in val.items())
+    return None

@@ -108,8 +108,8 @@ def _steps(say: Callable[[str], None]) -> stack.Progress:
         say(f"Fetching Kafka: {done} of {total} files …")
 
     def step(state: State, ready: int) -> None:
-        seats = sum(len(child.seats) for child in state.children)
-        starting = f"Starting the services: {ready} of {seats} are ready …"
+        slots = sum(len(child.slots) for child in state.children)
+        starting = f"Starting the services: {ready} of {slots} are ready …"
         say(
             {Phase.SERVERS: "Starting Kafka and PostgreSQL …", Phase.TOPICS: "Making topics …"}.get(
                 state.phase, starting

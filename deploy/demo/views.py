@@ -51,6 +51,10 @@ _SHOWN: Final = (
     "clock", "level", "on_time", "window", "rating", "solved",
 )  # fmt: skip
 _WORDS: Final = ("text", "question", "note", "why")
+_ENTRY_FIELDS: Final = (
+    "unit", "clock", "level", "reason", "forwarded_to", "proposed_owner", "proposed_unit",
+    "similar", "closed_by", "rating", "solved",
+)  # fmt: skip
 
 
 def _what(body: Mapping[str, Any]) -> str:
@@ -102,7 +106,7 @@ def _seen_by_agency(body: Mapping[str, Any]) -> str:
     report = body.get("report")
     if report is None:
         text = f"“{str(body['text'])[:60]}”" if body.get("text") else ""
-        facts = [_short(n, body[n]) for n in ("unit", "clock", "level", "reason") if body.get(n)]
+        facts = [_short(n, body[n]) for n in _ENTRY_FIELDS if body.get(n) or body.get(n) is False]
         return ", ".join(filter(None, (*facts, text)))
     who = (
         "reporter hidden (anonim)"

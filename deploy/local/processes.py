@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,19 +23,19 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Mark:
+class ProcessId:
     """Name a process for good: a pid alone may be somebody else's tomorrow."""
 
     pid: int
     started: float  # seconds since the epoch, as psutil reads it
 
     @classmethod
-    def of(cls, pid: int) -> "Mark":
-        """Mark a process that runs now."""
+    def of(cls, pid: int) -> "ProcessId":
+        """Return the id of a process that runs now."""
         return cls(pid=pid, started=psutil.Process(pid).create_time())
 
     def process(self) -> psutil.Process | None:
-        """Return the marked process, or None when it has ended."""
+        """Return the process, or None when it has ended."""
         try:
             found = psutil.Process(self.pid)
             same = abs(found.create_time() - self.started) < START_TOLERANCE_SECONDS
@@ -93,9 +93,32 @@ def wait_until(is_met: Callable[[], bool], *, seconds: float, poll: float = POLL
     return True
 
 
-def end(marks: Iterable[Mark], *, patience_seconds: float, by: int = signal.SIGTERM) -> None:
+def wait_for_server(
+    name: str, answers: Callable[[], bool], has_ended: Callable[[], bool], log: Path, seconds: float
+) -> None:
+    """Return when a server answers.
+
+    Raises:
+        LocalStackError: it ended, or did not answer in time; with the end of its log.
+    """
+    until = time.monotonic() + seconds
+    while not answers():
+        if (ended := has_ended()) or time.monotonic() > until:
+            log_end = "\n".join(last_lines(log))
+            raise LocalStackError(
+                f"{name} {'ended at once' if ended else 'does not answer'}:\n{log_end}",
+                f"Its whole log is {log}",
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def end(
+    process_ids: Iterable[ProcessId], *, patience_seconds: float, by: int = signal.SIGTERM
+) -> None:
     """Ask all of these processes to stop at once; kill what has not stopped in time."""
-    running = [found for mark in marks if (found := mark.process())]
+    running = [
+        process_found for process_id in process_ids if (process_found := process_id.process())
+    ]
     for process in running:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(by)
@@ -109,19 +132,27 @@ def end(marks: Iterable[Mark], *, patience_seconds: float, by: int = signal.SIGT
         raise LocalStackError(f"These processes do not end: {pids}", f"Try: kill -9 {pids}")
 
 
-def marked(name: str, value: str) -> list[Mark]:
+def processes_with(name: str, value: str) -> list[ProcessId]:
     """Find the processes of this user whose environment holds `name=value`.
 
     So a process is found that was started and not yet written down when its parent was killed.
     """
-    found = []
+    process_ids = []
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(name) == value:
-                found.append(Mark(process.pid, process.create_time()))
+                process_ids.append(ProcessId(process.pid, process.create_time()))
         except (psutil.Error, OSError):
             continue  # another user's, or just ended
-    return [mark for mark in found if mark.process()]
+    return [process_id for process_id in process_ids if process_id.process()]
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, waiting for whoever holds it; it is free once its holder has ended."""
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Ports:

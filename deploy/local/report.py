@@ -78,7 +78,7 @@ def look(home: Home) -> Report:
             for name, address in _addresses(state).items()
             if name in by_name
         ),
-        services=_service_lines([child for child in state.children if child.seats]),
+        services=_service_lines([child for child in state.children if child.slots]),
     )
 
 
@@ -99,8 +99,8 @@ def _why_not_running(home: Home) -> str:
 def _addresses(state: State) -> dict[str, str]:
     """Return where each server is found, by the name of its process."""
     brokers = enumerate(state.kafka.split(","), start=1)
-    found = {kafka.node_name(node): address for node, address in brokers}
-    return {**found, postgres.NAME: state.postgres}
+    addresses = {kafka.node_name(node): address for node, address in brokers}
+    return {**addresses, postgres.NAME: state.postgres}
 
 
 def _server_line(home: Home, child: Child, address: str) -> Line:
@@ -118,19 +118,19 @@ def _server_line(home: Home, child: Child, address: str) -> Line:
 
 
 def _service_lines(children: Sequence[Child]) -> tuple[Line, ...]:
-    seats = [(child, seat) for child in children for seat in child.seats]
-    ports = [seat.port for _, seat in seats]
-    asked = zip(seats, are_ready(ports), lags(ports), strict=True)
+    slots = [(child, slot) for child in children for slot in child.slots]
+    ports = [slot.port for _, slot in slots]
+    asked = zip(slots, are_ready(ports), lags(ports), strict=True)
     return tuple(
         Line(
-            name=seat.service.name,
+            name=slot.service.name,
             state=_state(child, is_ready=is_ready),
-            address=seat.http,
+            address=slot.http,
             pid=child.pid,
             restarts=child.restarts,
             lag=lag,
         )
-        for (child, seat), is_ready, lag in asked
+        for (child, slot), is_ready, lag in asked
     )
 
 

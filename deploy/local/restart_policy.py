@@ -20,7 +20,7 @@ class Condition(StrEnum):
 
 
 @dataclass(frozen=True)
-class Life:
+class RestartState:
     """One process through its starts and ends; times in seconds of a monotonic clock."""
 
     condition: Condition = Condition.WAITING
@@ -31,29 +31,29 @@ class Life:
     exit_code: int | None = None
 
 
-def after_start(life: Life, now: float) -> Life:
+def after_start(state: RestartState, now: float) -> RestartState:
     """Count the start; all but the first are restarts."""
-    restarts = life.restarts + (life.exit_code is not None)
-    return replace(life, condition=Condition.RUNNING, since=now, restarts=restarts)
+    restarts = state.restarts + (state.exit_code is not None)
+    return replace(state, condition=Condition.RUNNING, since=now, restarts=restarts)
 
 
-def after_request(life: Life, now: float) -> Life:
+def after_request(state: RestartState, now: float) -> RestartState:
     """Start at once what does not run, as if it had never failed: somebody has acted."""
-    if life.condition is Condition.RUNNING:
-        return life
-    return replace(life, condition=Condition.WAITING, due=now, failures=0)
+    if state.condition is Condition.RUNNING:
+        return state
+    return replace(state, condition=Condition.WAITING, due=now, failures=0)
 
 
-def after_exit(life: Life, code: int, now: float) -> Life:
+def after_exit(state: RestartState, code: int, now: float) -> RestartState:
     """Wait longer after each failure in a row, and for an operator after a refusal."""
     enough = AGAIN_SECONDS if code == AGAIN else HEALTHY_SECONDS
-    was_healthy = life.condition is Condition.RUNNING and now - life.since >= enough
-    failures = 1 if was_healthy else life.failures + 1
+    was_healthy = state.condition is Condition.RUNNING and now - state.since >= enough
+    failures = 1 if was_healthy else state.failures + 1
     if code == REFUSED:
-        return replace(life, condition=Condition.STOPPED, since=now, exit_code=code)
+        return replace(state, condition=Condition.STOPPED, since=now, exit_code=code)
     pause = min(BACKOFF_SECONDS_FIRST * 2 ** min(failures - 1, 16), BACKOFF_SECONDS_MAX)
     return replace(
-        life,
+        state,
         condition=Condition.WAITING,
         since=now,
         due=now + pause,

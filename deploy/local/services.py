@@ -36,7 +36,7 @@ SERVICES = (
 )
 
 
-class Seat(BaseModel, frozen=True):
+class ServiceSlot(BaseModel, frozen=True):
     """A service with the port it was given."""
 
     service: Service
@@ -57,15 +57,15 @@ class Seat(BaseModel, frozen=True):
         }
 
 
-def command(seats: Sequence[Seat]) -> list[str]:
+def command(slots: Sequence[ServiceSlot]) -> list[str]:
     """Return what follows `python -m` on the command line of the process that hosts these."""
-    if len(seats) > 1:
-        table = json.dumps([seat.model_dump() for seat in seats])
+    if len(slots) > 1:
+        table = json.dumps([slot.model_dump() for slot in slots])
         return ["deploy.local.single_process", table]
-    (seat,) = seats
+    (slot,) = slots
     return [
-        *("uvicorn", seat.service.factory, "--factory"),
-        *("--loop", "asyncio", "--host", LOOPBACK, "--port", str(seat.port)),
+        *("uvicorn", slot.service.factory, "--factory"),
+        *("--loop", "asyncio", "--host", LOOPBACK, "--port", str(slot.port)),
         *("--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
         *(
             "--lifespan",

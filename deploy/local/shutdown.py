@@ -6,7 +6,7 @@ from types import ModuleType
 
 from deploy.local import kafka, postgres
 from deploy.local.paths import Home
-from deploy.local.processes import Mark, end, marked, wait_until
+from deploy.local.processes import ProcessId, end, processes_with, wait_until
 from deploy.local.state import Child
 
 SERVICE_SECONDS_MAX = 20  # more than a service takes for the batch in hand
@@ -17,7 +17,7 @@ def end_children(children: Iterable[Child]) -> None:
     """End the services, all at once, then the servers they need for their last commits."""
     children = tuple(children)
     end(
-        [child.mark for child in children if not _kind(child) and child.mark],
+        [child.process_id for child in children if not _kind(child) and child.process_id],
         patience_seconds=SERVICE_SECONDS_MAX,
     )
     servers = [child for child in children if _kind(child)]
@@ -32,8 +32,8 @@ def sweep(home: Home) -> bool:
     Return whether there was anything; raise if it does not end.
     """
 
-    def strays() -> list[Mark]:
-        return marked("LAPOR_STACK", str(home.root))
+    def strays() -> list[ProcessId]:
+        return processes_with("LAPOR_STACK", str(home.root))
 
     if wait_until(lambda: not strays(), seconds=1, poll=0.1):
         return False
@@ -43,8 +43,8 @@ def sweep(home: Home) -> bool:
 
 def _end_server(child: Child) -> None:
     module = _kind(child)
-    if child.mark and module:
-        end([child.mark], patience_seconds=module.STOP_SECONDS_MAX, by=module.STOP_SIGNAL)
+    if child.process_id and module:
+        end([child.process_id], patience_seconds=module.STOP_SECONDS_MAX, by=module.STOP_SIGNAL)
 
 
 def _kind(child: Child) -> ModuleType | None:

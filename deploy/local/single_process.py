@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.importer import import_from_string
 
 from deploy.local.processes import LOOPBACK
-from deploy.local.services import GRACEFUL_SECONDS, Seat
+from deploy.local.services import GRACEFUL_SECONDS, ServiceSlot
 from shared.runtime.health.pages import BriefProtocol
 
 
@@ -28,19 +28,19 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(seat: Seat) -> Server:
+def server(slot: ServiceSlot) -> Server:
     """Build a service; it reads its settings from the environment now and not again."""
-    os.environ.update(seat.env)
+    os.environ.update(slot.env)
     try:
-        app = import_from_string(seat.service.factory)()
+        app = import_from_string(slot.service.factory)()
     finally:
-        for name in seat.env:
+        for name in slot.env:
             os.environ.pop(name)
     return Server(
         uvicorn.Config(
             app,
             host=LOOPBACK,
-            port=seat.port,
+            port=slot.port,
             loop="asyncio",
             http=BriefProtocol,
             lifespan="on",
@@ -50,9 +50,9 @@ def server(seat: Seat) -> Server:
     )
 
 
-async def serve(seats: list[Seat]) -> None:
+async def serve(slots: list[ServiceSlot]) -> None:
     """Serve all of them until a signal, or until one of them ends."""
-    servers = [server(seat) for seat in seats]
+    servers = [server(slot) for slot in slots]
 
     def end() -> None:
         for one in servers:
@@ -68,4 +68,4 @@ async def serve(seats: list[Seat]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve([Seat.model_validate(row) for row in json.loads(sys.argv[1])]))
+    asyncio.run(serve([ServiceSlot.model_validate(row) for row in json.loads(sys.argv[1])]))

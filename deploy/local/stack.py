@@ -1,12 +1,10 @@
 """Start, look at and end a whole local stack from outside: what `lapor up` and its kin do."""
 
-import contextlib
-import fcntl
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.paths import Home
 from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.probes import are_ready
-from deploy.local.processes import end, last_lines, start, wait_until
+from deploy.local.processes import end, last_lines, locked, start, wait_until
 from deploy.local.restart_policy import Condition
 from deploy.local.services import SERVICES, TOGETHER, Profile
 from deploy.local.shutdown import end_children, sweep
@@ -65,7 +63,7 @@ def up(
     A stack that runs is left running. What an earlier one left behind is ended first.
     """
     home.make()
-    with _alone(home):
+    with locked(home.lock):
         state = running(home)
         if state is not None and is_fresh:
             raise LocalStackError("The stack is running.", "End it first: lapor down")
@@ -94,7 +92,7 @@ def down(home: Home) -> bool:
     state = running(home)
     if state is not None:
         end([state.supervisor], patience_seconds=DOWN_SECONDS_MAX)
-    with _alone(home):
+    with locked(home.lock):
         return _clear(home) or state is not None
 
 
@@ -116,16 +114,16 @@ def connection(home: Home) -> Connection:
 
 def log_files(home: Home, name: str = "") -> dict[str, Path]:
     """Return the log files there are, or the one of the process or service named."""
-    found = {path.stem: path for path in sorted(home.logs.glob("*.log"))}
+    logs = {path.stem: path for path in sorted(home.logs.glob("*.log"))}
     if not name:
-        return found
+        return logs
     plan = read_plan(home)
     is_guest = plan is not None and plan.profile == "small" and name in plan.names
-    chosen = TOGETHER if is_guest and TOGETHER in found else name
-    if chosen not in found:
-        known = ", ".join(found) or "none yet; start the stack: lapor up"
+    chosen = TOGETHER if is_guest and TOGETHER in logs else name
+    if chosen not in logs:
+        known = ", ".join(logs) or "none yet; start the stack: lapor up"
         raise LocalStackError(f"There is no log of {name!r}.", f"There are: {known}")
-    return {chosen: found[chosen]}
+    return {chosen: logs[chosen]}
 
 
 def wipe(home: Home) -> None:
@@ -159,9 +157,9 @@ def _launch(home: Home, cache: Path) -> None:
         return read_state(home) is not None or process.poll() is not None
 
     if not wait_until(has_spoken, seconds=30) or read_state(home) is None:
-        said = "\n".join(last_lines(home.log("supervisor")))
+        log_end = "\n".join(last_lines(home.log("supervisor")))
         raise LocalStackError(
-            f"The supervisor did not start:\n{said}", f"Its log is {home.log('supervisor')}"
+            f"The supervisor did not start:\n{log_end}", f"Its log is {home.log('supervisor')}"
         )
 
 
@@ -183,14 +181,14 @@ def _wait_ready(home: Home, progress: Progress, seconds_max: float) -> State:
         state = read_state(home)
         if state is None or state.phase in {Phase.ENDING, Phase.ENDED, Phase.FAILED}:
             raise _what_ended_it(home)
-        seats = [seat for child in state.children for seat in child.seats]
-        waited_for = [seat for seat in seats if seat.service.name not in ready]
-        answers = are_ready([seat.port for seat in waited_for])
-        ready |= {seat.service.name for seat, yes in zip(waited_for, answers, strict=True) if yes}
+        slots = [slot for child in state.children for slot in child.slots]
+        waited_for = [slot for slot in slots if slot.service.name not in ready]
+        answers = are_ready([slot.port for slot in waited_for])
+        ready |= {slot.service.name for slot, yes in zip(waited_for, answers, strict=True) if yes}
         progress.step(state, len(ready))
         if state.phase is Phase.RUNNING:
             _raise_if_hopeless(state, ready)
-            if len(ready) == len(seats):
+            if len(ready) == len(slots):
                 return state
         if time.monotonic() > until:
             raise _too_slow(state, ready, seconds_max)
@@ -201,7 +199,7 @@ def _wait_ready(home: Home, progress: Progress, seconds_max: float) -> State:
 
 def _raise_if_hopeless(state: State, ready: set[str]) -> None:
     for child in state.children:
-        if all(seat.service.name in ready for seat in child.seats):
+        if all(slot.service.name in ready for slot in child.slots):
             continue
         refused = child.condition is Condition.STOPPED
         if refused or child.failures >= FAILURES_MAX:
@@ -213,7 +211,7 @@ def _too_slow(state: State, ready: set[str], seconds: float) -> LocalStackError:
     late = [
         child
         for child in state.children
-        if any(seat.service.name not in ready for seat in child.seats)
+        if any(slot.service.name not in ready for slot in child.slots)
     ]
     if not late:
         return LocalStackError(
@@ -232,8 +230,8 @@ def _what_ended_it(home: Home) -> LocalStackError:
         return LocalStackError(state.error, state.hint)
     if state is not None and state.phase in {Phase.ENDING, Phase.ENDED}:
         return LocalStackError("The stack was ended while it was starting.", "Again: lapor up")
-    said = "\n".join(last_lines(home.log("supervisor")))
-    return LocalStackError(f"The supervisor was killed:\n{said}", "Again: lapor up")
+    log_end = "\n".join(last_lines(home.log("supervisor")))
+    return LocalStackError(f"The supervisor was killed:\n{log_end}", "Again: lapor up")
 
 
 def _tail(child: Child) -> str:
@@ -243,11 +241,3 @@ def _tail(child: Child) -> str:
 
 def _what_next(child: Child) -> str:
     return f"All it said: lapor logs {child.name}. The rest is running; end it: lapor down"
-
-
-@contextlib.contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """Let one `up` or `down` of a stack work at a time."""
-    with home.lock.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

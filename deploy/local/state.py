@@ -7,9 +7,9 @@ from enum import StrEnum
 from pydantic import BaseModel, ValidationError
 
 from deploy.local.paths import Home, write_atomically
-from deploy.local.processes import Mark
+from deploy.local.processes import ProcessId
 from deploy.local.restart_policy import Condition
-from deploy.local.services import Profile, Seat, Service
+from deploy.local.services import Profile, Service, ServiceSlot
 
 RETRY_SIGNAL = signal.SIGUSR1  # tells a supervisor to start what does not run
 
@@ -54,19 +54,19 @@ class Child(BaseModel, frozen=True):
     failures: int  # in a row
     exit_code: int | None
     log: str
-    seats: tuple[Seat, ...] = ()
+    slots: tuple[ServiceSlot, ...] = ()
 
     @property
-    def mark(self) -> Mark | None:
+    def process_id(self) -> ProcessId | None:
         """Name the process for good, if there is one."""
         if self.pid is None or self.started is None:
             return None
-        return Mark(self.pid, self.started)
+        return ProcessId(self.pid, self.started)
 
     @property
     def alive(self) -> bool:
         """Say whether the process runs now."""
-        return self.mark is not None and self.mark.process() is not None
+        return self.process_id is not None and self.process_id.process() is not None
 
 
 class State(BaseModel, frozen=True):
@@ -84,9 +84,9 @@ class State(BaseModel, frozen=True):
     children: tuple[Child, ...] = ()
 
     @property
-    def supervisor(self) -> Mark:
+    def supervisor(self) -> ProcessId:
         """Name the supervisor for good."""
-        return Mark(self.supervisor_pid, self.supervisor_started)
+        return ProcessId(self.supervisor_pid, self.supervisor_started)
 
 
 def read_plan(home: Home) -> Plan | None:

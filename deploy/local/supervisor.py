@@ -22,9 +22,15 @@ from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import Kafka
 from deploy.local.paths import Home, write_atomically
 from deploy.local.postgres import Postgres
-from deploy.local.processes import Mark, Ports, last_lines, start
-from deploy.local.restart_policy import Condition, Life, after_exit, after_request, after_start
-from deploy.local.services import TOGETHER, USUAL_HTTP_PORT, Seat, command
+from deploy.local.processes import Ports, ProcessId, last_lines, start
+from deploy.local.restart_policy import (
+    Condition,
+    RestartState,
+    after_exit,
+    after_request,
+    after_start,
+)
+from deploy.local.services import TOGETHER, USUAL_HTTP_PORT, ServiceSlot, command
 from deploy.local.shutdown import end_children, sweep
 from deploy.local.state import RETRY_SIGNAL, Child, Phase, Plan, State, write_state
 
@@ -35,11 +41,11 @@ Process = subprocess.Popen[bytes] | Forked
 _log = logging.getLogger("supervisor")
 
 
-class Ended(Exception):  # noqa: N818 - not an error
+class StopRequested(Exception):  # noqa: N818 - not an error
     """Somebody asked the supervisor to end."""
 
 
-class Ward:
+class ManagedProcess:
     """One process under supervision, and how to start it."""
 
     def __init__(
@@ -47,62 +53,62 @@ class Ward:
         name: str,
         starts: Callable[[], Process],
         log: Path,
-        seats: Iterable[Seat] = (),
+        slots: Iterable[ServiceSlot] = (),
     ) -> None:
         self.name = name
         self.process: Process | None = None
         self.failure: LocalStackError | None = None
         self._starts = starts
         self._log = log
-        self._seats = tuple(seats)
-        self._mark: Mark | None = None
-        self._life = Life()
+        self._slots = tuple(slots)
+        self._process_id: ProcessId | None = None
+        self._restart = RestartState()
 
     def start(self) -> None:
         """Start it; a start that fails counts as an end."""
         self.failure = None
         try:
             self.process = self._starts()
-            self._mark = Mark.of(self.process.pid)
-            self._life = after_start(self._life, time.monotonic())
+            self._process_id = ProcessId.of(self.process.pid)
+            self._restart = after_start(self._restart, time.monotonic())
             _log.info("%s: started, pid %d", self.name, self.process.pid)
         except (LocalStackError, OSError) as error:
             _log.warning("%s: cannot be started: %s", self.name, error)
             self.failure = LocalStackError(str(error), getattr(error, "hint", ""))
-            self._life = after_exit(self._life, 1, time.monotonic())
+            self._restart = after_exit(self._restart, 1, time.monotonic())
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Notice an end, start what is due; return whether anything changed."""
         now = time.monotonic()
-        if self._life.condition is Condition.RUNNING:
+        if self._restart.condition is Condition.RUNNING:
             code = self.process.poll() if self.process else 1
             if code is None:
                 return False
-            self._mark = None
-            self._life = after_exit(self._life, code, now)
-            _log.warning("%s: ended with %d, %s", self.name, code, self._life.condition)
+            self._process_id = None
+            self._restart = after_exit(self._restart, code, now)
+            _log.warning("%s: ended with %d, %s", self.name, code, self._restart.condition)
             return True
-        if self._life.condition is Condition.WAITING and now >= self._life.due:
+        if self._restart.condition is Condition.WAITING and now >= self._restart.due:
             self.start()
             return True
         return False
 
     def retry(self) -> None:
         """Start it soon if it does not run."""
-        self._life = after_request(self._life, time.monotonic())
+        self._restart = after_request(self._restart, time.monotonic())
 
     def describe(self) -> Child:
         """Say what others may know of it."""
         return Child(
             name=self.name,
-            condition=self._life.condition,
-            pid=self._mark.pid if self._mark else None,
-            started=self._mark.started if self._mark else None,
-            restarts=self._life.restarts,
-            failures=self._life.failures,
-            exit_code=self._life.exit_code,
+            condition=self._restart.condition,
+            pid=self._process_id.pid if self._process_id else None,
+            started=self._process_id.started if self._process_id else None,
+            restarts=self._restart.restarts,
+            failures=self._restart.failures,
+            exit_code=self._restart.exit_code,
             log=str(self._log),
-            seats=self._seats,
+            slots=self._slots,
         )
 
 
@@ -140,7 +146,7 @@ class Supervisor:
         }
         passfile = f"*:*:*:{postgres_module.USER}:{secrets.postgres_password}\n"
         write_atomically(home.passfile, passfile)
-        self._wards: list[Ward] = []
+        self._processes: list[ManagedProcess] = []
         self._is_asked_to_end = False
         self._is_asked_to_retry = False
         self._retries = 0
@@ -149,18 +155,18 @@ class Supervisor:
     def run(self) -> None:
         """Hold the stack up until a signal says to end it, or until it cannot start."""
         try:
-            self._say(Phase.SERVERS)
+            self._write_state(Phase.SERVERS)
             self._start_servers()
-            self._say(Phase.TOPICS)
+            self._write_state(Phase.TOPICS)
             self._provision()
-            self._go_on()
-            self._wards.extend(services := self._service_wards())
-            for ward in services:
-                ward.start()
-            self._say(Phase.RUNNING)
-            self._watch()
+            self._raise_if_stopped()
+            self._processes.extend(services := self._managed_services())
+            for managed in services:
+                managed.start()
+            self._write_state(Phase.RUNNING)
+            self._supervise()
             self._end(Phase.ENDED)
-        except Ended:
+        except StopRequested:
             self._end(Phase.ENDED)
         except LocalStackError as error:
             self._failure = error
@@ -180,21 +186,21 @@ class Supervisor:
         """Start what does not run, soon: a handler for signals."""
         self._is_asked_to_retry = True
 
-    def _go_on(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self._is_asked_to_end:
-            raise Ended
+            raise StopRequested
 
     def _start_servers(self) -> None:
         servers: tuple[Kafka | Postgres, ...] = (*self._brokers, self._postgres)
-        self._wards = [_server_ward(server) for server in servers]
+        self._processes = [_managed_server(server) for server in servers]
         with ThreadPoolExecutor(len(servers)) as pool:
-            pairs = zip(servers, self._wards, strict=True)
-            starting = [pool.submit(_bring_up, server, ward) for server, ward in pairs]
+            pairs = zip(servers, self._processes, strict=True)
+            starting = [pool.submit(_bring_up, server, managed) for server, managed in pairs]
             if CAN_FORK:
                 preload()  # while the servers start
             for started in starting:
                 started.result()
-        self._go_on()
+        self._raise_if_stopped()
 
     def _provision(self) -> None:
         """Make the topics: the one thing that must be there before a service starts."""
@@ -204,11 +210,11 @@ class Supervisor:
         arguments = ["deploy.local.provision", self._plan.provision, self._kafka]
         made = self._run_python("provision", arguments, log, {})
         while made.poll() is None:
-            self._go_on()
+            self._raise_if_stopped()
             time.sleep(TICK_SECONDS / 5)
         if made.poll() != 0:
-            said = "\n".join(last_lines(log))
-            raise LocalStackError(f"The topics could not be made:\n{said}", f"Its log is {log}")
+            log_end = "\n".join(last_lines(log))
+            raise LocalStackError(f"The topics could not be made:\n{log_end}", f"Its log is {log}")
 
     def _run_python(
         self, name: str, arguments: list[str], log: Path, env: dict[str, str]
@@ -218,44 +224,48 @@ class Supervisor:
             return fork(name, arguments, log=log, cwd=self._home.root, env=whole)
         return start([sys.executable, "-m", *arguments], log=log, cwd=self._home.root, env=whole)
 
-    def _service_wards(self) -> list[Ward]:
-        seats = [
-            Seat(service=service, port=self._ports.take(USUAL_HTTP_PORT + number))
+    def _managed_services(self) -> list[ManagedProcess]:
+        slots = [
+            ServiceSlot(service=service, port=self._ports.take(USUAL_HTTP_PORT + number))
             for number, service in enumerate(self._plan.services)
         ]
-        if self._plan.profile == "small" and len(seats) > 1:
-            return [self._service_ward(TOGETHER, seats, {})]
-        return [self._service_ward(seat.service.name, [seat], seat.env) for seat in seats]
+        if self._plan.profile == "small" and len(slots) > 1:
+            return [self._managed_service(TOGETHER, slots, {})]
+        return [self._managed_service(slot.service.name, [slot], slot.env) for slot in slots]
 
-    def _service_ward(self, name: str, seats: list[Seat], env: dict[str, str]) -> Ward:
+    def _managed_service(
+        self, name: str, slots: list[ServiceSlot], env: dict[str, str]
+    ) -> ManagedProcess:
         log = self._home.log(name)
 
-        return Ward(name, lambda: self._run_python(name, command(seats), log, env), log, seats)
+        return ManagedProcess(
+            name, lambda: self._run_python(name, command(slots), log, env), log, slots
+        )
 
-    def _watch(self) -> None:
+    def _supervise(self) -> None:
         while not self._is_asked_to_end:
-            changes = [ward.look() for ward in self._wards]
+            changes = [managed.check() for managed in self._processes]
             if self._is_asked_to_retry:
                 self._is_asked_to_retry = False
                 self._retries += 1
-                for ward in self._wards:
-                    ward.retry()
+                for managed in self._processes:
+                    managed.retry()
                 changes.append(True)
             if any(changes):
-                self._say(Phase.RUNNING)
+                self._write_state(Phase.RUNNING)
             time.sleep(TICK_SECONDS)
 
     def _end(self, phase: Phase) -> None:
-        self._say(Phase.ENDING)
-        end_children(ward.describe() for ward in self._wards)
+        self._write_state(Phase.ENDING)
+        end_children(managed.describe() for managed in self._processes)
         sweep(self._home)
-        self._wards.clear()
+        self._processes.clear()
         self._ports.close()
-        self._say(phase)
+        self._write_state(phase)
         _log.info("ended")
 
-    def _say(self, phase: Phase) -> None:
-        own = Mark.of(os.getpid())
+    def _write_state(self, phase: Phase) -> None:
+        own = ProcessId.of(os.getpid())
         state = State(
             phase=phase,
             profile=self._plan.profile,
@@ -266,24 +276,24 @@ class Supervisor:
             error=str(self._failure) if self._failure else "",
             hint=self._failure.hint if self._failure else "",
             retries=self._retries,
-            children=tuple(ward.describe() for ward in self._wards),
+            children=tuple(managed.describe() for managed in self._processes),
         )
         write_state(self._home, state)
 
 
-def _server_ward(server: Kafka | Postgres) -> Ward:
+def _managed_server(server: Kafka | Postgres) -> ManagedProcess:
     def starts() -> subprocess.Popen[bytes]:
         server.prepare()
         return server.start()
 
-    return Ward(server.name, starts, server.log)
+    return ManagedProcess(server.name, starts, server.log)
 
 
-def _bring_up(server: Kafka | Postgres, ward: Ward) -> None:
-    ward.start()
-    if ward.failure:
-        raise ward.failure
-    server.wait_ready(lambda: ward.process is None or ward.process.poll() is not None)
+def _bring_up(server: Kafka | Postgres, managed: ManagedProcess) -> None:
+    managed.start()
+    if managed.failure:
+        raise managed.failure
+    server.wait_ready(lambda: managed.process is None or managed.process.poll() is not None)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Be the institution 6308: print what its inbox tells, and accept each report. Ctrl-C ends it."""
+"""Be the institution 6308: print its inbox, and accept each report. Ctrl-C ends it."""
 
 import asyncio
 import json

@@ -6,14 +6,15 @@ from typing import Any, Final
 from faststream.asgi import AsgiFastStream
 
 from services.agencies import inbound, outbound, store
-from shared import registry
+from services.agencies.lookups import InboundLookupLoader, OutboundLookupLoader
 from shared.platform.settings import Settings
+from shared.registry import Registry, load
 from shared.runtime.process import stage_app
 from shared.runtime.stage import Stage
 from shared.vault import key_store
 from shared.vault.crypto import Vault
 
-SCHEMA: Final = Path(__file__).with_name("schema.sql")
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
 def build() -> AsgiFastStream:
@@ -24,30 +25,34 @@ def build() -> AsgiFastStream:
     """
     settings = Settings()
     vault = Vault.from_text(settings.master_key.get_secret_value())
-    make = {"agencies.in": way_in, "agencies.out": way_out}[settings.instance]
-    return stage_app(settings, make(vault, registry.load()))
+    return stage_app(settings, stage_of(settings.instance, vault, load()))
 
 
-def way_in(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
-    """Compose the gateway in."""
+def stage_of(name: str, vault: Vault, registry: Registry) -> Stage[Any, Any]:
+    """Compose the gateway of that name."""
+    return {"agencies.in": _inbound, "agencies.out": _outbound}[name](vault, registry)
+
+
+def _inbound(vault: Vault, registry: Registry) -> Stage[Any, Any]:
+    """Compose the inbound gateway."""
     return Stage(
         name="agencies.in",
         store=store.IN,
-        schema=SCHEMA,
+        migrations=MIGRATIONS,
         decide=inbound.decide,
         identify=inbound.identify,
-        load_lookups=store.InKnowledge(vault, known).load_lookups,
+        load_lookups=InboundLookupLoader(vault, registry).load_lookups,
         more_schemas=key_store.SCHEMAS,
     )
 
 
-def way_out(vault: Vault, known: registry.Registry) -> Stage[Any, Any]:
-    """Compose the gateway out."""
+def _outbound(vault: Vault, registry: Registry) -> Stage[Any, Any]:
+    """Compose the outbound gateway."""
     return Stage(
         name="agencies.out",
         store=store.OUT,
-        schema=SCHEMA,
+        migrations=MIGRATIONS,
         decide=outbound.decide,
-        load_lookups=store.OutKnowledge(vault, known).load_lookups,
+        load_lookups=OutboundLookupLoader(vault, registry).load_lookups,
         more_schemas=key_store.SCHEMAS,
     )

@@ -1,4 +1,4 @@
-"""What an inbox entry says of a fact: an allow-list, field by field. Pure.
+"""What an inbox entry holds of a fact: an allow-list, field by field. Pure.
 
 Words are opened with the report's key. Without it the report was erased and they stay out; words
 that do not open leave the reason `seal_broken` where the fact has no reason of its own.
@@ -20,44 +20,44 @@ from shared.vault.crypto import ReportKey, SealBroken
 _COMMAND_NAMES: Final = frozenset(command.__name__ for command in COMMANDS)
 
 
-class Told(NamedTuple):
-    """How a fact stands in an inbox: the entry's name, and the fact's field with words, if any."""
+class EntryType(NamedTuple):
+    """What a fact becomes in an inbox: the entry's name, and which field holds words, if any."""
 
-    entry: str
+    name: str
     words: str | None = None
 
 
-ENTRIES: Final[Mapping[type[BaseModel], Told]] = {
-    e.InformationCompleted: Told("information_completed", "text"),
-    e.ReporterReplied: Told("reporter_replied", "text"),
-    e.ReporterClosed: Told("reporter_closed", "text"),
-    e.ReportForwarded: Told("forwarded"),
-    e.InformationRequested: Told("information_requested", "question"),
-    e.ReportArchived: Told("archived", "note"),
-    e.ReportBlocked: Told("blocked", "reason"),
-    e.ReportWithdrawn: Told("withdrawn"),
-    e.DuplicateSuspected: Told("duplicate_suspected"),
-    e.ReportAccepted: Told("accepted"),
-    e.ReportReclassified: Told("reclassified", "why"),
-    e.ReportReturned: Told("report_returned", "reason"),
-    e.ReportDispatched: Told("dispatched"),
-    e.RoutingHeld: Told("routing_held"),
-    e.InitialResponseGiven: Told("initial_response", "text"),
-    e.FollowUpGiven: Told("follow_up", "text"),
-    e.UnitReturned: Told("unit_returned", "reason"),
-    e.ReportClosed: Told("closed"),
-    e.ReportReopened: Told("reopened", "text"),
-    e.DeadlineSet: Told("deadline_set"),
-    e.DeadlineMoved: Told("deadline_moved"),
-    e.DeadlineApproaching: Told("deadline_approaching"),
-    e.DeadlineBreached: Told("deadline_breached"),
-    e.BreachWithdrawn: Told("breach_withdrawn"),
+ENTRY_TYPES: Final[Mapping[type[BaseModel], EntryType]] = {
+    e.InformationCompleted: EntryType("information_completed", "text"),
+    e.ReporterReplied: EntryType("reporter_replied", "text"),
+    e.ReporterClosed: EntryType("reporter_closed", "text"),
+    e.ReportForwarded: EntryType("forwarded"),
+    e.InformationRequested: EntryType("information_requested", "question"),
+    e.ReportArchived: EntryType("archived", "note"),
+    e.ReportBlocked: EntryType("blocked", "reason"),
+    e.ReportWithdrawn: EntryType("withdrawn"),
+    e.DuplicateSuspected: EntryType("duplicate_suspected"),
+    e.ReportAccepted: EntryType("accepted"),
+    e.ReportReclassified: EntryType("reclassified", "why"),
+    e.ReportReturned: EntryType("report_returned", "reason"),
+    e.ReportDispatched: EntryType("dispatched"),
+    e.RoutingHeld: EntryType("routing_held"),
+    e.InitialResponseGiven: EntryType("initial_response", "text"),
+    e.FollowUpGiven: EntryType("follow_up", "text"),
+    e.UnitReturned: EntryType("unit_returned", "reason"),
+    e.ReportClosed: EntryType("closed"),
+    e.ReportReopened: EntryType("reopened", "text"),
+    e.DeadlineSet: EntryType("deadline_set"),
+    e.DeadlineMoved: EntryType("deadline_moved"),
+    e.DeadlineApproaching: EntryType("deadline_approaching"),
+    e.DeadlineBreached: EntryType("deadline_breached"),
+    e.BreachWithdrawn: EntryType("breach_withdrawn"),
 }
-"""Facts that become entries as they stand; not `ReporterAnswered`: `reporter_replied` told it."""
+"""Facts that become entries as they stand; not `ReporterAnswered`: `reporter_replied` says it."""
 
 
-class Received(BaseModel):
-    """What the gateway keeps of a ReportReceived, words still sealed."""
+class ReceivedReport(BaseModel):
+    """What the outbound gateway keeps of a ReportReceived, words still sealed."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -80,25 +80,24 @@ class Received(BaseModel):
         return cls.model_validate({name: getattr(event, name) for name in cls.model_fields})
 
     def classified(self, event: e.ReportForwarded) -> Self:
-        """Return it with what the national verification says of class, category and place."""
-        said = {
+        """Return it with the class, category and place that the national verification gave it."""
+        classified = {
             "report_class": event.report_class,
             "category_id": event.category_id,
             "place_code": event.place_code,
         }
-        return self.model_copy(update={k: v for k, v in said.items() if v is not None})
+        return self.model_copy(update={k: v for k, v in classified.items() if v is not None})
 
     def without_words(self) -> Self:
-        """Return it for a report that nobody will be shown again."""
-        gone = dict.fromkeys(("content", "identity", "backdating_reason"))
-        return self.model_copy(update=gone)
+        """Return it for a report that nobody will see again."""
+        return self.model_copy(update=dict.fromkeys(("content", "identity", "backdating_reason")))
 
 
-def view(report: Received, institution: str, key: ReportKey | None) -> e.ReportView:
+def view(report: ReceivedReport, institution: str, key: ReportKey | None) -> e.ReportView:
     """Show a report to an institution; who wrote it only to 00 where the reporter is anonymous."""
     content = _read(key, "content", report.content)
     is_hidden = report.anonymous and institution != NATIONAL
-    who = {} if is_hidden else _read(key, "identity", report.identity)
+    reporter = {} if is_hidden else _read(key, "identity", report.identity)
     return e.ReportView(
         tracking_number=report.tracking_number,
         channel=report.channel,
@@ -109,8 +108,8 @@ def view(report: Received, institution: str, key: ReportKey | None) -> e.ReportV
         body=content.get("body"),
         place=content.get("place"),
         place_code=report.place_code,
-        reporter=who.get("name"),
-        contact=who.get("phone") or who.get("email"),
+        reporter=reporter.get("name"),
+        contact=reporter.get("phone") or reporter.get("email"),
         anonymous=report.anonymous,
         confidential=report.confidential,
         report_class=report.report_class,
@@ -131,48 +130,46 @@ def opened(key: ReportKey | None, field: str, sealed: str | None) -> dict[str, A
 def entry_of(
     event: e.Event, institution: str, holding: int, key: ReportKey | None
 ) -> e.InboxEntry | None:
-    """Say a fact to an institution; None for a fact that is no entry."""
-    told = ENTRIES.get(type(event))
-    if told is None:
+    """Build the entry of a fact for an institution's inbox; None for a fact that is no entry."""
+    entry_type = ENTRY_TYPES.get(type(event))
+    if entry_type is None:
         return None
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "report_id": event.report_id,
         "institution": institution,
-        "entry": told.entry,
+        "entry": entry_type.name,
         "holding": getattr(event, "holding", holding),
         "unit": getattr(event, "unit", None),
         "final": getattr(event, "final", None),
-        "reason": _reason(event),
     }
     if isinstance(event, e.OfDeadline):
-        said |= {"clock": event.clock, "run": event.run, "deadline": event.deadline}
-        said["level"] = getattr(event, "level", None)
-    if told.words is not None:
-        words = opened(key, told.words, getattr(event, told.words))
-        said |= words if said["reason"] is None else {"text": words.get("text")}
-    return e.InboxEntry.model_validate(said)
+        fields |= {"clock": event.clock, "run": event.run, "deadline": event.deadline}
+        fields["level"] = getattr(event, "level", None)
+    if entry_type.words is not None:
+        fields |= opened(key, entry_type.words, getattr(event, entry_type.words))
+    return e.InboxEntry.model_validate(fields | _particulars(event))
 
 
-def _reason(event: e.Event) -> str | None:
-    """Return the code that goes with a fact; a proposal or a likeness names what it points to."""
+def _particulars(event: e.Event) -> dict[str, Any]:
+    """Return what only some facts have: the code of their reason, or whom or what they name."""
     match event:
         case e.ReportArchived() | e.RoutingHeld():
-            return event.reason
+            return {"reason": event.reason}
         case e.DeadlineMoved() | e.BreachWithdrawn():
-            return event.why
+            return {"reason": event.why}
         case e.ReportForwarded():
-            return f"to:{event.institution}"
-        case e.ReportReturned() if event.proposed_owner:
-            return f"proposed_owner:{event.proposed_owner}"
-        case e.UnitReturned() if event.proposed_unit:
-            return f"proposed_unit:{event.proposed_unit}"
+            return {"forwarded_to": event.institution}
+        case e.ReportReturned():
+            return {"proposed_owner": event.proposed_owner}
+        case e.UnitReturned():
+            return {"proposed_unit": event.proposed_unit}
         case e.DuplicateSuspected():
-            return " ".join(f"similar:{similar.report_id}" for similar in event.similar)
+            return {"similar": tuple(similar.report_id for similar in event.similar)}
         case e.ReportClosed():
-            return f"by:{event.by}"
+            return {"closed_by": event.by}
         case e.ReporterClosed():
-            return f"rating:{event.rating} {'solved' if event.solved else 'not_solved'}"
-    return None
+            return {"rating": event.rating, "solved": event.solved}
+    return {}
 
 
 def refusal_of(event: e.CommandRefused) -> e.InboxEntry | None:
@@ -195,8 +192,8 @@ def _read(key: ReportKey | None, field: str, sealed: str | None) -> dict[str, st
     if key is None or sealed is None:
         return {}
     try:
-        found = json.loads(key.open(field, sealed))
+        content = json.loads(key.open(field, sealed))
     except ValueError:  # SealBroken, or not JSON: the entry goes without the words
         return {}
-    texts = found.items() if isinstance(found, dict) else ()
+    texts = content.items() if isinstance(content, dict) else ()
     return {name: text for name, text in texts if isinstance(text, str)}

@@ -1,124 +1,110 @@
-"""Who is told what about a report? Pure: the case, the fact and the report's key are arguments.
+"""Which facts go into whose inbox? Pure: the case, the fact and the report's key are arguments.
 
 The rules of the gateway:
 
 - The national admin (00) has to do with every report: `report_received` for each, then what
   concerns 00 itself, returns, ends, and reporters' words while no institution holds the report.
-- An institution is told from the `ReportForwarded` to it until its holding ends (returned,
+- An institution gets entries from the `ReportForwarded` to it until its holding ends (returned,
   forwarded to another, archived, blocked, withdrawn), and of its own holding only. After that it
   gets the answers to its own commands, refusals and effects which the end of its holding
-  overtook on the way here (the streams have no order), and the withdrawal of a breach that it was
-  told of. Nothing else.
-- Facts that come before what makes them tellable wait in the case and go out, in order, when that
+  overtook on the way here (the streams have no order), and the withdrawal of a breach that
+  stands in its inbox. Nothing else.
+- Facts that come before what makes them visible wait in the case and go out, in order, when that
   comes: everything for the `ReportReceived`, an institution's facts for its `ReportForwarded`.
 - An entry is built field by field (`entries.py`); nothing is passed on by not being deleted.
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from services.agencies.entries import Received, entry_of, opened, refusal_of, view
+from services.agencies.case import InboxCase
+from services.agencies.entries import ReceivedReport, entry_of, opened, refusal_of, view
 from shared.contract import events as e
 from shared.contract.topics import READS
 from shared.registry import NATIONAL
-from shared.rules.decision import Cause, Decision, decided, then
+from shared.rules.decision import Cause, Decision, decided
 from shared.rules.deferral import Deferred
 from shared.vault.crypto import ReportKey
 
 WAITING_MAX: Final = 100  # facts of one report that outran its beginning; a life has about 30
-BREACHES_MAX: Final = 20  # told to an institution, the last ones: levels of its few clocks
-COMPLETIONS_MAX: Final = 3  # a reporter's completions that a later holder is told, the last ones
+BREACHES_MAX: Final = 20  # in an institution's inbox, the last ones: levels of its few clocks
+COMPLETIONS_MAX: Final = 3  # a reporter's completions that a later holder gets, the last ones
 OWN_CLOCKS: Final = frozenset({
     "national_verification", "institution_verification", "dispatch", "follow_up",
 })  # fmt: skip
 """The clocks that an institution owes; `completion` and `reply` are the reporter's."""
-_DOINGS: Final = (
+_EFFECTS: Final = (
     e.InformationRequested, e.ReportAccepted, e.ReportReclassified, e.ReportReturned,
     e.InitialResponseGiven, e.FollowUpGiven, e.UnitReturned,
 )  # fmt: skip
 """Facts that are always the effect of their institution's command."""
-_READ: Final = tuple({event for events in READS["agencies.out"].values() for event in events})
-
-
-class Told(BaseModel):
-    """Who has to do with a report, and what whoever gets it next has to be told."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    report: Received | None = None
-    holder: str = ""  # whose holding is open
-    holding: int = 0  # the last one opened
-    holders: dict[int, str] = {}  # of each holding opened so far; returns are few
-    let_go_at: datetime | None = None  # when the last holding ended
-    is_ended: bool = False
-    completions: tuple[str, ...] = ()  # sealed
-    breaches: tuple[str, ...] = ()  # that an institution was told of, until they are withdrawn
-    waiting: tuple[Deferred, ...] = ()
+_EVENTS: Final = tuple({event for events in READS["agencies.out"].values() for event in events})
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the shell looked up for a batch; a report without key was erased."""
+class Lookups:
+    """What the rule may know of a batch; a report without key was erased."""
 
     keys: Mapping[str, ReportKey] = field(default_factory=dict)
     institutions: Container[str] = field(default_factory=frozenset)
     """Who has an inbox; what is for anybody else goes to 00."""
 
 
-def decide(case: Told | None, event: BaseModel, cause: Cause, known: Known) -> Decision[Told]:
-    """Tell each institution concerned of a fact, now or when the report is theirs to see."""
-    told = case or Told()
+def decide(
+    case: InboxCase | None, event: BaseModel, cause: Cause, lookups: Lookups
+) -> Decision[InboxCase]:
+    """Write a fact to the inboxes concerned, now or when the report is theirs to see."""
+    case = case or InboxCase()
     match event:
         case e.CommandRefused():
-            return _tell(told, refusal_of(event), known)
-        case e.ReportReceived() if told.report is None:
-            return _received(told, event, cause, known)
+            return _emit(case, lookups, refusal_of(event))
+        case e.ReportReceived() if case.report is None:
+            return _received(case, event, cause, lookups)
         case e.ReportReceived():
-            return decided(told)
-        case e.Event() if told.report is None:
-            return decided(_wait(told, event, cause))
+            return decided(case)
+        case e.Event() if case.report is None:
+            return decided(_defer(case, event, cause))
         case e.ReportForwarded():
-            return _forwarded(told, event, cause, known)
+            return _forwarded(case, event, cause, lookups)
         case e.ReportArchived() | e.ReportBlocked() | e.ReportWithdrawn():
-            return _ended(told, event, cause, known)
+            return _ended(case, event, cause, lookups)
         case e.FromReporter():
-            return _from_reporter(told, event, cause, known)
+            return _from_reporter(case, event, cause, lookups)
         case e.OfDeadline():
-            return _deadline(told, event, cause, known)
+            return _deadline(case, event, cause, lookups)
         case e.Event():
-            return _of_holding(told, event, cause, known)
+            return _of_holding(case, event, cause, lookups)
     return decided(case)
 
 
 # ---- beginnings
 
 
-def _received(told: Told, event: e.ReportReceived, cause: Cause, known: Known) -> Decision[Told]:
-    report = Received.of(event)
+def _received(
+    case: InboxCase, event: e.ReportReceived, cause: Cause, lookups: Lookups
+) -> Decision[InboxCase]:
+    report = ReceivedReport.of(event)
     first = e.InboxEntry(
         report_id=event.report_id,
         institution=NATIONAL,
         entry="report_received",
-        report=view(report, NATIONAL, known.keys.get(event.report_id)),
+        report=view(report, NATIONAL, lookups.keys.get(event.report_id)),
     )
-    waiting = told.waiting
-    fresh = told.model_copy(update={"report": report, "waiting": ()})
-    return then(
-        _tell(fresh, first, known), partial(_release, waiting=waiting, cause=cause, known=known)
-    )
+    begun = case.model_copy(update={"report": report, "waiting": ()})
+    return _release(_emit(begun, lookups, first), case.waiting, cause, lookups)
 
 
-def _forwarded(told: Told, event: e.ReportForwarded, cause: Cause, known: Known) -> Decision[Told]:
+def _forwarded(
+    case: InboxCase, event: e.ReportForwarded, cause: Cause, lookups: Lookups
+) -> Decision[InboxCase]:
     """Open a holding: the institution gets the report, and what waited for it to have it."""
-    if told.is_ended or told.report is None or event.holding <= told.holding:
-        return decided(told)
-    key = known.keys.get(event.report_id)
-    report = told.report.classified(event)
+    if case.is_ended or case.report is None or event.holding <= case.holding:
+        return decided(case)
+    key = lookups.keys.get(event.report_id)
+    report = case.report.classified(event)
     entries = [
         e.InboxEntry(
             report_id=event.report_id,
@@ -136,172 +122,170 @@ def _forwarded(told: Told, event: e.ReportForwarded, cause: Cause, known: Known)
                 holding=event.holding,
                 **opened(key, "text", sealed),
             )
-            for sealed in told.completions
+            for sealed in case.completions
         ),
         entry_of(event, NATIONAL, event.holding, key),
     ]
-    waiting = told.waiting
-    held = told.model_copy(
+    held = case.model_copy(
         update={
             "holder": event.institution,
             "holding": event.holding,
-            "holders": {**told.holders, event.holding: event.institution},
+            "holders": {**case.holders, event.holding: event.institution},
             "waiting": (),
         }
     )
-    return then(
-        _tell_all(held, entries, known),
-        partial(_release, waiting=waiting, cause=cause, known=known),
-    )
+    return _release(_emit(held, lookups, *entries), case.waiting, cause, lookups)
 
 
 def _release(
-    case: Told | None, *, waiting: tuple[Deferred, ...], cause: Cause, known: Known
-) -> Decision[Told]:
-    """Decide again what waited, each as itself, so that entries name the fact they tell."""
-
-    def again(case: Told | None, *, fact: Deferred) -> Decision[Told]:
+    decision: Decision[InboxCase], waiting: tuple[Deferred, ...], cause: Cause, lookups: Lookups
+) -> Decision[InboxCase]:
+    """Decide again what waited, each as itself, so that an entry's cause is its own fact."""
+    for fact in waiting:
         own = fact.cause(now=cause.now)
-        return decide(case, fact.restore(_READ), own, known).because_of(own)
-
-    return then(decided(case), *(partial(again, fact=fact) for fact in waiting))
+        released = decide(decision.case, fact.restore(_EVENTS), own, lookups).because_of(own)
+        events = (*decision.events, *released.events)
+        decision = replace(decision, case=released.case, events=events)
+    return decision
 
 
 # ---- facts of a holding
 
 
-def _of_holding(told: Told, event: e.Event, cause: Cause, known: Known) -> Decision[Told]:
-    """Tell the holder of its own holding, 00 of what is its own; the rest waits or is past."""
+def _of_holding(
+    case: InboxCase, event: e.Event, cause: Cause, lookups: Lookups
+) -> Decision[InboxCase]:
+    """Write to the holder what is of its holding, to 00 its own; the rest waits or is past."""
     holder = getattr(event, "institution", NATIONAL)
     if holder == NATIONAL:
-        return _tell(told, entry_of(event, NATIONAL, told.holding, _key(event, known)), known)
+        return _emit(case, lookups, entry_of(event, NATIONAL, case.holding, _key(event, lookups)))
     holding = getattr(event, "holding", 0)
-    if holding > told.holding:
-        return decided(told if told.is_ended else _wait(told, event, cause))
-    key = _key(event, known)
-    is_theirs = (holder, holding) == (told.holder, told.holding)
-    is_told = is_theirs or _is_answer(told, event)
-    entries = [entry_of(event, holder, holding, key)] if is_told else []
+    if holding > case.holding:
+        return decided(case if case.is_ended else _defer(case, event, cause))
+    key = _key(event, lookups)
+    is_theirs = (holder, holding) == (case.holder, case.holding)
+    is_due = is_theirs or _is_answer(case, event)
+    entries = [entry_of(event, holder, holding, key)] if is_due else []
     if isinstance(event, e.ReportReturned):
         entries.append(entry_of(event, NATIONAL, holding, key))
-        told = _let_go(told, cause) if is_theirs else told
-    return _tell_all(told, entries, known)
+        case = _end_holding(case, cause) if is_theirs else case
+    return _emit(case, lookups, *entries)
 
 
-def _ended(told: Told, event: e.Event, cause: Cause, known: Known) -> Decision[Told]:
-    """Tell the end to who holds the report and to 00; after it nobody is told but by an answer."""
+def _ended(case: InboxCase, event: e.Event, cause: Cause, lookups: Lookups) -> Decision[InboxCase]:
+    """Write the end to the holder and to 00; after it each gets only answers to its commands."""
     by = getattr(event, "institution", NATIONAL)
-    if told.is_ended:
-        answer = entry_of(event, by, told.holding, _key(event, known))
-        return _tell(told, answer if _is_answer(told, event) else None, known)
-    if by != NATIONAL and getattr(event, "holding", 0) > told.holding:
-        return decided(_wait(told, event, cause))
-    key = _key(event, known)
-    to = dict.fromkeys(filter(None, (told.holder, NATIONAL)))
-    entries = [entry_of(event, institution, told.holding, key) for institution in to]
-    ended = _let_go(told, cause).model_copy(
+    if case.is_ended:
+        answer = entry_of(event, by, case.holding, _key(event, lookups))
+        return _emit(case, lookups, answer if _is_answer(case, event) else None)
+    if by != NATIONAL and getattr(event, "holding", 0) > case.holding:
+        return decided(_defer(case, event, cause))
+    key = _key(event, lookups)
+    to = dict.fromkeys(filter(None, (case.holder, NATIONAL)))
+    entries = [entry_of(event, institution, case.holding, key) for institution in to]
+    ended = _end_holding(case, cause).model_copy(
         update={
             "is_ended": True,
             "waiting": (),
             "completions": (),
-            "report": told.report.without_words() if told.report else None,
+            "report": case.report.without_words() if case.report else None,
         }
     )
-    return _tell_all(ended, entries, known)
+    return _emit(ended, lookups, *entries)
 
 
-def _from_reporter(told: Told, event: e.FromReporter, cause: Cause, known: Known) -> Decision[Told]:
-    """Tell the reporter's word to who holds the report.
+def _from_reporter(
+    case: InboxCase, event: e.FromReporter, cause: Cause, lookups: Lookups
+) -> Decision[InboxCase]:
+    """Write a reporter's message to who holds the report.
 
-    A completion while nobody does is for 00, and kept for the next holder. Any other word waits
-    for a holder: it answers one. A wish to reopen is told when it was granted, as `reopened`.
+    A completion while nobody does is for 00, and kept for the next holder. Any other message waits
+    for a holder: it answers one. A wish to reopen is an entry once it is granted, as `reopened`.
     """
-    if told.is_ended or isinstance(event, e.ReopenRequested):
-        return decided(told)
+    if case.is_ended or isinstance(event, e.ReopenRequested):
+        return decided(case)
     is_completion = isinstance(event, e.InformationCompleted)
     if is_completion and event.text is not None:
-        kept = (*told.completions, event.text)[-COMPLETIONS_MAX:]
-        told = told.model_copy(update={"completions": kept})
-    if not told.holder and not is_completion:
-        return decided(_wait(told, event, cause))
-    entry = entry_of(event, told.holder or NATIONAL, told.holding, _key(event, known))
-    return _tell(told, entry, known)
+        completions = (*case.completions, event.text)[-COMPLETIONS_MAX:]
+        case = case.model_copy(update={"completions": completions})
+    if not case.holder and not is_completion:
+        return decided(_defer(case, event, cause))
+    entry = entry_of(event, case.holder or NATIONAL, case.holding, _key(event, lookups))
+    return _emit(case, lookups, entry)
 
 
-def _deadline(told: Told, event: e.OfDeadline, cause: Cause, known: Known) -> Decision[Told]:
-    """Tell an institution of its own clocks; one that started before it let go is past.
+def _deadline(
+    case: InboxCase, event: e.OfDeadline, cause: Cause, lookups: Lookups
+) -> Decision[InboxCase]:
+    """Write to an institution what is of its own clocks; one from before its holding ended is past.
 
-    A breach that it was told of is withdrawn to it even so.
+    A breach that stands in its inbox is withdrawn there even so.
     """
     if event.clock not in OWN_CLOCKS:
-        return decided(told)
-    if event.institution in (NATIONAL, told.holder) or _was_accused(told, event):
-        entry = entry_of(event, event.institution, told.holding, None)
-        return _tell(_remember_breach(told, event), entry, known)
-    is_past = told.let_go_at is not None and event.started_at < told.let_go_at
-    return decided(told if told.is_ended or is_past else _wait(told, event, cause))
+        return decided(case)
+    if event.institution in (NATIONAL, case.holder) or _is_in_inbox(case, event):
+        entry = entry_of(event, event.institution, case.holding, None)
+        return _emit(_remember_breach(case, event), lookups, entry)
+    is_past = case.holding_ended_at is not None and event.started_at < case.holding_ended_at
+    return decided(case if case.is_ended or is_past else _defer(case, event, cause))
 
 
 # ---- the case
 
 
-def _was_accused(told: Told, event: e.OfDeadline) -> bool:
-    return isinstance(event, e.BreachWithdrawn) and _breach(event) in told.breaches
+def _is_in_inbox(case: InboxCase, event: e.OfDeadline) -> bool:
+    return isinstance(event, e.BreachWithdrawn) and _breach(event) in case.breaches
 
 
-def _remember_breach(told: Told, event: e.OfDeadline) -> Told:
+def _remember_breach(case: InboxCase, event: e.OfDeadline) -> InboxCase:
     if not isinstance(event, e.DeadlineBreached | e.BreachWithdrawn):
-        return told
-    others = tuple(breach for breach in told.breaches if breach != _breach(event))
-    is_told = isinstance(event, e.DeadlineBreached)
-    kept = (*others, _breach(event))[-BREACHES_MAX:] if is_told else others
-    return told.model_copy(update={"breaches": kept})
+        return case
+    others = tuple(breach for breach in case.breaches if breach != _breach(event))
+    is_breach = isinstance(event, e.DeadlineBreached)
+    breaches = (*others, _breach(event))[-BREACHES_MAX:] if is_breach else others
+    return case.model_copy(update={"breaches": breaches})
 
 
 def _breach(event: e.DeadlineBreached | e.BreachWithdrawn) -> str:
     return f"{event.institution} {event.clock} {event.level} {event.deadline.isoformat()}"
 
 
-def _let_go(told: Told, cause: Cause) -> Told:
-    return told.model_copy(update={"holder": "", "let_go_at": cause.now})
+def _end_holding(case: InboxCase, cause: Cause) -> InboxCase:
+    return case.model_copy(update={"holder": "", "holding_ended_at": cause.now})
 
 
-def _wait(told: Told, event: BaseModel, cause: Cause) -> Told:
-    """Keep a fact for later; past the bound it is let go, since what waits first opens the rest."""
-    if len(told.waiting) >= WAITING_MAX:
-        return told
-    return told.model_copy(update={"waiting": (*told.waiting, Deferred.of(event, cause))})
+def _defer(case: InboxCase, event: BaseModel, cause: Cause) -> InboxCase:
+    """Keep a fact for later; past the bound it is dropped: what waits first opens the rest."""
+    if len(case.waiting) >= WAITING_MAX:
+        return case
+    return case.model_copy(update={"waiting": (*case.waiting, Deferred.of(event, cause))})
 
 
-def _is_answer(told: Told, event: e.Event) -> bool:
+def _is_answer(case: InboxCase, event: e.Event) -> bool:
     """Say whether a fact is the effect of a command of the institution that it names."""
     match event:
         case e.ReportBlocked():
             return True
         case e.ReportArchived() | e.ReportClosed():
-            is_doing = event.by == "admin"
+            is_effect = event.by == "admin"
         case e.ReportDispatched():
-            is_doing = event.by != "auto"
+            is_effect = event.by != "auto"
         case _:
-            is_doing = isinstance(event, _DOINGS)
+            is_effect = isinstance(event, _EFFECTS)
     by, holding = getattr(event, "institution", ""), getattr(event, "holding", 0)
-    return is_doing and by in (NATIONAL, told.holders.get(holding))
+    return is_effect and by in (NATIONAL, case.holders.get(holding))
 
 
-def _key(event: e.Event, known: Known) -> ReportKey | None:
-    return known.keys.get(event.report_id)
+def _key(event: e.Event, lookups: Lookups) -> ReportKey | None:
+    return lookups.keys.get(event.report_id)
 
 
-def _tell(told: Told, entry: e.InboxEntry | None, known: Known) -> Decision[Told]:
-    return _tell_all(told, [entry], known)
+def _emit(case: InboxCase, lookups: Lookups, *entries: e.InboxEntry | None) -> Decision[InboxCase]:
+    return decided(case, *(_addressed(entry, lookups) for entry in entries if entry is not None))
 
 
-def _tell_all(told: Told, entries: "list[e.InboxEntry | None]", known: Known) -> Decision[Told]:
-    return decided(told, *(_addressed(entry, known) for entry in entries if entry is not None))
-
-
-def _addressed(entry: e.InboxEntry, known: Known) -> e.InboxEntry:
+def _addressed(entry: e.InboxEntry, lookups: Lookups) -> e.InboxEntry:
     """Send what is for an institution that has no inbox to the national admin."""
-    if entry.institution in known.institutions or entry.institution == NATIONAL:
+    if entry.institution in lookups.institutions or entry.institution == NATIONAL:
         return entry
     return entry.model_copy(update={"institution": NATIONAL})

@@ -32,7 +32,7 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
     return Stage(
         name=STAGE,
         store=STORE,
-        schema=Path(__file__).with_name("schema.sql"),
+        migrations=Path(__file__).with_name("migrations"),
         decide=decide,
         context=policy_at(registry, settings.clock_scale, policy),
     )

@@ -1,4 +1,4 @@
-"""What follow-up knows of a report, and what it keeps until the dispatch it is about has come."""
+"""What follow-up knows of a report, and what waits for its dispatch."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ COMMANDS: Final[tuple[type[Command], ...]] = (
     ReturnToInstitution,
     CloseCase,
 )
-WORDS: Final[tuple[type[FromReporter], ...]] = (ReporterReplied, ReporterClosed, ReopenRequested)
+MESSAGES: Final[tuple[type[FromReporter], ...]] = (ReporterReplied, ReporterClosed, ReopenRequested)
 
 
 class Status(StrEnum):
@@ -70,21 +70,22 @@ class FollowUpCase(DeferringCase):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers of the policy in force."""
+    """The numbers in force when the record came, from the registry (`policy.toml`).
 
-    # (open) domain.md section 4: a closed report may be reopened for 30 calendar days
-    reopen_days: int = 30
-    # (open) design.md section 5: a command that came before its dispatch is refused after a day
-    command_wait: timedelta = timedelta(days=1)
+    `reopen_days`: calendar days in which a closed report may be reopened. `command_wait`: how long
+    a command waits for its dispatch.
+    """
+
+    reopen_days: int
+    command_wait: timedelta
 
 
 def is_early(case: FollowUpCase, event: Command | FromReporter) -> bool:
-    """Say whether it is to be kept: it may be about, or matter to, a dispatch not read yet.
+    """Say whether it must wait: it may be about, or matter to, a dispatch not read yet.
 
     A holding may have several dispatches and a command does not number them. Of the reporter's
-    words before any dispatch a closing counts; a reply is to a follow-up and a reopening to a
-    closing, and both of these are ours to say first, so only a command kept before can make them
-    matter.
+    messages before any dispatch a closing counts. A reply answers a follow-up and a reopening a
+    closing; this stage publishes both, so only a command that waits already can make them matter.
     """
     if case.status in ENDS:
         return False
@@ -96,10 +97,10 @@ def is_early(case: FollowUpCase, event: Command | FromReporter) -> bool:
         return is_ahead or (between and event.holding > case.returned_holding)
     if case.status is not Status.NOTHING:
         return False
-    before = {kept.event_type for kept in case.waiting}
+    waiting = {deferred.event_type for deferred in case.waiting}
     match event:
         case ReporterReplied():
-            return FollowUp.__name__ in before
+            return FollowUp.__name__ in waiting
         case ReopenRequested():
-            return not before.isdisjoint((ReporterClosed.__name__, CloseCase.__name__))
+            return not waiting.isdisjoint((ReporterClosed.__name__, CloseCase.__name__))
     return isinstance(event, ReporterClosed)

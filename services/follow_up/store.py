@@ -1,4 +1,4 @@
-"""How follow-up's cases lie in its table."""
+"""How follow-up's cases are stored."""
 
 from services.follow_up.case import OPEN, FollowUpCase
 from shared.runtime.case_store import CaseStore

@@ -8,7 +8,7 @@ from typing import Any, Final
 from faststream.asgi import AsgiFastStream
 
 from services.intake.classifier import Model
-from services.intake.redaction import Names
+from services.intake.lookups import LookupLoader, Suggest
 from services.intake.rules import decide, identify
 from services.intake.screening import (
     MODEL_PATH,
@@ -18,8 +18,8 @@ from services.intake.screening import (
     Suggestions,
     suggest,
 )
-from services.intake.store import STORE, Knowledge, Suggest
-from services.intake.validation import Named
+from services.intake.store import STORE
+from services.intake.validation import RegisteredCodes
 from shared.contract.events import SubmitReport
 from shared.platform.settings import Settings
 from shared.registry import NATIONAL, Institution, Registry, load
@@ -28,7 +28,7 @@ from shared.runtime.stage import Stage
 from shared.vault import key_store
 from shared.vault.crypto import Vault
 
-SCHEMA: Final = Path(__file__).with_name("schema.sql")
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _VILLAGES: Final = frozenset({"kelurahan", "desa"})
 
 
@@ -40,31 +40,30 @@ def build() -> AsgiFastStream:
     """
     settings = Settings()
     vault = Vault.from_text(settings.master_key.get_secret_value())
-    return stage_app(settings, stage(vault, load(), Model.load(MODEL_PATH)))
+    return stage_app(settings, stage_of(vault, load(), Model.load(MODEL_PATH)))
 
 
-def stage(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
-    """Compose the stage from what it knows."""
-    named = Named(
+def stage_of(vault: Vault, registry: Registry, model: Model) -> Stage[Any, Any]:
+    """Compose the stage from its keys, the registry and the screening model."""
+    codes = RegisteredCodes(
         institutions=registry.institutions,
         categories=registry.categories,
         places=registry.places,
         backdating_days={name: c.backdating_days for name, c in registry.channels.items()},
     )
-    knowledge = Knowledge(vault, named, suggester(registry, model))
     return Stage(
         name="intake",
         store=STORE,
-        schema=SCHEMA,
+        migrations=MIGRATIONS,
         decide=decide,
-        identify=partial(identify, names=Names.of(vault)),
-        load_lookups=knowledge.load_lookups,
+        identify=partial(identify, report_id=vault.report_id),
+        load_lookups=LookupLoader(vault, codes, suggester(registry, model)).load_lookups,
         more_schemas=key_store.SCHEMAS,
     )
 
 
 def suggester(registry: Registry, model: Model) -> Suggest:
-    """Return what proposes class, category and institution of a submission and its words."""
+    """Return what suggests class, category and institution of a submission and its words."""
     gazetteer = Gazetteer(
         {
             code: names_of(institution, registry)
@@ -73,7 +72,7 @@ def suggester(registry: Registry, model: Model) -> Suggest:
         }
     )
 
-    def of(event: SubmitReport, found: Sequence[str]) -> Suggestions:
+    def suggest_for(event: SubmitReport, words: Sequence[str]) -> Suggestions:
         claim = Claim(
             report_class=event.report_class,
             category_id=event.category_id,
@@ -81,9 +80,9 @@ def suggester(registry: Registry, model: Model) -> Suggest:
             place_code=event.place_code,
             place=event.place,
         )
-        return suggest(found, claim, model, gazetteer)
+        return suggest(words, claim, model, gazetteer)
 
-    return of
+    return suggest_for
 
 
 def names_of(institution: Institution, registry: Registry) -> InstitutionNames:

@@ -38,9 +38,9 @@ class Guess:
 
 
 class Task:
-    """One question (class or category) with its labels and what each word tells about them."""
+    """One question (class or category) with its labels and how much each word speaks for them."""
 
-    __slots__ = ("_base", "_gains", "_telling", "_temperature", "labels")
+    __slots__ = ("_base", "_characteristic", "_gains", "_temperature", "labels")
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.labels: tuple[str, ...] = tuple(content["labels"])
@@ -63,9 +63,9 @@ class Task:
             )
             for word, pairs in content["words"].items()
         }
-        self._telling = self._telling_words()
+        self._characteristic = self._characteristic_words()
 
-    def scores(self, found: Sequence[str]) -> list[float]:
+    def scores(self, features: Sequence[str]) -> list[float]:
         """Weigh every label by a text's features, on a scale that its length does not change.
 
         More words make naive Bayes too sure, because words are not independent; the root of
@@ -73,44 +73,44 @@ class Task:
         temperature undo it (of four scales tried, the least log-loss on held-out texts).
         """
         gains_of = self._gains
-        known = [gains_of[word] for word in found if word in gains_of]
-        scores = [prior + base * len(known) for prior, base in self._base]
-        for gains in known:
+        seen = [gains_of[feature] for feature in features if feature in gains_of]
+        scores = [prior + base * len(seen) for prior, base in self._base]
+        for gains in seen:
             for label, gain in gains:
                 scores[label] += gain
-        scale = 1 / (self._temperature * math.sqrt(len(known) + _WORDS_BEFORE))
+        scale = 1 / (self._temperature * math.sqrt(len(seen) + _WORDS_BEFORE))
         return [score * scale for score in scores]
 
-    def guess(self, found: Sequence[str], bonus: Mapping[str, float] | None = None) -> Guess:
+    def guess(self, features: Sequence[str], bonus: Mapping[str, float] | None = None) -> Guess:
         """Name the likeliest label of a text's features; `bonus` adds log-odds per label."""
-        scores = self.scores(found)
+        scores = self.scores(features)
         for name, extra in (bonus or {}).items():
             scores[self.labels.index(name)] += extra
         best = max(range(len(scores)), key=scores.__getitem__)
         top = scores[best]
         rest = sum(math.exp(score - top) for score in scores if score > top - _OUT_OF_SIGHT)
         sure = min(CONFIDENCE_MAX, round(1 / rest, 4))
-        return Guess(self.labels[best], sure, self._reasons(best, found))
+        return Guess(self.labels[best], sure, self._reasons(best, features))
 
-    def _reasons(self, best: int, found: Sequence[str]) -> tuple[str, ...]:
-        telling = self._telling[best]
-        weighed = [telling[word] for word in found if word in telling]
+    def _reasons(self, best: int, features: Sequence[str]) -> tuple[str, ...]:
+        characteristic = self._characteristic[best]
+        weighed = [characteristic[word] for word in features if word in characteristic]
         return tuple(word for _, word in sorted(weighed)[:REASONS_MAX])
 
-    def _telling_words(self) -> tuple[dict[str, tuple[float, str]], ...]:
+    def _characteristic_words(self) -> tuple[dict[str, tuple[float, str]], ...]:
         """List, per label, the words that give it more than they give the average label.
 
-        Each with how much, negative: the most telling sorts first.
+        Each with how much, negative: the most characteristic sorts first.
         """
-        telling: tuple[dict[str, tuple[float, str]], ...] = tuple({} for _ in self.labels)
+        by_label: tuple[dict[str, tuple[float, str]], ...] = tuple({} for _ in self.labels)
         for word, gains in self._gains.items():
             if word.endswith("~"):
                 continue  # the beginning of a word is no reason to read
             usual = sum(gain for _, gain in gains) / len(self.labels)
             for label, gain in gains:
                 if gain - usual > _GAIN_MIN:
-                    telling[label][word] = (usual - gain, word)
-        return telling
+                    by_label[label][word] = (usual - gain, word)
+        return by_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,8 @@ def features(title: str, body: str) -> tuple[str, ...]:
     return features_of(report_words(title, body))
 
 
-def features_of(found: Sequence[str]) -> tuple[str, ...]:
+def features_of(words: Sequence[str]) -> tuple[str, ...]:
     """Turn words that were already read into the features that `features` makes."""
-    pairs = [f"{one} {two}" for one, two in itertools.pairwise(found)]
-    stems = [f"{word[:5]}~" for word in found if len(word) > 5]  # noqa: PLR2004
-    return tuple(dict.fromkeys((*found, *pairs, *stems)))
+    pairs = [f"{one} {two}" for one, two in itertools.pairwise(words)]
+    stems = [f"{word[:5]}~" for word in words if len(word) > 5]  # noqa: PLR2004
+    return tuple(dict.fromkeys((*words, *pairs, *stems)))

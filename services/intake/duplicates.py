@@ -55,18 +55,18 @@ def fingerprint(title: str, body: str) -> Fingerprint:
     return fingerprint_of(report_words(title, body))
 
 
-def fingerprint_of(found: Sequence[str]) -> Fingerprint:
+def fingerprint_of(words: Sequence[str]) -> Fingerprint:
     """Make the fingerprint of words that were already read."""
-    text = "\n".join(found).encode("utf-8", "surrogatepass")
+    text = "\n".join(words).encode("utf-8", "surrogatepass")
     # Pairs, not single words: "yang" and "di" would make every two texts candidates.
     written = text.split(b"\n")
     pairs = {b" ".join(pair) for pair in itertools.pairwise(written)}
-    digests = [_digest(feature) for feature in pairs or set(written[: len(found)])]
+    digests = [_digest(feature) for feature in pairs or set(written[: len(words)])]
     return Fingerprint(
         exact=_signed(int.from_bytes(_digest(text), "little")),
         simhash=_signed(_simhash(digests)),
         bands=_bands(digests),
-        words=len(found),
+        words=len(words),
     )
 
 
@@ -76,7 +76,7 @@ def distance(one: int, other: int) -> int:
 
 
 def similar(
-    found: Fingerprint, sender: str | None, candidates: Iterable[Candidate]
+    own: Fingerprint, sender: str | None, candidates: Iterable[Candidate]
 ) -> tuple[Similar, ...]:
     """Name the candidates that read like this report, the nearest first, at most SIMILAR_MAX.
 
@@ -86,10 +86,10 @@ def similar(
     matches: list[Similar] = []
     for candidate in candidates:
         is_same_sender = sender is not None and candidate.sender == sender
-        is_exact = candidate.exact == found.exact
-        apart = 0 if is_exact else distance(candidate.simhash, found.simhash)
+        is_exact = candidate.exact == own.exact
+        apart = 0 if is_exact else distance(candidate.simhash, own.simhash)
         limit = DISTANCE_MAX_SAME_SENDER if is_same_sender else DISTANCE_MAX_OTHER_SENDER
-        is_long = min(found.words, candidate.words) >= WORDS_MIN
+        is_long = min(own.words, candidate.words) >= WORDS_MIN
         if is_exact or (is_long and apart <= limit):
             matches.append(
                 Similar(report_id=candidate.report_id, same_sender=is_same_sender, distance=apart)
@@ -119,13 +119,12 @@ def _bands(digests: list[bytes]) -> tuple[int, ...]:
     values = struct.unpack(f"<{len(digests)}Q", b"".join(digests))
     for value in sorted(values, reverse=True):  # so the least of a bin is written last
         least[value % _BINS] = value
-    filled = [place for place in range(_BINS) if least[place] != _MASK]
-    if not filled:
+    if all(value == _MASK for value in least):
         return (0,) * _BANDS
     rows = []
-    for place in range(_BINS):
-        away = next(step for step in range(_BINS) if least[(place + step) % _BINS] != _MASK)
-        rows.append(least[(place + away) % _BINS] + away)
+    for bin_ in range(_BINS):
+        away = next(step for step in range(_BINS) if least[(bin_ + step) % _BINS] != _MASK)
+        rows.append(least[(bin_ + away) % _BINS] + away)
     return tuple(
         int.from_bytes(
             _digest(b"%d:%d:%d" % (band, rows[2 * band], rows[2 * band + 1]))[4:],

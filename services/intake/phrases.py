@@ -1,6 +1,6 @@
 """What people say when they ask, wish or accuse: the rules that decide a report's class first.
 
-A rule fires when the text has one of its words and, if it has a pattern, matches that; so most
+A rule matches a text that has one of its words and, if the rule has a pattern, fits that; so most
 patterns are never tried. Its reason is its own name, never what matched: reasons travel in the
 clear, and a pattern with room for any word would carry a word of the report out of the gateway
 (law 6). Weights are log-odds, set by hand; `deploy.tools.screening.train` prints what they bring.
@@ -27,10 +27,10 @@ class Rule(NamedTuple):
 
 
 def _rule(
-    reason: str, report_class: ReportClass, weight: float, some: str, pattern: str | None = None
+    reason: str, report_class: ReportClass, weight: float, words: str, pattern: str | None = None
 ) -> Rule:
     compiled = None if pattern is None else re.compile(rf"\b(?:{pattern})\b")
-    return Rule(reason, report_class, weight, frozenset(some.split()), compiled)
+    return Rule(reason, report_class, weight, frozenset(words.split()), compiled)
 
 
 RULES: Final = (
@@ -65,10 +65,10 @@ RULES: Final = (
 )  # fmt: skip
 
 
-def fired(found: Sequence[str]) -> Iterator[Rule]:
-    """Yield the rules that fire on a text's words, in the order of the table."""
-    distinct = frozenset(found)
-    text = " ".join(found)
+def matching_rules(words: Sequence[str]) -> Iterator[Rule]:
+    """Yield the rules that match a text's words, in the order of the table."""
+    distinct = frozenset(words)
+    text = " ".join(words)
     for rule in RULES:
         if rule.words.isdisjoint(distinct):
             continue

@@ -18,24 +18,26 @@ working days (policy.toml), with a warning one before: what comes within a day b
 nothing on arrival."""
 
 
-class Counted(NamedTuple):
+class ReceiptTime(NamedTuple):
     """When the clocks begin; and what the sender claims, where they do not go by it (UTC)."""
 
     submitted_at: datetime
     claimed: datetime | None = None
 
 
-def counted(event: SubmitReport, cause: Cause, days: Mapping[str, int]) -> Counted:
+def receipt_time(event: SubmitReport, cause: Cause, days: Mapping[str, int]) -> ReceiptTime:
     """Return from when a report counts; `days` are those that named channels may go back.
 
     A sender's clock may run a little ahead: no time counts from before it began.
     """
     claimed = min(event.submitted_at or cause.now, cause.now)
     ago = cause.now - claimed
-    is_named = ago <= timedelta(days=days.get(cause.producer, 0)) and reason_of(event) is not None
-    return Counted(claimed) if ago <= LATE_MAX or is_named else Counted(cause.now, claimed)
+    has_right = ago <= timedelta(days=days.get(cause.producer, 0))
+    if ago <= LATE_MAX or (has_right and backdating_reason(event) is not None):
+        return ReceiptTime(claimed)
+    return ReceiptTime(cause.now, claimed)
 
 
-def reason_of(event: SubmitReport) -> str | None:
+def backdating_reason(event: SubmitReport) -> str | None:
     """Return why a report is dated back; white space is no reason."""
     return (event.backdating_reason or "").strip() or None

@@ -1,39 +1,21 @@
 """What of a message leaves the gateway, and in which form. Pure: keys are arguments."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple, Self
 
 from shared.contract import events as e
 from shared.contract import text_checks
-from shared.rules.decision import C, Cause, Decision
-from shared.vault.crypto import ReportKey, Vault
+from shared.rules.decision import C, Decision
+from shared.vault.crypto import ReportKey
 
 _SUGGESTIONS = ("report_class", "category", "institution")
 
 
-class Names(NamedTuple):
-    """How this installation names a channel's message: (channel, message id) -> what to say.
-
-    Both are keyed hashes: from neither can anybody read, or foretell from tickets, what is named.
-    """
-
-    report_id: Callable[[str, str], str]
-    digest: Callable[[str, str], str]
-
-    @classmethod
-    def of(cls, vault: Vault) -> Self:
-        """Name by the vault's own keys."""
-        return cls(vault.report_id, vault.message_digest)
-
-
-def unnamed(decision: Decision[C], cause: Cause, names: Names) -> Decision[C]:
-    """Let the channel's own message id go back to the channel, and nowhere else in the clear.
+def hash_message_id(decision: Decision[C], digest: str) -> Decision[C]:
+    """Put a keyed hash in place of the channel's own message id, but in the channel's answer.
 
     Gateways write phone numbers into their ids, and the core's streams are kept for ever.
     """
-    digest = names.digest(cause.producer, cause.message_id)
     return replace(
         decision,
         events=tuple(
@@ -45,9 +27,9 @@ def unnamed(decision: Decision[C], cause: Cause, names: Names) -> Decision[C]:
     )
 
 
-def sealed(screening: e.Screening, key: ReportKey) -> e.Screening:
-    """Seal what screening found in the text; of its reasons the kinds stay, which say no word."""
-    found = {
+def seal_screening(screening: e.Screening, key: ReportKey) -> e.Screening:
+    """Seal the words behind each suggestion; of its reasons only the kinds stay in the clear."""
+    sealed = {
         name: suggested.model_copy(
             update={
                 "why": key.seal(f"screening.{name}", " ".join(suggested.reasons)),
@@ -57,10 +39,10 @@ def sealed(screening: e.Screening, key: ReportKey) -> e.Screening:
         for name in _SUGGESTIONS
         if (suggested := getattr(screening, name)) is not None and suggested.reasons
     }
-    return screening.model_copy(update=found)
+    return screening.model_copy(update=sealed)
 
 
-def sealed_words(key: ReportKey, field: str, words: str | None) -> str | None:
+def seal_optional(key: ReportKey, field: str, words: str | None) -> str | None:
     """Seal a field that may be empty."""
     return None if words is None else key.seal(field, words)
 

@@ -7,19 +7,19 @@ from shared.vault.crypto import Vault
 from shared.vault.phones import international
 
 
-def senders(vault: Vault, channel: str, reporter: Reporter) -> tuple[str, ...]:
+def hash_senders(vault: Vault, channel: str, reporter: Reporter) -> tuple[str, ...]:
     """Return keyed hashes of who writes, the surest to be the same elsewhere first.
 
     An account's name counts only within its channel; phone and e-mail in all of them.
     """
-    found = (
+    digests = (
         vault.sender_digest("phone", reporter.phone) if reporter.phone else None,
         vault.sender_digest("email", reporter.email) if reporter.email else None,
         vault.keyed_digest(f"account:{channel}:{reporter.sender_id}")
         if reporter.sender_id
         else None,
     )
-    return tuple(digest for digest in found if digest is not None)
+    return tuple(digest for digest in digests if digest is not None)
 
 
 def identity_of(reporter: Reporter) -> str | None:

@@ -1,23 +1,23 @@
 """May this enter, and what becomes of it? Pure: case, record, keys and look-ups are arguments.
 
-Every message of a channel gets one answer. What is not its sender's to know is told alike: an
+Every message of a channel gets one answer. What is not its sender's to know is answered alike: an
 unknown report, a wrong secret and a strange sender are all `not_proved`, so nobody can find out
 by asking which tracking numbers exist. Only a number that cannot exist (its check character is
 wrong) is `unknown_tracking_number`, which anybody can compute.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from services.intake.case import SubmissionCase
 from services.intake.duplicates import Fingerprint
-from services.intake.receipt_time import counted, reason_of
-from services.intake.redaction import Names, content_of, sealed, sealed_words, unnamed
+from services.intake.receipt_time import backdating_reason, receipt_time
+from services.intake.redaction import content_of, hash_message_id, seal_optional, seal_screening
 from services.intake.reporter import identity_of
-from services.intake.validation import Named, submission_fault
+from services.intake.validation import message_fault
 from shared.contract import events as e
 from shared.contract import text_checks, tracking
 from shared.contract.reasons import Fault, advice
@@ -25,29 +25,9 @@ from shared.contract.topics import REPORTER_MESSAGES, SUBMISSIONS
 from shared.rules.decision import Cause, Decision, Unreadable, decided, refused
 from shared.vault.crypto import ReportKey
 
-_CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _MESSAGE_TYPES: Final = frozenset(SUBMISSIONS.type_of(message) for message in REPORTER_MESSAGES)
-
-
-class Submission(BaseModel):
-    """What intake remembers of a report: who handed it in and what it is like, never what it says.
-
-    What is turned away is remembered nowhere.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    received: bool = False
-    channel: str = ""
-    message_id: str = ""
-    senders: tuple[str, ...] = ()
-    anonymous: bool = False
-    fingerprint: Fingerprint | None = None
-
-    @property
-    def sender(self) -> str | None:
-        """By whom later reports may be told to be of the same person; none of the anonymous."""
-        return self.senders[0] if self.senders and not self.anonymous else None
+Position = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,120 +39,103 @@ class Screened:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the shell looked up for a batch; `senders` and `screened` by the message's first id.
+class Lookups:
+    """What the rule may know of a batch; `senders` and `screened` by the message's first id.
 
-    A report without key in `keys` is unknown, or was erased.
+    A report without key in `keys` is unknown, or was erased. `faults` are those of submissions, by
+    the record's position: the same message may come again a moment later and be sound.
     """
 
-    names: Names
+    message_digest: Callable[[str, str], str]  # (channel, message id) -> keyed hash
     keys: Mapping[str, ReportKey] = field(default_factory=dict)
-    named: Named = field(default_factory=Named)
+    backdating_days: Mapping[str, int] = field(default_factory=dict)  # by channel
     senders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     screened: Mapping[str, Screened] = field(default_factory=dict)
+    faults: Mapping[Position, Fault] = field(default_factory=dict)
 
 
-class _Words(NamedTuple):
-    """How a reporter's message is told to the core."""
+class _Fact(NamedTuple):
+    """What a reporter's message becomes: the event, and the message's fields that it repeats."""
 
     event: type[e.FromReporter]
-    also: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
 
-_TOLD_AS: Final[Mapping[type[e.ReporterMessage], _Words]] = {
-    e.CompleteInformation: _Words(e.InformationCompleted),
-    e.ReplyToFollowUp: _Words(e.ReporterReplied),
-    e.CloseReport: _Words(e.ReporterClosed, ("rating", "solved")),
-    e.WithdrawReport: _Words(e.ReporterWithdrew),
-    e.ReopenReport: _Words(e.ReopenRequested),
+_FACTS: Final[Mapping[type[e.ReporterMessage], _Fact]] = {
+    e.CompleteInformation: _Fact(e.InformationCompleted),
+    e.ReplyToFollowUp: _Fact(e.ReporterReplied),
+    e.CloseReport: _Fact(e.ReporterClosed, ("rating", "solved")),
+    e.WithdrawReport: _Fact(e.ReporterWithdrew),
+    e.ReopenReport: _Fact(e.ReopenRequested),
 }
 
 
-def identify(event: BaseModel, cause: Cause, names: Names) -> str:
+def identify(event: BaseModel, cause: Cause, report_id: Callable[[str, str], str]) -> str:
     """Return the report that a record is about; of its own where it names none that can be read.
 
-    A report's id is of (channel, message id): sent twice, it is the same report.
+    `report_id` derives a report's id from (channel, message id): sent twice, it is the same report.
     """
     if isinstance(event, e.SubmitReport) and cause.message_id:
-        return names.report_id(cause.producer, cause.message_id)
+        return report_id(cause.producer, cause.message_id)
     if isinstance(event, e.ReporterMessage):
-        named = _named_report(event)
-        if named is not None:
-            return named
+        try:
+            return tracking.parse_tracking_number(event.tracking_number)
+        except tracking.TrackingNumberInvalid:
+            pass
     return tracking.record_id(cause.first_id)
 
 
-def is_sound(event: BaseModel, cause: Cause, named: Named) -> bool:
-    """Tell whether a record is a submission without fault, so that a key is made for it."""
-    return (
-        isinstance(event, e.SubmitReport)
-        and _fault_of_message(cause) is None
-        and submission_fault(event, cause, named) is None
-    )
-
-
 def decide(
-    case: Submission | None, event: BaseModel, cause: Cause, known: Known
-) -> Decision[Submission]:
-    """Take a report or a reporter's word in, or say why not; one answer to each message."""
-    return unnamed(_decide(case, event, cause, known), cause, known.names)
-
-
-def _decide(
-    case: Submission | None, event: BaseModel, cause: Cause, known: Known
-) -> Decision[Submission]:
+    case: SubmissionCase | None, event: BaseModel, cause: Cause, lookups: Lookups
+) -> Decision[SubmissionCase]:
+    """Receive a report or a reporter's message, or reject it; one answer to each message."""
     match event:
         case e.SubmitReport():
-            return _submission(case, event, cause, known)
+            decision = _submission(case, event, cause, lookups)
         case e.ReporterMessage():
-            return _message(case, event, cause, known)
+            decision = _reporter_message(case, event, cause, lookups)
         case Unreadable():
-            return _unreadable(case, event, cause)
-    return decided(case)
+            decision = _unreadable(case, event, cause)
+        case _:
+            return decided(case)
+    return hash_message_id(decision, lookups.message_digest(cause.producer, cause.message_id))
 
 
 # ---- a report
 
 
 def _submission(
-    case: Submission | None, event: e.SubmitReport, cause: Cause, known: Known
-) -> Decision[Submission]:
-    report_id = identify(event, cause, known.names)
-    key = known.keys.get(report_id)
-    fault = _fault_of_message(cause)
+    case: SubmissionCase | None, event: e.SubmitReport, cause: Cause, lookups: Lookups
+) -> Decision[SubmissionCase]:
+    key = lookups.keys.get(cause.report_id)
+    fault = message_fault(cause)
     if fault is None and case is not None and case.received:
-        mine = known.names.digest(cause.producer, cause.message_id)
-        if (case.channel, case.message_id) == (cause.producer, mine):
-            return _repeated(case, cause, report_id, key)
+        digest = lookups.message_digest(cause.producer, cause.message_id)
+        if (case.channel, case.message_id) == (cause.producer, digest):
+            return _repeated(case, cause, key)
         fault = Fault("try_another_message_id")
-    fault = fault or submission_fault(event, cause, known.named)
+    fault = fault or lookups.faults.get((cause.topic, cause.partition, cause.offset))
     if fault is not None:
         return _reject(case, cause, fault, event.reporter.language)
-    screened = known.screened.get(cause.first_id)
+    screened = lookups.screened.get(cause.first_id)
     if key is None or screened is None:  # looked up for every sound one: the key was destroyed
         return _reject(case, cause, Fault("erased"), event.reporter.language)
-    return _receive(event, cause, key, screened, known, report_id=report_id)
+    return _receive(event, cause, key, screened, lookups)
 
 
 def _receive(
-    event: e.SubmitReport,
-    cause: Cause,
-    key: ReportKey,
-    screened: Screened,
-    known: Known,
-    *,
-    report_id: str,
-) -> Decision[Submission]:
-    who = known.senders.get(cause.first_id, ())
-    counts = counted(event, cause, known.named.backdating_days)
+    event: e.SubmitReport, cause: Cause, key: ReportKey, screened: Screened, lookups: Lookups
+) -> Decision[SubmissionCase]:
+    senders = lookups.senders.get(cause.first_id, ())
+    time = receipt_time(event, cause, lookups.backdating_days)
     received = e.ReportReceived(
-        report_id=report_id,
-        tracking_number=tracking.tracking_number(report_id),
+        report_id=cause.report_id,
+        tracking_number=tracking.tracking_number(cause.report_id),
         channel=cause.producer,
         message_id=cause.message_id,
-        submitted_at=counts.submitted_at,
-        claimed_submitted_at=counts.claimed,
-        backdating_reason=sealed_words(key, "backdating_reason", reason_of(event)),
+        submitted_at=time.submitted_at,
+        claimed_submitted_at=time.claimed,
+        backdating_reason=seal_optional(key, "backdating_reason", backdating_reason(event)),
         report_class=event.report_class,
         category_id=event.category_id,
         institution=event.institution,
@@ -180,83 +143,76 @@ def _receive(
         anonymous=event.anonymous,
         confidential=event.confidential,
         language=event.reporter.language,
-        sender=who[0] if who and not event.anonymous else None,
-        identity=sealed_words(key, "identity", identity_of(event.reporter)),
+        sender=senders[0] if senders and not event.anonymous else None,
+        identity=seal_optional(key, "identity", identity_of(event.reporter)),
         content=key.seal("content", content_of(event)),
-        screening=sealed(screened.screening, key),
+        screening=seal_screening(screened.screening, key),
     )
-    from_then = None if counts.claimed is None else counts.submitted_at
-    answer = _yes(cause, "received", report_id, key)
-    answer = answer.model_copy(update={"counted_from": from_then})
-    return decided(_kept(event, cause, screened, known), received, answer)
-
-
-def _kept(event: e.SubmitReport, cause: Cause, screened: Screened, known: Known) -> Submission:
-    return Submission(
+    case = SubmissionCase(
         received=True,
         channel=cause.producer,
-        message_id=known.names.digest(cause.producer, cause.message_id),
-        senders=known.senders.get(cause.first_id, ()),
+        message_id=lookups.message_digest(cause.producer, cause.message_id),
+        senders=senders,
         anonymous=event.anonymous,
         fingerprint=screened.fingerprint,
     )
+    counted_from = None if time.claimed is None else time.submitted_at
+    answer = _acceptance(cause, "received", key)
+    return decided(case, received, answer.model_copy(update={"counted_from": counted_from}))
 
 
 def _repeated(
-    case: Submission, cause: Cause, report_id: str, key: ReportKey | None
-) -> Decision[Submission]:
+    case: SubmissionCase, cause: Cause, key: ReportKey | None
+) -> Decision[SubmissionCase]:
     """Give the channel that asks again the number and the secret it had."""
-    said = e.SubmissionRepeated(
-        report_id=report_id, channel=cause.producer, message_id=cause.message_id
+    repeated = e.SubmissionRepeated(
+        report_id=cause.report_id, channel=cause.producer, message_id=cause.message_id
     )
-    return decided(case, said, _yes(cause, "repeated", report_id, key))
+    return decided(case, repeated, _acceptance(cause, "repeated", key))
 
 
-def _yes(
+def _acceptance(
     cause: Cause,
     outcome: Literal["received", "accepted", "repeated"],
-    report_id: str,
     key: ReportKey | None = None,
 ) -> e.ChannelAnswer:
     """Answer with the report's number, and with its secret where the key is given."""
     return e.ChannelAnswer(
         message_id=cause.message_id,
         outcome=outcome,
-        report_id=report_id,
-        tracking_number=tracking.tracking_number(report_id),
+        report_id=cause.report_id,
+        tracking_number=tracking.tracking_number(cause.report_id),
         secret=None if key is None else key.reporter_secret(),
     )
 
 
-# ---- a reporter's word about a report
+# ---- a reporter's message about a report
 
 
-def _message(
-    case: Submission | None, event: e.ReporterMessage, cause: Cause, known: Known
-) -> Decision[Submission]:
-    report_id = _named_report(event)
-    fault = _message_fault(case, event, cause, known)
-    if fault is not None or report_id is None or case is None:
+def _reporter_message(
+    case: SubmissionCase | None, event: e.ReporterMessage, cause: Cause, lookups: Lookups
+) -> Decision[SubmissionCase]:
+    fault = _reporter_message_fault(case, event, cause, lookups)
+    if fault is not None or case is None:
         fault = fault or Fault("unknown_tracking_number")
         return _refuse(case, cause, fault, event.reporter.language)
     if cause.is_repeat:
-        return decided(case, _yes(cause, "repeated", report_id))
-    told = _TOLD_AS[type(event)]
-    key, text = known.keys[report_id], _text(event)
-    said = told.event(
-        report_id=report_id,
+        return decided(case, _acceptance(cause, "repeated"))
+    fact = _FACTS[type(event)]
+    published = fact.event(
+        report_id=cause.report_id,
         channel=cause.producer,
         message_id=cause.message_id,
-        text=sealed_words(key, "text", text),
-        **{name: getattr(event, name) for name in told.also},
+        text=seal_optional(lookups.keys[cause.report_id], "text", _text(event)),
+        **{name: getattr(event, name) for name in fact.fields},
     )
-    return decided(case, said, _yes(cause, "accepted", report_id))
+    return decided(case, published, _acceptance(cause, "accepted"))
 
 
-def _message_fault(
-    case: Submission | None, event: e.ReporterMessage, cause: Cause, known: Known
+def _reporter_message_fault(
+    case: SubmissionCase | None, event: e.ReporterMessage, cause: Cause, lookups: Lookups
 ) -> Fault | None:
-    fault = _fault_of_message(cause)
+    fault = message_fault(cause)
     if fault is not None:
         return fault
     control = text_checks.control_fields(event)
@@ -264,11 +220,10 @@ def _message_fault(
         return Fault("control_characters", control)
     if type(event).model_fields["text"].is_required() and not _text(event):
         return Fault("blank_text", "text")
-    report_id = _named_report(event)
-    if report_id is None:
+    if not tracking.is_tracking_number(event.tracking_number):
         return Fault("unknown_tracking_number", "tracking_number")
-    key = known.keys.get(report_id)
-    if case is None or not case.received or not _is_proved(case, event, cause, known, key):
+    key = lookups.keys.get(cause.report_id)
+    if case is None or not case.received or not _is_proved(case, event, cause, lookups, key):
         return _not_proved(cause)
     return Fault("erased") if key is None else None
 
@@ -276,7 +231,7 @@ def _message_fault(
 def _not_proved(cause: Cause) -> Fault:
     """Say that it is not proved, or until when no other guess of this channel is looked at.
 
-    A right proof is taken at any time: a secret has 50 bits, so pauses need not hold up its owner
+    A right proof counts at any time: a secret has 50 bits, so pauses need not hold up its owner
     to make guessing hopeless. They are counted for unknown numbers as well, so they tell nothing.
     """
     if cause.paused_until is None:
@@ -285,10 +240,10 @@ def _not_proved(cause: Cause) -> Fault:
 
 
 def _is_proved(
-    case: Submission,
+    case: SubmissionCase,
     event: e.ReporterMessage,
     cause: Cause,
-    known: Known,
+    lookups: Lookups,
     key: ReportKey | None,
 ) -> bool:
     """Tell whether the message has the report's secret, or comes from its sender.
@@ -298,8 +253,8 @@ def _is_proved(
     """
     if key is not None and event.secret is not None and key.is_secret(event.secret):
         return True
-    mine = known.senders.get(cause.first_id, ())
-    return cause.producer == case.channel and not set(mine).isdisjoint(case.senders)
+    senders = lookups.senders.get(cause.first_id, ())
+    return cause.producer == case.channel and not set(senders).isdisjoint(case.senders)
 
 
 def _text(event: e.ReporterMessage) -> str | None:
@@ -307,59 +262,44 @@ def _text(event: e.ReporterMessage) -> str | None:
     return text_checks.unix_lines(event.text) if event.text and event.text.strip() else None
 
 
-def _named_report(event: e.ReporterMessage) -> str | None:
-    try:
-        return tracking.parse_tracking_number(event.tracking_number)
-    except tracking.TrackingNumberInvalid:
-        return None
+# ---- rejections
 
 
-# ---- no
-
-
-def _fault_of_message(cause: Cause) -> Fault | None:
-    """Return what is wrong with a message whatever it says: how many came, its id, its topic."""
-    if cause.is_full:
-        return Fault("too_many_messages")
-    bad_id = text_checks.message_id_fault(cause.message_id)
-    if bad_id is not None:
-        return Fault(bad_id)
-    return None if _CHANNEL.fullmatch(cause.producer) else Fault("unknown_channel")
-
-
-def _unreadable(case: Submission | None, event: Unreadable, cause: Cause) -> Decision[Submission]:
+def _unreadable(
+    case: SubmissionCase | None, event: Unreadable, cause: Cause
+) -> Decision[SubmissionCase]:
     fault = Fault(event.reason, event.detail)
-    turn_away = _refuse if cause.type in _MESSAGE_TYPES else _reject
-    return turn_away(case, cause, fault, "id")
+    answer = _refuse if cause.type in _MESSAGE_TYPES else _reject
+    return answer(case, cause, fault, "id")
 
 
 def _reject(
-    case: Submission | None, cause: Cause, fault: Fault, language: e.Language
-) -> Decision[Submission]:
-    """Turn a submission away; only the channel is told."""
-    return refused(case, _no(cause, "rejected", fault, language))
+    case: SubmissionCase | None, cause: Cause, fault: Fault, language: e.Language
+) -> Decision[SubmissionCase]:
+    """Reject a submission; only the channel learns of it."""
+    return refused(case, _rejection(cause, "rejected", fault, language))
 
 
 def _refuse(
-    case: Submission | None, cause: Cause, fault: Fault, language: e.Language
-) -> Decision[Submission]:
-    """Turn a reporter's message away; only the channel is told."""
-    answer = _no(cause, "refused", fault, language)
+    case: SubmissionCase | None, cause: Cause, fault: Fault, language: e.Language
+) -> Decision[SubmissionCase]:
+    """Refuse a reporter's message; only the channel learns of it."""
+    answer = _rejection(cause, "refused", fault, language)
     return refused(case, answer, is_wrong_proof=fault.reason == "not_proved")
 
 
-def _no(cause: Cause, outcome: str, fault: Fault, language: e.Language) -> e.ChannelAnswer:
-    """Answer with the reason and what to do; the record's place where its id cannot name it."""
+def _rejection(
+    cause: Cause, outcome: Literal["rejected", "refused"], fault: Fault, language: e.Language
+) -> e.ChannelAnswer:
+    """Answer with the reason and what to do; the record's position where its id cannot name it."""
     is_slow = fault.reason == "slow_down"  # stands for more messages than the one it names
     is_named = text_checks.message_id_fault(cause.message_id) is None and not is_slow
-    return e.ChannelAnswer.model_validate(
-        {
-            "message_id": cause.message_id[: text_checks.MESSAGE_ID_MAX],
-            "outcome": outcome,
-            "reason": fault.reason,
-            "detail": advice(fault.reason, language, fault.fields),
-            "topic": None if is_named else cause.topic,
-            "partition": None if is_named else cause.partition,
-            "offset": None if is_named else cause.offset,
-        }
+    return e.ChannelAnswer(
+        message_id=cause.message_id[: text_checks.MESSAGE_ID_MAX],
+        outcome=outcome,
+        reason=fault.reason,
+        detail=advice(fault.reason, language, fault.fields),
+        topic=None if is_named else cause.topic,
+        partition=None if is_named else cause.partition,
+        offset=None if is_named else cause.offset,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from services.intake.classifier import Model, features_of
-from services.intake.phrases import fired
+from services.intake.phrases import matching_rules
 from services.intake.words import words
 from shared.contract.events import ReportClass, Suggestion
 
@@ -34,7 +34,7 @@ _LEADS: Final = frozenset({"kecamatan", "desa", "kelurahan", "kampung", "dusun",
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the reporter said beside the text, as far as the channel asks for it."""
+    """What the reporter chose beside the text, as far as the channel asks for it."""
 
     report_class: ReportClass | None = None
     category_id: str | None = None
@@ -91,17 +91,17 @@ class Gazetteer:
             entries = self._by_first_word.setdefault(phrase[0], {})
             entries.setdefault(phrase, []).append((kind, code))
 
-    def signs(self, found: Sequence[str]) -> list[tuple[str, float, str]]:
+    def signs(self, text_words: Sequence[str]) -> list[tuple[str, float, str]]:
         """List (code, how sure, reason) for every name in a text; the longest name wins."""
         signs: list[tuple[str, float, str]] = []
         at = 0
-        while at < len(found):
-            entries = self._by_first_word.get(found[at])
-            phrase = None if entries is None else self._longest_at(found, at, entries)
+        while at < len(text_words):
+            entries = self._by_first_word.get(text_words[at])
+            phrase = None if entries is None else self._longest_at(text_words, at, entries)
             if entries is None or phrase is None:
                 at += 1
                 continue
-            is_led = at > 0 and found[at - 1] in _LEADS
+            is_led = at > 0 and text_words[at - 1] in _LEADS
             for kind, code in entries[phrase]:
                 sure = _strength(kind, is_led=is_led)
                 if sure:
@@ -119,49 +119,51 @@ class Gazetteer:
         ]
 
     def _longest_at(
-        self, found: Sequence[str], at: int, entries: Container[tuple[str, ...]]
+        self, text_words: Sequence[str], at: int, entries: Container[tuple[str, ...]]
     ) -> tuple[str, ...] | None:
-        for length in range(min(self._longest, len(found) - at), 0, -1):
-            phrase = tuple(found[at : at + length])
+        for length in range(min(self._longest, len(text_words) - at), 0, -1):
+            phrase = tuple(text_words[at : at + length])
             if phrase in entries:
                 return phrase
         return None
 
 
-def suggest(found: Sequence[str], claim: Claim, model: Model, gazetteer: Gazetteer) -> Suggestions:
+def suggest(
+    text_words: Sequence[str], claim: Claim, model: Model, gazetteer: Gazetteer
+) -> Suggestions:
     """Propose class, category and institution of a report's words, each with its reasons."""
-    read = features_of(found)
+    features = features_of(text_words)
     return Suggestions(
-        report_class=suggest_class(found, read, claim, model),
-        category=suggest_category(read, claim, model),
-        institution=suggest_institution(found, claim, gazetteer),
+        report_class=suggest_class(text_words, features, claim, model),
+        category=suggest_category(features, claim, model),
+        institution=suggest_institution(text_words, claim, gazetteer),
     )
 
 
 def suggest_class(
-    found: Sequence[str], read: Sequence[str], claim: Claim, model: Model
+    text_words: Sequence[str], features: Sequence[str], claim: Claim, model: Model
 ) -> Suggestion:
     """Propose one of the four classes: phrases first, then words, the claim a little."""
     bonus: dict[str, float] = {}
     phrases: dict[str, list[str]] = {}
-    for rule in fired(found):
+    for rule in matching_rules(text_words):
         bonus[rule.report_class] = bonus.get(rule.report_class, 0.0) + rule.weight
         phrases.setdefault(rule.report_class, []).append(f"phrase:{rule.reason}")
     if claim.report_class is not None:
         bonus[claim.report_class] = bonus.get(claim.report_class, 0.0) + _CLAIMED_CLASS
         phrases.setdefault(claim.report_class, []).append("claimed")
-    guess = model.report_class.guess(read, bonus)
+    guess = model.report_class.guess(features, bonus)
     reasons = (*phrases.get(guess.label, ()), *(f"word:{word}" for word in guess.reasons))
     return Suggestion(value=guess.label, confidence=guess.confidence, reasons=reasons)
 
 
-def suggest_category(read: Sequence[str], claim: Claim, model: Model) -> Suggestion | None:
+def suggest_category(features: Sequence[str], claim: Claim, model: Model) -> Suggestion | None:
     """Propose a category id; a claimed one counts much, one the model never saw stands alone."""
     claimed = claim.category_id
     if claimed is not None and claimed not in model.category.labels:
         return Suggestion(value=claimed, confidence=_CLAIMED_UNKNOWN, reasons=("claimed",))
     bonus = {} if claimed is None else {claimed: _CLAIMED_CATEGORY}
-    guess = model.category.guess(read, bonus)
+    guess = model.category.guess(features, bonus)
     reasons = tuple(f"word:{word}" for word in guess.reasons)
     if guess.label == claimed:
         reasons = ("claimed", *reasons)
@@ -171,10 +173,10 @@ def suggest_category(read: Sequence[str], claim: Claim, model: Model) -> Suggest
 
 
 def suggest_institution(
-    found: Sequence[str], claim: Claim, gazetteer: Gazetteer
+    text_words: Sequence[str], claim: Claim, gazetteer: Gazetteer
 ) -> Suggestion | None:
     """Propose the institution that names, places and the reporter's choice speak for."""
-    signs = gazetteer.signs(found)
+    signs = gazetteer.signs(text_words)
     if claim.place is not None:
         signs += gazetteer.signs(words(claim.place))
     if claim.place_code is not None:

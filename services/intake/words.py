@@ -41,16 +41,16 @@ def words(text: str) -> tuple[str, ...]:
     """
     # twice: casefolding may undo the normal form, and normalising bring back a capital
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).casefold()
-    found: list[str] = []
+    split: list[str] = []
     for word in _WORD.findall(plain):
         if word in WRITTEN_OUT:
-            found.extend(WRITTEN_OUT[word].split())
+            split.extend(WRITTEN_OUT[word].split())
         elif word.isalpha() or word.isdigit():
-            found.append(word)
+            split.append(word)
         else:
             for part in _LETTER_AND_DIGIT.split(word):
-                found.extend(WRITTEN_OUT.get(part, part).split())
-    return tuple(found)
+                split.extend(WRITTEN_OUT.get(part, part).split())
+    return tuple(split)
 
 
 def report_words(title: str, body: str) -> tuple[str, ...]:

@@ -34,12 +34,12 @@ def of_reporter(
     The number or account is empty there where the channel knew none: the tracking number is left.
     """
     email, webhook = reporter.email or "", reporter.webhook or ""
-    found = []
+    addresses = []
     if "email" in channels and is_address(email):
-        found.append(Address("email", email))
+        addresses.append(Address("email", email))
     if "webhook" in channels and _is_webhook(webhook, is_local=webhook_local):
-        found.append(Address("webhook", webhook))
-    return tuple(found) or (Address("file", reporter.phone or reporter.sender_id or ""),)
+        addresses.append(Address("webhook", webhook))
+    return tuple(addresses) or (Address("file", reporter.phone or reporter.sender_id or ""),)
 
 
 def of_role(person: str, channels: Container[NotificationChannel]) -> Address:

@@ -10,12 +10,14 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
-from services.notifier.case import Notifying, Promise
+from services.notifier.case import AnnouncedDate, NotificationCase
 from shared.contract import events as e
 from shared.rules.decision import Cause
 from shared.rules.deferral import Deferred
 
-PROMISES_MAX: Final = 40  # per report: a guess far above its clocks times who is told of them
+ANNOUNCED_DATES_MAX: Final = (
+    40  # per report: a guess far above its clocks times who is told of them
+)
 EARLY_MAX: Final = 5
 NAMED_ELSEWHERE: Final = frozenset({"reply"})
 """Clocks whose date a fact of another stream names to a person (a follow-up does): there the SLA
@@ -35,19 +37,23 @@ def date_of(event: e.OfDeadline) -> Date:
     return Date(event.clock, event.institution, event.deadline)
 
 
-def promised(case: Notifying, promise: Promise) -> Notifying:
+def record(case: NotificationCase, announced: AnnouncedDate) -> NotificationCase:
     """Keep a promise in the place of the one before it; past the bound the oldest goes."""
-    others = [p for p in case.promises if _place(p) != _place(promise)]
-    return case.model_copy(update={"promises": (*others, promise)[-PROMISES_MAX:]})
+    others = [p for p in case.announced_dates if _place(p) != _place(announced)]
+    return case.model_copy(update={"announced_dates": (*others, announced)[-ANNOUNCED_DATES_MAX:]})
 
 
-def told_of(case: Notifying, date: Date) -> tuple[str, ...]:
+def notified_of(case: NotificationCase, date: Date) -> tuple[str, ...]:
     """Return who was told a date, each once, in the order they were told."""
-    people = (p.person for p in case.promises if (p.clock, p.institution, p.deadline) == date)
+    people = (
+        p.person for p in case.announced_dates if (p.clock, p.institution, p.deadline) == date
+    )
     return tuple(dict.fromkeys(people))
 
 
-def told_too_late(case: Notifying, event: e.DeadlineBreached, people: tuple[str, ...]) -> Notifying:
+def forget_breached(
+    case: NotificationCase, event: e.DeadlineBreached, people: tuple[str, ...]
+) -> NotificationCase:
     """Let go of what people were told who now hear that it was broken.
 
     A move of that date takes the breach back (`BreachWithdrawn`), and that tells them the new one.
@@ -55,28 +61,30 @@ def told_too_late(case: Notifying, event: e.DeadlineBreached, people: tuple[str,
     broken = date_of(event)
     kept = tuple(
         p
-        for p in case.promises
+        for p in case.announced_dates
         if p.person not in people or (p.clock, p.institution, p.deadline) != broken
     )
-    return case if kept == case.promises else case.model_copy(update={"promises": kept})
+    return (
+        case if kept == case.announced_dates else case.model_copy(update={"announced_dates": kept})
+    )
 
 
-def before(event: e.DeadlineMoved) -> Date:
+def date_before(event: e.DeadlineMoved) -> Date:
     """Return the date that is no longer true."""
     return Date(event.clock, event.institution, event.deadline_before)
 
 
-def is_early(case: Notifying, event: BaseModel) -> bool:
+def is_early(case: NotificationCase, event: BaseModel) -> bool:
     """Say whether the message that names a window's date may still come after this word on it."""
     match event:
         case e.DeadlineMoved() if event.clock in NAMED_ELSEWHERE:
-            return not told_of(case, before(event))
+            return not notified_of(case, date_before(event))
         case e.DeadlineSet() if event.clock in NAMED_ELSEWHERE:
             return _named(case, event) is None
     return False
 
 
-def corrected(case: Notifying, event: BaseModel) -> BaseModel:
+def corrected(case: NotificationCase, event: BaseModel) -> BaseModel:
     """Return the move of a window that was set to another date than the one that was told.
 
     The notifier reckons that date by its own files, and a policy may have been published since.
@@ -90,7 +98,7 @@ def corrected(case: Notifying, event: BaseModel) -> BaseModel:
     return e.DeadlineMoved(**fields, deadline_before=told.deadline, why="policy")
 
 
-def keep_early(case: Notifying, event: BaseModel, cause: Cause) -> Notifying:
+def keep_early(case: NotificationCase, event: BaseModel, cause: Cause) -> NotificationCase:
     """Keep a word on a window until the message that names it; past the bound the oldest goes.
 
     That message may never come: then nobody was told a date, and nobody is told another.
@@ -99,11 +107,14 @@ def keep_early(case: Notifying, event: BaseModel, cause: Cause) -> Notifying:
     return case.model_copy(update={"early": early})
 
 
-def _named(case: Notifying, event: e.DeadlineSet) -> Promise | None:
+def _named(case: NotificationCase, event: e.DeadlineSet) -> AnnouncedDate | None:
     """Return the promise made by the fact that started this very run."""
     started = (event.clock, event.institution, event.started_at)
-    return next((p for p in case.promises if (p.clock, p.institution, p.told_at) == started), None)
+    return next(
+        (p for p in case.announced_dates if (p.clock, p.institution, p.announced_at) == started),
+        None,
+    )
 
 
-def _place(promise: Promise) -> tuple[str, ...]:
-    return promise.person, promise.channel, promise.clock, promise.institution
+def _place(announced: AnnouncedDate) -> tuple[str, ...]:
+    return announced.person, announced.channel, announced.clock, announced.institution

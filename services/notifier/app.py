@@ -12,10 +12,10 @@ from faststream.asgi import AsgiFastStream
 from services.notifier.announced_dates import NAMED_ELSEWHERE
 from services.notifier.attempt import senders_for
 from services.notifier.content import AWAITED_BY_REPORTER, REFUSED, Windows
-from services.notifier.delivery_loop import Courier
+from services.notifier.delivery_loop import DeliveryLoop
 from services.notifier.quiet_hours import QuietHours
 from services.notifier.renderer import Templates
-from services.notifier.rules import TELLING, Key, Known, Policy, decide
+from services.notifier.rules import NOTIFIED_EVENTS, Key, Lookups, Policy, decide
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import STORE
 from shared.contract.events import CommandRefused, DeadlineSet
@@ -31,8 +31,8 @@ from shared.runtime.stage import Stage
 from shared.vault import key_store
 from shared.vault.crypto import Vault
 
-_SCHEMA: Final = Path(__file__).with_name("schema.sql")
-_TOLD_WHEN_SET: Final = AWAITED_BY_REPORTER | NAMED_ELSEWHERE
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_ANNOUNCED_CLOCKS: Final = AWAITED_BY_REPORTER | NAMED_ELSEWHERE
 
 
 def build() -> AsgiFastStream:
@@ -55,33 +55,33 @@ def stage_of(settings: Settings, own: NotifierSettings, registry: Registry) -> S
         connection: Connection, inbounds: Sequence[Inbound]
     ) -> Mapping[str, Key]:
         return await key_store.open_keys(
-            connection, vault, reports_told_of(inbounds), stage="notifier", purpose="notification"
+            connection, vault, reports_to_open(inbounds), stage="notifier", purpose="notification"
         )
 
-    def context(_cause: Cause, keys: Mapping[str, Key], _lane: object) -> Known:
-        return Known(keys=keys, render=render, policy=policy)
+    def context(_cause: Cause, keys: Mapping[str, Key], _lane: object) -> Lookups:
+        return Lookups(keys=keys, render=render, policy=policy)
 
     return Stage(
         name="notifier",
         store=STORE,
-        schema=_SCHEMA,
+        migrations=_MIGRATIONS,
         decide=decide,
         load_lookups=load_lookups,
         context=context,
         more_schemas=key_store.SCHEMAS,
-        background=(Courier(senders_for(own), vault, own).run,),
+        background=(DeliveryLoop(senders_for(own), vault, own).run,),
         is_latency_tolerant=True,
     )
 
 
-def reports_told_of(inbounds: Sequence[Inbound]) -> set[str]:
+def reports_to_open(inbounds: Sequence[Inbound]) -> set[str]:
     """Return the reports whose keys a batch may need; every use of a key is logged."""
     return {
         i.report_id
         for i in inbounds
-        if isinstance(i.event, TELLING)
+        if isinstance(i.event, NOTIFIED_EVENTS)
         and not (isinstance(i.event, CommandRefused) and i.event.command not in REFUSED)
-        and not (isinstance(i.event, DeadlineSet) and i.event.clock not in _TOLD_WHEN_SET)
+        and not (isinstance(i.event, DeadlineSet) and i.event.clock not in _ANNOUNCED_CLOCKS)
     }
 
 
@@ -92,11 +92,11 @@ def policy_from(registry: Registry, own: NotifierSettings) -> Policy:
 
     @cache
     def windows_on(code: str, day: date) -> Windows:
-        found = registry.policy(code, day)
+        policy = registry.policy(code, day)
         return Windows(
-            completion_working_days=found.limits.completion.amount,
-            reply_days=found.limits.reply.amount,
-            reopen_days=found.reopen_days,
+            completion_working_days=policy.limits.completion.amount,
+            reply_days=policy.limits.reply.amount,
+            reopen_days=policy.reopen_days,
         )
 
     def windows(institution: str, at: datetime) -> Windows:

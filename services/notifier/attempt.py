@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from aiokafka.errors import KafkaError
 
-from services.notifier.case import Notifying, Pending
+from services.notifier.case import NotificationCase, Pending
 from services.notifier.name_resolver import Resolver
 from services.notifier.rules import Key, field_of
 from services.notifier.senders import Message, Outcome, Send, file, permanent, smtp, temporary
@@ -55,7 +55,7 @@ class Reports:
     def __init__(self, away_seconds: float = 1.0) -> None:
         self._away_seconds = away_seconds
         self._unpublished: list[Outbound] = []
-        self._some = asyncio.Event()
+        self._has_unpublished = asyncio.Event()
         self._tries: OrderedDict[str, int] = OrderedDict()
 
     @property
@@ -67,7 +67,7 @@ class Reports:
         """Take one, to be published with those that come at the same time."""
         remember(self._tries, pending.notification_id, pending.attempts)
         self._unpublished.append(outbound)
-        self._some.set()
+        self._has_unpublished.set()
 
     def hold(self, pending: Pending) -> bool:
         """Say whether this very try was reported: until the rule decided it, there is no other."""
@@ -76,7 +76,7 @@ class Reports:
     async def publish(self, context: Resources) -> None:
         """Publish until cancelled. While the broker is away they wait: nothing is sent twice."""
         while True:
-            await self._some.wait()
+            await self._has_unpublished.wait()
             await asyncio.sleep(LINGER_SECONDS)
             try:
                 await self.flush(context)
@@ -95,7 +95,7 @@ class Reports:
             await context.log.publish(now)
         del self._unpublished[: len(now)]
         if not self._unpublished:
-            self._some.clear()
+            self._has_unpublished.clear()
 
 
 def by_channel(due: Iterable[Pending]) -> dict[NotificationChannel, tuple[Pending, ...]]:
@@ -106,17 +106,17 @@ def by_channel(due: Iterable[Pending]) -> dict[NotificationChannel, tuple[Pendin
     return groups
 
 
-def due_of(case: Notifying, now: datetime) -> tuple[Pending, ...]:
+def due_of(case: NotificationCase, now: datetime) -> tuple[Pending, ...]:
     """Return the pending messages that are due, the oldest first."""
     return tuple(sorted((p for p in case.pending if p.due_at <= now), key=lambda p: p.due_at))
 
 
-def remember(kept: "OrderedDict[str, V]", name: str, value: V) -> None:
+def remember(cache: "OrderedDict[str, V]", name: str, value: V) -> None:
     """Keep a value, and past the bound forget the one kept longest."""
-    kept[name] = value
-    kept.move_to_end(name)
-    if len(kept) > REMEMBERED_MAX:
-        kept.popitem(last=False)
+    cache[name] = value
+    cache.move_to_end(name)
+    if len(cache) > REMEMBERED_MAX:
+        cache.popitem(last=False)
 
 
 def opened(pending: Pending, key: Key | None) -> Message | Outcome:
@@ -145,7 +145,7 @@ async def attempt(pending: Pending, key: Key | None, senders: Senders) -> Outcom
 
 
 def report(report_id: str, pending: Pending, outcome: Outcome, notified_at: datetime) -> Outbound:
-    """Return the record that tells the rule of an attempt.
+    """Return the record that reports an attempt to the rule.
 
     Its id includes the time of firing: each attempt counts, and none silences a later one.
 
@@ -153,7 +153,7 @@ def report(report_id: str, pending: Pending, outcome: Outcome, notified_at: date
         ValueError: nothing was attempted.
     """
     if outcome.outcome == "put_off":
-        raise ValueError("put off: there is no attempt to tell of")
+        raise ValueError("put off: there is no attempt to report")
     event = DeliveryReported(
         report_id=report_id,
         notification_id=pending.notification_id,

@@ -1,4 +1,4 @@
-"""What the notifier keeps of a report: its reporter, what waits, what was promised and is due."""
+"""The notifier's case: the reporter, deferred events, pending messages, announced dates."""
 
 from datetime import datetime
 
@@ -8,11 +8,11 @@ from shared.contract import events as e
 from shared.rules.deferral import Deferred
 
 
-class _Kept(BaseModel):
+class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class Told(_Kept):
+class ReporterContact(_Model):
     """What ReportReceived said of the reporter."""
 
     tracking_number: str
@@ -22,7 +22,7 @@ class Told(_Kept):
     identity: str | None = None
 
 
-class Pending(_Kept):
+class Pending(_Model):
     """A message that is to be delivered at `due_at` (UTC), or again then."""
 
     notification_id: str
@@ -36,11 +36,11 @@ class Pending(_Kept):
     attempts: int = 0
 
 
-class Promise(_Kept):
-    """A date that a message named to a person: `deadline` is what was told, in UTC.
+class AnnouncedDate(_Model):
+    """A date that a message named to a person: `deadline` is the date as announced, in UTC.
 
-    `person` is the reporter (by that word alone) or whom the ladder names; `told_at` is the time
-    of the fact that the message tells, `notification_id` the message.
+    `person` is the reporter (by that word alone) or whom the ladder names. `announced_at` is the
+    time of the event that the message is about, `notification_id` the message.
     """
 
     clock: e.Clock
@@ -49,17 +49,17 @@ class Promise(_Kept):
     person: str
     channel: e.NotificationChannel
     notification_id: str
-    told_at: datetime
+    announced_at: datetime
 
 
-class Notifying(_Kept):
+class NotificationCase(_Model):
     """What the notifier knows of one report; `early` is what was said of a date not yet told."""
 
     report_id: str
-    reporter: Told | None = None
+    reporter: ReporterContact | None = None
     waiting: tuple[Deferred, ...] = ()
     pending: tuple[Pending, ...] = ()
-    promises: tuple[Promise, ...] = ()
+    announced_dates: tuple[AnnouncedDate, ...] = ()
     early: tuple[Deferred, ...] = ()
 
     @property

@@ -48,7 +48,7 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Content:
     """One thing to tell: `sealed` names the fields whose opened text the template quotes.
 
     `promise` is the date to come that the message names.
@@ -57,38 +57,38 @@ class Fact:
     template: str
     values: Mapping[str, object] = field(default_factory=dict)
     sealed: Mapping[str, str] = field(default_factory=dict)
-    promise: Date | None = None
+    date: Date | None = None
 
 
-def for_reporter(event: BaseModel, at: datetime, windows: Windows, zone: str) -> Fact | None:
+def for_reporter(event: BaseModel, at: datetime, windows: Windows, zone: str) -> Content | None:
     """Return what the event, of the time `at`, tells the reporter; None if it does not concern.
 
     Of a moved date: what it tells if the reporter was told the one before.
     """
     match event:
         case e.ReportReceived():
-            return Fact("received", {"submitted_at": event.submitted_at})
+            return Content("received", {"submitted_at": event.submitted_at})
         case e.InformationRequested():
             values = {"institution": event.institution, "days": windows.completion_working_days}
-            return Fact("information_requested", values, {"question": event.question})
+            return Content("information_requested", values, {"question": event.question})
         case e.ReportAccepted():
             values = {"institution": event.institution, "report_class": event.report_class}
-            return Fact("accepted", values)
+            return Content("accepted", values)
         case e.ReportBlocked():
-            return Fact("blocked", {}, {"reason": event.reason})
+            return Content("blocked", {}, {"reason": event.reason})
         case e.ReportWithdrawn():
-            return Fact("withdrawn")
+            return Content("withdrawn")
         case e.ReportArchived():
             return _archived(event)
         case e.CommandRefused():
             template = REFUSED.get(event.command)
-            return Fact(template, {"reason": event.reason}) if template else None
+            return Content(template, {"reason": event.reason}) if template else None
         case e.OfDeadline():
             return _by_when(event)
     return _followed_up(event, at, windows, zone)
 
 
-def _by_when(event: e.OfDeadline) -> Fact | None:
+def _by_when(event: e.OfDeadline) -> Content | None:
     """Tell the reporter of a date: with whom the report is until then, or until when they answer.
 
     A date is told by the event that sets it: no other names it, and the streams have no order.
@@ -107,7 +107,7 @@ def _by_when(event: e.OfDeadline) -> Fact | None:
             template = "reporter_deadline_approaching"
         case _:
             return None
-    return Fact(template, values, promise=date_of(event))
+    return Content(template, values, date=date_of(event))
 
 
 def end_of_day(at: datetime, days: int, zone: str) -> datetime:
@@ -117,15 +117,15 @@ def end_of_day(at: datetime, days: int, zone: str) -> datetime:
     return datetime.combine(day, time(), local.tzinfo).astimezone(UTC)
 
 
-def _followed_up(event: BaseModel, at: datetime, windows: Windows, zone: str) -> Fact | None:
+def _followed_up(event: BaseModel, at: datetime, windows: Windows, zone: str) -> Content | None:
     match event:
         case e.InitialResponseGiven():
-            return Fact("initial_response", _unit(event), {"text": event.text})
+            return Content("initial_response", _unit(event), {"text": event.text})
         case e.FollowUpGiven():
             until = end_of_day(at, windows.reply_days, zone)
             values = _unit(event) | {"deadline": until}
-            promise = Date("reply", event.institution, until)
-            return Fact("follow_up", values, {"text": event.text}, promise)
+            date = Date("reply", event.institution, until)
+            return Content("follow_up", values, {"text": event.text}, date)
         case e.ReportClosed():
             values = {
                 "by": event.by,
@@ -133,23 +133,23 @@ def _followed_up(event: BaseModel, at: datetime, windows: Windows, zone: str) ->
                 "rating": event.rating,
                 "reopen_until": at + timedelta(days=windows.reopen_days),
             }
-            return Fact("closed", _unit(event) | values)
+            return Content("closed", _unit(event) | values)
     return None
 
 
-def for_roles(event: BaseModel) -> Fact | None:
+def for_roles(event: BaseModel) -> Content | None:
     """Return what the event tells role holders; None if nothing.
 
     Of a moved date: what it tells those who were told the one before.
     """
     match event:
         case e.DeadlineApproaching():
-            return Fact("deadline_approaching", _deadline(event), promise=date_of(event))
+            return Content("deadline_approaching", _deadline(event), date=date_of(event))
         case e.DeadlineBreached():
-            return Fact("deadline_breached", _deadline(event) | {"level": event.level})
+            return Content("deadline_breached", _deadline(event) | {"level": event.level})
         case e.DeadlineMoved():
             values = {"deadline_before": event.deadline_before, "why": event.why}
-            return Fact("deadline_moved", _deadline(event) | values, promise=date_of(event))
+            return Content("deadline_moved", _deadline(event) | values, date=date_of(event))
         case e.BreachWithdrawn():
             return _withdrawn(event)
     return None
@@ -161,19 +161,19 @@ def recipients(event: BaseModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys(r for r in named if r.strip() and r != REPORTER))
 
 
-def _withdrawn(event: e.BreachWithdrawn) -> Fact:
+def _withdrawn(event: e.BreachWithdrawn) -> Content:
     now, before = event.deadline_now, event.deadline
     values = {"level": event.level, "why": event.why, "deadline_before": before, "deadline": now}
-    promise = None
+    date = None
     if event.why == "moved" and now is not None:
-        promise = date_of(event)._replace(deadline=now)
-    return Fact("breach_withdrawn", _deadline(event) | values, promise=promise)
+        date = date_of(event)._replace(deadline=now)
+    return Content("breach_withdrawn", _deadline(event) | values, date=date)
 
 
-def _archived(event: e.ReportArchived) -> Fact:
+def _archived(event: e.ReportArchived) -> Content:
     # Not the number of the report it duplicates: that may be another person's.
     values = {"by": event.by, "reason": event.reason, "institution": event.institution}
-    return Fact("archived", values, {"note": event.note} if event.note else {})
+    return Content("archived", values, {"note": event.note} if event.note else {})
 
 
 def _unit(event: e.AtUnit) -> dict[str, object]:

@@ -29,8 +29,8 @@ from services.notifier.attempt import (
     remember,
     report,
 )
-from services.notifier.case import Notifying, Pending
-from services.notifier.delivery_slots import Gate, Gates, wait_seconds
+from services.notifier.case import NotificationCase, Pending
+from services.notifier.delivery_slots import Bulkhead, DeliverySlots, wait_seconds
 from services.notifier.rules import Key
 from services.notifier.senders import Message, Outcome, permanent, put_off, temporary
 from services.notifier.senders.webhook import host_of
@@ -56,7 +56,7 @@ _FIRE: Final = """
 class Job:
     """What is due of one report over one channel, the oldest first; claimed at `now` (UTC).
 
-    Without a key nothing can be opened. `gates` are those that it passes, in order.
+    Without a key nothing can be opened. `bulkheads` are those that it passes, in order.
     """
 
     report_id: str
@@ -64,19 +64,19 @@ class Job:
     due: tuple[Pending, ...]
     now: datetime
     key: Key | None = None
-    gates: tuple[Gate, ...] = ()
+    bulkheads: tuple[Bulkhead, ...] = ()
     is_stale: bool = False
     """Due so long ago that nothing is attempted."""
 
 
-class Courier:
+class DeliveryLoop:
     """The delivery loop of one process; several may run, each claims other reports."""
 
     def __init__(self, senders: Senders, vault: Vault, settings: NotifierSettings) -> None:
         self._senders = senders
         self._vault = vault
         self._settings = settings
-        self._gates = Gates(settings)
+        self._bulkheads = DeliverySlots(settings)
         self._reports = Reports()
         self._tasks: set[asyncio.Task[None]] = set()
         self._bugs: list[BaseException] = []
@@ -130,8 +130,8 @@ class Courier:
         now, clock = context.clock.now(), context.clock
         async with context.pool.acquire() as connection:
             cases = await self._claim(connection, now, clock)
-            wanted, waits = self._with_room(cases, now, clock)
-            for job in await self._taken(connection, wanted, waits):
+            jobs, waits = self._with_room(cases, now, clock)
+            for job in await self._with_keys(connection, jobs, waits):
                 task = asyncio.create_task(self._deliver(job, context))
                 self._tasks.add(task)
                 task.add_done_callback(self._ended)
@@ -140,13 +140,15 @@ class Courier:
             if due_timers:
                 times, claims = zip(*due_timers.values(), strict=True)
                 await connection.execute(_FIRE, list(due_timers), list(times), list(claims))
-        context.meters.deliveries(self._gates.open_circuits(monotonic()), len(due_timers))
+        context.meters.deliveries(self._bulkheads.open_circuits(monotonic()), len(due_timers))
         return len(cases)
 
     def _rest(self, clock: Clock) -> timedelta:
         return timedelta(seconds=self._settings.again_after_seconds * clock.scale)
 
-    async def _claim(self, connection: Connection, now: datetime, clock: Clock) -> list[Notifying]:
+    async def _claim(
+        self, connection: Connection, now: datetime, clock: Clock
+    ) -> list[NotificationCase]:
         most = self._settings.deliveries_at_once_max
         due = await claim(connection, now, most, self._rest(clock))
         if not due:
@@ -154,13 +156,13 @@ class Courier:
         rows = await connection.fetch(
             "SELECT state FROM cases WHERE report_id = ANY($1)", [each.report_id for each in due]
         )
-        return [Notifying.model_validate_json(row["state"]) for row in rows]
+        return [NotificationCase.model_validate_json(row["state"]) for row in rows]
 
     def _with_room(
-        self, cases: Iterable[Notifying], now: datetime, clock: Clock
+        self, cases: Iterable[NotificationCase], now: datetime, clock: Clock
     ) -> tuple[list[Job], dict[str, float]]:
         """Return what may go as far as is known without a key, and report -> seconds to wait."""
-        wanted: list[Job] = []
+        jobs: list[Job] = []
         waits: dict[str, float] = {}
         for case in cases:
             fresh: list[Pending] = []
@@ -170,50 +172,50 @@ class Courier:
                     (stale if self._is_stale(p, now, clock) else fresh).append(p)
             if stale:
                 old = Job(case.report_id, stale[0].channel, tuple(stale), now, is_stale=True)
-                wanted.append(self._take(old))
+                jobs.append(self._take(old))
             for channel, due in by_channel(fresh).items():
-                job = self._gated(Job(case.report_id, channel, due, now))
-                if job.gates and self._must_wait(job, waits):
+                job = self._with_bulkheads(Job(case.report_id, channel, due, now))
+                if job.bulkheads and self._must_wait(job, waits):
                     continue
-                wanted.append(self._take(job))
-        return wanted, waits
+                jobs.append(self._take(job))
+        return jobs, waits
 
     def _must_wait(self, job: Job, waits: dict[str, float]) -> bool:
-        seconds = wait_seconds(job.gates, monotonic())
+        seconds = wait_seconds(job.bulkheads, monotonic())
         if seconds is not None:
             waits[job.report_id] = min(seconds, waits.get(job.report_id, seconds))
         return seconds is not None
 
     def _take(self, job: Job) -> Job:
         """Take in hand; who does must give back."""
-        for gate in job.gates:
-            gate.in_hand += len(job.due)
+        for bulkhead in job.bulkheads:
+            bulkhead.in_hand += len(job.due)
         self._in_hand.update(p.notification_id for p in job.due)
         return job
 
     def _give_back(self, job: Job) -> None:
-        for gate in job.gates:
-            gate.in_hand -= len(job.due)
+        for bulkhead in job.bulkheads:
+            bulkhead.in_hand -= len(job.due)
         self._in_hand.difference_update(p.notification_id for p in job.due)
 
-    async def _taken(
-        self, connection: Connection, wanted: Sequence[Job], waits: dict[str, float]
+    async def _with_keys(
+        self, connection: Connection, candidates: Sequence[Job], waits: dict[str, float]
     ) -> list[Job]:
         """Open keys, and see whether there is room where webhooks turn out to go."""
-        ids = {job.report_id for job in wanted if not job.is_stale}
+        ids = {job.report_id for job in candidates if not job.is_stale}
         try:
             keys = await open_keys(
                 connection, self._vault, ids, stage="notifier", purpose="delivery"
             )
         except BaseException:
-            for job in wanted:
+            for job in candidates:
                 self._give_back(job)
             raise
         jobs = []
-        for one in wanted:
-            job = self._addressed(replace(one, key=keys.get(one.report_id)))
-            if job.gates != one.gates:
-                self._give_back(one)
+        for candidate in candidates:
+            job = self._addressed(replace(candidate, key=keys.get(candidate.report_id)))
+            if job.bulkheads != candidate.bulkheads:
+                self._give_back(candidate)
                 if self._must_wait(job, waits):
                     continue
                 self._take(job)
@@ -228,21 +230,25 @@ class Courier:
         message = opened(first, job.key)
         if isinstance(message, Message):
             remember(self._hosts, first.notification_id, host_of(message.to))
-        return self._gated(job)
+        return self._with_bulkheads(job)
 
-    def _gated(self, job: Job) -> Job:
-        """Return a job with the gates that it passes, as far as is known where it goes."""
+    def _with_bulkheads(self, job: Job) -> Job:
+        """Return a job with the bulkheads that it passes, as far as is known where it goes."""
         if job.channel not in self._senders:
             return job
         host = self._hosts.get(job.due[0].notification_id, "")
-        return replace(job, gates=self._gates.of(job.channel, host))
+        return replace(job, bulkheads=self._bulkheads.of(job.channel, host))
 
     def _is_stale(self, pending: Pending, now: datetime, clock: Clock) -> bool:
         late = (now - pending.due_at) / clock.scale
         return late > timedelta(days=self._settings.stale_days_max)
 
     def _put_off(
-        self, cases: Iterable[Notifying], waits: Mapping[str, float], now: datetime, clock: Clock
+        self,
+        cases: Iterable[NotificationCase],
+        waits: Mapping[str, float],
+        now: datetime,
+        clock: Clock,
     ) -> None:
         """Have reports fire again when there should be room, or with what is due next."""
         for case in (each for each in cases if each.report_id in waits):
@@ -256,7 +262,7 @@ class Courier:
 
     def _return(self, job: Job, clock: Clock) -> None:
         """Put off what was in hand and could not be tried: its way closed, or it waited long."""
-        seconds = max((gate.put_off(monotonic()) for gate in job.gates), default=0.0)
+        seconds = max((bulkhead.put_off(monotonic()) for bulkhead in job.bulkheads), default=0.0)
         at = clock.now() + timedelta(seconds=seconds * clock.scale)
         self._fire_times[job.report_id] = at, job.now + self._rest(clock)
 
@@ -275,7 +281,7 @@ class Courier:
                     break
                 self._reports.add(pending, report(job.report_id, pending, outcome, job.now))
                 if outcome.outcome != "sent":
-                    _tell_failure(job, pending, outcome, context)
+                    _log_failure(job, pending, outcome, context)
         finally:
             self._give_back(job)
 
@@ -284,10 +290,10 @@ class Courier:
     ) -> Outcome:
         """Make an attempt when its turn comes; put off, if that is too late or a way has closed."""
         async with AsyncExitStack() as turns:
-            for gate in job.gates:
-                await turns.enter_async_context(gate.turns)
+            for bulkhead in job.bulkheads:
+                await turns.enter_async_context(bulkhead.turns)
             is_late = self._is_ending or monotonic() > until
-            if is_late or not all(gate.enter(monotonic()) for gate in job.gates):
+            if is_late or not all(bulkhead.enter(monotonic()) for bulkhead in job.bulkheads):
                 return PUT_OFF
             began = monotonic()
             outcome = PUT_OFF
@@ -297,14 +303,14 @@ class Courier:
             except TimeoutError:
                 outcome = temporary("timeout")
             finally:
-                for gate in job.gates:
-                    change = gate.left(outcome, began, monotonic(), random.random())  # noqa: S311
+                for bulkhead in job.bulkheads:
+                    change = bulkhead.left(outcome, began, monotonic(), random.random())  # noqa: S311
                     if change:
                         context.logger.warning(change, channel=job.channel)
             return outcome
 
 
-def _tell_failure(job: Job, pending: Pending, outcome: Outcome, context: Resources) -> None:
+def _log_failure(job: Job, pending: Pending, outcome: Outcome, context: Resources) -> None:
     context.logger.warning(
         "delivery_failed",
         report=job.report_id,

@@ -1,6 +1,6 @@
 """Who may be delivered to, how many at once, and when to come back: no way out delays another.
 
-A message passes a gate of its way (mail, outbox, webhooks) and, for a webhook, one of its host.
+A message passes a bulkhead of its way (mail, outbox, webhooks) and, for a webhook, one of its host.
 What finds no room is put off to the time when there should be some, so that a thousand messages
 for one slow host are looked at a few times each and hold up nobody's.
 """
@@ -29,7 +29,7 @@ _WEIGHT: Final = 0.2
 
 
 @dataclass(eq=False, slots=True)
-class Gate:
+class Bulkhead:
     """Lets so many attempts through at once and holds so many messages; both are counts."""
 
     at_once: int
@@ -83,28 +83,28 @@ class Gate:
         return "circuit_closed" if self.breaker.succeeded() else ""
 
 
-class Gates:
-    """The gates of one process, of every way and of the hosts met lately."""
+class DeliverySlots:
+    """The bulkheads of one process, of every way and of the hosts met lately."""
 
     def __init__(self, settings: NotifierSettings) -> None:
         mail, web = settings.email_at_once_max, settings.webhook_at_once_max
-        self._ways: dict[NotificationChannel, Gate] = {
-            "email": Gate(mail, 16 * mail, "email", Breaker()),
-            "file": Gate(1_000, 1_000, "file", Breaker()),
-            "webhook": Gate(web, 8 * web, "webhook"),
+        self._ways: dict[NotificationChannel, Bulkhead] = {
+            "email": Bulkhead(mail, 16 * mail, "email", Breaker()),
+            "file": Bulkhead(1_000, 1_000, "file", Breaker()),
+            "webhook": Bulkhead(web, 8 * web, "webhook"),
         }
         # Half of the room is for hosts that took their last message: a stranger with a thousand
         # slow hosts fills the other half only.
-        self._unproven = Gate(web, 8 * web, "webhook")
-        self._hosts: OrderedDict[str, Gate] = OrderedDict()
+        self._unproven = Bulkhead(web, 8 * web, "webhook")
+        self._hosts: OrderedDict[str, Bulkhead] = OrderedDict()
 
-    def of(self, channel: NotificationChannel, host: str = "") -> tuple[Gate, ...]:
-        """Return the gates that a message passes, in order; no host: those of its way alone."""
+    def of(self, channel: NotificationChannel, host: str = "") -> tuple[Bulkhead, ...]:
+        """Return the bulkheads that a message passes, in order; no host: those of its way alone."""
         if channel != "webhook":
             return (self._ways[channel],)
         if not host:
             return ()
-        gate = self._hosts.pop(host, None) or Gate(
+        bulkhead = self._hosts.pop(host, None) or Bulkhead(
             HOST_AT_ONCE,
             HOST_IN_HAND,
             "webhook",
@@ -112,29 +112,29 @@ class Gates:
             is_of_a_host=True,
             is_proven=False,
         )
-        self._hosts[host] = gate
+        self._hosts[host] = bulkhead
         self._forget()
-        return gate, self._ways["webhook"] if gate.is_proven else self._unproven
+        return bulkhead, self._ways["webhook"] if bulkhead.is_proven else self._unproven
 
     def open_circuits(self, now: float) -> dict[str, int]:
         """Count, per channel, what is closed; not what nobody has tried since its pause ended."""
         counts: dict[str, int] = dict.fromkeys(self._ways, 0)
-        for gate in (*self._ways.values(), *self._hosts.values()):
-            until = gate.breaker.open_until if gate.breaker else None
+        for bulkhead in (*self._ways.values(), *self._hosts.values()):
+            until = bulkhead.breaker.open_until if bulkhead.breaker else None
             if until is not None and now < until + PAUSE_SECONDS_MAX:
-                counts[gate.channel] += 1
+                counts[bulkhead.channel] += 1
         return counts
 
     def _forget(self) -> None:
         """Drop the host that was quiet longest; one that has messages in hand stays."""
         if len(self._hosts) <= HOSTS_MAX:
             return
-        idle = next((name for name, gate in self._hosts.items() if not gate.in_hand), None)
+        idle = next((name for name, bulkhead in self._hosts.items() if not bulkhead.in_hand), None)
         if idle is not None:
             del self._hosts[idle]
 
 
-def wait_seconds(gates: Sequence[Gate], now: float) -> float | None:
-    """Return in how many seconds to come again; None where every gate has room."""
-    full = [gate for gate in gates if not gate.has_room(now)]
-    return max((gate.put_off(now) for gate in full), default=None)
+def wait_seconds(bulkheads: Sequence[Bulkhead], now: float) -> float | None:
+    """Return in how many seconds to come again; None where every bulkhead has room."""
+    full = [bulkhead for bulkhead in bulkheads if not bulkhead.has_room(now)]
+    return max((bulkhead.put_off(now) for bulkhead in full), default=None)

@@ -25,13 +25,13 @@ class ResolverBusyError(Exception):
 class Resolver:
     """Look-ups of one kind; `busy` counts the threads that still wait.
 
-    While all of them do, a name that was known before is what it was then.
+    While all of them do, a name that was cached before is what it was then.
     """
 
     def __init__(self, threads_max: int = THREADS_MAX) -> None:
         self._threads_max = threads_max
         self._running: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
-        self._known: OrderedDict[tuple[str, int], list[str]] = OrderedDict()
+        self._cached: OrderedDict[tuple[str, int], list[str]] = OrderedDict()
 
     @property
     def busy(self) -> int:
@@ -51,25 +51,25 @@ class Resolver:
                 return self._remembered(asked)
             running = self._running[asked] = _in_a_thread(lambda: _look_up(host, port))
             running.add_done_callback(lambda _: self._running.pop(asked, None))
-        found = await asyncio.shield(running)
-        self._known[asked] = found
-        self._known.move_to_end(asked)
-        if len(self._known) > REMEMBERED_MAX:
-            self._known.popitem(last=False)
-        return found
+        addresses = await asyncio.shield(running)
+        self._cached[asked] = addresses
+        self._cached.move_to_end(asked)
+        if len(self._cached) > REMEMBERED_MAX:
+            self._cached.popitem(last=False)
+        return addresses
 
     def _remembered(self, asked: tuple[str, int]) -> list[str]:
-        known = self._known.get(asked)
-        if known is None:
+        cached = self._cached.get(asked)
+        if cached is None:
             raise ResolverBusyError
-        return known
+        return cached
 
 
 class _OwnName:
     """This machine's full name, asked for once: a resolver may have to say it."""
 
     def __init__(self) -> None:
-        self._known = ""
+        self._cached = ""
         self._asked = False
 
     async def __call__(self) -> str:
@@ -79,10 +79,10 @@ class _OwnName:
             asked = _in_a_thread(socket.getfqdn)
             asked.add_done_callback(self._learn)
             await asyncio.wait([asked], timeout=_OWN_NAME_SECONDS_MAX)
-        return self._known or socket.gethostname()
+        return self._cached or socket.gethostname()
 
     def _learn(self, asked: "asyncio.Future[str]") -> None:
-        self._known = "" if asked.cancelled() or asked.exception() else asked.result()
+        self._cached = "" if asked.cancelled() or asked.exception() else asked.result()
 
 
 own_name: Final = _OwnName()
@@ -90,10 +90,10 @@ own_name: Final = _OwnName()
 
 def _look_up(host: str, port: int) -> list[str]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as unfit:  # a label that is empty or too long
         raise OSError("no such host") from unfit
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
 def _in_a_thread(work: Callable[[], T]) -> "asyncio.Future[T]":

@@ -1,6 +1,7 @@
-"""Render a fact as plain text in Indonesian or English, dates in the language and the local zone.
+"""Render an event's message as plain text in Indonesian or English, dates in the local zone.
 
-Pure once built: templates are read once, and nothing of a value is ever taken as a template.
+Pure once built: templates and catalogues are read once, and no value is ever taken as a template.
+A template calls `_("… %(name)s …")`, gettext; the values that it does not pass are its own.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
+from babel.messages.pofile import read_po
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.notifier.rules import Rendered
@@ -20,6 +22,7 @@ from shared.contract.events import Language
 from shared.contract.tracking import tracking_number
 
 FOLDER: Final = Path(__file__).with_name("templates")
+LOCALE: Final = Path(__file__).with_name("locale")
 LANGUAGES: Final[tuple[Language, ...]] = ("id", "en")
 # In UTF-8, base64 and sealed, so many characters of any script stay below the limit of a sealed
 # field (events.Sealed, 60,000); institutions' texts are far shorter (domain.md section 6).
@@ -36,10 +39,21 @@ _AT: Final[Mapping[Language, str]] = {"id": " pukul ", "en": " at "}
 _END_OF: Final[Mapping[Language, str]] = {"id": "akhir hari ", "en": "the end of "}
 
 
-class Templates:
-    """The messages of one language each, one file per fact."""
+def catalog(language: Language, folder: Path = LOCALE) -> dict[tuple[str, str], str]:
+    """Return (context, message) -> translation; no context is the empty one.
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    Raises:
+        OSError: no such catalogue. babel.messages.pofile.PoFileError: it is malformed.
+    """
+    with (folder / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        messages = read_po(file, locale=language, abort_invalid=True)
+    return {(m.context or "", str(m.id)): str(m.string) for m in messages if m.id}
+
+
+class Templates:
+    """The messages, one template per event; their sentences are in a catalogue per language."""
+
+    def __init__(self, folder: Path = FOLDER, locale: Path = LOCALE) -> None:
         environment = Environment(
             loader=FileSystemLoader(folder),
             autoescape=False,  # noqa: S701 - plain text, never a page
@@ -53,23 +67,32 @@ class Templates:
         self._templates = {
             name: environment.get_template(name) for name in environment.list_templates()
         }
-        self._words = {
-            language: self._templates[f"{language}/words.txt"].module for language in LANGUAGES
-        }
+        self._catalogs = {language: catalog(language, locale) for language in LANGUAGES}
 
     def __call__(
         self, template: str, language: Language, zone: str, values: Mapping[str, object], /
     ) -> Rendered:
-        """Render a fact; the subject is one line whatever the values hold.
+        """Render a message; the subject is one line whatever the values hold.
 
         Raises:
-            KeyError: no such template. jinja2.UndefinedError: a value that it needs is missing.
+            KeyError: no such template or message, or a value of it is missing.
+            jinja2.UndefinedError: a value that the template needs is missing.
         """
-        loaded = self._templates[f"{language}/{template}.txt"]
+        loaded = self._templates[f"{template}.txt"]
+        messages = self._catalogs[language]
+        cleaned_values = {n: cleaned(v) if type(v) is str else v for n, v in values.items()}
+
+        def pgettext(where: str, message: str, default: str = "", /, **named: object) -> str:
+            text = messages.get((where, message), default) or messages[where, message]
+            if "%(" not in text:
+                return text
+            return text % ({**cleaned_values, **named} if named else cleaned_values)
+
         context = loaded.new_context(
             {
-                **{name: cleaned(v) if type(v) is str else v for name, v in values.items()},
-                "words": self._words[language],
+                **cleaned_values,
+                "_": partial(pgettext, ""),
+                "pgettext": pgettext,
                 "moment": partial(moment, language=language, zone=zone),
                 "day": partial(day, language=language, zone=zone),
                 "until": partial(until, language=language, zone=zone),
@@ -98,10 +121,10 @@ def one_line(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Set off somebody's words, so that they cannot pass for ours; a very long text is cut."""
-    kept = text.strip()
-    if len(kept) > QUOTED_CHARACTERS_MAX:
-        kept = kept[:QUOTED_CHARACTERS_MAX].rstrip() + " […]"
-    return "\n".join(f"> {line}".rstrip() for line in kept.split("\n"))
+    text = text.strip()
+    if len(text) > QUOTED_CHARACTERS_MAX:
+        text = text[:QUOTED_CHARACTERS_MAX].rstrip() + " […]"
+    return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
 
 
 def moment(at: datetime, *, language: Language, zone: str) -> str:

@@ -16,14 +16,21 @@ from pydantic import BaseModel, ValidationError
 
 from services.notifier import announced_dates
 from services.notifier.addresses import Address, of_reporter, of_role
-from services.notifier.case import Notifying, Pending, Promise, Told
-from services.notifier.content import REPORTER, Fact, Windows, for_reporter, for_roles, recipients
+from services.notifier.case import AnnouncedDate, NotificationCase, Pending, ReporterContact
+from services.notifier.content import (
+    REPORTER,
+    Content,
+    Windows,
+    for_reporter,
+    for_roles,
+    recipients,
+)
 from services.notifier.quiet_hours import QuietHours, earliest
 from shared.contract import events as e
 from shared.rules.decision import Cause, Decision, decided, then
 from shared.rules.deferral import Deferred
 
-TELLING: Final = (
+NOTIFIED_EVENTS: Final = (
     e.ReportReceived, e.InformationRequested, e.ReportArchived, e.ReportBlocked,
     e.ReportWithdrawn, e.ReportAccepted, e.InitialResponseGiven, e.FollowUpGiven, e.ReportClosed,
     e.CommandRefused, e.DeadlineSet, e.DeadlineMoved, e.DeadlineApproaching, e.DeadlineBreached,
@@ -61,7 +68,7 @@ class Policy:
     channels: frozenset[e.NotificationChannel] = frozenset({"email", "webhook", "file"})
     webhook_local: bool = False
     """Take webhooks over http too: for one machine and tests."""
-    untold: frozenset[str] = frozenset()
+    suppressed: frozenset[str] = frozenset()
     """Templates that nobody is sent, such as `accepted` where reporters find it too much."""
     windows: Callable[[str, datetime], Windows] = lambda _institution, _at: Windows()
     """The windows of an institution (empty: of the national admin) in force at a time."""
@@ -81,7 +88,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Lookups:
     """What the shell gathered for a batch; a report without key is destroyed or never was."""
 
     keys: Mapping[str, Key]
@@ -90,10 +97,10 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
+class _Draft:
     """A fact on its way to one person over one channel."""
 
-    fact: Fact
+    content: Content
     person: str
     address: Address
     language: e.Language
@@ -103,16 +110,16 @@ class _Letter:
 
 
 def decide(
-    case: Notifying | None, event: BaseModel, cause: Cause, known: Known, /
-) -> Decision[Notifying]:
+    case: NotificationCase | None, event: BaseModel, cause: Cause, lookups: Lookups, /
+) -> Decision[NotificationCase]:
     """Tell whom the event concerns, or note what became of a delivery."""
     match event:
         case e.DeliveryReported():
-            return _note_delivery(case, event, cause, known.policy)
+            return _note_delivery(case, event, cause, lookups.policy)
         case e.ReportReceived():
-            return _meet(case, event, cause, known)
+            return _receive_report(case, event, cause, lookups)
         case e.Event():
-            return _tell_or_wait(case, event, cause, known)
+            return _notify_or_defer(case, event, cause, lookups)
     return decided(case)
 
 
@@ -127,51 +134,53 @@ def field_of(identity: str) -> str:
     return f"notification:{identity}"
 
 
-def _meet(
-    case: Notifying | None, event: e.ReportReceived, cause: Cause, known: Known
-) -> Decision[Notifying]:
+def _receive_report(
+    case: NotificationCase | None, event: e.ReportReceived, cause: Cause, lookups: Lookups
+) -> Decision[NotificationCase]:
     """Learn who the reporter is, tell them, and then what waited for them, in the order it came."""
     if case and case.reporter:
         return decided(case)
-    reporter = Told(
+    reporter = ReporterContact(
         tracking_number=event.tracking_number,
         channel=event.channel,
         language=event.language,
         institution=event.institution,
         identity=event.identity,
     )
-    known_case = case or Notifying(report_id=event.report_id)
-    waited = known_case.waiting
-    met = known_case.model_copy(update={"reporter": reporter, "waiting": ()})
-    first = _tell(met, event, cause, known, cause.now)
-    return then(first, *(partial(_release, kept=w, now=cause.now, known=known) for w in waited))
+    case = case or NotificationCase(report_id=event.report_id)
+    waited = case.waiting
+    met = case.model_copy(update={"reporter": reporter, "waiting": ()})
+    first = _notify(met, event, cause, lookups, cause.now)
+    return then(first, *(partial(_release, kept=w, now=cause.now, lookups=lookups) for w in waited))
 
 
 def _release(
-    case: Notifying | None, /, *, kept: Deferred, now: datetime, known: Known
-) -> Decision[Notifying]:
+    case: NotificationCase | None, /, *, kept: Deferred, now: datetime, lookups: Lookups
+) -> Decision[NotificationCase]:
     """Tell what waited: dated when it came, delivered from now on, caused by what it tells."""
-    event = kept.restore(TELLING)
-    return _tell(case, event, kept.cause(now=kept.came_at), known, now).because_of(kept.cause(now))
+    event = kept.restore(NOTIFIED_EVENTS)
+    return _notify(case, event, kept.cause(now=kept.came_at), lookups, now).because_of(
+        kept.cause(now)
+    )
 
 
-def _tell_or_wait(
-    case: Notifying | None, event: e.Event, cause: Cause, known: Known
-) -> Decision[Notifying]:
+def _notify_or_defer(
+    case: NotificationCase | None, event: e.Event, cause: Cause, lookups: Lookups
+) -> Decision[NotificationCase]:
     """Tell at once, unless it also concerns a reporter who is not known yet: then all of it waits.
 
     All, because what one cause says in two batches would get the same event ids twice.
     """
-    known_case = case or Notifying(report_id=event.report_id)
-    if known_case.reporter or _for_reporter(event, cause, known.policy) is None:
-        told = _tell(known_case, event, cause, known, cause.now)
-        return decided(case) if told == Decision(known_case) else told
-    if len(known_case.waiting) < known.policy.waiting_max:
-        waiting = (*known_case.waiting, Deferred.of(event, cause))
-        return decided(known_case.model_copy(update={"waiting": waiting}))
-    told = _tell(known_case, event, cause, known, cause.now)
+    current = case or NotificationCase(report_id=event.report_id)
+    if current.reporter or _for_reporter(event, cause, lookups.policy) is None:
+        decision = _notify(current, event, cause, lookups, cause.now)
+        return decided(case) if decision == Decision(current) else decision
+    if len(current.waiting) < lookups.policy.waiting_max:
+        waiting = (*current.waiting, Deferred.of(event, cause))
+        return decided(current.model_copy(update={"waiting": waiting}))
+    decision = _notify(current, event, cause, lookups, cause.now)
     return then(
-        told,
+        decision,
         lambda now_case: decided(
             now_case,
             e.NotificationFailed(
@@ -189,79 +198,81 @@ def _tell_or_wait(
     )
 
 
-def _tell(
-    case: Notifying | None, event: BaseModel, cause: Cause, known: Known, now: datetime
-) -> Decision[Notifying]:
+def _notify(
+    case: NotificationCase | None, event: BaseModel, cause: Cause, lookups: Lookups, now: datetime
+) -> Decision[NotificationCase]:
     """Tell everyone whom the fact of `cause.now` concerns, delivered from `now` on."""
     if case is None:
         return decided(case)
     if announced_dates.is_early(case, event):
         return decided(announced_dates.keep_early(case, event, cause))
     event = announced_dates.corrected(case, event)
-    letters = (
-        *_letters_to_reporter(case, event, cause, known, now),
-        *_letters_to_roles(case, event, known.policy, now),
+    drafts = (
+        *_drafts_for_reporter(case, event, cause, lookups, now),
+        *_drafts_for_roles(case, event, lookups.policy, now),
     )
     return then(
         Decision(case),
-        *(partial(_request, letter=each, cause=cause, known=known) for each in letters),
-        partial(_after, event=event, known=known, now=now),
+        *(partial(_request, draft=each, cause=cause, lookups=lookups) for each in drafts),
+        partial(_after, event=event, lookups=lookups, now=now),
     )
 
 
 def _after(
-    case: Notifying | None, /, *, event: BaseModel, known: Known, now: datetime
-) -> Decision[Notifying]:
+    case: NotificationCase | None, /, *, event: BaseModel, lookups: Lookups, now: datetime
+) -> Decision[NotificationCase]:
     """Tell what overtook a message and corrects it; forget what was promised and is broken."""
     if case is None:
         return decided(case)
     match event:
         case e.FollowUpGiven() if case.early:
             heard = case.model_copy(update={"early": ()})
-            again = (partial(_release, kept=kept, now=now, known=known) for kept in case.early)
+            again = (partial(_release, kept=kept, now=now, lookups=lookups) for kept in case.early)
             return then(decided(heard), *again)
         case e.DeadlineBreached():
-            return decided(announced_dates.told_too_late(case, event, recipients(event)))
+            return decided(announced_dates.forget_breached(case, event, recipients(event)))
     return decided(case)
 
 
-def _letters_to_reporter(
-    case: Notifying, event: BaseModel, cause: Cause, known: Known, now: datetime
-) -> Iterable[_Letter]:
-    policy, reporter = known.policy, case.reporter
-    fact = _for_reporter(event, cause, policy)
-    if fact is None or reporter is None or fact.template in policy.untold:
+def _drafts_for_reporter(
+    case: NotificationCase, event: BaseModel, cause: Cause, lookups: Lookups, now: datetime
+) -> Iterable[_Draft]:
+    policy, reporter = lookups.policy, case.reporter
+    content = _for_reporter(event, cause, policy)
+    if content is None or reporter is None or content.template in policy.suppressed:
         return
-    if isinstance(event, e.DeadlineMoved) and REPORTER not in _told_before(case, event):
+    if isinstance(event, e.DeadlineMoved) and REPORTER not in _notified_before(case, event):
         return
     zone = _zone(_institution(event) or reporter.institution or "", policy)
     due_at = earliest(now, policy.quiet, zone)
-    identity = _identity(reporter, known.keys.get(case.report_id))
+    identity = _identity(reporter, lookups.keys.get(case.report_id))
     for address in of_reporter(identity, policy.channels, webhook_local=policy.webhook_local):
-        yield _Letter(
-            fact, REPORTER, address, reporter.language, zone, reporter.tracking_number, due_at
+        yield _Draft(
+            content, REPORTER, address, reporter.language, zone, reporter.tracking_number, due_at
         )
 
 
-def _letters_to_roles(
-    case: Notifying, event: BaseModel, policy: Policy, now: datetime
-) -> Iterable[_Letter]:
-    fact = for_roles(event)
-    if fact is None or fact.template in policy.untold:
+def _drafts_for_roles(
+    case: NotificationCase, event: BaseModel, policy: Policy, now: datetime
+) -> Iterable[_Draft]:
+    content = for_roles(event)
+    if content is None or content.template in policy.suppressed:
         return
-    people = _told_before(case, event) if isinstance(event, e.DeadlineMoved) else recipients(event)
+    people = (
+        _notified_before(case, event) if isinstance(event, e.DeadlineMoved) else recipients(event)
+    )
     zone = _zone(_institution(event), policy)
     for person in people:
         if person != REPORTER:
             address = of_role(person, policy.channels)
-            yield _Letter(fact, person, address, policy.role_language, zone, None, now)
+            yield _Draft(content, person, address, policy.role_language, zone, None, now)
 
 
-def _told_before(case: Notifying, event: e.DeadlineMoved) -> tuple[str, ...]:
-    return announced_dates.told_of(case, announced_dates.before(event))
+def _notified_before(case: NotificationCase, event: e.DeadlineMoved) -> tuple[str, ...]:
+    return announced_dates.notified_of(case, announced_dates.date_before(event))
 
 
-def _for_reporter(event: BaseModel, cause: Cause, policy: Policy) -> Fact | None:
+def _for_reporter(event: BaseModel, cause: Cause, policy: Policy) -> Content | None:
     institution = _institution(event)
     windows, zone = policy.windows(institution, cause.now), _zone(institution, policy)
     return for_reporter(event, cause.now, windows, zone)
@@ -275,7 +286,7 @@ def _zone(institution: str, policy: Policy) -> str:
     return policy.zones.get(institution, policy.zone)
 
 
-def _identity(reporter: Told, key: Key | None) -> e.Reporter:
+def _identity(reporter: ReporterContact, key: Key | None) -> e.Reporter:
     """Open who the reporter is; nobody's name where there is none, or it cannot be opened."""
     opened = _opened(key, "identity", reporter.identity)
     try:
@@ -285,72 +296,74 @@ def _identity(reporter: Told, key: Key | None) -> e.Reporter:
 
 
 def _request(
-    case: Notifying | None, /, *, letter: _Letter, cause: Cause, known: Known
-) -> Decision[Notifying]:
+    case: NotificationCase | None, /, *, draft: _Draft, cause: Cause, lookups: Lookups
+) -> Decision[NotificationCase]:
     """Seal the rendered message and keep it for delivery; say so, or say why there is none."""
     if case is None:
         return decided(case)
-    key = known.keys.get(case.report_id)
-    identity = notification_id(cause.id, letter.person, letter.address.channel)
+    key = lookups.keys.get(case.report_id)
+    identity = notification_id(cause.id, draft.person, draft.address.channel)
     about = {
         "report_id": case.report_id,
         "notification_id": identity,
         "about": cause.id,
-        "template": letter.fact.template,
-        "person": letter.person,
-        "channel": letter.address.channel,
+        "template": draft.content.template,
+        "person": draft.person,
+        "channel": draft.address.channel,
     }
-    if key is None or len(case.pending) >= known.policy.pending_max:
+    if key is None or len(case.pending) >= lookups.policy.pending_max:
         reason = "no_key" if key is None else "too_many_pending"
         return decided(
             case, e.NotificationFailed(**about, attempts=0, reason=reason, permanent=True)
         )
-    message = key.seal(field_of(identity), _message(case, letter, cause, key, known))
-    pending = Pending(**about, zone=letter.zone, message=message, due_at=letter.due_at)
+    message = key.seal(field_of(identity), _message(case, draft, cause, key, lookups))
+    pending = Pending(**about, zone=draft.zone, message=message, due_at=draft.due_at)
     case = case.model_copy(update={"pending": (*case.pending, pending)})
-    date = letter.fact.promise._asdict() if letter.fact.promise else {}
+    date = draft.content.date._asdict() if draft.content.date else {}
     if date:
-        case = announced_dates.promised(case, Promise(**about, **date, told_at=cause.now))
-    requested = {**about, **date, "language": letter.language, "message": message}
+        case = announced_dates.record(case, AnnouncedDate(**about, **date, announced_at=cause.now))
+    requested = {**about, **date, "language": draft.language, "message": message}
     return decided(case, e.NotificationRequested(**requested))
 
 
-def _message(case: Notifying, letter: _Letter, cause: Cause, key: Key, known: Known) -> str:
-    names = known.policy.names
+def _message(
+    case: NotificationCase, draft: _Draft, cause: Cause, key: Key, lookups: Lookups
+) -> str:
+    names = lookups.policy.names
     values: dict[str, object] = {
         "report_id": case.report_id,
-        "tracking_number": letter.tracking_number,
-        **letter.fact.values,
-        **{name: _opened(key, name, sealed) for name, sealed in letter.fact.sealed.items()},
+        "tracking_number": draft.tracking_number,
+        **draft.content.values,
+        **{name: _opened(key, name, sealed) for name, sealed in draft.content.sealed.items()},
     }
     for holder in ("institution", "unit", "owner"):
         code = values.get(holder)
         values[holder] = names.get(str(code), code)
-    rendered = known.render(letter.fact.template, letter.language, letter.zone, values)
+    rendered = lookups.render(draft.content.template, draft.language, draft.zone, values)
     message: dict[str, object] = {
-        "to": letter.address.to, "subject": rendered.subject, "body": rendered.body,
+        "to": draft.address.to, "subject": rendered.subject, "body": rendered.body,
     }  # fmt: skip
-    if letter.address.channel == "webhook":
-        message["notice"] = _notice(case, letter, cause)
+    if draft.address.channel == "webhook":
+        message["notice"] = _notice(case, draft, cause)
     return json.dumps(message, ensure_ascii=False)
 
 
-def _notice(case: Notifying, letter: _Letter, cause: Cause) -> dict[str, str]:
+def _notice(case: NotificationCase, draft: _Draft, cause: Cause) -> dict[str, str]:
     """Return what a webhook's receiver may read by program; `time` is that of the fact."""
-    told = {
+    notice = {
         "channel": case.reporter.channel if case.reporter else "",
-        "tracking_number": letter.tracking_number or "",
-        "template": letter.fact.template,
-        "language": letter.language,
+        "tracking_number": draft.tracking_number or "",
+        "template": draft.content.template,
+        "language": draft.language,
         "time": cause.now.isoformat(),
     }
-    if letter.fact.promise:
-        told |= {
-            "clock": letter.fact.promise.clock,
-            "institution": letter.fact.promise.institution,
-            "deadline": letter.fact.promise.deadline.isoformat(),
+    if draft.content.date:
+        notice |= {
+            "clock": draft.content.date.clock,
+            "institution": draft.content.date.institution,
+            "deadline": draft.content.date.deadline.isoformat(),
         }
-    return told
+    return notice
 
 
 def _opened(key: Key | None, field: str, sealed: str | None) -> str | None:
@@ -361,8 +374,8 @@ def _opened(key: Key | None, field: str, sealed: str | None) -> str | None:
 
 
 def _note_delivery(
-    case: Notifying | None, event: e.DeliveryReported, cause: Cause, policy: Policy
-) -> Decision[Notifying]:
+    case: NotificationCase | None, event: e.DeliveryReported, cause: Cause, policy: Policy
+) -> Decision[NotificationCase]:
     """End a pending message, or have it tried again later; one that has ended stays so."""
     pending = {p.notification_id: p for p in case.pending} if case else {}
     tried = pending.pop(event.notification_id, None)

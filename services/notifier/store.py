@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from services.notifier.case import Notifying
+from services.notifier.case import NotificationCase
 from shared.runtime.case_store import CaseStore
 
 STORE: Final = CaseStore(
-    case=Notifying,
+    case=NotificationCase,
     is_open=lambda case: bool(case.pending or case.waiting),
     timer_at=lambda case: case.timer_at,
     columns={"pending": ("integer", lambda case: len(case.pending))},

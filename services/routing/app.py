@@ -6,8 +6,9 @@ from typing import Any
 
 from faststream.asgi import AsgiFastStream
 
+from services.routing.case import Policy
 from services.routing.directory import Directories
-from services.routing.rules import Policy, decide
+from services.routing.rules import decide
 from services.routing.store import STORE
 from shared.platform.settings import Settings
 from shared.registry import Policy as Numbers
@@ -36,7 +37,7 @@ def stage_of(settings: Settings, registry: Registry) -> Stage[Any, Any]:
     return Stage(
         name="routing",
         store=STORE,
-        schema=Path(__file__).with_name("schema.sql"),
+        migrations=Path(__file__).with_name("migrations"),
         decide=decide,
         context=policy_at(registry, settings.clock_scale, policy),
     )

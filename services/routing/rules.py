@@ -10,7 +10,7 @@
 | archived, withdrawn, blocked  | ended   | ended         | ended    | ended         | ended    |
 | `Dispatch`, same holding      | refused | refused       | dispatch | refused       | refused  |
 
-Whoever does not hold the report is told `not_the_holder`, whatever the status. A holding is over
+Whoever does not hold the report is answered `not_the_holder`, in every status. A holding is over
 when it was returned or a higher one came: its facts change nothing more. A `Dispatch` of a holding
 not seen yet waits, and is answered after the directory has named a unit, as it would be had it come
 later. A closed report is `already_dispatched` for the admin, as only follow-up knows whether it was
@@ -18,21 +18,18 @@ reopened; a unit may return it then, if it never followed up. A `Dispatch` that 
 `UnitReturned` it reacts to is refused: the admin's turn comes with `RoutingHeld`.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
 from functools import partial
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
-from services.routing.directory import Directories, Named
+from services.routing.case import WITH_UNIT, Policy, RoutingCase, Status
+from services.routing.directory import Named
 from shared.contract.events import (
     Dispatch,
     ReportAccepted,
     ReportArchived,
     ReportBlocked,
-    ReportClass,
     ReportClosed,
     ReportDispatched,
     ReportReclassified,
@@ -46,93 +43,50 @@ from shared.rules.decision import Cause, Decision, decided, then
 from shared.rules.deferral import (
     NOT_THE_HOLDER,
     DeferredCommands,
-    DeferringCase,
     NotYet,
     is_possible,
     refusal,
 )
-from shared.rules.terminal import END_OF, ENDS, stands
+from shared.rules.terminal import END_OF, ENDS, outranks
 
 Held = Literal["nothing_fits", "returned_twice", "unit_unknown"]
 
 
-class Status(StrEnum):
-    """Where the report stands between the institution's admin and its units."""
-
-    NOTHING = "nothing"
-    DISPATCHED = "dispatched"
-    HELD = "held"
-    CLOSED = "closed"
-    RETURNED = "returned"
-    ARCHIVED = "archived"
-    WITHDRAWN = "withdrawn"
-    BLOCKED = "blocked"
-
-
-_WITH_UNIT: Final = (Status.DISPATCHED, Status.CLOSED)
-
-
-class Routing(DeferringCase):
-    """What routing knows of a report: all but `status`, `waiting` and `timer_at` of its holding."""
-
-    status: Status = Status.NOTHING
-    institution: str = ""
-    holding: int = 0
-    # Nobody's class before it is accepted; then the least strict complaint would be assumed.
-    report_class: ReportClass = ReportClass.UNSUPERVISED
-    category_id: str | None = None
-    place_code: str | None = None
-    dispatch: int = 0
-    tried: tuple[str, ...] = ()
-    returns: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The directories, and the numbers of the policy in force."""
-
-    directories: Directories
-    # domain.md section 1: after two returns whoever is one level up decides (open for units)
-    unit_returns_max: int = 2
-    # (open) design.md section 5: a command that came before its report is refused after a day
-    command_wait: timedelta = timedelta(days=1)
-
-
 def decide(
-    case: Routing | None, event: BaseModel, cause: Cause, policy: Policy
-) -> Decision[Routing]:
+    case: RoutingCase | None, event: BaseModel, cause: Cause, policy: Policy
+) -> Decision[RoutingCase]:
     """Name a unit, hold what no rule names, answer every `Dispatch`; ends are final."""
-    known = case or Routing()
+    current = case or RoutingCase()
     match event:
         case Dispatch():
-            return _room(policy).handle(known, event, cause)
+            return _deferred(policy).handle(current, event, cause)
         case ReportArchived() | ReportWithdrawn() | ReportBlocked():
-            return _end(known, Status(END_OF[type(event)]), cause, policy)
-        case ReportAccepted() if known.status not in ENDS and event.holding > known.holding:
-            return _accept(known, event, cause, policy)
-        case ReportReturned() if known.status not in ENDS and event.holding >= known.holding:
-            return _take_back(known, event, cause, policy)
+            return _end(current, Status(END_OF[type(event)]), cause, policy)
+        case ReportAccepted() if current.status not in ENDS and event.holding > current.holding:
+            return _accept(current, event, cause, policy)
+        case ReportReturned() if current.status not in ENDS and event.holding >= current.holding:
+            return _end_holding(current, event, cause, policy)
         case TimerFired() if case is not None:
-            return _room(policy).expire(known, event.due_at, cause)
-        case ReportReclassified() if known.holding == event.holding and known.status in (
-            *_WITH_UNIT,
+            return _deferred(policy).expire(current, event.due_at, cause)
+        case ReportReclassified() if current.holding == event.holding and current.status in (
+            *WITH_UNIT,
             Status.HELD,
         ):
             return decided(
-                known.changed(
+                current.changed(
                     report_class=event.class_after,
-                    category_id=event.category_after or known.category_id,
+                    category_id=event.category_after or current.category_id,
                 )
             )
-        case UnitReturned() if _is_current(known, event):
-            return _return(known, event, policy)
-        case ReportClosed() if _is_current(known, event):
-            return decided(known.changed(status=Status.CLOSED))
+        case UnitReturned() if _is_current(current, event):
+            return _return(current, event, policy)
+        case ReportClosed() if _is_current(current, event):
+            return decided(current.changed(status=Status.CLOSED))
     return decided(case)
 
 
-def _is_current(case: Routing, event: UnitReturned | ReportClosed) -> bool:
-    return case.status in _WITH_UNIT and (case.holding, case.dispatch) == (
+def _is_current(case: RoutingCase, event: UnitReturned | ReportClosed) -> bool:
+    return case.status in WITH_UNIT and (case.holding, case.dispatch) == (
         event.holding,
         event.dispatch,
     )
@@ -142,10 +96,10 @@ def _is_current(case: Routing, event: UnitReturned | ReportClosed) -> bool:
 
 
 def _accept(
-    case: Routing, event: ReportAccepted, cause: Cause, policy: Policy
-) -> Decision[Routing]:
+    case: RoutingCase, event: ReportAccepted, cause: Cause, policy: Policy
+) -> Decision[RoutingCase]:
     """Open a holding: route by the directory, then answer the commands that came before it."""
-    opened = Routing(
+    opened = RoutingCase(
         institution=event.institution,
         holding=event.holding,
         report_class=event.report_class,
@@ -156,11 +110,11 @@ def _accept(
     )
     return then(
         _route(opened, event.report_id, policy),
-        lambda routed: _room(policy).release(routed or opened, cause),
+        lambda routed: _deferred(policy).release(routed or opened, cause),
     )
 
 
-def _return(case: Routing, event: UnitReturned, policy: Policy) -> Decision[Routing]:
+def _return(case: RoutingCase, event: UnitReturned, policy: Policy) -> Decision[RoutingCase]:
     """Go on to the next unit; after the last return allowed the institution's admin decides."""
     returned = case.changed(returns=case.returns + 1)
     if returned.returns >= policy.unit_returns_max:
@@ -169,24 +123,24 @@ def _return(case: Routing, event: UnitReturned, policy: Policy) -> Decision[Rout
 
 
 def _route(
-    case: Routing, report_id: str, policy: Policy, proposed: str | None = None
-) -> Decision[Routing]:
+    case: RoutingCase, report_id: str, policy: Policy, proposed: str | None = None
+) -> Decision[RoutingCase]:
     """Dispatch to the unit proposed, else to the directory's next; never to one tried."""
-    is_known = proposed is not None and policy.directories.has_unit(case.institution, proposed)
-    if proposed is not None and is_known and proposed not in case.tried:
+    is_unit = proposed is not None and policy.directories.has_unit(case.institution, proposed)
+    if proposed is not None and is_unit and proposed not in case.tried:
         named = Named(proposed, "proposed_by_unit", "proposed by the unit that returned it")
         return _dispatch(case, report_id, named, policy)
-    found = policy.directories.name_unit(
+    result = policy.directories.name_unit(
         case.institution, case.category_id, case.place_code, case.tried
     )
-    if isinstance(found, Named):
-        return _dispatch(case, report_id, found, policy)
-    return _hold(case, report_id, found if proposed is None or is_known else "unit_unknown")
+    if isinstance(result, Named):
+        return _dispatch(case, report_id, result, policy)
+    return _hold(case, report_id, result if proposed is None or is_unit else "unit_unknown")
 
 
 def _dispatch(
-    case: Routing, report_id: str, named: Named, policy: Policy, by: str = "auto"
-) -> Decision[Routing]:
+    case: RoutingCase, report_id: str, named: Named, policy: Policy, by: str = "auto"
+) -> Decision[RoutingCase]:
     """Give the report to a unit, for good once the returns allowed are used up."""
     tried = case.tried if named.unit in case.tried else (*case.tried, named.unit)
     event = ReportDispatched(
@@ -206,7 +160,7 @@ def _dispatch(
     )
 
 
-def _hold(case: Routing, report_id: str, reason: Held) -> Decision[Routing]:
+def _hold(case: RoutingCase, report_id: str, reason: Held) -> Decision[RoutingCase]:
     event = RoutingHeld(
         report_id=report_id,
         institution=case.institution,
@@ -220,41 +174,44 @@ def _hold(case: Routing, report_id: str, reason: Held) -> Decision[Routing]:
 # ---- the holding's end, and the report's
 
 
-def _take_back(
-    case: Routing, event: ReportReturned, cause: Cause, policy: Policy
-) -> Decision[Routing]:
-    """Stop: the report is the national admin's again, whether or not it was accepted before."""
-    stopped = Routing(
+def _end_holding(
+    case: RoutingCase, event: ReportReturned, cause: Cause, policy: Policy
+) -> Decision[RoutingCase]:
+    """End the holding, accepted or not: the report is the national admin's again."""
+    returned = RoutingCase(
         status=Status.RETURNED,
         institution=event.institution,
         holding=event.holding,
         waiting=case.waiting,
         timer_at=case.timer_at,
     )
-    return _room(policy).release(stopped, cause)
+    return _deferred(policy).release(returned, cause)
 
 
-def _end(case: Routing, end: Status, cause: Cause, policy: Policy) -> Decision[Routing]:
+def _end(case: RoutingCase, end: Status, cause: Cause, policy: Policy) -> Decision[RoutingCase]:
     """End for good and refuse what waits."""
-    if stands(case.status, end):
+    if outranks(case.status, end):
         return decided(case)
-    return _room(policy).release(case.changed(status=end), cause)
+    return _deferred(policy).release(case.changed(status=end), cause)
 
 
 # ---- the admin's command
 
 
-def _room(policy: Policy) -> DeferredCommands[Routing, Dispatch]:
-    """Let a command wait until the holding it is about has come."""
+def _deferred(policy: Policy) -> DeferredCommands[RoutingCase, Dispatch]:
+    """Return the commands that wait for the holding they are about."""
     return DeferredCommands(
-        (Dispatch,), partial(_answer, policy=policy), _refuse, policy.command_wait,
+        kinds=(Dispatch,),
+        answer=partial(_answer, policy=policy),
+        refuse=_refuse,
+        wait=policy.command_wait,
         holder=lambda case: case.institution,
-    )  # fmt: skip
+    )
 
 
 def _answer(
-    case: Routing, command: Dispatch, cause: Cause, *, policy: Policy
-) -> Decision[Routing] | NotYet:
+    case: RoutingCase, command: Dispatch, cause: Cause, *, policy: Policy
+) -> Decision[RoutingCase] | NotYet:
     """Dispatch to the unit named while the report is held; a unit tried before may be named."""
     if command.institution != case.institution:
         is_ended, ahead = case.status in ENDS, command.holding - case.holding
@@ -277,5 +234,7 @@ def _answer(
     return _dispatch(case, command.report_id, named, policy, by=command.by)
 
 
-def _refuse(case: Routing, command: Dispatch, cause: Cause, reason: str) -> Decision[Routing]:
+def _refuse(
+    case: RoutingCase, command: Dispatch, cause: Cause, reason: str
+) -> Decision[RoutingCase]:
     return decided(case, refusal(command, cause, reason))

@@ -1,10 +1,10 @@
-"""How routing's cases lie in its table."""
+"""How routing's cases are stored."""
 
-from services.routing.rules import Routing, Status
+from services.routing.case import RoutingCase, Status
 from shared.runtime.case_store import CaseStore
 
 STORE = CaseStore(
-    case=Routing,
+    case=RoutingCase,
     is_open=lambda case: case.status is Status.HELD or bool(case.waiting),
     timer_at=lambda case: case.timer_at,
     columns={"status": ("text", lambda case: case.status.value)},

@@ -1,7 +1,6 @@
-"""What was said of a deadline, kept in the case, and the words to say it: one builder per event."""
+"""What was published of a deadline, kept in the case, and the events: one builder for each."""
 
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel
@@ -12,22 +11,22 @@ from services.sla_monitor.facts import Kind
 from services.sla_monitor.policy import WARNING, Policy
 from shared.contract import events as e
 
-TOLD_MAX: Final = 100
+LEVELS_MAX: Final = 100
 """Levels remembered of one run: a whole ladder with its repeats, and the warnings of old dates."""
 
 
-class Told(BaseModel, frozen=True, hide_input_in_errors=True):
-    """A level that was published for a date; while it is true it never is again."""
+class PublishedLevel(BaseModel, frozen=True, hide_input_in_errors=True):
+    """A level that was published for a date; while that is true it is never published again."""
 
     level: int
     deadline: datetime
 
 
-class Said(BaseModel, frozen=True, hide_input_in_errors=True):
-    """What is known to the world of one run of a clock, and by what it was reckoned.
+class Announcement(BaseModel, frozen=True, hide_input_in_errors=True):
+    """What was published of one run of a clock, and what its date was calculated from.
 
-    `limit` is in `limit_unit`; `rest_seconds` is how long pauses held the clock so far. `told` are
-    the levels that were published and not withdrawn.
+    `limit` is in `limit_unit`; `paused_seconds` is how long pauses have held the clock so far.
+    `levels` are the levels that were published and not withdrawn.
     """
 
     clock: e.Clock
@@ -37,67 +36,73 @@ class Said(BaseModel, frozen=True, hide_input_in_errors=True):
     started_at: datetime
     deadline: datetime
     limit: int
-    rest_seconds: float
+    paused_seconds: float
     calendar_version: str
     policy_version: str
     met_at: datetime | None = None
     is_set: bool = True
-    told: tuple[Told, ...] = ()
+    levels: tuple[PublishedLevel, ...] = ()
     limit_unit: e.LimitUnit = "working_days"
     responded_at: datetime | None = None
 
-    def has_told(self, level: int, deadline: datetime) -> bool:
-        """Say whether a level was published for a date, and not withdrawn."""
-        return any(told.level == level and told.deadline == deadline for told in self.told)
+    def has_published(self, level: int, deadline: datetime) -> bool:
+        """Tell whether a level was published for a date, and not withdrawn."""
+        return any(each.level == level and each.deadline == deadline for each in self.levels)
 
-    def with_told(self, told: tuple[Told, ...]) -> "Said":
+    def with_levels(self, levels: tuple[PublishedLevel, ...]) -> "Announcement":
         """Return the same with other levels remembered, the newest of them."""
-        return self.model_copy(update={"told": told[-TOLD_MAX:]})
+        return self.model_copy(update={"levels": levels[-LEVELS_MAX:]})
 
 
-def remember(deadline: Deadline, before: Said | None, *, is_set: bool) -> Said:
-    """Return what is known of a run, the same object if that is nothing new.
+def announcement_of(
+    deadline: Deadline, before: Announcement | None, *, is_set: bool
+) -> Announcement:
+    """Return what is published of a run, `before` itself if nothing of it changed.
 
-    After an end it may be kept although it was never set.
+    A run that began after an end is recorded although its deadline was never set.
     """
-    limit, stopped_at = deadline.limit, deadline.leg.stopped_at
-    is_set = is_set or (before is not None and before.is_set)
-    rest_seconds = deadline.rest.total_seconds() if deadline.pauses else 0.0
-    known = (
-        deadline.leg.row.clock, deadline.holder.value, deadline.institution, deadline.unit,
-        deadline.leg.start.at, deadline.at, limit.amount, rest_seconds, deadline.calendar_version,
-        deadline.limits.version, stopped_at, is_set, limit.unit, deadline.responded_at,
-    )  # fmt: skip
-    if before is not None and _known(before) == known:
-        return before
-    told = before.told if before is not None else ()
-    return Said.model_validate(dict(zip(_KNOWN, known, strict=True)) | {"told": told})
+    announcement = Announcement(
+        clock=deadline.run.row.clock,
+        owner=deadline.holder.value,
+        institution=deadline.institution,
+        unit=deadline.unit,
+        started_at=deadline.started_at,
+        deadline=deadline.at,
+        limit=deadline.limit.amount,
+        limit_unit=deadline.limit.unit,
+        paused_seconds=deadline.paused_for.total_seconds() if deadline.pauses else 0.0,
+        calendar_version=deadline.calendar_version,
+        policy_version=deadline.limits.version,
+        met_at=deadline.stopped_at,
+        is_set=is_set or (before is not None and before.is_set),
+        levels=before.levels if before is not None else (),
+        responded_at=deadline.responded_at,
+    )
+    return before if before is not None and before == announcement else announcement
 
 
-_KNOWN: Final = tuple(name for name in Said.model_fields if name != "told")
-_known = attrgetter(*_KNOWN)
-
-
-def was_set(report_id: str, deadline: Deadline, before: Said | None = None) -> e.DeadlineSet:
-    """Say who owes a step by when; a unit that had it `before` and has it no more gave it back."""
+def deadline_set(
+    report_id: str, deadline: Deadline, before: Announcement | None = None
+) -> e.DeadlineSet:
+    """Build the event: who owes a step by when. A unit that owed it `before` returned it."""
     is_back = before is not None and before.unit is not None and deadline.unit is None
     return e.DeadlineSet(
         **_of(report_id, deadline),
         limit=deadline.limit.amount,
         limit_unit=deadline.limit.unit,
-        started_by=Kind.UNIT_RETURNED.value if is_back else deadline.leg.opened.kind.value,
+        started_by=Kind.UNIT_RETURNED.value if is_back else deadline.run.opened.kind.value,
     )
 
 
-def was_moved(report_id: str, before: Said, deadline: Deadline) -> e.DeadlineMoved:
-    """Say that the date changed, and by what: the first that differs tells."""
+def deadline_moved(report_id: str, before: Announcement, deadline: Deadline) -> e.DeadlineMoved:
+    """Build the event: the date changed; `why` is the first input that differs."""
     why: Literal["reclassified", "resumed", "late_fact", "calendar", "policy"] = "late_fact"
     limit = deadline.limit
     if before.started_at == deadline.started_at:
         is_same_policy = before.policy_version == deadline.limits.version
         if (before.limit, before.limit_unit) != (limit.amount, limit.unit):
             why = "reclassified" if is_same_policy else "policy"
-        elif before.rest_seconds != deadline.rest.total_seconds():
+        elif before.paused_seconds != deadline.paused_for.total_seconds():
             why = "resumed"
         elif before.calendar_version != deadline.calendar_version:
             why = "calendar"
@@ -110,8 +115,8 @@ def was_moved(report_id: str, before: Said, deadline: Deadline) -> e.DeadlineMov
     )
 
 
-def was_met(report_id: str, deadline: Deadline, met_at: datetime) -> e.DeadlineMet:
-    """Say that a step was done, or that nothing is owed any more, and whether in time."""
+def deadline_met(report_id: str, deadline: Deadline, met_at: datetime) -> e.DeadlineMet:
+    """Build the event: a step was done, or is owed no more; and whether in time."""
     responded_at = deadline.responded_at
     return e.DeadlineMet(
         **_of(report_id, deadline),
@@ -124,32 +129,43 @@ def was_met(report_id: str, deadline: Deadline, met_at: datetime) -> e.DeadlineM
     )
 
 
-def was_never_owed(report_id: str, run: str, said: Said, at: datetime) -> e.DeadlineMet:
-    """Take back a deadline that a late fact shows was never owed: met, in time, with no work."""
-    fields = _as_said(report_id, run, said)
+def deadline_withdrawn(
+    report_id: str, run: str, announcement: Announcement, at: datetime
+) -> e.DeadlineMet:
+    """Build the event for a deadline that, by a late fact, was never owed: met in time, no work."""
+    fields = _as_announced(report_id, run, announcement)
     return e.DeadlineMet(**fields, met_at=at, on_time=True, working_days=0.0)
 
 
-def was_withdrawn(
-    report_id: str, run: str, said: Said, told: Told, *, now: Deadline | None, policy: Policy
+def breach_withdrawn(
+    report_id: str,
+    run: str,
+    announcement: Announcement,
+    published: PublishedLevel,
+    *,
+    now: Deadline | None,
+    policy: Policy,
 ) -> e.BreachWithdrawn:
-    """Take back a breach, to those whom it was told; `now` is the run as it is, if there is one.
+    """Build the event that withdraws a breach, to those who were notified of it.
 
-    While the reporter is asked no date counts: then none is named.
+    `now` is the run as it is, None if there is none. While the reporter is asked no date counts:
+    then none is named.
     """
     why: Literal["moved", "met_in_time", "never_owed"] = "never_owed"
     if now is None:
-        limits = policy.limits(said.institution, said.started_at)
+        limits = policy.limits(announcement.institution, announcement.started_at)
     else:
         limits = now.limits
-        why = "moved" if now.is_resting or now.at != told.deadline else "met_in_time"
-    fields = _as_said(report_id, run, said) | {"deadline": told.deadline}
+        why = "moved" if now.is_paused or now.at != published.deadline else "met_in_time"
+    fields = _as_announced(report_id, run, announcement) | {"deadline": published.deadline}
     return e.BreachWithdrawn(
         **fields,
-        level=told.level,
+        level=published.level,
         why=why,
-        deadline_now=None if now is None or now.is_resting else now.at,
-        recipients=policy.recipients(said.institution, said.clock, told.level, said.unit, limits),
+        deadline_now=None if now is None or now.is_paused else now.at,
+        recipients=policy.recipients(
+            announcement.institution, announcement.clock, published.level, announcement.unit, limits
+        ),
     )
 
 
@@ -161,23 +177,23 @@ class DueTimer(NamedTuple):
     deadline: Deadline
 
     @property
-    def told(self) -> Told:
-        """Return what is remembered once it was said."""
-        return Told(level=self.level, deadline=self.deadline.at)
+    def published(self) -> PublishedLevel:
+        """Return what the case keeps once the level was published."""
+        return PublishedLevel(level=self.level, deadline=self.deadline.at)
 
 
-def level_reached(report_id: str, due_timer: DueTimer, now: datetime, policy: Policy) -> e.Event:
-    """Say what is due: a warning, an escalation of a level, or the end of a reporter's window.
+def due_event(report_id: str, due_timer: DueTimer, now: datetime, policy: Policy) -> e.Event:
+    """Build the event that is due: a warning, an escalation, or the end of a reporter's window.
 
-    Dated by when it was due; `now`, when that was found, stands beside it.
+    `due_at` is when it was due, `detected_at` is `now`.
     """
     due_at, level, deadline = due_timer
-    clock = deadline.leg.row.clock
-    if deadline.leg.row.holder is Holder.REPORTER:
+    clock = deadline.run.row.clock
+    if deadline.run.row.holder is Holder.REPORTER:
         return e.TimeRanOut(
             report_id=report_id,
             window="completion" if clock == "completion" else "reply",
-            opened_by=deadline.leg.opened.id,
+            opened_by=deadline.run.opened.id,
             ran_out_at=deadline.at,
         )
     fields = _of(report_id, deadline) | {
@@ -194,8 +210,8 @@ def level_reached(report_id: str, due_timer: DueTimer, now: datetime, policy: Po
 def _of(report_id: str, deadline: Deadline) -> dict[str, Any]:
     return {
         "report_id": report_id,
-        "clock": deadline.leg.row.clock,
-        "run": deadline.leg.key,
+        "clock": deadline.run.row.clock,
+        "run": deadline.run.key,
         "owner": deadline.holder.value,
         "institution": deadline.institution,
         "unit": deadline.unit,
@@ -206,6 +222,8 @@ def _of(report_id: str, deadline: Deadline) -> dict[str, Any]:
     }
 
 
-def _as_said(report_id: str, run: str, said: Said) -> dict[str, Any]:
+def _as_announced(report_id: str, run: str, announcement: Announcement) -> dict[str, Any]:
     names = e.OfDeadline.model_fields.keys() - {"report_id", "run"}
-    return {"report_id": report_id, "run": run} | {name: getattr(said, name) for name in names}
+    return {"report_id": report_id, "run": run} | {
+        name: getattr(announcement, name) for name in names
+    }

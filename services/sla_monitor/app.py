@@ -8,7 +8,7 @@ from faststream.asgi import AsgiFastStream
 
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.recompute import Recomputer
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from services.sla_monitor.store import STORE
 from shared.contract.events import Clock
 from shared.platform.settings import Settings
@@ -33,7 +33,7 @@ def stage_of(registry: Registry) -> Stage[Any, Any]:
     return Stage(
         name="sla-monitor",
         store=STORE,
-        schema=Path(__file__).with_name("schema.sql"),
+        migrations=Path(__file__).with_name("migrations"),
         decide=decide,
         context=PolicyOfLane(registry),
         background=(count_overdue, Recomputer(registry)),
@@ -52,7 +52,7 @@ class PolicyOfLane:
         self._changes: tuple[Change, ...] = ()
         self._policy = Policy(registry)
 
-    def __call__(self, _cause: Cause, _lookups: None, lane: Monitored | None) -> Policy:
+    def __call__(self, _cause: Cause, _lookups: None, lane: MonitoredCase | None) -> Policy:
         """Return the policy for a record; pure."""
         changes = lane.changes if lane else ()
         if changes is not self._changes:
@@ -61,7 +61,7 @@ class PolicyOfLane:
 
 
 async def count_overdue(context: Resources) -> None:
-    """Tell how many reports are past the date of their earliest deadline, by its clock."""
+    """Measure how many reports are past the date of their earliest deadline, by its clock."""
     while not context.stopping.is_set():
         rows = await context.pool.fetch(_OVERDUE, context.clock.now())
         counts = {row["next_clock"]: row["count"] for row in rows}

@@ -1,7 +1,7 @@
-"""The one table of clocks: what starts and stops each, and who owes it (domain.md sections 1, 2).
+"""The table of clocks: what starts and stops each, who owes it (domain.md sections 1 and 2).
 
-`legs` turns a story into the runs of these clocks. Which limit a run has is the policy's, which
-date that gives the calendar's: `deadlines.py`.
+`runs_of` turns a history into the runs of these clocks. Which limit a run has is the policy's,
+which date that gives the calendar's: `deadlines.py`.
 """
 
 from bisect import bisect_right
@@ -13,7 +13,7 @@ from itertools import takewhile
 from typing import Final, Literal, NamedTuple
 
 from services.sla_monitor.facts import THREAD, Fact, Kind
-from services.sla_monitor.history import Story
+from services.sla_monitor.history import History
 from shared.contract.events import Clock
 
 
@@ -31,8 +31,9 @@ class Row:
     """One clock. `stops_it(start, stop)` says whether a stop is that start's.
 
     `over(start, fact)` says whether a fact shows that the step was done although the stop itself
-    has not come yet: nobody is warned then, and nothing is said before the stop comes. `again`
-    marks the clock that later facts of the same holding start anew.
+    has not come yet: nobody is warned then, and nothing is published before the stop comes. `again`
+    marks the clock that later facts of the same holding start anew. `asking_stage` is the stage
+    whose questions to the reporter pause it.
     """
 
     clock: Clock
@@ -43,10 +44,10 @@ class Row:
     over: Callable[[Fact, Fact], bool]
     group: Callable[[Fact], str]
     again: bool = False
-    rests: Literal["national", "institution"] | None = None
+    asking_stage: Literal["national", "institution"] | None = None
 
 
-class Leg(NamedTuple):
+class Run(NamedTuple):
     """One run of a clock. `start` is what its limit counts from, `opened` the fact of this run.
 
     `stopped_at` is when the run ended, never before it began (UTC). `is_over`: the stop has not
@@ -130,13 +131,13 @@ CLOCKS: Final = (
         "national_verification", Holder.NATIONAL,
         starts=(Kind.RECEIVED, Kind.RETURNED), stops=(Kind.FORWARDED,),
         stops_it=_next_holding, over=_later_holding,
-        group=lambda f: str(f.holding), rests="national",
+        group=lambda f: str(f.holding), asking_stage="national",
     ),
     Row(
         "institution_verification", Holder.INSTITUTION,
         starts=(Kind.FORWARDED,), stops=(Kind.ACCEPTED, Kind.RETURNED),
         stops_it=_same_holding, over=_past_verification,
-        group=lambda f: str(f.holding), rests="institution",
+        group=lambda f: str(f.holding), asking_stage="institution",
     ),
     Row(
         "dispatch", Holder.INSTITUTION,
@@ -170,21 +171,22 @@ CLOCKS: Final = (
 """Every clock also stops at an end (archived, blocked, withdrawn) and never starts after one."""
 
 
-def legs(story: Story) -> list[Leg]:
+def runs_of(history: History) -> list[Run]:
     """Return every run of every clock, in the order they began, then of the table."""
-    found: list[tuple[datetime, int, str, Leg]] = []
-    kinds = story.by_kind.keys()
-    for place, row in enumerate(CLOCKS):
+    ordered: list[tuple[datetime, int, str, Run]] = []
+    kinds = history.by_kind.keys()
+    for number, row in enumerate(CLOCKS):
         if not kinds.isdisjoint(row.starts):
-            starts = story.all(*row.starts)
-            found += [(leg.opened.at, place, leg.key, leg) for leg in _legs_of(story, row, starts)]
-    return [leg for *_, leg in sorted(found)]
+            starts = history.all(*row.starts)
+            runs = _runs_of_clock(history, row, starts)
+            ordered += [(run.opened.at, number, run.key, run) for run in runs]
+    return [run for *_, run in sorted(ordered)]
 
 
-def _legs_of(story: Story, row: Row, starts: Sequence[Fact]) -> Iterator[Leg]:
-    last: dict[str, Leg] = {}
-    end = story.end
-    stops = story.all(*row.stops)
+def _runs_of_clock(history: History, row: Row, starts: Sequence[Fact]) -> Iterator[Run]:
+    last: dict[str, Run] = {}
+    end = history.end
+    stops = history.all(*row.stops)
     for opened in sorted(starts, key=_begins) if row.again and len(starts) > 1 else starts:
         group = row.group(opened)
         before = last.get(group)
@@ -194,8 +196,8 @@ def _legs_of(story: Story, row: Row, starts: Sequence[Fact]) -> Iterator[Leg]:
         stop = _stop(row, opened, stops)
         if end is not None and (stop is None or end.at < stop.at):
             stop = end
-        last[group] = leg = _leg(story, row, opened, stop, group)
-        yield leg
+        last[group] = run = _run(history, row, opened, stop, group)
+        yield run
 
 
 def _begins(start: Fact) -> tuple[object, ...]:
@@ -203,26 +205,26 @@ def _begins(start: Fact) -> tuple[object, ...]:
     return start.holding, start.kind is not Kind.DISPATCHED, start.dispatch, start.n, start.id
 
 
-def _again(before: Leg, opened: Fact) -> bool:
-    """Say whether a fact starts the clock anew: only after the run before it was stopped."""
+def _again(before: Run, opened: Fact) -> bool:
+    """Tell whether a fact starts the clock anew: only after the run before it was stopped."""
     stop = before.stop
     if not before.row.again or stop is None or opened.kind not in THREAD:
         return False
     return stop.kind in THREAD and stop.n < opened.n
 
 
-def _leg(story: Story, row: Row, opened: Fact, stop: Fact | None, group: str) -> Leg:
+def _run(history: History, row: Row, opened: Fact, stop: Fact | None, group: str) -> Run:
     """Return a run; after a return the national limit goes on from the report's reception."""
     is_first = not row.again or opened.kind not in THREAD
-    counts_from = story.received if row.rests == "national" else opened
-    return Leg(
+    counts_from = history.received if row.asking_stage == "national" else opened
+    return Run(
         f"{row.clock}:{group if is_first else opened.id}",
         row,
         opened,
         counts_from or opened,
         stop,
         None if stop is None else max(stop.at, opened.at),
-        stop is None and any(row.over(opened, fact) for fact in story.facts),
+        stop is None and any(row.over(opened, fact) for fact in history.facts),
     )
 
 
@@ -232,9 +234,9 @@ def _stop(row: Row, opened: Fact, stops: Sequence[Fact]) -> Fact | None:
     One from before the start counts at the start; of several at one time the lowest number counts.
     """
     late_from = bisect_right(stops, opened.at, key=lambda f: f.at)
-    found = [f for f in stops[:late_from] if f is not opened and row.stops_it(opened, f)]
-    if not found:
+    matching = [f for f in stops[:late_from] if f is not opened and row.stops_it(opened, f)]
+    if not matching:
         late = (f for f in stops[late_from:] if row.stops_it(opened, f))
         if (first := next(late, None)) is not None:
-            found = [first, *takewhile(lambda f: f.at == first.at, late)]
-    return min(found, key=lambda f: (f.n, f.order), default=None)
+            matching = [first, *takewhile(lambda f: f.at == first.at, late)]
+    return min(matching, key=lambda f: (f.n, f.order), default=None)

@@ -1,11 +1,11 @@
-"""From the story to the dates: which deadline every run of a clock has, and when it fires."""
+"""From the history to the dates: which deadline every run of a clock has, and when it fires."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from services.sla_monitor.clocks import Holder, Leg, legs
+from services.sla_monitor.clocks import Holder, Run, runs_of
 from services.sla_monitor.due_dates import (
     Measure,
     Pause,
@@ -16,7 +16,7 @@ from services.sla_monitor.due_dates import (
     working_days_used,
 )
 from services.sla_monitor.facts import LATEST, THREAD, Fact, Kind
-from services.sla_monitor.history import Story
+from services.sla_monitor.history import History
 from services.sla_monitor.policy import WARNING, Policy
 from shared.contract.events import ReportClass
 from shared.registry import NATIONAL, Limit
@@ -43,14 +43,14 @@ class Deadline(NamedTuple):
     follow-up clock.
     """
 
-    leg: Leg
+    run: Run
     holder: Holder
     institution: str
     unit: str | None
     limit: Limit
     at: datetime
     pauses: tuple[Pause, ...]
-    is_resting: bool
+    is_paused: bool
     is_provisional: bool
     known_at: datetime
     calendar: Calendar
@@ -61,21 +61,21 @@ class Deadline(NamedTuple):
     @property
     def key(self) -> str:
         """Return the run's identity in the case."""
-        return self.leg.key
+        return self.run.key
 
     @property
     def started_at(self) -> datetime:
         """Return what the limit counts from (UTC)."""
-        return self.leg.start.at
+        return self.run.start.at
 
     @property
     def stopped_at(self) -> datetime | None:
         """Return when the step was done or nothing was owed any more (UTC)."""
-        return self.leg.stopped_at
+        return self.run.stopped_at
 
     @property
-    def rest(self) -> timedelta:
-        """Return how long the pauses that are over held the clock."""
+    def paused_for(self) -> timedelta:
+        """Return the length of the pauses that are over."""
         closed = (pause.until - pause.since for pause in self.pauses if pause.until is not None)
         return sum(closed, timedelta(0))
 
@@ -86,8 +86,8 @@ class Deadline(NamedTuple):
 
     @property
     def is_running(self) -> bool:
-        """Say whether the clock runs: not stopped, not resting, not known to be over."""
-        return self.leg.stopped_at is None and not self.is_resting and not self.leg.is_over
+        """Tell whether the clock runs: not stopped, not paused, not known to be over."""
+        return self.run.stopped_at is None and not self.is_paused and not self.run.is_over
 
     def working_days(self, until: datetime) -> float:
         """Measure the working days used, 24 h each, pauses excluded, whatever the limit's unit."""
@@ -100,7 +100,7 @@ class Deadline(NamedTuple):
         A warning that would come before the date was known is no warning. A reporter's clock has
         the end of its window only. What would lie beyond all calendars never fires.
         """
-        if self.leg.row.holder is Holder.REPORTER:
+        if self.run.row.holder is Holder.REPORTER:
             yield self.at, WINDOW
             return
         with suppress(CalendarYearMissing):
@@ -109,8 +109,8 @@ class Deadline(NamedTuple):
     @property
     def fires_until(self) -> datetime:
         """Return by when its last level is due, at the latest (UTC)."""
-        steps = self.limits.thresholds(self.leg.row.clock)
-        if self.leg.row.holder is Holder.REPORTER or not steps:
+        steps = self.limits.thresholds(self.run.row.clock)
+        if self.run.row.holder is Holder.REPORTER or not steps:
             return self.at
         last = steps[-1]
         try:
@@ -125,9 +125,9 @@ class Deadline(NamedTuple):
         return latest
 
     def _levels(self) -> Iterator[tuple[datetime, int]]:
-        known_since = max(self.known_at, self.leg.start.at)
+        known_since = max(self.known_at, self.run.start.at)
         latest: datetime | None = None
-        for step in self.limits.thresholds(self.leg.row.clock):
+        for step in self.limits.thresholds(self.run.row.clock):
             due_at = self._due(step)
             if step.level > WARNING:
                 due_at = max(due_at, self.at)
@@ -147,56 +147,58 @@ class Deadline(NamedTuple):
         return share_used_at(measure, self.started_at, whole, step.at_share, self.pauses)
 
 
-def deadlines(story: Story, policy: Policy, *, running_only: bool = False) -> list[Deadline]:
+def deadlines_of(history: History, policy: Policy, *, running_only: bool = False) -> list[Deadline]:
     """Return the deadline of every run of every clock: a function of the facts, not their order.
 
     `running_only` leaves out the runs that were stopped, or are known to be over.
     """
-    runs = legs(story)
+    runs = runs_of(history)
     windows = {
-        leg.key: _deadline(story, policy, leg, ()) for leg in runs if leg.row.clock == "completion"
+        run.key: _deadline(history, policy, run, ())
+        for run in runs
+        if run.row.clock == "completion"
     }
-    rests = [(window.leg.opened, rest_of(story, window)) for window in windows.values()]
+    questions = [(window.run.opened, pause_of(history, window)) for window in windows.values()]
     return [
-        windows.get(leg.key) or _deadline(story, policy, leg, _pauses(leg, runs, rests))
-        for leg in runs
-        if not running_only or (leg.stopped_at is None and not leg.is_over)
+        windows.get(run.key) or _deadline(history, policy, run, _pauses(run, runs, questions))
+        for run in runs
+        if not running_only or (run.stopped_at is None and not run.is_over)
     ]
 
 
-def rest_of(story: Story, window: Deadline) -> Pause:
+def pause_of(history: History, window: Deadline) -> Pause:
     """Return how long the reporter was asked: to the answer, the window's end, or open.
 
-    An answer after the window's end rested the clock no longer, whether that end was read or not.
+    An answer after the window's end does not prolong the pause, whether that end was read or not.
     """
-    opened, stopped_at = window.leg.opened, window.stopped_at
-    ends = [f.at for f in story.all(Kind.RAN_OUT) if f.id == opened.id]
+    opened, stopped_at = window.run.opened, window.stopped_at
+    ends = [f.at for f in history.all(Kind.RAN_OUT) if f.id == opened.id]
     if stopped_at is not None:
         ends += (stopped_at, window.at)
     return Pause(opened.at, min(ends, default=None))
 
 
-Rests = Sequence[tuple[Fact, Pause]]
+Questions = Sequence[tuple[Fact, Pause]]
 
 
-def _pauses(leg: Leg, runs: Sequence[Leg], rests: Rests) -> tuple[Pause, ...]:
-    """List a run's rests: while its stage asked, and while a returned report was elsewhere."""
-    stage, holding = leg.row.rests, leg.opened.holding
+def _pauses(run: Run, runs: Sequence[Run], questions: Questions) -> tuple[Pause, ...]:
+    """List a run's pauses: while its stage asked, and while a returned report was elsewhere."""
+    stage, holding = run.row.asking_stage, run.opened.holding
     if stage is None:
         return ()
     is_national = stage == "national"
     pauses = [
         pause
-        for asked, pause in rests
+        for asked, pause in questions
         if asked.stage == stage
         and (asked.holding <= holding if is_national else asked.holding == holding)
     ]
     if is_national and holding:
-        pauses += _elsewhere([run for run in runs if run.row is leg.row], holding)
+        pauses += _elsewhere([other for other in runs if other.row is run.row], holding)
     return tuple(sorted(set(pauses), key=lambda pause: pause.since)) if pauses else ()
 
 
-def _elsewhere(runs: Sequence[Leg], holding: int) -> Iterator[Pause]:
+def _elsewhere(runs: Sequence[Run], holding: int) -> Iterator[Pause]:
     """List when a report was with institutions before a holding ended, between national runs."""
     for earlier in runs:
         for later in runs:
@@ -205,29 +207,30 @@ def _elsewhere(runs: Sequence[Leg], holding: int) -> Iterator[Pause]:
                 yield Pause(earlier.stopped_at, later.opened.at)
 
 
-def _deadline(story: Story, policy: Policy, leg: Leg, pauses: tuple[Pause, ...]) -> Deadline:
-    holder, institution, unit = _owner(story, leg)
-    clock, start = leg.row.clock, leg.start
+def _deadline(history: History, policy: Policy, run: Run, pauses: tuple[Pause, ...]) -> Deadline:
+    holder, institution, unit = _owner(history, run)
+    clock, start = run.row.clock, run.start
     limits = policy.limits(
-        institution, policy.limits_time(institution, start.known_at, leg.stopped_at)
+        institution, policy.limits_time(institution, start.known_at, run.stopped_at)
     )
-    class_fact = classified(story, leg) if clock == "follow_up" else None
-    again = leg.row.again and leg.opened.kind is not Kind.DISPATCHED
+    class_fact = classified(history, run) if clock == "follow_up" else None
+    again = run.row.again and run.opened.kind is not Kind.DISPATCHED
     limit = limits.limit(clock, class_fact.report_class if class_fact else None, again=again)
-    known = [leg.opened.known_at, *(p.until for p in pauses if p.until is not None)]
+    known_times = [run.opened.known_at, *(p.until for p in pauses if p.until is not None)]
     if class_fact is not None:
-        known.append(class_fact.known_at)
-    known_at = policy.calendar_time(institution, max(known), leg.stopped_at)
+        known_times.append(class_fact.known_at)
+    known_at = policy.calendar_time(institution, max(known_times), run.stopped_at)
     calendar = policy.calendar(institution, known_at)
     hours = policy.hours(institution, known_at) if limit.unit == "working_minutes" else None
-    found, is_resting = _reckon(calendar, start.at, limit, pauses, hours)
-    if leg.opened.kind is Kind.RETURNED:
-        later = [pause for pause in pauses if pause.since >= leg.opened.at]
-        back, rests = _reckon(calendar, leg.opened.at, AFTER_RETURN, later)
-        found, is_resting = max(found, back), is_resting or rests
+    reckoned, is_paused = _reckon(calendar, start.at, limit, pauses, hours)
+    if run.opened.kind is Kind.RETURNED:
+        later = [pause for pause in pauses if pause.since >= run.opened.at]
+        at_least, is_paused_after = _reckon(calendar, run.opened.at, AFTER_RETURN, later)
+        reckoned, is_paused = max(reckoned, at_least), is_paused or is_paused_after
     return Deadline(
-        leg, holder, institution, unit, limit, found.at, pauses, is_resting, found.is_provisional,
-        known_at, calendar, limits, hours, _responded(story, leg) if clock == "follow_up" else None,
+        run, holder, institution, unit, limit, reckoned.at, pauses, is_paused,
+        reckoned.is_provisional, known_at, calendar, limits, hours,
+        _responded(history, run) if clock == "follow_up" else None,
     )  # fmt: skip
 
 
@@ -239,64 +242,64 @@ def _reckon(
     hours: OpeningHours | None = None,
 ) -> tuple[Reckoned, bool]:
     """Return a date by the pauses that are over, and whether one that is not holds the clock."""
-    found: Reckoned | None
+    reckoned: Reckoned | None
     if pauses:
-        found = due_after_pauses(calendar, start, limit, pauses, hours)
+        reckoned = due_after_pauses(calendar, start, limit, pauses, hours)
     else:
-        found = due(calendar, start, limit, hours)
-    is_resting = found is None
-    if found is None:
+        reckoned = due(calendar, start, limit, hours)
+    is_paused = reckoned is None
+    if reckoned is None:
         closed = [pause for pause in pauses if pause.until is not None]
-        found = due_after_pauses(calendar, start, limit, closed, hours)
-        found = found or due(calendar, start, limit, hours)
-    if found.is_provisional or limit.unit == "calendar_days":
-        return found, is_resting
+        reckoned = due_after_pauses(calendar, start, limit, closed, hours)
+        reckoned = reckoned or due(calendar, start, limit, hours)
+    if reckoned.is_provisional or limit.unit == "calendar_days":
+        return reckoned, is_paused
     # Every later year was looked at on the way; in mid-year the year is the same in all zones.
     year = start.year if 1 < start.month < 12 else calendar.local_date(start).year  # noqa: PLR2004
     is_sure = year in calendar.years
-    return (found if is_sure else Reckoned(found.at, is_provisional=True)), is_resting
+    return (reckoned if is_sure else Reckoned(reckoned.at, is_provisional=True)), is_paused
 
 
-def _owner(story: Story, leg: Leg) -> tuple[Holder, str, str | None]:
+def _owner(history: History, run: Run) -> tuple[Holder, str, str | None]:
     """Return who owes the step, at which institution, in which unit: as of the stop, or now."""
-    holder = leg.row.holder
+    holder = run.row.holder
     if holder is Holder.NATIONAL:
         return holder, NATIONAL, None
-    institution = leg.opened.institution or NATIONAL
-    if leg.row.clock == "reply":
-        return holder, institution, leg.opened.unit
+    institution = run.opened.institution or NATIONAL
+    if run.row.clock == "reply":
+        return holder, institution, run.opened.unit
     if holder is not Holder.UNIT:
         return holder, institution, None
-    at_stop = leg.stop.unit if leg.stop is not None else None
-    unit = at_stop or story.unit_at(leg.opened.holding, leg.stopped_at)
+    at_stop = run.stop.unit if run.stop is not None else None
+    unit = at_stop or history.unit_at(run.opened.holding, run.stopped_at)
     return (Holder.INSTITUTION if unit is None else holder), institution, unit
 
 
-def classified(story: Story, leg: Leg) -> Fact | None:
+def classified(history: History, run: Run) -> Fact | None:
     """Return the fact that classified a follow-up's report last before the step was done.
 
     By the institution's own stream; the class that the dispatch names counts until that is known.
     """
-    until, holding = leg.stopped_at, leg.opened.holding
+    until, holding = run.stopped_at, run.opened.holding
     facts: list[Fact] = [
-        f for f in story.all(Kind.ACCEPTED, Kind.RECLASSIFIED)
+        f for f in history.all(Kind.ACCEPTED, Kind.RECLASSIFIED)
         if f.holding == holding and (until is None or f.at <= until)
     ]  # fmt: skip
     if facts:
         return max(facts, key=lambda f: (f.n, f.order)) if len(facts) > 1 else facts[0]
     sent = [
-        f for f in story.all(Kind.DISPATCHED)
+        f for f in history.all(Kind.DISPATCHED)
         if f.holding == holding and isinstance(f.report_class, ReportClass)
     ]  # fmt: skip
     return max(sent, key=lambda f: (f.dispatch, f.order), default=None)
 
 
-def _responded(story: Story, leg: Leg) -> datetime | None:
+def _responded(history: History, run: Run) -> datetime | None:
     """Return when the unit gave its initial response within a run of the follow-up clock."""
-    opened, stop = leg.opened, leg.stop
+    opened, stop = run.opened, run.stop
     given = [
         fact.at
-        for fact in story.by_kind.get(Kind.RESPONDED, ())
+        for fact in history.by_kind.get(Kind.RESPONDED, ())
         if fact.holding == opened.holding
         and (fact.n > opened.n if opened.kind in THREAD else fact.at >= opened.at)
         and (stop is None or (fact.n < stop.n if stop.kind in THREAD else fact.at <= stop.at))

@@ -18,7 +18,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Pause(NamedTuple):
-    """A rest of the clock while the reporter is asked; open as long as `until` is None."""
+    """A pause of the clock while the reporter is asked; open as long as `until` is None."""
 
     since: datetime
     until: datetime | None
@@ -78,23 +78,23 @@ def due_after_pauses(
     """Return a deadline past its pauses: after each the time is left that was left before.
 
     Order, overlap and repetition of the pauses do not matter; of one that began before the start
-    the part after it counts, one that begins at or after the deadline came too late to rest it, one
-    that ends before it begins rests nothing. None while a pause that counts is still open.
+    the part after it counts, one that begins at or after the deadline came too late to pause it,
+    one that ends before it begins pauses nothing. None while a pause that counts is still open.
     """
-    found = due(calendar, start, limit, hours)
+    reckoned = due(calendar, start, limit, hours)
     if not pauses:
-        return found
+        return reckoned
     measure = Measure(calendar, limit.unit, hours)
     counts_years = limit.unit != "calendar_days"
     for since, until in merged(_from(start, pauses)):
-        if since >= found.at:
+        if since >= reckoned.at:
             break
         if until is None:
             return None
-        moved = measure.add(until, measure.elapsed(since, found.at))
+        moved = measure.add(until, measure.elapsed(since, reckoned.at))
         is_decreed = not counts_years or calendar.is_decreed(since, moved - _MICROSECOND)
-        found = Reckoned(moved, found.is_provisional or not is_decreed)
-    return found
+        reckoned = Reckoned(moved, reckoned.is_provisional or not is_decreed)
+    return reckoned
 
 
 def share_used_at(

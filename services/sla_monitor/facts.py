@@ -71,7 +71,7 @@ class Fact(BaseModel, frozen=True, hide_input_in_errors=True):
 
     @property
     def order(self) -> tuple[datetime, str, int, str]:
-        """Return the place in the canonical order of the set."""
+        """Return the key of the canonical order of the set."""
         return self.at, self.kind, self.n, self.id
 
 
@@ -97,7 +97,7 @@ _KINDS: Final[dict[type[BaseModel], Kind]] = {
 
 
 def fact_of(event: BaseModel, cause: Cause) -> Fact | None:
-    """Keep of an event what the clocks need, or None if no clock asks for it.
+    """Return what the clocks need of an event, or None if no clock needs it.
 
     A fact's time is its record's, except a report's: what was typed in later counts from
     `submitted_at`, and one submitted in the future counts from now.
@@ -130,7 +130,7 @@ def fact_of(event: BaseModel, cause: Cause) -> Fact | None:
 
 
 def ran_out(asked_id: str, at: datetime) -> Fact:
-    """Note that the window which `asked_id` opened is over: the asking stage's clock goes on."""
+    """Build the fact that the window which `asked_id` opened is over: the stage's clock goes on."""
     return Fact(kind=Kind.RAN_OUT, id=asked_id, at=at)
 
 
@@ -140,16 +140,16 @@ def add(facts: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...]:
     Returns the same tuple where it changes nothing. Beyond `FACTS_MAX` the oldest fact goes that no
     open clock of the newest holding stands on.
     """
-    for place, known in enumerate(facts):
-        if known.id == fact.id and known.kind == fact.kind:
-            if known.order <= fact.order:
+    for position, own in enumerate(facts):
+        if own.id == fact.id and own.kind == fact.kind:
+            if own.order <= fact.order:
                 return facts
-            facts = (*facts[:place], *facts[place + 1 :])
+            facts = (*facts[:position], *facts[position + 1 :])
             break
-    place = len(facts)
+    position = len(facts)
     if facts and fact.order < facts[-1].order:
-        place = bisect_left(facts, fact.order, key=_order)
-    ordered = [*facts[:place], fact, *facts[place:]]
+        position = bisect_left(facts, fact.order, key=_order)
+    ordered = [*facts[:position], fact, *facts[position:]]
     if len(ordered) > FACTS_MAX:
         ordered.pop(_dispensable(ordered))
     return tuple(ordered)
@@ -160,17 +160,17 @@ def _order(fact: Fact) -> tuple[datetime, str, int, str]:
 
 
 def _dispensable(ordered: list[Fact]) -> int:
-    """Return the place of the fact to drop: not one that opens or first ends a step of today."""
+    """Return the position of the fact to drop: not one that opens or first ends a step of today."""
     newest = max(f.holding for f in ordered)
     needed = (Kind.FORWARDED, Kind.ACCEPTED, Kind.DISPATCHED)
     has_followed_up = False
-    for place, fact in enumerate(ordered):
+    for position, fact in enumerate(ordered):
         is_of_now = fact.holding == newest
-        is_kept = fact.kind in (Kind.RECEIVED, Kind.ENDED) or (fact.kind in needed and is_of_now)
+        is_needed = fact.kind in (Kind.RECEIVED, Kind.ENDED) or (fact.kind in needed and is_of_now)
         if fact.kind is Kind.FOLLOWED_UP and is_of_now and not has_followed_up:
-            has_followed_up = is_kept = True
-        if not is_kept:
-            return place
+            has_followed_up = is_needed = True
+        if not is_needed:
+            return position
     return len(ordered) - 1
 
 

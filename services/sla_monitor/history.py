@@ -1,4 +1,4 @@
-"""A report's facts as one story: what follows what, although they came from streams in no order."""
+"""A report's facts in order: what follows what, although their streams have none in common."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from services.sla_monitor.facts import Fact, Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class History:
     """The facts in canonical order, each with the holding and dispatch that it belongs to."""
 
     facts: tuple[Fact, ...]
     by_kind: Mapping[Kind, Sequence[Fact]]
 
     @classmethod
-    def of(cls, facts: tuple[Fact, ...]) -> "Story":
-        """Place the facts that do not say themselves to which stretch of the life they belong.
+    def of(cls, facts: tuple[Fact, ...]) -> "History":
+        """Assign a holding and a dispatch to the facts that do not name theirs.
 
         `facts` are a case's, in canonical order. A question of the national admin belongs to the
         holdings opened before it, a held routing to the dispatch after those before it: in both
         cases one stream tells the order. A closing that a newer dispatch overtook counts nothing.
         """
-        found: list[Fact] = []
+        ordered: list[Fact] = []
         by_kind: dict[Kind, list[Fact]] = {}
         for fact in facts:
             kind = fact.kind
@@ -32,12 +32,12 @@ class Story:
                 continue
             else:
                 placed = fact
-            found.append(placed)
+            ordered.append(placed)
             if kind in by_kind:
                 by_kind[kind].append(placed)
             else:
                 by_kind[kind] = [placed]
-        return cls(tuple(found), by_kind)
+        return cls(tuple(ordered), by_kind)
 
     def all(self, *kinds: Kind) -> Sequence[Fact]:
         """Return the facts of some kinds, in canonical order."""
@@ -50,18 +50,18 @@ class Story:
     @property
     def received(self) -> Fact | None:
         """Return the report's own fact, once it is known."""
-        found = self.by_kind.get(Kind.RECEIVED)
-        return found[0] if found else None
+        facts = self.by_kind.get(Kind.RECEIVED)
+        return facts[0] if facts else None
 
     @property
     def end(self) -> Fact | None:
         """Return the first end that is final for every stage: archived, blocked or withdrawn."""
-        found = self.by_kind.get(Kind.ENDED)
-        return found[0] if found else None
+        facts = self.by_kind.get(Kind.ENDED)
+        return facts[0] if facts else None
 
     @property
     def is_over(self) -> bool:
-        """Say whether nobody owes anything any more: ended, or closed and not reopened."""
+        """Tell whether nobody owes anything any more: ended, or closed and not reopened."""
         return self.over_at is not None
 
     @property
@@ -92,9 +92,9 @@ class Story:
 
 
 def _is_overtaken(fact: Fact, facts: Sequence[Fact]) -> bool:
-    """Say whether a report was dispatched anew while it was closed: that begins again."""
-    place = (fact.holding, fact.dispatch)
-    if not any(f.kind is Kind.DISPATCHED and (f.holding, f.dispatch) > place for f in facts):
+    """Tell whether a report was dispatched anew while it was closed: that begins again."""
+    position = (fact.holding, fact.dispatch)
+    if not any(f.kind is Kind.DISPATCHED and (f.holding, f.dispatch) > position for f in facts):
         return False
     return not any(
         f.kind is Kind.REOPENED and f.holding == fact.holding and f.n > fact.n for f in facts

@@ -24,15 +24,15 @@ class Policy:
 
     def limits(self, institution: str, at: datetime) -> Limits:
         """Return the limits and the ladder in force at an aware instant."""
-        return self.registry.policy(self._known(institution), at)
+        return self.registry.policy(self._registered(institution), at)
 
     def calendar(self, institution: str, at: datetime) -> Calendar:
         """Return the calendar as it was known at an aware instant."""
-        return self.registry.calendar(self._known(institution), at)
+        return self.registry.calendar(self._registered(institution), at)
 
     def hours(self, institution: str, at: datetime) -> OpeningHours | None:
         """Return the opening hours on the calendar known at an instant, if there are any."""
-        return self.registry.hours(self._known(institution), at)
+        return self.registry.hours(self._registered(institution), at)
 
     def calendar_time(
         self, institution: str, known_at: datetime, stopped_at: datetime | None
@@ -42,10 +42,10 @@ class Policy:
         A decree of a calendar that the institution keeps counts if it was published while the clock
         ran; one published after the stop does not.
         """
-        kept = self.registry.institution(self._known(institution)).calendars
+        chains = self.registry.institution(self._registered(institution)).calendars
         for change in self.registry.published:
             event = change.event
-            is_decree = isinstance(event, CalendarAmended) and event.chain in kept
+            is_decree = isinstance(event, CalendarAmended) and event.chain in chains
             if is_decree and (stopped_at is None or change.seen_at <= stopped_at):
                 known_at = max(known_at, change.seen_at)
         return known_at
@@ -72,13 +72,14 @@ class Policy:
     def recipients(
         self, institution: str, clock: Clock, level: int, unit: str | None, limits: Limits
     ) -> tuple[str, ...]:
-        """List the addresses of those whom the ladder of some limits tells at a level, each once.
+        """List the addresses of those whom the ladder of limits notifies at a level, each once.
 
         The same ladder says when the level is due: no level fires whose people are unknown.
         """
-        known = self._known(institution)
-        told = self.registry.ladder(known, level, clock, unit=unit, on=limits)
-        return tuple(dict.fromkeys(contact.email for contact in told))
+        contacts = self.registry.ladder(
+            self._registered(institution), level, clock, unit=unit, on=limits
+        )
+        return tuple(dict.fromkeys(contact.email for contact in contacts))
 
-    def _known(self, institution: str) -> str:
+    def _registered(self, institution: str) -> str:
         return institution if institution in self.registry.institutions else NATIONAL

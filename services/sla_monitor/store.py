@@ -1,10 +1,10 @@
 """How the SLA monitor's cases lie in its table."""
 
-from services.sla_monitor.rules import Monitored
+from services.sla_monitor.rules import MonitoredCase
 from shared.runtime.case_store import CaseStore
 
 STORE = CaseStore(
-    case=Monitored,
+    case=MonitoredCase,
     is_open=lambda case: not case.is_over,
     timer_at=lambda case: case.timer_at,
     columns={

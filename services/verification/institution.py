@@ -24,20 +24,17 @@ for that, because the command and `RoutingHeld` come on different streams, in ei
 
 from pydantic import BaseModel
 
-from services.verification.rules import (
-    ENDED,
-    Case,
+from services.verification.both_levels import (
     Effect,
-    Policy,
     Refusal,
-    Status,
     Verdict,
     archive,
     ask,
     complete,
     expire,
-    run,
+    handle,
 )
+from services.verification.case import ENDED, Policy, Status, VerificationCase
 from shared.contract.events import (
     Accept,
     Archive,
@@ -64,7 +61,7 @@ from shared.rules.decision import Cause, Decision, decided
 from shared.rules.deferral import NOT_THE_HOLDER, NotYet
 
 
-class Institution(Case):
+class InstitutionCase(VerificationCase):
     """The holder's case; `is_final` forbids a return, `held_by_routing` allows one late."""
 
     is_final: bool = False
@@ -72,19 +69,19 @@ class Institution(Case):
 
 
 def decide_institution(
-    case: Institution | None, event: BaseModel, cause: Cause, policy: Policy
-) -> Decision[Institution]:
+    case: InstitutionCase | None, event: BaseModel, cause: Cause, policy: Policy
+) -> Decision[InstitutionCase]:
     """Let only the holder decide, in its holding; answer every institution's command."""
     if isinstance(event, AskForInformation | Archive) and event.institution == NATIONAL:
         return decided(case)  # the national stage answers these
-    return run(case, Institution(), event, cause, policy, learn=learn, judge=judge)
+    return handle(case, InstitutionCase(), event, cause, policy, apply_fact=apply_fact, judge=judge)
 
 
 # ---- facts
 
 
-def learn(case: Institution, event: BaseModel, cause: Cause) -> Decision[Institution]:
-    """Take a fact in; what comes of another holding than the highest seen changes nothing."""
+def apply_fact(case: InstitutionCase, event: BaseModel, cause: Cause) -> Decision[InstitutionCase]:
+    """Apply a fact; one of another holding than the highest seen changes nothing."""
     match event:
         case ReportForwarded():
             return decided(_hold(case, event))
@@ -99,15 +96,15 @@ def learn(case: Institution, event: BaseModel, cause: Cause) -> Decision[Institu
         case TimeRanOut():
             return expire(case, event)
         case ReportDispatched() | RoutingHeld() | ReportClosed() | ReportReopened():
-            return decided(_elsewhere(case, event))
+            return decided(_follow_holding(case, event))
     return decided(case)
 
 
-def _hold(case: Institution, forward: ReportForwarded) -> Institution:
+def _hold(case: InstitutionCase, forward: ReportForwarded) -> InstitutionCase:
     """Open the holding of a forward, if it is higher; an end that came before it stays the end."""
     if forward.holding <= case.holding:
         return case
-    return Institution(
+    return InstitutionCase(
         status=case.status if case.status in ENDED else Status.WAITING,
         holding=forward.holding,
         holder=forward.institution,
@@ -121,16 +118,16 @@ def _hold(case: Institution, forward: ReportForwarded) -> Institution:
     )
 
 
-def _end(case: Institution, status: Status) -> Institution:
+def _end(case: InstitutionCase, status: Status) -> InstitutionCase:
     """End the case by a national decision; it stands over an archiving of the institution."""
     if case.status in (Status.BLOCKED, Status.WITHDRAWN):
         return case
     return case.changed(status=status)
 
 
-def _elsewhere(
-    case: Institution, event: ReportDispatched | RoutingHeld | ReportClosed | ReportReopened
-) -> Institution:
+def _follow_holding(
+    case: InstitutionCase, event: ReportDispatched | RoutingHeld | ReportClosed | ReportReopened
+) -> InstitutionCase:
     """Follow what routing and the units did with this holding."""
     if event.holding != case.holding:
         return case
@@ -149,10 +146,10 @@ def _elsewhere(
 # ---- commands
 
 
-def judge(case: Institution, command: Command, cause: Cause) -> Verdict[Institution]:
-    """Say whether an institution's command fits: first whose holding it is, then what it asks."""
+def judge(case: InstitutionCase, command: Command, cause: Cause) -> Verdict[InstitutionCase]:
+    """Judge an institution's command: first whose holding it is, then what it asks."""
     if command.institution != case.holder:
-        return _of_a_stranger(case, command)
+        return _judge_other_sender(case, command)
     if command.holding < case.holding:
         return Refusal("stale_holding")
     if case.status in ENDED:
@@ -168,10 +165,10 @@ def judge(case: Institution, command: Command, cause: Cause) -> Verdict[Institut
     return _act(case, command, cause)
 
 
-def _of_a_stranger(case: Institution, command: Command) -> Verdict[Institution]:
-    """Answer who does not hold the report: alike, whatever became of it.
+def _judge_other_sender(case: InstitutionCase, command: Command) -> Verdict[InstitutionCase]:
+    """Answer whoever does not hold the report, in the same words in every status.
 
-    Only the very next holding may be on its way here: it takes a return of ours before it.
+    Only the very next holding may be on its way here: a return at this level precedes it.
     """
     is_next = command.holding == case.holding + 1 and command.institution != NATIONAL
     if is_next and case.status not in ENDED:
@@ -179,7 +176,7 @@ def _of_a_stranger(case: Institution, command: Command) -> Verdict[Institution]:
     return Refusal(NOT_THE_HOLDER)
 
 
-def _act(case: Institution, command: Command, cause: Cause) -> Verdict[Institution]:
+def _act(case: InstitutionCase, command: Command, cause: Cause) -> Verdict[InstitutionCase]:
     """Decide on a report that the institution holds: waiting, asked or accepted."""
     is_accepted = case.status is Status.ACCEPTED
     match command:
@@ -190,7 +187,7 @@ def _act(case: Institution, command: Command, cause: Cause) -> Verdict[Instituti
         case ReturnReport() if is_accepted and not case.held_by_routing:
             return NotYet("already_accepted")
         case ReturnReport():
-            return _give_back(case, command)
+            return _return(case, command)
         case Reclassify():
             return _reclassify(case, command) if is_accepted else Refusal("not_accepted")
         case Accept() | AskForInformation() if is_accepted:
@@ -202,7 +199,7 @@ def _act(case: Institution, command: Command, cause: Cause) -> Verdict[Instituti
     return Refusal("not_for_this_stage")
 
 
-def _accept(case: Institution, command: Accept) -> Effect[Institution]:
+def _accept(case: InstitutionCase, command: Accept) -> Effect[InstitutionCase]:
     """Take the report, with the command's class, and its category and place where it names them."""
     accepted = ReportAccepted(
         report_id=command.report_id,
@@ -222,7 +219,7 @@ def _accept(case: Institution, command: Accept) -> Effect[Institution]:
     return Effect(after, accepted)
 
 
-def _give_back(case: Institution, command: ReturnReport) -> Effect[Institution]:
+def _return(case: InstitutionCase, command: ReturnReport) -> Effect[InstitutionCase]:
     """Give the report back one level, with the reason and, if known, a better owner."""
     returned = ReportReturned(
         report_id=command.report_id,
@@ -235,7 +232,7 @@ def _give_back(case: Institution, command: ReturnReport) -> Effect[Institution]:
     return Effect(case.changed(status=Status.RETURNED), returned)
 
 
-def _reclassify(case: Institution, command: Reclassify) -> Effect[Institution] | Refusal:
+def _reclassify(case: InstitutionCase, command: Reclassify) -> Effect[InstitutionCase] | Refusal:
     """Change class or category, with before and after, who and why (audited)."""
     before, category = case.report_class, command.category_id or case.category_id
     if before is None or (command.report_class, category) == (before, case.category_id):

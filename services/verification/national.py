@@ -23,20 +23,17 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from services.verification.rules import (
-    ENDED,
-    Case,
+from services.verification.both_levels import (
     Effect,
-    Policy,
     Refusal,
-    Status,
     Verdict,
     archive,
     ask,
     complete,
     expire,
-    run,
+    handle,
 )
+from services.verification.case import ENDED, Policy, Status, VerificationCase
 from shared.contract.events import (
     Archive,
     AskForInformation,
@@ -62,11 +59,11 @@ from shared.registry import NATIONAL
 from shared.rules.decision import Cause, Decision, decided
 from shared.rules.deferral import NotYet
 
-_CLAIM_ALONE: Final = ("claimed",)  # screening had nothing but the reporter's own choice
+_CLAIM_ALONE: Final = ("claimed",)  # screening had only the reporter's own choice
 _CATEGORY: Final = re.compile(r"\d{1,6}")
 
 
-class National(Case):
+class NationalCase(VerificationCase):
     """The national admin's case; `returns` counts how often institutions gave the report back."""
 
     holder: str = NATIONAL
@@ -74,22 +71,24 @@ class National(Case):
 
 
 def decide_national(
-    case: National | None, event: BaseModel, cause: Cause, policy: Policy
-) -> Decision[National]:
+    case: NationalCase | None, event: BaseModel, cause: Cause, policy: Policy
+) -> Decision[NationalCase]:
     """Forward what is clear, hold what needs an officer, answer every command of the admin."""
     if isinstance(event, AskForInformation | Archive) and event.institution != NATIONAL:
         return decided(case)  # the institution stage answers these
-    return run(
-        case, National(), event, cause, policy,
-        learn=partial(learn, policy=policy), judge=partial(judge, policy=policy),
+    return handle(
+        case, NationalCase(), event, cause, policy,
+        apply_fact=partial(apply_fact, policy=policy), judge=partial(judge, policy=policy),
     )  # fmt: skip
 
 
 # ---- facts
 
 
-def learn(case: National, event: BaseModel, cause: Cause, *, policy: Policy) -> Decision[National]:
-    """Take a fact in; what comes after an end, or of another holding, changes nothing."""
+def apply_fact(
+    case: NationalCase, event: BaseModel, cause: Cause, *, policy: Policy
+) -> Decision[NationalCase]:
+    """Apply a fact; one after an end, or of another holding, changes nothing."""
     if case.status in ENDED:
         return decided(case)
     match event:
@@ -102,13 +101,13 @@ def learn(case: National, event: BaseModel, cause: Cause, *, policy: Policy) -> 
         case ReporterWithdrew():
             return _withdraw(case, event)
         case ReportReturned() | ReportArchived() | ReportClosed() | ReportReopened():
-            return decided(_elsewhere(case, event))
+            return decided(_follow_holding(case, event))
     return decided(case)
 
 
-def _elsewhere(
-    case: National, event: ReportReturned | ReportArchived | ReportClosed | ReportReopened
-) -> National:
+def _follow_holding(
+    case: NationalCase, event: ReportReturned | ReportArchived | ReportClosed | ReportReopened
+) -> NationalCase:
     """Follow what the institution and the units did with the holding that is open.
 
     Return and closing come on different streams; whichever comes first, the return stands,
@@ -128,22 +127,23 @@ def _elsewhere(
     return case
 
 
-def _receive(case: National, report: ReportReceived, policy: Policy) -> Decision[National]:
+def _receive(case: NationalCase, report: ReportReceived, policy: Policy) -> Decision[NationalCase]:
     """Open the case; forward at once what is complete, like no other, and clearly addressed."""
     if case.status is not Status.UNKNOWN:
         return decided(case)
     screening = report.screening
     opened = case.changed(
         status=Status.WAITING,
-        report_class=report.report_class or _class(screening.report_class, policy),
-        category_id=report.category_id or _category(screening.category, policy),
+        report_class=report.report_class or _suggested_class(screening.report_class, policy),
+        category_id=report.category_id or _suggested_category(screening.category, policy),
         place_code=report.place_code,
     )
     if screening.similar:
         suspected = DuplicateSuspected(report_id=report.report_id, similar=screening.similar)
         return decided(opened, suspected)
-    if policy.auto and _is_complete(report) and (found := _addressee(report, policy)):
-        to, why = found
+    addressee = _find_addressee(report, policy) if policy.is_automatic else None
+    if addressee and _is_complete(report):
+        to, why = addressee
         return decided(*_forward(opened, report.report_id, policy, to=to, by="auto", why=why))
     return decided(opened)
 
@@ -153,7 +153,7 @@ def _is_complete(report: ReportReceived) -> bool:
     return report.category_id is not None or report.screening.category is not None
 
 
-def _addressee(report: ReportReceived, policy: Policy) -> tuple[str, str] | None:
+def _find_addressee(report: ReportReceived, policy: Policy) -> tuple[str, str] | None:
     """Name the institution and why it is clear, or nothing where an officer has to look.
 
     Reporters often choose the wrong address (domain.md section 6), so theirs counts only where
@@ -173,19 +173,19 @@ def _may_hold(institution: str, policy: Policy) -> bool:
     return institution in policy.institutions and institution != NATIONAL
 
 
-def _class(suggested: Suggestion | None, policy: Policy) -> ReportClass | None:
+def _suggested_class(suggested: Suggestion | None, policy: Policy) -> ReportClass | None:
     if suggested is None or suggested.confidence < policy.confidence_min:
         return None
     return ReportClass(suggested.value) if suggested.value in set(ReportClass) else None
 
 
-def _category(suggested: Suggestion | None, policy: Policy) -> str | None:
+def _suggested_category(suggested: Suggestion | None, policy: Policy) -> str | None:
     if suggested is None or suggested.confidence < policy.confidence_min:
         return None
     return suggested.value if _CATEGORY.fullmatch(suggested.value) else None
 
 
-def _withdraw(case: National, event: ReporterWithdrew) -> Decision[National]:
+def _withdraw(case: NationalCase, event: ReporterWithdrew) -> Decision[NationalCase]:
     """End the report by the reporter's wish, also before it was seen; a closed one stays closed."""
     if case.status is Status.CLOSED:
         return decided(case)
@@ -196,8 +196,10 @@ def _withdraw(case: National, event: ReporterWithdrew) -> Decision[National]:
 # ---- commands
 
 
-def judge(case: National, command: Command, cause: Cause, *, policy: Policy) -> Verdict[National]:
-    """Say whether a command of the national admin fits: by who, when, and what it asks."""
+def judge(
+    case: NationalCase, command: Command, cause: Cause, *, policy: Policy
+) -> Verdict[NationalCase]:
+    """Judge a command of the national admin: by its sender, its time, and what it asks."""
     if command.institution != NATIONAL:
         return Refusal("not_the_holder")
     if case.status in ENDED:
@@ -216,7 +218,9 @@ def judge(case: National, command: Command, cause: Cause, *, policy: Policy) -> 
     return NotYet("already_forwarded") if is_away else _act(case, command, cause, policy)
 
 
-def _act(case: National, command: Command, cause: Cause, policy: Policy) -> Verdict[National]:
+def _act(
+    case: NationalCase, command: Command, cause: Cause, policy: Policy
+) -> Verdict[NationalCase]:
     """Decide on a report that the national admin holds."""
     match command:
         case Archive():
@@ -235,8 +239,8 @@ def _act(case: National, command: Command, cause: Cause, policy: Policy) -> Verd
 
 
 def _forward(
-    case: National, report_id: str, policy: Policy, *, to: str, by: str, why: str
-) -> Effect[National]:
+    case: NationalCase, report_id: str, policy: Policy, *, to: str, by: str, why: str
+) -> Effect[NationalCase]:
     """Open the next holding; after the last return allowed it is final."""
     forwarded = ReportForwarded(
         report_id=report_id,
@@ -253,7 +257,7 @@ def _forward(
     return Effect(after, forwarded)
 
 
-def _block(case: National, command: Block) -> Effect[National]:
+def _block(case: NationalCase, command: Block) -> Effect[NationalCase]:
     """Block the content, whoever holds the report: it must not wait for anybody."""
     blocked = ReportBlocked(report_id=command.report_id, by=command.by, reason=command.reason)
     return Effect(case.changed(status=Status.BLOCKED), blocked)

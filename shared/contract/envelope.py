@@ -51,10 +51,10 @@ class Poison(Exception):  # noqa: N818 - it names the record, not the handling
 
 
 def derive_id(stage: str, cause_id: str, cause_time: datetime, event_type: str, number: int) -> str:
-    """Return the id of the `number`-th event of a type that a stage says because of a cause.
+    """Return the id of the `number`-th event of a type that a stage publishes because of a cause.
 
     Begins with the cause's time (milliseconds, hexadecimal), so that ids sort; the rest is a hash
-    of who, why, what, which: the same record decided again gives the same id (law 3, V11).
+    of who, why, what, which: the same record decided again gives the same id (protocol.md V11).
     """
     digest = hashlib.blake2b(
         f"{stage}\0{cause_id}\0{event_type}\0{number}".encode(), digest_size=12
@@ -66,7 +66,7 @@ def outside_id(topic: str, message_id: str, value: bytes) -> str:
     """Return the cause id of a record at a gateway.
 
     Of (topic, sender's id, digest of the value): one sender cannot use up another's id, and a
-    reused id with other content is another message (law 3, V12).
+    reused id with other content is another message (protocol.md V12).
     """
     inner = hashlib.blake2b(value, digest_size=16).digest()
     digest = hashlib.blake2b(f"{topic}\0{message_id}\0".encode() + inner, digest_size=12)
@@ -82,7 +82,7 @@ def id_hash(event_id: str) -> bytes:
 
 
 def source_of(stage: str) -> str:
-    """Return the `ce_source` of what a stage says."""
+    """Return the `ce_source` of what a stage publishes."""
     return f"/lapor/{stage}"
 
 

@@ -35,14 +35,14 @@ def texts_in(part: BaseModel) -> Iterable[tuple[str, str]]:
 
 def control_fields(part: BaseModel) -> str | None:
     """Name the fields that hold control characters, never their contents; None if none does."""
-    found = [name for name, text in texts_in(part) if _CONTROL.search(text)]
-    return ", ".join(found) or None
+    fields = [name for name, text in texts_in(part) if _CONTROL.search(text)]
+    return ", ".join(fields) or None
 
 
 def blank_fields(texts: Mapping[str, str | None]) -> str | None:
     """Name the fields whose text is there but nothing but white space; None if none is."""
-    found = [name for name, text in texts.items() if text is not None and not text.strip()]
-    return ", ".join(found) or None
+    fields = [name for name, text in texts.items() if text is not None and not text.strip()]
+    return ", ".join(fields) or None
 
 
 def unix_lines(text: str) -> str:

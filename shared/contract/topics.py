@@ -1,4 +1,4 @@
-"""The one table of streams: who speaks where, who reads what, and which stage answers a command.
+"""The one table of streams: who writes which, who reads which, and who answers which command.
 
 Code, provisioning, access rules, documents and the architecture test read this file; nothing else
 names a topic.
@@ -16,13 +16,11 @@ from pydantic import BaseModel
 from shared.contract import events as e
 
 PARTITIONS: Final = 12
-RECORD_BYTES_MAX: Final = (
-    1_048_576  # what a gateway takes; a larger record is refused by the broker
-)
+RECORD_BYTES_MAX: Final = 1_048_576  # of a gateway's topics; the broker refuses larger records
 STREAM_BYTES_MAX: Final = 1_310_720  # a dead letter is its record, sealed, with headers beside it
 FOREVER: Final = -1
 ISOLATION: Final = "read_committed"
-"""How streams are read: what a sender's transaction took back was never said."""
+"""How streams are read: what a producer's transaction aborted is never read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Stream:
     partitions: int = PARTITIONS
     retention_days: int = FOREVER
     bytes_max: int = STREAM_BYTES_MAX
-    also: tuple[str, ...] = ()  # stages beside the producer that say some of it
+    co_producers: tuple[str, ...] = ()  # stages beside the producer that write some of it
 
     @property
     def is_family(self) -> bool:
@@ -92,7 +90,7 @@ INTAKE = Stream(
         e.ReportReceived, e.SubmissionRepeated, e.InformationCompleted, e.ReporterReplied,
         e.ReporterClosed, e.ReporterWithdrew, e.ReopenRequested,
     ),
-    "what people said, checked and sealed",
+    "what people sent, checked and sealed",
 )  # fmt: skip
 OUTBOX = Stream(
     "lapor.agency.{producer}.outbox.v1", "agency", "that institution", COMMANDS,
@@ -101,7 +99,7 @@ OUTBOX = Stream(
 )  # fmt: skip
 INBOX = Stream(
     "lapor.agency.{producer}.inbox.v1", "agency", "agencies.out", (e.InboxEntry,),
-    "what an institution may see", partitions=1, retention_days=30, also=("agencies.in",),
+    "what an institution may see", partitions=1, retention_days=30, co_producers=("agencies.in",),
 )  # fmt: skip
 AGENCIES = Stream(
     "lapor.agencies.v1", "agencies", "agencies.in", COMMANDS,
@@ -147,7 +145,7 @@ SLA = Stream(
 NOTIFICATIONS = Stream(
     "lapor.notifications.v1", "notifications", "notifier",
     (e.NotificationRequested, e.NotificationSent, e.NotificationFailed),
-    "what was told to whom",
+    "who was notified of what",
 )  # fmt: skip
 REGISTRY = Stream(
     "lapor.registry.v1", "registry", "operators", (e.CalendarAmended, e.PolicyChanged),
@@ -298,10 +296,10 @@ ANSWERED_BY: Final[Mapping[type[BaseModel], str]] = MappingProxyType({
 
 
 def writes(stage: str) -> Stream:
-    """Return the stream that a stage speaks on.
+    """Return the stream that a stage writes.
 
     Raises:
-        KeyError: no stage of that name speaks.
+        KeyError: no stage of that name writes one.
     """
     own = {
         s.producer: s
@@ -312,8 +310,8 @@ def writes(stage: str) -> Stream:
 
 
 def published_by(stage: str) -> tuple[Stream, ...]:
-    """Return every stream that tells others what a stage decided, dead letters included."""
-    own = (s for s in STREAMS if stage in (s.producer, *s.also) and s.domain != "internal")
+    """Return every stream by which others learn what a stage decided, dead letters included."""
+    own = (s for s in STREAMS if stage in (s.producer, *s.co_producers) and s.domain != "internal")
     return (*own, DEAD_LETTERS)
 
 

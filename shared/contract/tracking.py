@@ -1,8 +1,8 @@
 """Report ids and the tracking numbers people read, type and dictate.
 
 A report id is 60 bits of a keyed hash in 12 characters of Crockford's base32; a tracking number is
-that id with Crockford's check character (modulo 37), which finds every wrong single character and
-every swap of two neighbours (37 is prime and larger than 32).
+that id with a check character of the same alphabet, made as in Damm's algorithm: by a quasigroup,
+here over the field GF(32). It finds every wrong single character and every swap of two.
 """
 
 import re
@@ -10,13 +10,13 @@ from hashlib import blake2b
 from typing import Final, Literal
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-CHECK_ALPHABET: Final = ALPHABET + "*~$=U"
 REPORT_ID_PATTERN: Final = r"^[0-9A-HJKMNP-TV-Z]{12}$"
 _REPORT_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{12}")
 
 _ID_CHARACTERS: Final = 12
 _BITS_PER_CHARACTER: Final = 5
 _GROUP: Final = 4
+_POLYNOMIAL: Final = 0b100101  # x^5 + x^2 + 1, primitive: the powers of 2 are 31 different numbers
 _VALUE: Final = {character: number for number, character in enumerate(ALPHABET)}
 _READ_AS: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
 _NOISE: Final = re.compile(r"[\s\-\u2010-\u2015]+")  # people copy typographic hyphens too
@@ -61,7 +61,7 @@ def is_report_id(text: str) -> bool:
 
 
 def tracking_number(report_id: str) -> str:
-    """Show a report id with its check character, grouped by four: `K7QF-2M9X-TD3A-R`.
+    """Show a report id with its check character, grouped by four: `K7QF-2M9X-TD3A-9`.
 
     Raises TrackingNumberInvalid when the text is not a report id.
     """
@@ -84,7 +84,7 @@ def parse_tracking_number(text: str) -> str:
             f"a tracking number has 13 characters, this one has {len(characters)}",
         )
     identity, check = characters[:-1], characters[-1]
-    if not is_report_id(identity) or check not in CHECK_ALPHABET:
+    if not is_report_id(identity) or check not in ALPHABET:
         raise TrackingNumberInvalid(
             "unknown_character",
             "a tracking number has digits and letters without U; one character is neither",
@@ -97,6 +97,15 @@ def parse_tracking_number(text: str) -> str:
     return identity
 
 
+def is_tracking_number(text: str) -> bool:
+    """Tell whether a text can be read as a tracking number."""
+    try:
+        parse_tracking_number(text)
+    except TrackingNumberInvalid:
+        return False
+    return True
+
+
 def normalised(text: str) -> str:
     """Undo what people do to base32 when they type it: case, spaces, hyphens, O for 0, I or L."""
     return _NOISE.sub("", text).upper().translate(_READ_AS)
@@ -105,13 +114,19 @@ def normalised(text: str) -> str:
 def encode(number: int, characters: int) -> str:
     """Write the lowest 5 bits per character of a number in Crockford's base32, highest first."""
     return "".join(
-        ALPHABET[(number >> (_BITS_PER_CHARACTER * place)) & 31]
-        for place in reversed(range(characters))
+        ALPHABET[(number >> (_BITS_PER_CHARACTER * position)) & 31]
+        for position in reversed(range(characters))
     )
 
 
+def quasigroup(one: int, other: int) -> int:
+    """Return 2 * one + other in GF(32), the operation under which a tracking number comes to 0."""
+    doubled = one << 1
+    return (doubled ^ _POLYNOMIAL if doubled & 32 else doubled) ^ other
+
+
 def _check_character(report_id: str) -> str:
-    number = 0
+    interim = 0
     for character in report_id:
-        number = (number << _BITS_PER_CHARACTER) | _VALUE[character]
-    return CHECK_ALPHABET[number % 37]
+        interim = quasigroup(interim, _VALUE[character])
+    return ALPHABET[quasigroup(interim, 0)]

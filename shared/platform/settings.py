@@ -1,5 +1,7 @@
 """The settings of a stage's process, from its environment (`LAPOR_…`); read once, in `build()`."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -19,6 +21,9 @@ class Settings(BaseSettings):
     replica: str = "0"
     """Stable name of this process among its stage's workers: the static group membership."""
     http_port: int = 8000
+
+    migrate: Literal["auto", "manual"] = "auto"
+    """Whether a stage applies pending migrations when it starts, or leaves that to an operator."""
 
     master_key: SecretStr = SecretStr("")
     dead_letter_key: SecretStr = SecretStr("")

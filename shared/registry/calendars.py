@@ -3,7 +3,6 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -38,7 +37,6 @@ class Counting(NamedTuple):
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
 class Chain:
     """A chain's versions in the order in which they count.
 
@@ -46,25 +44,22 @@ class Chain:
     not before it was seen. `keys[n]` stands for the content of the first n versions.
     """
 
-    written: CalendarChain
-    counting: tuple[Counting, ...]
-    zone: ZoneInfo
-    versions: tuple[DecreeVersion, ...] = field(init=False)
-    keys: tuple[str, ...] = field(init=False)
-    _instants: tuple[datetime, ...] = field(init=False)
-    _days: tuple[date, ...] = field(init=False)
+    __slots__ = ("_days", "_instants", "counting", "keys", "versions", "written", "zone")
 
-    def __post_init__(self) -> None:
-        """Lay out what is searched."""
-        keys = [self.written.name]
-        for version, _ in self.counting:
-            said = f"{keys[-1]}\0{version.model_dump_json()}".encode()
-            keys.append(hashlib.blake2b(said, digest_size=16).hexdigest())
-        instants = tuple(since for _, since in self.counting)
-        object.__setattr__(self, "versions", tuple(version for version, _ in self.counting))
-        object.__setattr__(self, "keys", tuple(keys))
-        object.__setattr__(self, "_instants", instants)
-        object.__setattr__(self, "_days", tuple(at.astimezone(self.zone).date() for at in instants))
+    def __init__(
+        self, written: CalendarChain, counting: tuple[Counting, ...], zone: ZoneInfo
+    ) -> None:
+        self.written = written
+        self.counting = counting
+        self.zone = zone
+        self.versions = tuple(version for version, _ in counting)
+        keys = [written.name]
+        for version in self.versions:
+            content = f"{keys[-1]}\0{version.model_dump_json()}".encode()
+            keys.append(hashlib.blake2b(content, digest_size=16).hexdigest())
+        self.keys = tuple(keys)
+        self._instants = tuple(since for _, since in counting)
+        self._days = tuple(at.astimezone(zone).date() for at in self._instants)
 
     @classmethod
     def of(cls, written: CalendarChain) -> Self:
@@ -98,9 +93,9 @@ class Chain:
         """Name a version after the day on which it became known; the second of a day `…-2`."""
         return numbered(f"{self.written.prefix}-{version.known_from}", version.again)
 
-    def name_at(self, known: int) -> str:
+    def name_at(self, count: int) -> str:
         """Name the newest of the first versions."""
-        return self.name_of(self.versions[known - 1]) if known else f"{self.written.prefix}-0"
+        return self.name_of(self.versions[count - 1]) if count else f"{self.written.prefix}-0"
 
     def named(self, name: str) -> DecreeVersion | None:
         """Return the version of a name."""
@@ -108,13 +103,13 @@ class Chain:
 
 
 def build_calendar(
-    zone: ZoneInfo, week: frozenset[int], chains: Sequence[Chain], known: Iterable[int]
+    zone: ZoneInfo, week: frozenset[int], chains: Sequence[Chain], counts: Iterable[int]
 ) -> Calendar:
     """Apply the known decrees of each chain in order; a removed day is a working day again."""
     days: dict[date, DayOff] = {}
     years: set[int] = set()
     names: list[str] = []
-    for chain, count in zip(chains, known, strict=True):
+    for chain, count in zip(chains, counts, strict=True):
         decreed = Decreed.of(chain.versions[:count])
         days |= decreed.days
         years |= decreed.years

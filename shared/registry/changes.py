@@ -2,20 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag, ValidationError
 
 from shared.contract.events import CalendarAmended, PolicyChanged, Utc
-from shared.registry.calendars import number_in, numbered
+from shared.registry.calendars import Chain, number_in, numbered
 from shared.registry.decrees import Decreed, decree_problems
 from shared.registry.limit import Limit
 from shared.registry.models import LIMIT_NAMES, NATIONAL, DecreeVersion, Institution, Limits
 from shared.registry.policies import History, Step
 from shared.worktime.working_days import YEARS
-
-if TYPE_CHECKING:
-    from shared.registry.registry import Registry
 
 _OUTSIDE: Final = f"is outside {YEARS[0]} to {YEARS[-1]}; correct the date"
 _NEVER_EDITED: Final = (
@@ -44,7 +41,22 @@ class Change(BaseModel):
         return hash((self.event.version, self.seen_at))
 
 
-def problems_of(change: Change, registry: "Registry") -> list[str]:
+class Amendable(Protocol):
+    """What a change is checked against: a registry, as far as changes concern it."""
+
+    @property
+    def chains(self) -> Mapping[str, Chain]:
+        """The calendars' chains, by name."""
+
+    @property
+    def institutions(self) -> Mapping[str, Institution]:
+        """The institutions, by code."""
+
+    def policy_history(self, institution: str) -> History:
+        """Return an institution's policy from each day on which it changes."""
+
+
+def problems_of(change: Change, registry: Amendable) -> list[str]:
     """Say why a registry would leave a change out; empty where it takes it, or has it already.
 
     The registry is that of all changes before this one.
@@ -55,7 +67,7 @@ def problems_of(change: Change, registry: "Registry") -> list[str]:
     return list(_policy_problems(event, change.seen_at, registry))
 
 
-def is_known(change: Change, registry: "Registry") -> bool:
+def is_known(change: Change, registry: Amendable) -> bool:
     """Say whether the registry has this very version already, from its files or as published."""
     event = change.event
     if isinstance(event, CalendarAmended):
@@ -97,7 +109,7 @@ def version_of(event: CalendarAmended) -> DecreeVersion:
 
 
 def _calendar_problems(
-    event: CalendarAmended, seen_at: datetime, registry: "Registry"
+    event: CalendarAmended, seen_at: datetime, registry: Amendable
 ) -> Iterator[str]:
     chain = registry.chains.get(event.chain)
     if chain is None:
@@ -160,9 +172,7 @@ def limits_of(event: PolicyChanged) -> dict[str, Limit]:
     return {name: Limit.of(term) for name, term in event.limits.items()}
 
 
-def _policy_problems(
-    event: PolicyChanged, seen_at: datetime, registry: "Registry"
-) -> Iterator[str]:
+def _policy_problems(event: PolicyChanged, seen_at: datetime, registry: Amendable) -> Iterator[str]:
     if event.institution not in registry.institutions:
         yield f"institution {event.institution} is not in institutions/; correct the code"
         return
@@ -192,7 +202,7 @@ def _policy_problems(
     if is_national:
         yield from no_minutes(limits_of(event), at)
         return
-    institution = registry.institution(event.institution)
+    institution = registry.institutions[event.institution]
     yield from looser(institution, limits_of(event), history.national_since(since), at)
 
 

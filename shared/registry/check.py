@@ -180,7 +180,7 @@ def _categories(contents: Contents) -> Iterator[str]:
 
 def _rules(contents: Contents) -> Iterator[str]:
     units = {unit.code for unit in contents.units}
-    known = {
+    codes = {
         "category": {category.id for category in contents.categories},
         "topic": {topic.code for topic in contents.topics},
         "place": {place.code for place in contents.places},
@@ -198,7 +198,7 @@ def _rules(contents: Contents) -> Iterator[str]:
             ("topic", rule.topic),
             ("place", rule.place),
         ):
-            if code is not None and code not in known[what]:
+            if code is not None and code not in codes[what]:
                 yield f"{where}: {what} {code} does not exist; correct it"
         if rule.category is not None and rule.topic is not None:
             yield f"{where}: names a category and a topic; keep the category"

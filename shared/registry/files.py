@@ -33,12 +33,12 @@ class Stamped(NamedTuple):
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a hand-edited file; it states `valid_from` and `source` unless its versions do."""
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RegistryError([f"{path.name}: missing in {path.parent}; restore it"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RegistryError([f"{path.name}: {error}; correct the TOML"]) from error
-    return found
+    return table
 
 
 def read_csv(path: Path) -> Stamped:
@@ -64,10 +64,10 @@ def read_csv(path: Path) -> Stamped:
     return Stamped(valid_from, source, rows)
 
 
-def parse(model: type[Model], found: Mapping[str, Any], where: str) -> Model:
-    """Make a model of an entry; what does not fit is said with its place in the file."""
+def parse(model: type[Model], entry: Mapping[str, Any], where: str) -> Model:
+    """Make a model of an entry; an error names its place in the file."""
     try:
-        return model.model_validate({key: value for key, value in found.items() if value != ""})
+        return model.model_validate({key: value for key, value in entry.items() if value != ""})
     except ValidationError as error:
         raise RegistryError(
             [

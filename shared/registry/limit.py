@@ -14,7 +14,7 @@ class Entry(BaseModel):
 
 
 class Limit(Entry):
-    """How long somebody has: `days`, working days unless said, or `minutes` of opening hours."""
+    """How long somebody has: `days`, working days by default, or `minutes` of opening hours."""
 
     days: int | None = Field(default=None, ge=1, le=365)
     minutes: int | None = Field(default=None, ge=1, le=100_000)
@@ -23,10 +23,10 @@ class Limit(Entry):
 
     @model_validator(mode="before")
     @classmethod
-    def _minutes_are_working_minutes(cls, found: object) -> object:
-        if isinstance(found, dict) and "minutes" in found:
-            return {"unit": "working_minutes"} | found
-        return found
+    def _minutes_are_working_minutes(cls, value: object) -> object:
+        if isinstance(value, dict) and "minutes" in value:
+            return {"unit": "working_minutes"} | value
+        return value
 
     @model_validator(mode="after")
     def _amount_is_in_its_unit(self) -> Self:

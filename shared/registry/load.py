@@ -37,7 +37,7 @@ def load(path: Path | None = None) -> Registry:
     problems = problems_in(contents)
     if problems:
         raise RegistryError(problems)
-    return Registry(contents)
+    return Registry.of(contents)
 
 
 def read(path: Path) -> Contents:
@@ -97,8 +97,8 @@ def _all(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder.glob(pattern))
 
 
-def _entries(found: dict[str, Any], key: str, file: str) -> list[dict[str, Any]]:
-    entries = found.get(key)
+def _entries(table: dict[str, Any], key: str, file: str) -> list[dict[str, Any]]:
+    entries = table.get(key)
     if not isinstance(entries, list) or not entries:
         raise RegistryError([f"{file}: no [[{key}]]; add at least one"])
     return entries
@@ -129,9 +129,9 @@ def _rules(file: Path) -> list[Rule]:
     where = f"directory/{file.name}"
     rules: list[Rule] = []
     content = read_toml(file)
-    parse(_Stamp, {key: found for key, found in content.items() if key != "rule"}, where)
-    for number, found in enumerate(_entries(content, "rule", where), start=1):
-        group = parse(_RuleGroup, found, f"{where}: rule {number}")
+    parse(_Stamp, {key: value for key, value in content.items() if key != "rule"}, where)
+    for number, entry in enumerate(_entries(content, "rule", where), start=1):
+        group = parse(_RuleGroup, entry, f"{where}: rule {number}")
         what = [{"category": category} for category in group.categories]
         what += [{"topic": topic} for topic in group.topics]
         rules += [

@@ -46,7 +46,7 @@ _FOLLOW_UP: Mapping[ReportClass, LimitName] = {
 
 
 class Contact(Entry):
-    """Somebody who is told, by role; the address is the institution's, never a person's own."""
+    """Somebody who is notified, by role; the address is the institution's, never a person's own."""
 
     role: Role
     title: str
@@ -116,7 +116,7 @@ class Rule(Entry):
 
 
 REPEATS_MAX: Final = 52
-"""(open) A last level that repeats each week is said for a year; then everybody was told."""
+"""(open) A last level that repeats each week is published for a year (52 times at most)."""
 
 
 class Threshold(NamedTuple):
@@ -129,7 +129,7 @@ class Threshold(NamedTuple):
 
 
 class LadderStep(Entry):
-    """Who is told at a level: 0 is the last warning, -1 the one before; 1 and on escalate.
+    """Who is notified at a level: 0 is the last warning, -1 the one before; 1 and on escalate.
 
     Due `after_days` working days after the deadline (negative: before it), or at a share of the
     limit used, in working time without the pauses. `repeat_days`: again so many working days after
@@ -230,7 +230,7 @@ class Policy(Entry):
         }
 
     @cached_property
-    def _rungs(self) -> Mapping[Clock, tuple[LadderStep, ...]]:
+    def _steps(self) -> Mapping[Clock, tuple[LadderStep, ...]]:
         """Keep the rungs by clock, as the thresholds."""
         return {
             clock: tuple(r for r in self.ladder_steps if r.is_of(clock))
@@ -239,12 +239,16 @@ class Policy(Entry):
 
     def ladder_steps_at(self, level: int, clock: Clock) -> tuple[LadderStep, ...]:
         """List the rungs of a clock that a level tells; beyond the last, those that repeat it."""
-        found = self._rungs[clock]
-        last = max((ladder_step.level for ladder_step in found), default=level)
+        steps = self._steps[clock]
+        last = max((ladder_step.level for ladder_step in steps), default=level)
         if level <= last:
-            return tuple(ladder_step for ladder_step in found if ladder_step.level == level)
+            return tuple(ladder_step for ladder_step in steps if ladder_step.level == level)
         repeats = level <= last + REPEATS_MAX
-        return tuple(r for r in found if repeats and r.level == last and r.repeat_days is not None)
+        return tuple(
+            step
+            for step in steps
+            if repeats and step.level == last and step.repeat_days is not None
+        )
 
 
 def _level(threshold: Threshold) -> int:
@@ -320,9 +324,9 @@ class Institution(Entry):
 
     @field_validator("opening_hours", mode="before")
     @classmethod
-    def _read_hours(cls, found: object) -> object:
+    def _read_hours(cls, value: object) -> object:
         """Read `{mon = [["08:00", "12:00"], …], …}`; BadHours says which day and time is wrong."""
-        return hours_of(found) if isinstance(found, dict) else found
+        return hours_of(value) if isinstance(value, dict) else value
 
     def week(self) -> frozenset[int]:
         """Return the working week as weekday numbers, Monday 0."""

@@ -89,12 +89,12 @@ class History:
     def at(self, on: date | datetime) -> Policy:
         """Return the policy in force at an instant or at the end of a local day; else the first."""
         if not isinstance(on, datetime):
-            found = bisect_right(self._days, on)
+            count = bisect_right(self._days, on)
         elif on.tzinfo is None:
             raise ValueError("an instant without a time zone cannot choose a policy")
         else:
-            found = bisect_right(self._instants, on)
-        return self.policies[max(found - 1, 0)]
+            count = bisect_right(self._instants, on)
+        return self.policies[max(count - 1, 0)]
 
     def share(self, made: dict[Policy, Policy]) -> None:
         """Use for each policy the equal one that was made before, if there is one."""

@@ -41,21 +41,21 @@ def principals(folder: Path | None = None) -> Principals:
     Raises:
         RegistryError: the files cannot be used; it says where and what to do.
     """
-    found = registry.load(folder)
-    return Principals(frozenset(found.channels), frozenset(found.institutions))
+    loaded = registry.load(folder)
+    return Principals(frozenset(loaded.channels), frozenset(loaded.institutions))
 
 
 def fingerprint(folder: Path) -> Fingerprint:
     """Return what changes when a file of the registry does: names, sizes, times; reads none."""
-    found = set()
+    stats = set()
     for pattern in ("*.toml", "*.csv"):
         for file in folder.rglob(pattern):
             try:
                 stat = file.stat()
             except FileNotFoundError:  # removed just now, or replaced: another look will tell
                 continue
-            found.add((str(file.relative_to(folder)), stat.st_size, stat.st_mtime_ns))
-    return frozenset(found)
+            stats.add((str(file.relative_to(folder)), stat.st_size, stat.st_mtime_ns))
+    return frozenset(stats)
 
 
 class Folder:
@@ -64,9 +64,9 @@ class Folder:
     Files are judged once nobody has touched them between two looks: an institution is several.
     """
 
-    def __init__(self, folder: Path, known: Principals) -> None:
+    def __init__(self, folder: Path, initial: Principals) -> None:
         self._folder = folder
-        self._known = known
+        self._initial = initial
         self._judged = self._last = fingerprint(folder)
         self.problem = ""  # why the files on the disk cannot be used
 
@@ -78,7 +78,7 @@ class Folder:
             return None
         self._judged = now
         try:
-            found = principals(self._folder)
+            current = principals(self._folder)
         except RegistryError as error:  # what was found there may be somebody's address
             self.problem = "; ".join(p.split(" (found ")[0] for p in error.problems[:PROBLEMS_MAX])
             return None
@@ -86,4 +86,4 @@ class Folder:
             self.problem = f"{self._folder}: {error.strerror}"
             return None
         self.problem = ""
-        return found if found != self._known else None
+        return current if current != self._initial else None

@@ -1,9 +1,9 @@
 """Ask the registry about institutions, units, policy, directory, calendar and ladder: no I/O."""
 
-import copy
 from bisect import bisect_right
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
@@ -22,17 +22,21 @@ from shared.registry.directory import Directory
 from shared.registry.models import (
     NATIONAL,
     Category,
+    Channel,
     Contact,
     Contents,
     Institution,
+    NationalPolicy,
+    Place,
     Policy,
+    Topic,
     Unit,
 )
 from shared.registry.policies import History
 from shared.worktime.opening_hours import Hours, OpeningHours
 from shared.worktime.working_days import Calendar
 
-Found = TypeVar("Found")
+Entry = TypeVar("Entry")
 
 AMENDED_MAX: Final = 64  # registries kept beside the files': 12 lanes, some versions each
 
@@ -54,55 +58,104 @@ class Eras(NamedTuple):
         return cls(instants, [None] * (len(instants) + 1))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RegistryData:
+    """What the operators' files say, by code, and what was published since."""
+
+    institutions: Mapping[str, Institution]
+    units: Mapping[str, Unit]
+    channels: Mapping[str, Channel]
+    topics: Mapping[str, Topic]
+    categories: Mapping[str, Category]
+    places: Mapping[str, Place]
+    chains: Mapping[str, Chain]
+    national: tuple[NationalPolicy, ...]
+    units_of: Mapping[str, tuple[Unit, ...]]
+    unit_names: Mapping[tuple[str, str], Unit]
+    directories: Mapping[str, Directory]
+    published: tuple[Change, ...] = ()
+
+    @classmethod
+    def of(cls, contents: Contents) -> "RegistryData":
+        """Lay out the contents of the files, which were checked."""
+        topics = {category.id: category.topic for category in contents.categories}
+        institutions = {i.code: i for i in contents.institutions}
+        units_of: dict[str, list[Unit]] = defaultdict(list)
+        for unit in contents.units:
+            units_of[unit.institution].append(unit)
+        return cls(
+            institutions=MappingProxyType(institutions),
+            units=MappingProxyType({unit.code: unit for unit in contents.units}),
+            channels=MappingProxyType({c.name: c for c in contents.channels}),
+            topics=MappingProxyType({topic.code: topic for topic in contents.topics}),
+            categories=MappingProxyType({c.id: c for c in contents.categories}),
+            places=MappingProxyType({place.code: place for place in contents.places}),
+            chains=MappingProxyType({chain.name: Chain.of(chain) for chain in contents.calendars}),
+            national=contents.policies,
+            units_of={code: tuple(units) for code, units in units_of.items()},
+            unit_names={(unit.institution, unit.name): unit for unit in contents.units},
+            directories={
+                code: Directory([rule for owner, rule in contents.rules if owner == code], topics)
+                for code in institutions
+            },
+        )
+
+
+class _SharedCache:
+    """Made once for all amended registries: what is the same by value is the same object."""
+
+    def __init__(self) -> None:
+        self.calendars: dict[tuple[object, ...], Calendar] = {}
+        self.hours: dict[tuple[int, tuple[Hours, ...]], OpeningHours] = {}
+        self.policies: dict[Policy, Policy] = {}
+
+
 class Registry:
     """Everything the operators' files say, checked, immutable, by code."""
 
-    def __init__(self, contents: Contents) -> None:
-        self.institutions = MappingProxyType({i.code: i for i in contents.institutions})
-        self.units = MappingProxyType({unit.code: unit for unit in contents.units})
-        self.channels = MappingProxyType({c.name: c for c in contents.channels})
-        self.topics = MappingProxyType({topic.code: topic for topic in contents.topics})
-        self.categories = MappingProxyType({c.id: c for c in contents.categories})
-        self.places = MappingProxyType({place.code: place for place in contents.places})
-        self.chains = MappingProxyType(
-            {chain.name: Chain.of(chain) for chain in contents.calendars}
-        )
-        self.published: tuple[Change, ...] = ()
-        self._national = contents.policies
-        self._histories: dict[str, History] = {}
+    def __init__(
+        self,
+        data: RegistryData,
+        shared: _SharedCache | None = None,
+        histories: dict[str, History] | None = None,
+        eras: dict[str, Eras] | None = None,
+    ) -> None:
+        self.institutions = data.institutions
+        self.units = data.units
+        self.channels = data.channels
+        self.topics = data.topics
+        self.categories = data.categories
+        self.places = data.places
+        self.chains = data.chains
+        self.published = data.published
+        self._data = data
+        self._shared = shared or _SharedCache()
+        self._histories: dict[str, History] = {} if histories is None else histories
+        self._eras: dict[str, Eras] = {} if eras is None else eras
         self._amended: OrderedDict[tuple[Change, ...], Registry] = OrderedDict()
-        # Made once for all amended registries: what is the same by value is the same object.
-        self._calendars: dict[tuple[object, ...], Calendar] = {}
-        self._eras: dict[str, Eras] = {}
-        self._hours: dict[tuple[int, tuple[Hours, ...]], OpeningHours] = {}
-        self._policies: dict[Policy, Policy] = {}
-        self._units_of: dict[str, list[Unit]] = defaultdict(list)
-        for unit in contents.units:
-            self._units_of[unit.institution].append(unit)
-        self._unit_names = {(unit.institution, unit.name): unit for unit in contents.units}
-        topics = {category.id: category.topic for category in contents.categories}
-        self._directories = {
-            code: Directory([rule for owner, rule in contents.rules if owner == code], topics)
-            for code in self.institutions
-        }
+
+    @classmethod
+    def of(cls, contents: Contents) -> "Registry":
+        """Return the registry of some files' contents, which were checked."""
+        return cls(RegistryData.of(contents))
 
     # ---- institutions and units
 
     def institution(self, code: str) -> Institution:
         """Return an institution by its code; UnknownCode if there is none."""
-        return _known(self.institutions.get(code), f"institution {code}")
+        return _existing(self.institutions.get(code), f"institution {code}")
 
     def unit(self, code: str) -> Unit:
         """Return a unit by its code; UnknownCode if there is none."""
-        return _known(self.units.get(code), f"unit {code}")
+        return _existing(self.units.get(code), f"unit {code}")
 
     def units_of(self, institution: str) -> tuple[Unit, ...]:
         """List an institution's units in the order of their file."""
-        return tuple(self._units_of.get(institution, ()))
+        return self._data.units_of.get(institution, ())
 
     def unit_named(self, institution: str, name: str) -> Unit | None:
         """Return the unit of that exact name, as the official export spells it, or None."""
-        return self._unit_names.get((institution, name))
+        return self._data.unit_names.get((institution, name))
 
     # ---- categories and places
 
@@ -114,7 +167,7 @@ class Registry:
 
     def directory(self, institution: str) -> Directory:
         """Return an institution's directory; UnknownCode if there is no such institution."""
-        return _known(self._directories.get(institution), f"institution {institution}")
+        return _existing(self._data.directories.get(institution), f"institution {institution}")
 
     def policy(self, institution: str, on: date | datetime) -> Policy:
         """Return the policy in force on a day, the institution's tighter limits merged in.
@@ -128,12 +181,12 @@ class Registry:
         """Return an institution's policy from each day on which it changes; UnknownCode if none."""
         history = self._histories.get(institution)
         if history is None:
-            history = History.of(self.institution(institution), self._national)
+            history = History.of(self.institution(institution), self._data.national)
             for change in self.published:
                 step = step_of(change, history)
                 if step is not None and history.stated(step.name) is None:
                     history = history.with_published(step)
-            history.share(self._policies)
+            history.share(self._shared.policies)
             self._histories[institution] = history
         return history
 
@@ -149,22 +202,22 @@ class Registry:
         if era is None:
             chains = [self.chains[name] for name in self.institution(institution).calendars]
             era = self._eras[institution] = Eras.of(chains)
-        place = bisect_right(era.instants, as_of)
-        found = era.calendars[place]
-        if found is None:
-            found = era.calendars[place] = self._calendar(institution, as_of)
-        return found
+        index = bisect_right(era.instants, as_of)
+        calendar = era.calendars[index]
+        if calendar is None:
+            calendar = era.calendars[index] = self._calendar(institution, as_of)
+        return calendar
 
     def _calendar(self, institution: str, as_of: date | datetime) -> Calendar:
         owner = self.institution(institution)
         chains = [self.chains[name] for name in owner.calendars]
-        known = [chain.known(as_of) for chain in chains]
-        keys = (chain.keys[count] for chain, count in zip(chains, known, strict=True))
+        counts = [chain.known(as_of) for chain in chains]
+        keys = (chain.keys[count] for chain, count in zip(chains, counts, strict=True))
         key = (owner.time_zone, owner.working_week, *keys)
-        made = self._calendars.get(key)
+        made = self._shared.calendars.get(key)
         if made is None:
-            made = self._calendars[key] = build_calendar(
-                ZoneInfo(owner.time_zone), owner.week(), chains, known
+            made = self._shared.calendars[key] = build_calendar(
+                ZoneInfo(owner.time_zone), owner.week(), chains, counts
             )
         return made
 
@@ -178,9 +231,9 @@ class Registry:
             return None
         calendar = self.calendar(institution, as_of)
         key = (id(calendar), week)  # a calendar once made is kept
-        made = self._hours.get(key)
+        made = self._shared.hours.get(key)
         if made is None:
-            made = self._hours[key] = OpeningHours(calendar, week)
+            made = self._shared.hours[key] = OpeningHours(calendar, week)
         return made
 
     # ---- changes
@@ -209,24 +262,20 @@ class Registry:
 
     def _with(self, change: Change) -> "Registry":
         event, is_there = change.event, is_known(change, self)
-        again = any(known.event.version == event.version for known in self.published)
-        if (is_there and again) or problems_of(change, self):
+        is_repeated = any(other.event.version == event.version for other in self.published)
+        if (is_there and is_repeated) or problems_of(change, self):
             return self
-        made = copy.copy(self)
-        made.published = (*self.published, change)
-        made._amended = OrderedDict()  # noqa: SLF001  its own class
+        data = replace(self._data, published=(*self.published, change))
         if is_there:
-            return made
-        made._eras = {}  # noqa: SLF001
+            return Registry(data, self._shared, self._histories, self._eras)
         if isinstance(event, CalendarAmended):
             chain = self.chains[event.chain].with_published(version_of(event), change.seen_at)
-            made.chains = MappingProxyType({**self.chains, event.chain: chain})
-        elif event.institution == NATIONAL:
-            made._histories = {}  # noqa: SLF001
-        else:
-            kept = (item for item in self._histories.items() if item[0] != event.institution)
-            made._histories = dict(kept)  # noqa: SLF001
-        return made
+            data = replace(data, chains=MappingProxyType({**self.chains, event.chain: chain}))
+            return Registry(data, self._shared, self._histories)
+        if event.institution == NATIONAL:
+            return Registry(data, self._shared)
+        histories = {k: v for k, v in self._histories.items() if k != event.institution}
+        return Registry(data, self._shared, histories)
 
     def ladder(
         self,
@@ -237,19 +286,19 @@ class Registry:
         unit: str | None = None,
         on: date | datetime | Policy | None = None,
     ) -> tuple[Contact, ...]:
-        """List who is told at a level (0 = the last warning) about a clock the institution owes.
+        """List who is notified at a level (0 = last warning) of a clock that the institution owes.
 
         By the ladder of a policy, or of the policy in force at a time. Completion and reply are
         owed by the reporter, whom the notifier reaches: nobody here.
         """
         policy = on if isinstance(on, Policy) else self.policy(institution, on or date.max)
-        told: dict[Contact, None] = {}
+        contacts: dict[Contact, None] = {}
         for ladder_step in policy.ladder_steps_at(level, clock):
             for to in ladder_step.to:
-                told |= dict.fromkeys(self._told(to, institution, clock, unit))
-        return tuple(told)
+                contacts |= dict.fromkeys(self._addressed(to, institution, clock, unit))
+        return tuple(contacts)
 
-    def _told(
+    def _addressed(
         self, to: str, institution: str, clock: Clock, unit: str | None
     ) -> tuple[Contact, ...]:
         if clock in ("completion", "reply"):
@@ -274,7 +323,7 @@ def _head(unit: Unit) -> Contact:
     return Contact(role="unit_head", title=f"Kepala {unit.name}", email=unit.head_email)
 
 
-def _known(found: Found | None, what: str) -> Found:
-    if found is None:
+def _existing(entry: Entry | None, what: str) -> Entry:
+    if entry is None:
         raise UnknownCode(f"{what} is not in the registry")
-    return found
+    return entry

@@ -1,4 +1,4 @@
-"""What a rule gets and gives: a cause and a decision.
+"""What a rule takes and returns: a cause and a decision.
 
 Everything here is pure. A stage is `decide(case, event, cause, policy) -> Decision`.
 """
@@ -24,11 +24,12 @@ class Cause(NamedTuple):
     `now` is the broker's time of the record, UTC (mapped when the clock is scaled): the only time a
     rule knows. `producer` is the channel or institution that the topic's name gives, empty in the
     core. `message_id` is the sender's own `ce_id` at a gateway, elsewhere the same as `id`. At a
-    gateway `is_repeat` tells that this very message was decided before (its `id` then differs, so
+    gateway `is_repeat` says that this very message was decided before (its `id` then differs, so
     that its answer is an answer of its own); in the core a repeat never reaches a rule. At a
-    gateway `is_full` tells that the case has decided as many messages as it may: the answer is no,
-    whatever is said. `paused_until` (UTC) tells that whoever speaks has guessed wrong about this
-    report too often: until then a wrong proof is not looked at, a right one counts as ever.
+    gateway `is_full` says that the case has decided as many messages as it may: this one is
+    rejected, whatever it contains. `paused_until` (UTC): the producer sent too many wrong proofs
+    about this report; until then a wrong proof is not checked, a right one counts as ever. At a
+    gateway `report_id` is the report that the record is about, which elsewhere the event names.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Cause(NamedTuple):
     is_repeat: bool = False
     is_full: bool = False
     paused_until: datetime | None = None
+    report_id: str = ""
 
     @property
     def first_id(self) -> str:
@@ -67,10 +69,11 @@ class Decision(Generic[C_co]):
     An event whose class belongs to the stage's own stream goes there; at the gateways a
     `ChannelAnswer` or `InboxEntry` goes to the topic of the channel or institution it names.
 
-    `refused`: at a gateway, no to a message. It is remembered nowhere and changes no case, and a
-    repeat of it is looked at afresh; `is_wrong_proof` says that it guessed. `aside`: in the core,
-    it is remembered under (report, institution), not among what the report's own case decided; so
-    is every command, and every answer to one, that leaves the case as it was.
+    `refused`: at a gateway, the message is rejected. Its id is not stored and no case changes, so
+    that a repeat of it is decided afresh; `is_wrong_proof` says that the proof in it was wrong.
+    `aside`: in the core, the record's id is stored under (report, institution), not among the ids
+    that the report's own case decided; so is that of every command, and of every answer to one,
+    that leaves the case as it was.
     """
 
     case: C_co | None
@@ -90,19 +93,19 @@ def decided(case: C | None, *events: BaseModel) -> Decision[C]:
 
 
 def refused(case: C | None, *events: BaseModel, is_wrong_proof: bool = False) -> Decision[C]:
-    """Say no at a gateway, leaving the case as it is and no memory of the message."""
-    said = tuple(Outgoing(event) for event in events)
-    return Decision(case, said, refused=True, is_wrong_proof=is_wrong_proof)
+    """Reject a message at a gateway: the case stays as it is, the message's id is not stored."""
+    outgoing = tuple(Outgoing(event) for event in events)
+    return Decision(case, outgoing, refused=True, is_wrong_proof=is_wrong_proof)
 
 
 def event_id(cause: Cause, stage: str, event: type[BaseModel], number: int = 1) -> str:
-    """Return the id that the shell gives to an event which a stage says because of a cause.
+    """Return the id that the shell gives to an event which a stage publishes because of a cause.
 
-    So a rule can remember its own event and know it again when another stage names it. `number`
-    counts from 1 the events of that class with that cause in one decision.
+    So a rule can store the id of its own event and recognise it when another stage names it.
+    `number` counts from 1 the events of that class with that cause in one decision.
 
     Raises:
-        KeyError: no stage of that name speaks.
+        KeyError: no stage of that name publishes.
     """
     return derive_id(stage, cause.id, cause.now, writes(stage).type_of(event), number)
 
@@ -127,13 +130,13 @@ class Unreadable(BaseModel):
 
 
 def then(first: Decision[C], *rules: Callable[[C | None], Decision[C]]) -> Decision[C]:
-    """Decide on in order, each from the case the one before left; events add up.
+    """Apply rules in order, each to the case that the one before left; events add up.
 
-    Where the record is remembered is for the first to say.
+    `refused`, `is_wrong_proof` and `aside` are those of the first decision.
     """
     case, events = first.case, list(first.events)
     for rule in rules:
-        more = rule(case)
-        case = more.case
-        events.extend(more.events)
+        decision = rule(case)
+        case = decision.case
+        events.extend(decision.events)
     return replace(first, case=case, events=tuple(events))

@@ -1,4 +1,4 @@
-"""What came before what it is about: kept in the case, and answered once it can be.
+"""Deferred commands: what came before what it is about waits in the case until it can be answered.
 
 Across streams there is no order, so a command may come before its report. Pure.
 """
@@ -6,19 +6,19 @@ Across streams there is no order, so a command may come before its report. Pure.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.contract.events import Command, CommandRefused, Event
 from shared.registry import NATIONAL
-from shared.rules.decision import Cause, Decision, Outgoing, decided, then
+from shared.rules.decision import Cause, Decision, Outgoing, decided
 
 NOT_THE_HOLDER: Final = "not_the_holder"
-"""The one reason for whoever does not hold the report, whatever its state: it tells nothing."""
+"""The one reason for whoever does not hold the report, in every status: it discloses nothing."""
 COMMANDS_MAX: Final = 20
-"""Of one institution about one report, and as many words; a guess far above what comes early."""
+"""Of one institution about one report, and as many reporters' messages; a guess far above what
+comes early."""
 HOLDINGS_MAX: Final = 3  # two returns, then the forward is final (domain.md section 1)
 OTHERS_MAX: Final = 5 * COMMANDS_MAX
 """Of all who are neither the holder nor 00 together; with these two seven institutions' worth."""
@@ -26,7 +26,7 @@ W = TypeVar("W", bound=BaseModel)
 
 
 class Deferred(BaseModel, frozen=True, hide_input_in_errors=True):
-    """An event that came before what it is about: kept in the case, decided when that arrives.
+    """An event that came before what it is about: it waits in the case until that arrives.
 
     Stored with its cause, so that its answer names it and not the record that released it.
     """
@@ -45,7 +45,7 @@ class Deferred(BaseModel, frozen=True, hide_input_in_errors=True):
 
     @classmethod
     def of(cls, event: BaseModel, cause: Cause) -> "Deferred":
-        """Keep an event and its cause."""
+        """Build it from an event and its cause."""
         return cls(
             event_type=type(event).__name__,
             event=event.model_dump(mode="json", exclude_none=True),
@@ -75,7 +75,7 @@ class Deferred(BaseModel, frozen=True, hide_input_in_errors=True):
         )
 
     def restore(self, classes: Iterable[type[W]]) -> W:
-        """Return the kept event.
+        """Return the event.
 
         Raises:
             KeyError: its class is not among `classes`.
@@ -84,7 +84,7 @@ class Deferred(BaseModel, frozen=True, hide_input_in_errors=True):
 
 
 class DeferringCase(BaseModel):
-    """A case that can keep what came early; `timer_at` (UTC) ends the longest wait of a command."""
+    """A case with deferred events; `timer_at` (UTC) is the end of the longest wait of a command."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -110,18 +110,18 @@ def is_possible(ahead: int) -> bool:
 
 
 class NotYet(NamedTuple):
-    """What would make it fit may still come; `reason` is said if that does not come in time."""
+    """What it is about may still come; `reason` is the refusal's if that does not come in time."""
 
     reason: str = "nothing_to_decide"
 
 
 @dataclass(frozen=True, slots=True)
 class DeferredCommands(Generic[C, H]):
-    """How a stage hears commands, and a reporter's words: `kinds` are those it answers.
+    """How a stage handles commands and reporters' messages: `kinds` are those it answers.
 
-    `answer` decides one, or says that it is too early; `refuse` says no. A command waits for
-    `wait` and is then refused; words have no answer to give, and wait on. `holder` names who holds
-    the report as far as the case knows: nobody else's commands take its room.
+    `answer` decides one, or returns that it is too early; `refuse` refuses one. A command waits for
+    `wait` and is then refused; a reporter's message has no refusal, and waits on. `holder` returns
+    who holds the report by the case: nobody else's commands count against its limit.
     """
 
     kinds: tuple[type[H], ...]
@@ -131,25 +131,25 @@ class DeferredCommands(Generic[C, H]):
     holder: Callable[[C], str]
 
     def handle(self, case: C, event: H, cause: Cause) -> Decision[C]:
-        """Answer now, or keep it until the case can; beyond the bounds it is refused.
+        """Answer now, or defer it until the case can; beyond the limits it is refused.
 
-        A command that waits is remembered under its sender: it may turn out to be a stranger's.
+        The id of a command that waits is stored under its sender, who may not hold the report.
         """
         answer = self.answer(case, event, cause)
         if not isinstance(answer, NotYet):
             return answer
         if self._is_full(case, event):
-            is_strange = answer.reason == NOT_THE_HOLDER
-            reason = answer.reason if is_strange else "too_many_waiting"
+            is_other = answer.reason == NOT_THE_HOLDER
+            reason = answer.reason if is_other else "too_many_waiting"
             return self.refuse(case, event, cause, reason)
-        kept = (*case.waiting, Deferred.of(event, cause))
-        return Decision(self._keeping(case, kept), aside=isinstance(event, Command))
+        waiting = (*case.waiting, Deferred.of(event, cause))
+        return Decision(self._with_waiting(case, waiting), aside=isinstance(event, Command))
 
     def _is_full(self, case: C, event: H) -> bool:
         if not isinstance(event, Command):
-            return sum(not self._is_command(kept) for kept in case.waiting) >= COMMANDS_MAX
-        waiting = [kept for kept in case.waiting if self._is_command(kept)]
-        senders = [str(kept.event.get("institution", NATIONAL)) for kept in waiting]
+            return sum(not self._is_command(deferred) for deferred in case.waiting) >= COMMANDS_MAX
+        commands = [deferred for deferred in case.waiting if self._is_command(deferred)]
+        senders = [str(command.event.get("institution", NATIONAL)) for command in commands]
         reserved = {self.holder(case), NATIONAL}
         others = sum(sender not in reserved for sender in senders)
         if event.institution not in reserved and others >= OTHERS_MAX:
@@ -161,59 +161,58 @@ class DeferredCommands(Generic[C, H]):
 
         Each answer is caused by what it answers, so that its id is the same whatever released it.
         """
-        waiting, events, at = case.waiting, list[Outgoing](), 0
-        while at < len(waiting):
-            why = waiting[at].cause(cause.now)
-            before = self._keeping(case, waiting[:at])
-            answer = self.answer(before, waiting[at].restore(self.kinds), why)
+        waiting, events, position = case.waiting, list[Outgoing](), 0
+        while position < len(waiting):
+            deferred = waiting[position]
+            own_cause = deferred.cause(cause.now)
+            before = self._with_waiting(case, waiting[:position])
+            answer = self.answer(before, deferred.restore(self.kinds), own_cause)
             if isinstance(answer, NotYet):
-                at += 1
+                position += 1
                 continue
             case = answer.case or case
-            events += answer.because_of(why).events
-            waiting, at = (*waiting[:at], *waiting[at + 1 :]), 0
-        return Decision(self._keeping(case, waiting), tuple(events))
+            events += answer.because_of(own_cause).events
+            waiting, position = (*waiting[:position], *waiting[position + 1 :]), 0
+        return Decision(self._with_waiting(case, waiting), tuple(events))
 
     def expire(self, case: C, due_at: datetime, cause: Cause) -> Decision[C]:
         """Refuse the commands whose wait is over by the timer's time; the rest waits on.
 
-        An timer that is not the case's own changes nothing: it is compared with the case, never
+        A timer that is not the case's own changes nothing: it is compared with the case, never
         with now.
         """
         if due_at != case.timer_at:
             return decided(case)
-        over = [
-            kept
-            for kept in case.waiting
-            if self._is_command(kept) and kept.came_at + self.wait <= due_at
+        expired = [
+            deferred
+            for deferred in case.waiting
+            if self._is_command(deferred) and deferred.came_at + self.wait <= due_at
         ]
-        rest = tuple(kept for kept in case.waiting if kept not in over)
-        return then(
-            decided(self._keeping(case, rest)),
-            *(partial(self._last_word, kept=kept, now=cause.now, fresh=case) for kept in over),
-        )
+        remaining = tuple(deferred for deferred in case.waiting if deferred not in expired)
+        case, events = self._with_waiting(case, remaining), list[Outgoing]()
+        for deferred in expired:
+            event, own_cause = deferred.restore(self.kinds), deferred.cause(cause.now)
+            answer = self.answer(case, event, own_cause)
+            if isinstance(answer, NotYet):
+                answer = self.refuse(case, event, own_cause, answer.reason)
+            case = answer.case or case
+            events += answer.because_of(own_cause).events
+        return Decision(case, tuple(events))
 
-    def _last_word(self, case: C | None, *, kept: Deferred, now: datetime, fresh: C) -> Decision[C]:
-        known, event, why = case or fresh, kept.restore(self.kinds), kept.cause(now)
-        answer = self.answer(known, event, why)
-        if isinstance(answer, NotYet):
-            answer = self.refuse(known, event, why, answer.reason)
-        return answer.because_of(why)
-
-    def _keeping(self, case: C, waiting: tuple[Deferred, ...]) -> C:
-        """Let these wait, and be woken when the first command has waited its time."""
+    def _with_waiting(self, case: C, waiting: tuple[Deferred, ...]) -> C:
+        """Return the case with these waiting; its timer is the end of the first command's wait."""
         if not waiting and not case.waiting:
             return case
-        first = min((kept.came_at for kept in waiting if self._is_command(kept)), default=None)
+        first = min((d.came_at for d in waiting if self._is_command(d)), default=None)
         return case.changed(waiting=waiting, timer_at=None if first is None else first + self.wait)
 
-    def _is_command(self, kept: Deferred) -> bool:
+    def _is_command(self, deferred: Deferred) -> bool:
         names = {kind.__name__ for kind in self.kinds if issubclass(kind, Command)}
-        return kept.event_type in names
+        return deferred.event_type in names
 
 
 def refusal(command: Command, cause: Cause, reason: str) -> CommandRefused:
-    """Say no to a command, to the institution that gave it."""
+    """Build the refusal of a command, addressed to the institution that gave it."""
     return CommandRefused(
         report_id=command.report_id,
         institution=command.institution,

@@ -1,6 +1,6 @@
 """A stage's cases and lanes in PostgreSQL: loaded in one statement, saved in one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from shared.platform.postgres import Connection, Pool
 from shared.runtime.lanes import Lane, dump_offsets, load_offsets, pack, unpack
 
 M = TypeVar("M", bound=BaseModel)
-SHELL_SQL: Final = Path(__file__).with_name("schema.sql")
+SHELL_MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
 def _never(_case: object) -> None:
@@ -27,7 +27,7 @@ class CaseStore(Generic[M]):
     """How a stage's cases lie in its `cases` table.
 
     The shell's own columns (`report_id version sequence decided state is_open timer_at fire_at
-    parked`) stand in `shared/runtime/schema.sql`; `columns` adds the stage's: name -> (SQL type,
+    parked`) stand in `shared/runtime/migrations`; `columns` adds the stage's: name -> (SQL type,
     value of a case). `is_open` feeds the metric of open cases, `timer_at` the timer loop (UTC, none
     for no timer).
     """
@@ -62,11 +62,21 @@ class Conflict(Exception):  # noqa: N818 - a lost race, not a fault
 
 
 class PostgresState:
-    """The shell's `State` in a stage's schema."""
+    """The shell's `State` in a stage's schema.
 
-    def __init__(self, pool: Pool, store: CaseStore[BaseModel]) -> None:
+    `check_schema` runs after each loading of lanes: what is saved later with the tokens read is
+    refused by the database if a newer release has migrated since (shared/platform/migrations.py).
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        store: CaseStore[BaseModel],
+        check_schema: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._pool = pool
         self._store = store
+        self._check_schema = check_schema
         self._save = save_statement(store)
 
     async def lanes(self, ids: Sequence[str], tokens: Sequence[int]) -> dict[str, Lane]:
@@ -87,6 +97,8 @@ class PostgresState:
             ids,
             tokens,
         )
+        if self._check_schema is not None:
+            await self._check_schema()
         return {
             row["id"]: Lane(
                 row["id"],

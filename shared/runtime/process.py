@@ -6,7 +6,7 @@ import gc
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cached_property, partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
@@ -21,12 +21,12 @@ from faststream.specification import AsyncAPI
 
 from shared.contract.topics import READS
 from shared.platform import logging as log_lines
-from shared.platform import postgres
+from shared.platform import migrations, postgres
 from shared.platform.clock import Clock
 from shared.platform.settings import Settings
 from shared.registry.principals import principals
 from shared.runtime import timers
-from shared.runtime.case_store import SHELL_SQL, PostgresState
+from shared.runtime.case_store import SHELL_MIGRATIONS, PostgresState
 from shared.runtime.failpoints import failpoint
 from shared.runtime.health import pages
 from shared.runtime.health.assignment_check import AssignmentCheck
@@ -126,6 +126,15 @@ class Service:
 
     # ---- life cycle
 
+    @cached_property
+    def migrations(self) -> dict[str, tuple[migrations.Migration, ...]]:
+        """Return what the stage's own schema and those that it shares need."""
+        shared = self.stage.more_schemas.items()
+        return {
+            **{schema: migrations.read_migrations(folder) for schema, folder in shared},
+            self.schema: migrations.read_migrations(SHELL_MIGRATIONS, self.stage.migrations),
+        }
+
     async def start(self) -> None:
         """Refuse a loop that hangs, wait for the database, make the schema, build the shell."""
         if "uvloop" in type(asyncio.get_running_loop()).__module__:
@@ -168,25 +177,50 @@ class Service:
                 delay = min(2 * delay, START_BACKOFF_SECONDS_MAX)
 
     async def _database(self) -> postgres.Pool:
-        """Connect, and make the tables; what was opened before an outage serves after it."""
+        """Connect, and migrate the schemas; what was opened before an outage serves after it."""
         if self.pool is None:
             dsn = self.settings.postgres.get_secret_value()
             self.pool = await postgres.connect(dsn, self.schema)
-        try:
-            for schema, file in self.stage.more_schemas.items():
-                await postgres.apply_schema(self.pool, schema, [file])
-            files = [SHELL_SQL, self.stage.schema]
-            await postgres.apply_schema(self.pool, self.schema, files)
-        except postgres.OtherSchema as other:
-            self.refuse(str(other))
+        if self.settings.migrate == "auto":
+            await self._migrate(self.pool)
+        if pending := await self._pending(self.pool):
+            self.refuse(f"migrations are pending: {', '.join(pending)}. Run: lapor schema apply")
         return self.pool
+
+    async def _migrate(self, pool: postgres.Pool) -> None:
+        for schema, own in self.migrations.items():
+            try:
+                applied = await migrations.apply_migrations(pool, schema, own)
+            except migrations.OtherSchema as other:
+                self.refuse(str(other))
+            else:
+                if applied:
+                    names = [str(migration) for migration in applied]
+                    self.logger.info("schema_migrated", schema=schema, migrations=names)
+
+    async def _pending(self, pool: postgres.Pool) -> list[str]:
+        """Name the pending migrations; a schema of a newer release ends the process."""
+        pending: list[str] = []
+        for schema, own in self.migrations.items():
+            try:
+                found = await migrations.pending_migrations(pool, schema, own)
+            except migrations.OtherSchema as other:
+                self.refuse(str(other))
+            else:
+                pending += [f"{schema} {migration}" for migration in found]
+        return pending
+
+    async def _refuse_newer_schema(self) -> None:
+        """End the process if a newer release has migrated so that this one may not go on."""
+        if self.pool is not None:
+            await self._pending(self.pool)
 
     def _shell(self, pool: postgres.Pool) -> Processor[Any, Any]:
         key = DeadLetterKey.from_text(self.settings.dead_letter_key.get_secret_value())
         return Processor(
             self.stage,
             log=self.log,
-            state=PostgresState(pool, self.stage.store),
+            state=PostgresState(pool, self.stage.store, self._refuse_newer_schema),
             reader=Reader(
                 self.stage.name,
                 self.clock,
@@ -338,6 +372,7 @@ class Service:
                 self.meters.open_cases.set(row["open"])
                 self.meters.parked_cases.set(row["parked"])
                 self.meters.held_records.set(row["held"])
+                await self._refuse_newer_schema()
                 count_at = monotonic() + COUNT_SECONDS
 
     async def _guard(self, loop: Callable[[], Awaitable[None]]) -> None:

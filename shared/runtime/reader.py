@@ -232,6 +232,7 @@ class Reader:
         if self._identify is None:
             raise TypeError("a gateway must identify the report of a record")
         report_id = self._identify(event, cause)
+        cause = cause._replace(report_id=report_id)
         own = memory_of(report_id, producer) if stream == OUTBOX else ""
         return Inbound(record, event, cause, report_id, id_hash(cause.id), own)
 

@@ -43,7 +43,7 @@ class Stage(Generic[C, P]):
 
     name: str
     store: CaseStore[C]
-    schema: Path
+    migrations: Path
     decide: Decide[C, P]
     context: MakeContext[C, P] = lookups_alone
     identify: Callable[[BaseModel, Cause], str] | None = None

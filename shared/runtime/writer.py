@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.runtime.reader import Inbound
 
 EVENT_BYTES_MAX: Final = 900_000
-"""An event above this is found before the save (protocol.md V13)."""
+"""An event above this is found before the save (protocol.md section 1, V13)."""
 _KEPT_HEADERS = (
     "ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "causationid", "correlationid",
     "sequence", "traceparent",

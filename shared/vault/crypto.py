@@ -1,14 +1,14 @@
-"""Seal what is personal with a key per report, so that destroying the key erases every copy.
+"""Seal personal data with a key per report, so that destroying the key erases every copy.
 
-Each report has a random 256-bit key, stored only wrapped by a master key of the environment.
-Two keys are derived from it, one that encrypts (AES-256-GCM) and one that makes nonces.
+Each report has a random 256-bit key, stored only wrapped by a master key of the environment
+(AES-256-GCM, random nonce). From it HKDF-Expand (RFC 5869) derives one key per use.
 
-Sealing is deterministic, because a record decided again must give the same bytes (law 1). The
-nonce is the first 12 bytes of HMAC-SHA256(nonce key, associated data || text): a synthetic IV.
-GCM breaks only where one key meets one nonce with two different messages; here a nonce comes
-back only with the very same text in the very same field of the same report, which gives the
-very same bytes and tells an onlooker nothing but that. Two different texts collide with
-probability q^2 / 2^97; a report seals far fewer than q = 4,096 texts: less than 2^-73.
+Texts are sealed with AES-SIV (RFC 5297, 256-bit), which is deterministic, because a record decided
+again must give the same bytes (law 1). Its synthetic IV is a MAC over text and associated data
+(report and field), so there is no nonce to repeat: the same text in the same field of the same
+report gives the same bytes, which tells an onlooker nothing but that, and bytes that were altered
+or moved to another report or field do not open. Two different texts get the same IV with
+probability q^2 / 2^129 after q texts under one key; a report seals far fewer than q = 4,096.
 
 No error, no repr and no log line of this module carries a key or a text.
 """
@@ -19,33 +19,34 @@ import hmac
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final, Literal, NoReturn, Self
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from shared.contract.tracking import encode, normalised, report_id
+from shared.vault.key_text import (
+    DEAD_LETTER_KEY_VARIABLE,
+    KEY_BYTES,
+    MASTER_KEY_VARIABLE,
+    KeyUnusable,
+    parse_key,
+)
 from shared.vault.phones import international
 
-MASTER_KEY_VARIABLE: Final = "LAPOR_MASTER_KEY"
-DEAD_LETTER_KEY_VARIABLE: Final = "LAPOR_DEAD_LETTER_KEY"
-KEY_BYTES: Final = 32
-
-_FORMAT: Final = b"\x01"  # first byte of everything made here; a new construction gets a new one
+_FORMAT: Final = b"\x02"  # first byte of everything made here; a new construction gets a new one
 _MASTER_ID_BYTES: Final = 4
 _NONCE_BYTES: Final = 12
-_TAG_BYTES: Final = 16
+_TAG_BYTES: Final = 16  # of AES-GCM; of AES-SIV the synthetic IV
+_SIV_KEY_BYTES: Final = 64  # two AES-256 keys: one for the MAC, one for the cipher
 _SECRET_CHARACTERS: Final = 10  # 50 bits: out of reach of guessing over a channel, short to type
 _NIK_DIGITS: Final = 16
 _WRAPPED_BYTES: Final = 1 + _MASTER_ID_BYTES + _NONCE_BYTES + KEY_BYTES + _TAG_BYTES
 
 ContactKind = Literal["phone", "email", "nik"]
-
-
-class KeyUnusable(ValueError):  # noqa: N818 - named for what is true
-    """A key of the environment is missing or malformed; says what to set, never what was set."""
 
 
 class SealBroken(ValueError):  # noqa: N818 - named for what is true
@@ -55,13 +56,12 @@ class SealBroken(ValueError):  # noqa: N818 - named for what is true
 class ReportKey:
     """The key of one report: seals and opens its fields, and derives its reporter's secret."""
 
-    __slots__ = ("_cipher", "_nonce_key", "_report_id", "_secret_key")
+    __slots__ = ("_cipher", "_key", "_report_id")
 
     def __init__(self, key: bytes, report_id: str) -> None:
+        self._key = key
         self._report_id = report_id
-        self._cipher = AESGCM(_derived(key, b"seal"))
-        self._nonce_key = _derived(key, b"nonce")
-        self._secret_key = _derived(key, b"reporter-secret")
+        self._cipher = AESSIV(_derived(key, b"siv", _SIV_KEY_BYTES))
 
     def __repr__(self) -> str:
         return f"ReportKey(report_id={self._report_id!r})"
@@ -72,7 +72,7 @@ class ReportKey:
     def seal(self, field: str, text: str) -> str:
         """Seal the text of a field, in base64url; the same text and field give the same bytes."""
         plain = text.encode("utf-8", "surrogatepass")
-        return _as_text(_seal(self._cipher, self._nonce_key, self._bound_to(field), plain))
+        return _as_text(_seal(self._cipher, self._bound_to(field), plain))
 
     def open(self, field: str, sealed: str) -> str:
         """Open what `seal` made for this report and this field; SealBroken for anything else."""
@@ -81,7 +81,7 @@ class ReportKey:
 
     def reporter_secret(self) -> str:
         """Derive the secret handed to the reporter: 10 characters of Crockford's base32."""
-        digest = hmac.digest(self._secret_key, b"secret", "sha256")
+        digest = hmac.digest(self._secret_key(), b"secret", "sha256")
         return encode(int.from_bytes(digest, "big"), _SECRET_CHARACTERS)
 
     def secret_digest(self, secret: str) -> str:
@@ -90,11 +90,14 @@ class ReportKey:
         Keyed, because 50 bits under a bare hash could be searched by whoever reads the table.
         """
         typed = normalised(secret).encode("utf-8", "surrogatepass")
-        return hmac.new(self._secret_key, b"digest" + typed, "sha256").hexdigest()[:32]
+        return hmac.digest(self._secret_key(), b"digest" + typed, "sha256").hex()[:32]
 
     def is_secret(self, typed: str) -> bool:
-        """Tell in constant time whether this is the reporter's secret, as people type it."""
+        """Return in constant time whether this is the reporter's secret, as people type it."""
         return same_digest(self.secret_digest(typed), self.secret_digest(self.reporter_secret()))
+
+    def _secret_key(self) -> bytes:
+        return _derived(self._key, b"reporter-secret")
 
     def _bound_to(self, field: str) -> bytes:
         return _joined(b"field", self._report_id, field)
@@ -138,12 +141,7 @@ class Vault:
 
         Raises KeyUnusable, which names the variable to set and never the value.
         """
-        return cls(*(_key_from(part, MASTER_KEY_VARIABLE) for part in text.split(",")))
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the master keys from LAPOR_MASTER_KEY; KeyUnusable says what is wrong with it."""
-        return cls.from_text(environment.get(MASTER_KEY_VARIABLE, ""))
+        return cls(*(parse_key(part, MASTER_KEY_VARIABLE) for part in text.split(",")))
 
     @property
     def master_id(self) -> bytes:
@@ -209,13 +207,14 @@ class Vault:
         return _FORMAT + self._current + nonce + sealed
 
     def _unwrapped(self, wrapped: bytes, report_id: str) -> bytes:
-        if len(wrapped) != _WRAPPED_BYTES or wrapped[:1] != _FORMAT:
+        _check_format(wrapped)
+        if len(wrapped) != _WRAPPED_BYTES:
             raise SealBroken("this is not a wrapped report key")
-        named = wrapped[1 : 1 + _MASTER_ID_BYTES]
-        master = self._masters.get(named)
+        needed = wrapped[1 : 1 + _MASTER_ID_BYTES]
+        master = self._masters.get(needed)
         if master is None:
             raise KeyUnusable(
-                f"a report key needs the master key {named.hex()}: add it, after a comma, "
+                f"a report key needs the master key {needed.hex()}: add it, after a comma, "
                 f"to {MASTER_KEY_VARIABLE}",
             )
         nonce_at = 1 + _MASTER_ID_BYTES
@@ -231,13 +230,12 @@ class Vault:
 class DeadLetterKey:
     """Seals the original bytes of records that could not be read, bound to where they lay."""
 
-    __slots__ = ("_cipher", "_nonce_key")
+    __slots__ = ("_cipher",)
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise KeyUnusable(f"a dead-letter key has {KEY_BYTES} bytes, this one has {len(key)}")
-        self._cipher = AESGCM(_derived(key, b"dead-letter"))
-        self._nonce_key = _derived(key, b"dead-letter-nonce")
+        self._cipher = AESSIV(_derived(key, b"dead-letter-siv", _SIV_KEY_BYTES))
 
     def __repr__(self) -> str:
         return "DeadLetterKey()"
@@ -248,26 +246,15 @@ class DeadLetterKey:
     @classmethod
     def from_text(cls, text: str) -> Self:
         """Read a base64 key; KeyUnusable names the variable to set and never the value."""
-        return cls(_key_from(text, DEAD_LETTER_KEY_VARIABLE))
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the key from LAPOR_DEAD_LETTER_KEY; KeyUnusable says what is wrong with it."""
-        return cls.from_text(environment.get(DEAD_LETTER_KEY_VARIABLE, ""))
+        return cls(parse_key(text, DEAD_LETTER_KEY_VARIABLE))
 
     def seal_bytes(self, original: bytes, topic: str, partition: int, offset: int) -> bytes:
         """Seal a record's bytes for its position; the same record gives the same bytes."""
-        bound_to = _position(topic, partition, offset)
-        return _seal(self._cipher, self._nonce_key, bound_to, original)
+        return _seal(self._cipher, _position(topic, partition, offset), original)
 
     def open_bytes(self, sealed: bytes, topic: str, partition: int, offset: int) -> bytes:
         """Open what was sealed for this position; SealBroken for anything else."""
         return _open(self._cipher, _position(topic, partition, offset), sealed)
-
-
-def new_key_text() -> str:
-    """Draw a key in the base64 form that LAPOR_MASTER_KEY and LAPOR_DEAD_LETTER_KEY take."""
-    return base64.b64encode(os.urandom(KEY_BYTES)).decode()
 
 
 def master_id(master_key: bytes) -> bytes:
@@ -282,40 +269,33 @@ def same_digest(one: str, other: str) -> bool:
     )
 
 
-def _key_from(text: str, variable: str) -> bytes:
-    if not text.strip():
-        raise KeyUnusable(f"{variable} is not set: it takes {KEY_BYTES} random bytes in base64")
+def _derived(key: bytes, use: bytes, size: int = KEY_BYTES) -> bytes:
+    """Expand a uniformly random key into one for a single use."""
+    return HKDFExpand(SHA256(), size, b"lapor/" + use).derive(key)
+
+
+def _seal(cipher: AESSIV, bound_to: bytes, plain: bytes) -> bytes:
+    return _FORMAT + cipher.encrypt(plain, [bound_to])
+
+
+def _open(cipher: AESSIV, bound_to: bytes, sealed: bytes) -> bytes:
+    _check_format(sealed)
+    if len(sealed) <= _TAG_BYTES:
+        raise SealBroken("sealed bytes were cut off")
     try:
-        key = base64.b64decode(
-            text.strip(), altchars=b"-_" if "-" in text or "_" in text else None, validate=True
-        )
-    except (binascii.Error, ValueError):
-        raise KeyUnusable(f"{variable} is not base64: it takes {KEY_BYTES} random bytes") from None
-    if len(key) != KEY_BYTES:
-        raise KeyUnusable(f"{variable} holds {len(key)} bytes: it takes {KEY_BYTES} in base64")
-    return key
-
-
-def _derived(key: bytes, use: bytes) -> bytes:
-    """Expand a uniformly random key for one use (HKDF-Expand of RFC 5869, one block)."""
-    return hmac.digest(key, b"lapor/" + use + b"\x01", "sha256")
-
-
-def _seal(cipher: AESGCM, nonce_key: bytes, bound_to: bytes, plain: bytes) -> bytes:
-    nonce = hmac.digest(nonce_key, bound_to + plain, "sha256")[:_NONCE_BYTES]
-    return _FORMAT + nonce + cipher.encrypt(nonce, plain, bound_to)
-
-
-def _open(cipher: AESGCM, bound_to: bytes, sealed: bytes) -> bytes:
-    if len(sealed) < 1 + _NONCE_BYTES + _TAG_BYTES or sealed[:1] != _FORMAT:
-        raise SealBroken("these bytes were not sealed by this system")
-    nonce = sealed[1 : 1 + _NONCE_BYTES]
-    try:
-        return cipher.decrypt(nonce, sealed[1 + _NONCE_BYTES :], bound_to)
+        return cipher.decrypt(sealed[1:], [bound_to])
     except InvalidTag:
         raise SealBroken(
             "sealed bytes were altered, or belong to another key, report, field or position"
         ) from None
+
+
+def _check_format(sealed: bytes) -> None:
+    if sealed[:1] != _FORMAT:
+        raise SealBroken(
+            f"sealed bytes begin with format {sealed[:1].hex() or 'none'}, "
+            f"this release opens {_FORMAT.hex()}"
+        )
 
 
 def _joined(use: bytes, *parts: str) -> bytes:

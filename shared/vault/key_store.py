@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from shared.platform.postgres import Connection
     from shared.vault.crypto import ReportKey, Vault
 
-SCHEMAS: Final = {"vault": Path(__file__).with_name("schema.sql")}
-"""What a stage that uses the vault needs beside its own schema."""
+SCHEMAS: Final = {"vault": Path(__file__).with_name("migrations")}
+"""Schemas that a stage with a vault needs beside its own: name -> folder of migrations."""
 
 _ENSURE: Final = """
 with made as (
@@ -89,10 +89,10 @@ async def open_keys(
     purpose: str,
 ) -> "dict[str, ReportKey]":
     """Fetch the keys that exist and log their use in the same statement; others are absent."""
-    wanted = sorted(set(report_ids))
-    if not wanted:
+    ordered = sorted(set(report_ids))
+    if not ordered:
         return {}
-    rows = await connection.fetch(_OPEN, wanted, stage, purpose)
+    rows = await connection.fetch(_OPEN, ordered, stage, purpose)
     return {row["report_id"]: vault.unwrap(row["wrapped"], row["report_id"]) for row in rows}
 
 

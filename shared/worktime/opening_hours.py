@@ -16,7 +16,6 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
@@ -51,7 +50,6 @@ class BadHours(ValueError):  # noqa: N818  it names the data's fault
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
 class OpeningHours:
     """The opening hours of one institution on the working days of its calendar.
 
@@ -59,19 +57,16 @@ class OpeningHours:
     whether one was touched. What lies outside the century raises CalendarYearMissing.
     """
 
-    calendar: Calendar
-    week: tuple[Hours, ...]
-    _opens: "array[int]" = field(init=False, compare=False, repr=False)
-    _before: "array[int]" = field(init=False, compare=False, repr=False)
-    _first: int = field(init=False, compare=False, repr=False)
-    _last: int = field(init=False, compare=False, repr=False)
+    __slots__ = ("_before", "_first", "_last", "_opens", "calendar", "week")
 
-    def __post_init__(self) -> None:
+    def __init__(self, calendar: Calendar, week: tuple[Hours, ...]) -> None:
         """Count out every opening and the working time before it.
 
         Raises:
             BadHours: no hours at all, or hours on a weekday that is not in the working week.
         """
+        self.calendar = calendar
+        self.week = week
         if not any(self.week):
             raise BadHours("no_hours", "a week without opening hours has no working time")
         for weekday, hours in enumerate(self.week):
@@ -80,10 +75,9 @@ class OpeningHours:
                 raise BadHours("hours_on_free_day", f"{name} has hours and is no working day")
         opens, before = _counted_out(self.calendar, self.week)
         zone = self.calendar.zone
-        object.__setattr__(self, "_opens", opens)
-        object.__setattr__(self, "_before", before)
-        object.__setattr__(self, "_first", _instant(zone, _FIRST_DAY, 0) * _SECOND)
-        object.__setattr__(self, "_last", _instant(zone, _LAST_DAY, _DAY_SECONDS) * _SECOND)
+        self._opens, self._before = opens, before
+        self._first = _instant(zone, _FIRST_DAY, 0) * _SECOND
+        self._last = _instant(zone, _LAST_DAY, _DAY_SECONDS) * _SECOND
 
     @classmethod
     def whole_days(cls, calendar: Calendar) -> "OpeningHours":
@@ -235,7 +229,7 @@ def merged(pauses: Iterable[Pause]) -> list[Pause]:
 
 
 def _day_of(name: str, openings: Sequence[Sequence[str]]) -> Hours:
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     for opening in openings:
         if isinstance(opening, str) or len(opening) != 2:  # noqa: PLR2004  opens and closes
             raise BadHours("malformed_hours", f'{name}: {opening!r} is not ["08:00", "16:00"]')
@@ -243,9 +237,9 @@ def _day_of(name: str, openings: Sequence[Sequence[str]]) -> Hours:
         if closes <= opens:
             detail = f"{name}: {opening[0]} to {opening[1]} closes before it opens"
             raise BadHours("closes_before_it_opens", detail)
-        found.append((opens, closes))
+        spans.append((opens, closes))
     day: list[tuple[int, int]] = []
-    for opens, closes in sorted(found):
+    for opens, closes in sorted(spans):
         if day and opens < day[-1][1]:
             raise BadHours("overlapping_hours", f"{name}: two openings overlap")
         if day and opens == day[-1][1]:
@@ -292,9 +286,9 @@ def _real(zone: ZoneInfo, ordinal: int, hours: Hours) -> Iterator[tuple[int, int
 def _offsets(zone: ZoneInfo) -> "tuple[array[int], frozenset[int]]":
     """Return each day's offset at its 00:00, in seconds, and the days on which it changes."""
     first = datetime.fromordinal(_FIRST_DAY).replace(tzinfo=zone)
-    found = [zone.utcoffset(first + timedelta(n)) for n in range(_LAST_DAY + 2 - _FIRST_DAY)]
-    seconds = {o: 0 if o is None else round(o.total_seconds()) for o in set(found)}
-    offsets = array("i", (seconds[offset] for offset in found))
+    zone_offsets = [zone.utcoffset(first + timedelta(n)) for n in range(_LAST_DAY + 2 - _FIRST_DAY)]
+    seconds = {o: 0 if o is None else round(o.total_seconds()) for o in set(zone_offsets)}
+    offsets = array("i", (seconds[offset] for offset in zone_offsets))
     changes = frozenset(
         _FIRST_DAY + index
         for index in range(len(offsets) - 1)

@@ -10,7 +10,6 @@ has) the day of the change counts 24 hours too.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import compress
 from typing import NamedTuple
@@ -60,7 +59,6 @@ class CountedDay(NamedTuple):
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
 class Calendar:
     """The working days of one institution as one version of its calendar knows them.
 
@@ -68,18 +66,48 @@ class Calendar:
     that of these facts; the hash is that of version and zone.
     """
 
-    version: str
-    zone: ZoneInfo
-    working_week: frozenset[int] = field(hash=False)
-    days_off: tuple[DayOff, ...] = field(default=(), hash=False, repr=False)
-    years: frozenset[int] = field(default=frozenset(YEARS), hash=False, repr=False)
-    every_year: tuple[DayOff, ...] = field(default=(), hash=False, repr=False)
-    _off: dict[int, DayOff] = field(init=False, compare=False, repr=False)
-    _working: "array[int]" = field(init=False, compare=False, repr=False)
-    _decreed_from: dict[int, int] = field(init=False, compare=False, repr=False)
-    _decreed_until: dict[int, int] = field(init=False, compare=False, repr=False)
+    __slots__ = (
+        "_decreed_from", "_decreed_until", "_off", "_working", "days_off", "every_year", "version",
+        "working_week", "years", "zone",
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        version: str,
+        zone: ZoneInfo,
+        working_week: frozenset[int],
+        days_off: tuple[DayOff, ...] = (),
+        *,
+        years: frozenset[int] = frozenset(YEARS),
+        every_year: tuple[DayOff, ...] = (),
+    ) -> None:
+        self.version = version
+        self.zone = zone
+        self.working_week = working_week
+        self.days_off = days_off
+        self.years = years
+        self.every_year = every_year
+        self._count_out()
+
+    @property
+    def _facts(self) -> tuple[object, ...]:
+        return (
+            self.version, self.zone, self.working_week, self.days_off, self.years, self.every_year,
+        )  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what the calendar says, not what is calculated from it."""
+        return isinstance(other, Calendar) and (self is other or self._facts == other._facts)
+
+    def __hash__(self) -> int:
+        """Hash the version and the zone."""
+        return hash((self.version, self.zone))
+
+    def __repr__(self) -> str:
+        """Name the calendar without its days."""
+        return f"Calendar({self.version!r}, {self.zone!r}, {self.working_week!r})"
+
+    def _count_out(self) -> None:
         """Count out every working day once, so that a deadline is one search."""
         if not self.working_week or not self.working_week <= set(range(7)):
             raise ValueError("a working week has one to seven of the days 0 (Monday) to 6 (Sunday)")
@@ -96,16 +124,16 @@ class Calendar:
         for n in off:
             if n in days:
                 counts[n - days.start] = False
-        object.__setattr__(self, "_off", off)
-        object.__setattr__(self, "_working", array("i", compress(days, counts)))
+        self._off = off
+        self._working = array("i", compress(days, counts))
         until: dict[int, int] = {}
         since: dict[int, int] = {}
         for year in sorted(self.years):
             since[year] = since.get(year - 1) or date(year, 1, 1).toordinal()
         for year in sorted(self.years, reverse=True):
             until[year] = until.get(year + 1) or date(year, 12, 31).toordinal()
-        object.__setattr__(self, "_decreed_from", since)
-        object.__setattr__(self, "_decreed_until", until)
+        self._decreed_from = since
+        self._decreed_until = until
 
     @property
     def working_ordinals(self) -> "array[int]":
@@ -260,8 +288,8 @@ class Calendar:
 
     def _position(self, ordinal: int) -> int | None:
         index = bisect_left(self._working, ordinal)
-        found = index < len(self._working) and self._working[index] == ordinal
-        return index if found else None
+        is_working = index < len(self._working) and self._working[index] == ordinal
+        return index if is_working else None
 
     def _count(self, ordinal: int, days: int) -> tuple[int, int | None]:
         """Return the target's ordinal and the first year without a decree on the way, if any."""

@@ -10,7 +10,7 @@ from faststream.asgi.handlers import HttpHandler
 
 from deploy.local.services import SERVICES, Service
 from shared.runtime.health.pages import PATHS
-from shared.vault.crypto import new_key_text
+from shared.vault.key_text import new_key_text
 
 READING = ("GET", "HEAD")
 

@@ -21,17 +21,17 @@ from deploy.local.kafka import node_name
 from deploy.local.paths import Home, default_cache
 from deploy.local.postgres import remove_folder
 from deploy.local.probes import get, read_lag
-from deploy.local.processes import Ports, end, last_lines, marked
+from deploy.local.processes import Ports, end, last_lines, processes_with
 from deploy.local.restart_policy import Condition
-from deploy.local.services import Seat, Service, command
+from deploy.local.services import Service, ServiceSlot, command
 from deploy.local.state import RETRY_SIGNAL, Child, State
 from shared.platform.clock import Clock
-from tests.faults import bugs, rights
+from tests.faults import acl_faults, bugs
 from tests.faults.mounts import mount, unmount
 from tests.integration.stack import up_silently
 
 PREFIX: Final = "lapor-faults-"
-REPLICATED: Final = "tests.faults.nodes:provision"
+REPLICATED: Final = "tests.faults.broker_faults:provision"
 KEPT: Final = "kept"  # the file in a home that later runs leave alone
 DAY_SECONDS: Final = 10.0  # of a business day, so that deadlines pass in a short run
 BUSINESS_ORIGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday of a year with a decree
@@ -119,7 +119,7 @@ class Pipeline:
             "provision": stack.PROVISION if is_alone else REPLICATED,
             "brokers": len(self.brokers),
             # Controllers that know each other by no name cannot elect one while there are rules.
-            "broker_properties": rights.PROPERTIES if is_alone else {},
+            "broker_properties": acl_faults.PROPERTIES if is_alone else {},
         })  # fmt: skip
         up_silently(self.home, plan)
         found = stack.connection(self.home)
@@ -171,9 +171,9 @@ class Pipeline:
             return "unknown to the supervisor"
         told = f"{child.condition}, pid {child.pid}, failed {child.failures} times in a row"
         told += f", last exit {child.exit_code}"
-        for seat in child.seats:
-            status, page = get(seat.port, "/readyz")
-            lag = read_lag(*get(seat.port, "/metrics"))
+        for slot in child.slots:
+            status, page = get(slot.port, "/readyz")
+            lag = read_lag(*get(slot.port, "/metrics"))
             told += f"; /readyz {status} {page.strip()[:200]}; {lag} records behind"
         return told
 
@@ -185,8 +185,8 @@ class Pipeline:
 
     def signal(self, name: str, number: int) -> bool:
         """Send a signal to a process of the stack; return whether it ran."""
-        mark = self.child(name).mark
-        process = mark.process() if mark else None
+        process_id = self.child(name).process_id
+        process = process_id.process() if process_id else None
         if process is None:
             return False
         process.send_signal(number)
@@ -228,12 +228,12 @@ class Pipeline:
         """Start another process of a stage."""
         port = self._ports.take(WORKER_PORT)
         service = next(s for s in stack.DEFAULT_PLAN.services if s.name == stage)
-        seat = Seat(service=self._spoilt(service), port=port)
+        slot = ServiceSlot(service=self._spoilt(service), port=port)
         log = self.home.log(f"{stage}-{replica}-{time.time_ns()}")
         with log.open("wb") as output:
             started = subprocess.Popen(
-                [sys.executable, "-m", *command([seat])],
-                env={**self._supervised(), **seat.env, "LAPOR_REPLICA": replica},
+                [sys.executable, "-m", *command([slot])],
+                env={**self._supervised(), **slot.env, "LAPOR_REPLICA": replica},
                 cwd=self.home.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         self._workers.append(started)
@@ -271,7 +271,7 @@ def remove(home: Home) -> None:
 
 
 def _end_all(home: Home) -> None:
-    end(marked("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
+    end(processes_with("LAPOR_STACK", str(home.root)), patience_seconds=10, by=signal.SIGKILL)
 
 
 def sweep() -> None:

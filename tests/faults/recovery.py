@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.contract.topics import INBOX, PARTITIONS, writes
-from tests.faults.load.life import INSTITUTIONS
+from tests.faults.load.report_script import INSTITUTIONS
 from tests.faults.schedule import STAGES
 
 LOOK_SECONDS: Final = 0.1

@@ -17,19 +17,19 @@ from rich.console import Console
 
 from shared.runtime.health.registry_watch import EX_TEMPFAIL
 from shared.vault.crypto import Vault
-from tests.faults.account import Account, last_words, show
-from tests.faults.aftermath import Aftermath
 from tests.faults.checker.reading import lanes, places, reader
 from tests.faults.checker.rules import READS
-from tests.faults.inflict import Hand
-from tests.faults.load.mouth import Mouth
-from tests.faults.load.town import Town
-from tests.faults.mistakes import Mistakes
-from tests.faults.noise import Noise
+from tests.faults.injector import Injector
+from tests.faults.load.outside_world import OutsideWorld
+from tests.faults.load.retrying_producer import RetryingProducer
+from tests.faults.operator_faults import OperatorFaults
 from tests.faults.pipeline import DAY_SECONDS, Pipeline
+from tests.faults.poison_senders import PoisonSenders
 from tests.faults.recovery import Progress
+from tests.faults.recovery_result import RecoveryResult
+from tests.faults.run_report import RunReport, last_words, show
 from tests.faults.schedule import STAGES, Fault, Place, schedule
-from tests.faults.strangers import Strangers
+from tests.faults.stream_noise import StreamNoise
 
 DRAIN_SECONDS_MAX: Final = 90.0  # of a short run
 STILL_SECONDS_MAX_LONG: Final = 360.0  # of a long one, without coming nearer to the end
@@ -109,22 +109,22 @@ class Run:
         self, pipeline: Pipeline, options: Options, planned: list[Fault], out: Console
     ) -> None:
         self._pipeline, self._options, self._planned, self._out = pipeline, options, planned, out
-        self._mouth = Mouth(pipeline.kafka, pipeline.home.root / "intended.sent")
+        self._producer = RetryingProducer(pipeline.kafka, pipeline.home.root / "intended.sent")
         vault = Vault.from_text(pipeline.home.read_secrets().master_key)
-        self._town = Town(
-            pipeline.kafka, self._mouth, options.seed, pipeline.clock, vault.report_id
+        self._outside_world = OutsideWorld(
+            pipeline.kafka, self._producer, options.seed, pipeline.clock, vault.report_id
         )
-        self._noise = Noise(pipeline.kafka, self._mouth, options.seed)
-        self._strangers = Strangers(pipeline.kafka, self._mouth, options.seed)
+        self._noise = StreamNoise(pipeline.kafka, self._producer, options.seed)
+        self._strangers = PoisonSenders(pipeline.kafka, self._producer, options.seed)
         self._progress = Progress(pipeline.kafka)
-        aftermath = Aftermath(self._progress)
-        self._mistakes = Mistakes(pipeline, self._town, aftermath)
-        self._hand = Hand(pipeline, aftermath, self._mistakes)
-        self._account = Account()
+        aftermath = RecoveryResult(self._progress)
+        self._mistakes = OperatorFaults(pipeline, self._outside_world, aftermath)
+        self._hand = Injector(pipeline, aftermath, self._mistakes)
+        self._account = RunReport()
         self._background: list[asyncio.Task[Any]] = []
         self._act = "the faults are not over"  # what a run that takes too long was at
 
-    async def play(self) -> Account:
+    async def play(self) -> RunReport:
         """Play it; what was meant to go wrong is written down for the checker."""
         seconds = self._options.seconds
         limit = seconds + max(OVERTIME_SECONDS_MIN, seconds * OVERTIME_SHARE)
@@ -138,20 +138,20 @@ class Run:
                 task.cancel()
             if self._background:
                 await asyncio.wait(self._background, timeout=CLOSE_SECONDS_MAX)
-            await self._town.close()
+            await self._outside_world.close()
             await self._strangers.close()
-            await self._mouth.close()
+            await self._producer.close()
             self._sum_up()
         return self._account
 
     async def _acts(self) -> None:
         stop = asyncio.Event()
         noise = self._start(self._noise.run())
-        self._start(self._town.listen())
+        self._start(self._outside_world.listen())
         self._start(self._progress.run())
         self._start(self._tend())
         options = self._options
-        submitting = self._start(self._town.submit(options.rate, stop, options.reports))
+        submitting = self._start(self._outside_world.submit(options.rate, stop, options.reports))
         strangers = self._start(self._strangers.run())
         if not options.is_calm:
             self._account.compared = await self._strangers.compare()
@@ -211,10 +211,10 @@ class Run:
         await self._noise.quiet()
         is_short = self._options.is_short
         limit = DRAIN_SECONDS_MAX if is_short else STILL_SECONDS_MAX_LONG
-        await self._town.quiet(limit / 3)
+        await self._outside_world.quiet(limit / 3)
         every, consumer = await places(self._pipeline.kafka), reader(self._pipeline.kafka)
         await consumer.start()
-        silent_below = 50 + self._town.submitted // 200  # the clocks of open reports go on
+        silent_below = 50 + self._outside_world.submitted // 200  # the clocks of open reports go on
         calm, lags, least, nearer_at = 0, Counter[str](), inf, time.monotonic()
         try:
             while calm < 3 and time.monotonic() - nearer_at < limit:
@@ -244,7 +244,7 @@ class Run:
 
     def _sum_up(self) -> None:
         account = self._account
-        account.submitted = self._town.submitted
+        account.submitted = self._outside_world.submitted
         account.noise = {**self._noise.counts, **self._strangers.counts}
         if account.compared and account.compared.problem:
             account.problems.append(account.compared.problem)
@@ -262,7 +262,7 @@ class Run:
             "seed": self._options.seed,
             "poison": {**self._noise.poison, **self._strangers.poison},
             "bugs": self._mistakes.planned,
-            "unsound": sorted(self._mouth.unsound),
+            "unsound": sorted(self._producer.unsound),
             "clock": [
                 clock.scale, clock.real_origin.isoformat(), clock.business_origin.isoformat()
             ],

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from tests.faults.aftermath import Aftermath, Suffered
 from tests.faults.pipeline import Pipeline
+from tests.faults.recovery_result import FaultResult, RecoveryResult
 from tests.faults.schedule import STAGES, Fault
 
 BALLAST: Final = "ballast"
@@ -22,9 +22,9 @@ class Volumes:
     """Fills a volume for a while."""
 
     pipeline: Pipeline
-    aftermath: Aftermath
+    aftermath: RecoveryResult
 
-    async def fill(self, fault: Fault) -> Suffered:
+    async def fill(self, fault: Fault) -> FaultResult:
         """Leave no byte free until the server has said so, whatever is removed; then make room."""
         home, name = self.pipeline.home, fault.kind.partition(" ")[0]
         folder, server = (home.kafka, "kafka") if name == "broker" else (home.postgres, name)

@@ -16,7 +16,7 @@ from tests.senders import batches as b
 from tests.senders.batches import Fields, Wish
 
 GATEWAYS: Final = ("intake", "agencies.in")
-SPEAKERS: Final = {
+PRODUCERS: Final = {
     "intake": [SUBMISSIONS.topic(c) for c in ("website", "counter")],
     "agencies.in": [OUTBOX.topic(c) for c in ("6308", "3204", "00")],
 }
@@ -171,7 +171,7 @@ def drawn(seed: int, number: int, reports: tuple[str, ...] = (bodies.KNOWN_REPOR
     gateway = draw.choice(GATEWAYS)
     if draw.random() < 0.01:
         return _special(draw, gateway)
-    topic = REPLAYS.topic() if draw.random() < 0.04 else draw.choice(SPEAKERS[gateway])
+    topic = REPLAYS.topic() if draw.random() < 0.04 else draw.choice(PRODUCERS[gateway])
     codec = draw.choices(range(8), (50, 10, 10, 10, 10, 1, 1, 1))[0]
     fields = tuple(_fields(draw, gateway, reports) for _ in range(draw.choice((1, 1, 1, 1, 2, 4))))
     if draw.random() < 0.05:
@@ -215,7 +215,7 @@ _PIECES: Final = (
 
 def _special(draw: Random, gateway: str) -> Batch:
     """Return what is large once it is unpacked, or holds many."""
-    topic = draw.choice(SPEAKERS[gateway])
+    topic = draw.choice(PRODUCERS[gateway])
     turn = draw.randrange(6)
     if turn < 4:
         return Batch(gateway, topic, (), turn + 1, payload=_bomb(turn + 1))
@@ -293,7 +293,7 @@ def _replay(draw: Random, made: list[tuple[bytes, bytes | None]], gateway: str) 
     made.extend([
         (b"stage", draw.choice((gateway.encode(), b"routing"))),
         (b"action", draw.choice((b"retry", b"discard", b"edit", b"accept", b"x"))),
-        (b"topic", draw.choice(SPEAKERS[gateway]).encode()), (b"partition", b"0"),
+        (b"topic", draw.choice(PRODUCERS[gateway]).encode()), (b"partition", b"0"),
         (b"offset", draw.choice((b"0", b"-1", b"9" * 40, b"x", b"9" * 5_000))),
         (b"time", draw.choice((b"2023-04-18T02:00:00+00:00", b"x", b"0001-01-01T00:00:00+23:59"))),
         (b"report", draw.choice((bodies.KNOWN_REPORT.encode(), b"", b"\xff"))),

@@ -16,7 +16,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from deploy.cli.main import app
-from deploy.local.services import SERVICES, Seat, command
+from deploy.local.services import SERVICES, ServiceSlot, command
 from tests.integration.stack import Stack
 from tests.integration.workers import KEYS, Worker, fresh
 
@@ -85,7 +85,7 @@ def whole_pipeline(stack: Stack, settings: Mapping[str, str] | None = None) -> I
     services = [service for service in SERVICES if service.name not in SILENT]
     with contextlib.ExitStack() as held:
         ports = [held.enter_context(_free_port()) for _ in services]
-        seats = [Seat(service=s, port=p) for s, p in zip(services, ports, strict=True)]
+        slots = [ServiceSlot(service=s, port=p) for s, p in zip(services, ports, strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         env = {
@@ -94,11 +94,11 @@ def whole_pipeline(stack: Stack, settings: Mapping[str, str] | None = None) -> I
         }  # fmt: skip
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", *command(seats)], env=env, stdout=output, stderr=output
+                [sys.executable, "-m", *command(slots)], env=env, stdout=output, stderr=output
             )
         try:
-            for seat in seats:
-                Worker(process, seat.port, log).wait_ready()
+            for slot in slots:
+                Worker(process, slot.port, log).wait_ready()
             yield Pipeline(stack, process, log)
         finally:
             if process.poll() is None:

@@ -1,4 +1,4 @@
-"""A stage with the smallest rule there is, in a real process, for tests of the shell.
+"""The minimal stage of `docs/examples`, with the faults that tests of the shell need.
 
 It stands in routing's place: reads what routing reads, says what routing says.
 """
@@ -9,50 +9,41 @@ from pathlib import Path
 from faststream.asgi import AsgiFastStream
 from pydantic import BaseModel
 
-from shared.contract.events import Dispatch, ReportAccepted, ReportClass, ReportDispatched
+from docs.examples import minimal_stage
+from docs.examples.minimal_stage import STORE, Echo
+from shared.contract.events import Dispatch, ReportAccepted, ReportDispatched
 from shared.platform.settings import Settings
 from shared.rules.decision import Cause, Decision, decided
-from shared.runtime.case_store import CaseStore
 from shared.runtime.process import stage_app
 from shared.runtime.stage import Stage
 
-
-class Echo(BaseModel, frozen=True):
-    """How many records the case saw."""
-
-    seen: int = 0
+__all__ = ["Echo", "build", "decide"]
 
 
-def decide(case: Echo | None, event: BaseModel, cause: Cause, _policy: object) -> Decision[Echo]:
-    """Dispatch at every record; one `by` a bug raises until that is mended, `large` says too much.
+def decide(case: Echo | None, event: BaseModel, cause: Cause, policy: object) -> Decision[Echo]:
+    """Decide as the example; `by` a bug it raises until that is mended, `large` says too much.
 
     `LAPOR_TEST_MENDED` in the environment is the release that mends the bug, `LAPOR_TEST_RULE` one
     that decides otherwise.
     """
-    seen = (case.seen if case else 0) + 1
-    if not isinstance(event, ReportAccepted | Dispatch):
-        return decided(Echo(seen=seen))
-    if event.by == "bug" and not os.environ.get("LAPOR_TEST_MENDED"):
+    by = event.by if isinstance(event, ReportAccepted | Dispatch) else ""
+    if by == "bug" and not os.environ.get("LAPOR_TEST_MENDED"):
         raise ZeroDivisionError(cause.id)
+    decision = minimal_stage.decide(case, event, cause, policy)
+    changes = {"rule": os.environ.get("LAPOR_TEST_RULE", "echo")}
+    if by == "large":
+        changes["why"] = "x" * 1_000_000
     return decided(
-        Echo(seen=seen),
-        ReportDispatched(
-            report_id=event.report_id,
-            institution=event.institution,
-            holding=event.holding,
-            dispatch=seen,
-            unit="6308-001",
-            rule=os.environ.get("LAPOR_TEST_RULE", "echo"),
-            why="x" * 1_000_000 if event.by == "large" else "it came",
-            by="auto",
-            report_class=ReportClass.UNSUPERVISED,
+        decision.case,
+        *(
+            ReportDispatched.model_validate({**outgoing.event.model_dump(), **changes})
+            for outgoing in decision.events
         ),
     )
 
 
 def build() -> AsgiFastStream:
     """Compose the stage."""
-    schema = Path(os.environ["LAPOR_TEST_SCHEMA_SQL"])
-    store = CaseStore(case=Echo, is_open=lambda case: case.seen > 0)
-    stage: Stage[Echo, object] = Stage(name="routing", store=store, schema=schema, decide=decide)
+    own = Path(os.environ["LAPOR_TEST_MIGRATIONS"])
+    stage: Stage[Echo, object] = Stage(name="routing", store=STORE, migrations=own, decide=decide)
     return stage_app(Settings(), stage)

@@ -19,10 +19,10 @@ from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import Kafka
 from deploy.local.paths import Home, default_cache
 from deploy.local.postgres import Postgres, remove_folder
-from deploy.local.processes import Ports, end, marked
+from deploy.local.processes import Ports, end, processes_with
 from deploy.local.services import Profile
 from deploy.local.state import Plan, State
-from tests.faults import rights
+from tests.faults import acl_faults
 
 PREFIX = "lapor-test-"
 KAFKA_PORT, CONTROLLER_PORT, POSTGRES_PORT = 21092, 21592, 21432
@@ -39,7 +39,7 @@ class Stack:
     def __init__(self, home: Home, ports: Ports) -> None:
         jars = fetch_jars(default_cache(), read_lock())
         own, controller = ports.take(KAFKA_PORT), ports.take(CONTROLLER_PORT)
-        self._kafka = Kafka(home, jars, own, controller, more=rights.PROPERTIES)
+        self._kafka = Kafka(home, jars, own, controller, more=acl_faults.PROPERTIES)
         password = home.read_secrets().postgres_password
         self._postgres = Postgres(home, ports.take(POSTGRES_PORT), password)
         self._kafka_process: subprocess.Popen[bytes] | None = None
@@ -153,7 +153,7 @@ def running_stack() -> Iterator[Stack]:
 
 def remove(folder: Path) -> None:
     """End what runs for a home and delete it, the database kept elsewhere included."""
-    end(marked("LAPOR_STACK", str(folder)), patience_seconds=10, by=signal.SIGKILL)
+    end(processes_with("LAPOR_STACK", str(folder)), patience_seconds=10, by=signal.SIGKILL)
     remove_folder(Home(folder))
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -15,7 +15,7 @@ from tests.faults.checker.findings import DOUBLED, LOST, UNEXPLAINED
 from tests.faults.checker.names import ENDS, event_of
 from tests.faults.checker.reading import record_all, tables
 from tests.faults.checker.snapshot import Intended
-from tests.faults.damage import DAMAGE, Recording
+from tests.faults.checker_fixtures import DAMAGE, Recording
 from tests.faults.pipeline import Pipeline
 from tests.faults.run import Options, Run
 

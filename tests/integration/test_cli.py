@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from shared.contract.topics import DEAD_LETTERS
 from shared.contract.tracking import parse_tracking_number
 from tests.integration.all_stages import LAPOR, Pipeline, whole_pipeline
-from tests.integration.lines import BAD_LINES, MB, UNADDRESSED, jsonl
+from tests.integration.bad_lines import BAD_LINES, MB, UNADDRESSED, jsonl
 from tests.integration.stack import Stack
 from tests.integration.workers import wait_until
 

@@ -9,7 +9,7 @@ import pytest
 
 from services.notifier.senders.signature import receiver_secret
 from tests.integration.all_stages import LAPOR, looked, ran
-from tests.integration.lines import UNADDRESSED, jsonl
+from tests.integration.bad_lines import UNADDRESSED, jsonl
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.paths import Home
-from deploy.local.processes import marked
+from deploy.local.processes import processes_with
 from deploy.local.stack import running
 from tests.integration.stack import remove, temporary_home
 
@@ -57,7 +57,7 @@ def test_a_short_demo_accounts_for_everything_and_leaves_no_process(home: Path) 
     channels = next(line for line in done.stdout.splitlines() if line.startswith("channels: "))
     for count in (f"received {40 + 12 + 4}", "rejected 9", "repeated 5"):
         assert count in channels
-    assert not marked("LAPOR_STACK", str(home / "demo"))
+    assert not processes_with("LAPOR_STACK", str(home / "demo"))
 
 
 def test_an_interrupted_demo_leaves_no_process(home: Path) -> None:
@@ -84,4 +84,4 @@ def test_an_interrupted_demo_leaves_no_process(home: Path) -> None:
             demo.kill()
         demo.communicate()
 
-    assert not marked("LAPOR_STACK", str(home / "demo"))
+    assert not processes_with("LAPOR_STACK", str(home / "demo"))

@@ -7,7 +7,7 @@ import pytest
 
 from shared.contract.events import CommandRefused
 from shared.contract.topics import ANSWERS, INBOX, ROUTING
-from tests.faults import rights
+from tests.faults import acl_faults
 from tests.integration.channels import channel_of, create_topic, delete_topic
 from tests.integration.stack import Stack
 from tests.integration.workers import fresh, header, read, send, wait_until, worker
@@ -74,7 +74,7 @@ async def test_an_inbox_that_refuses_waits_and_the_others_are_written(stack: Sta
     env = {"LAPOR_INSTANCE": "agencies.out"}
     with worker(stack, "services.agencies.app:build", env) as out:
         await asyncio.to_thread(out.wait_ready)
-        await rights.revoke(stack.kafka, shut, rights.WRITE_TO_TOPIC)
+        await acl_faults.revoke(stack.kafka, shut, acl_faults.WRITE_TO_TOPIC)
         await send(stack, ROUTING, both[:6])
         await read(stack, open_, lambda found: len(found) == 3)
         await asyncio.to_thread(
@@ -82,7 +82,7 @@ async def test_an_inbox_that_refuses_waits_and_the_others_are_written(stack: Sta
             lambda: out.metric('lapor_held_records{stage="agencies.out"}') == 3,
             "it is told",
         )
-        await rights.restore(stack.kafka, shut, rights.WRITE_TO_TOPIC)
+        await acl_faults.restore(stack.kafka, shut, acl_faults.WRITE_TO_TOPIC)
         await send(stack, ROUTING, both[6:])
         found = await read(stack, shut, lambda found: len(found) == 5)
         assert len(await read(stack, open_, lambda found: len(found) == 5)) == 5

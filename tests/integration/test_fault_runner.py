@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.processes import marked
+from deploy.local.processes import processes_with
 from tests.faults.pipeline import PREFIX, sweep
 from tests.integration.workers import wait_until
 
@@ -27,11 +27,11 @@ def test_a_signal_ends_the_whole_stack_and_removes_its_home() -> None:
     try:
         wait_until(lambda: any((h / "state.json").exists() for h in _homes(run.pid)), "a stack")
         (home,) = _homes(run.pid)
-        assert marked("LAPOR_STACK", str(home))
+        assert processes_with("LAPOR_STACK", str(home))
         run.send_signal(signal.SIGTERM)
         run.send_signal(signal.SIGTERM)
         assert run.wait(60) == 130
-        assert marked("LAPOR_STACK", str(home)) == []
+        assert processes_with("LAPOR_STACK", str(home)) == []
         assert not home.exists()
     finally:
         run.kill()

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from shared.contract.topics import DEAD_LETTERS, SUBMISSIONS
-from shared.vault.crypto import DEAD_LETTER_KEY_VARIABLE
+from shared.vault.key_text import DEAD_LETTER_KEY_VARIABLE
 from tests.integration.all_stages import Ran, ran
 from tests.integration.channels import channel_of
 from tests.integration.stack import Stack

@@ -16,7 +16,7 @@ import pytest
 
 from deploy.local.paths import Home
 from deploy.local.probes import get
-from deploy.local.processes import marked, wait_until
+from deploy.local.processes import processes_with, wait_until
 from deploy.local.report import look
 from deploy.local.stack import connection, down, running
 from deploy.local.state import State, read_state
@@ -91,7 +91,7 @@ class Lapor:
 
 def processes(home: Home) -> list[int]:
     """Return the pids of everything that belongs to a stack."""
-    return [mark.pid for mark in marked("LAPOR_STACK", str(home.root))]
+    return [mark.pid for mark in processes_with("LAPOR_STACK", str(home.root))]
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ MESSAGE = Message(
     "Tindak lanjut atas laporan Anda – selesai",
     "Yth. Pelapor,\n\nLampu sudah diganti. Terima kasih – “Dinas”.\n" + "x" * 2_000 + "\n",
 )
-NOTICE = {"channel": "api", "tracking_number": "K7QF2M9XTD3AR", "time": "2023-06-14T04:00:00+00:00"}
+NOTICE = {"channel": "api", "tracking_number": "K7QF2M9XTD3A9", "time": "2023-06-14T04:00:00+00:00"}
 MASTER = "rahasia-" * 4
 TRUST = ssl.create_default_context()
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from services.notifier.senders import SENT, Outcome
-from tests.integration.mischief import holder
+from tests.integration.hanging_servers import holder
 from tests.integration.notifier_servers import HOST, Mailbox, free_port, mail_server
 from tests.integration.test_notifier_delivery import MESSAGE, mail, post, settings
 

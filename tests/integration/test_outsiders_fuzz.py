@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from tests.faults.checker.reading import reader, records
-from tests.faults.strangers import Compared
+from tests.faults.poison_senders import Compared
 from tests.fuzz.grammar import Batch, Page, drawn
 from tests.integration.stack import Stack
 from tests.senders.gateways import APPS, Gateways, open_gateways

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from shared.contract import events as e
-from tests.integration.mischief import STUCK, STUCK_LINE, Holder, holder
+from tests.integration.hanging_servers import STUCK, STUCK_LINE, Holder, holder
 from tests.integration.notifier_servers import (
     HOST,
     Mailbox,
@@ -166,7 +166,7 @@ async def test_an_outsider_cannot_silence_others_by_names_that_nobody_resolves(
     ]
     async with others(tmp_path) as (those, smtp_port):
         with notifier(
-            stack, tmp_path, smtp_port, factory="tests.integration.mischief:build"
+            stack, tmp_path, smtp_port, factory="tests.integration.hanging_servers:build"
         ) as process:
             await ready(process)
             await told_soon(stack, those, "web", "before")

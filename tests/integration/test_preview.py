@@ -12,12 +12,13 @@ import services.sla_monitor
 from deploy.cli.model.change_file import decree_in
 from deploy.cli.model.change_preview import SHOWN_MAX, Move, preview
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from services.sla_monitor.store import STORE
 from shared.contract.events import PolicyChanged, ReportClass
-from shared.platform.postgres import Pool, apply_schema, connect
+from shared.platform.migrations import apply_migrations, read_migrations
+from shared.platform.postgres import Pool, connect
 from shared.registry import Change, Registry, load
-from shared.runtime.case_store import SHELL_SQL, PostgresState, Stored
+from shared.runtime.case_store import SHELL_MIGRATIONS, PostgresState, Stored
 from shared.runtime.writer import partition_of
 from tests.integration.stack import Stack
 from tests.unit.sla_monitor.builders import (
@@ -32,7 +33,7 @@ from tests.unit.sla_monitor.builders import (
     received,
     timer_fired,
 )
-from tests.unit.sla_monitor.test_sla_registry import DECREE, before_the_decree
+from tests.unit.sla_monitor.test_registry import DECREE, before_the_decree
 
 pytestmark = pytest.mark.integration
 SCHEMA = "sla_monitor"
@@ -55,17 +56,17 @@ async def pool(stack: Stack) -> AsyncIterator[Pool]:
     await admin.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
     await admin.close()
     made = await connect(stack.postgres, SCHEMA)
-    schema = Path(services.sla_monitor.__file__).with_name("schema.sql")
-    assert await apply_schema(made, SCHEMA, [SHELL_SQL, schema])
+    own = Path(services.sla_monitor.__file__).with_name("migrations")
+    assert await apply_migrations(made, SCHEMA, read_migrations(SHELL_MIGRATIONS, own))
     yield made
     await made.close()
 
 
-def a_case(report_id: str, *steps: Step, known: Registry | None = None) -> Monitored:
+def a_case(report_id: str, *steps: Step, known: Registry | None = None) -> MonitoredCase:
     """Return a report's case after some records, by the registry without the decree."""
     policy = Policy(known or before_the_decree())
 
-    def then(case: Monitored | None, step: Step) -> Monitored | None:
+    def then(case: MonitoredCase | None, step: Step) -> MonitoredCase | None:
         event = step.event.model_copy(update={"report_id": report_id})
         return decide(case, event, step.cause, policy).case
 
@@ -74,14 +75,14 @@ def a_case(report_id: str, *steps: Step, known: Registry | None = None) -> Monit
     return case
 
 
-async def save(pool: Pool, *cases: Monitored) -> None:
+async def save(pool: Pool, *cases: MonitoredCase) -> None:
     """Save cases as the shell does."""
     stored: dict[str, Stored] = {case.report_id: Stored(1, 0, b"", case) for case in cases}
     await PostgresState(pool, STORE).save([], stored)  # type: ignore[arg-type]
 
 
 async def test_the_case_of_13_august_2025_would_move_and_nothing_is_written(pool: Pool) -> None:
-    """Domain.md section 2: five working days end on the 21st in place of the 20th."""
+    """domain.md section 2: five working days end on the 21st in place of the 20th."""
     await save(pool, a_case(REPORT, *LIFE), a_case("1" * 12, *OVER), a_case("2" * 12, *OLD))
     before = await pool.fetch("SELECT * FROM cases ORDER BY report_id")
     told: list[tuple[int, int]] = []
@@ -150,7 +151,7 @@ async def test_limits_move_what_they_apply_to_and_breaches_appear(
 async def test_what_a_lane_saw_already_moves_nothing_again(pool: Pool) -> None:
     """Each case is decided by what its own lane knows."""
     seen = Change(event=DECREE, seen_at=PUBLISHED)
-    lane = Monitored(
+    lane = MonitoredCase(
         report_id=f"registry.{partition_of(REPORT.encode())}", is_over=True, changes=(seen,)
     )
     amended = before_the_decree().amended((seen,))

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.cli.model.registry_change import publish
 from services.sla_monitor.recompute import BATCH_MAX
-from services.sla_monitor.rules import Monitored
+from services.sla_monitor.rules import MonitoredCase
 from shared.contract.events import DeadlineMoved
 from shared.contract.topics import SLA
 from tests.integration.stack import Stack
@@ -37,7 +37,7 @@ async def row(stack: Stack, statement: str, *arguments: object) -> Any:
         await connection.close()
 
 
-async def seeded(stack: Stack) -> tuple[set[str], Monitored]:
+async def seeded(stack: Stack) -> tuple[set[str], MonitoredCase]:
     """Fill the table: cases whose clock runs over the decree's day, and cases of long ago."""
     await fresh(stack)
     await prepared(stack.postgres)
@@ -61,7 +61,7 @@ async def wait_for(stack: Stack, condition: str, worker: Worker) -> None:
             await asyncio.sleep(0.05)
 
 
-async def check(stack: Stack, touched: set[str], before: Monitored) -> None:
+async def check(stack: Stack, touched: set[str], before: MonitoredCase) -> None:
     """Each touched case moved under one id, with both versions; the others are as they were."""
     found = await read(stack, SLA.topic(), lambda records: len(records) >= TOUCHED)
     ids = defaultdict(set)

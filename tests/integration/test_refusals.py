@@ -7,8 +7,8 @@ import pytest
 from deploy.cli.clients.topic_admin import apply
 from shared.contract.topics import INSTITUTION, ROUTING
 from shared.runtime.health.registry_watch import EX_TEMPFAIL
-from tests.faults import rights
-from tests.faults.mistakes import BYTES_MAX_LOWERED, take_at_most
+from tests.faults import acl_faults
+from tests.faults.operator_faults import BYTES_MAX_LOWERED, take_at_most
 from tests.integration.stack import Stack
 from tests.integration.test_shell import check, said, some
 from tests.integration.workers import fresh, send, wait_until, worker
@@ -47,7 +47,7 @@ async def test_a_stage_without_the_right_to_its_group_goes_on_once_it_has_it_bac
     with worker(stack) as process:
         await send(stack, INSTITUTION, sent[:100])
         await said(stack, sent[:100])
-        await rights.revoke(stack.kafka, "lapor.routing")
+        await acl_faults.revoke(stack.kafka, "lapor.routing")
         try:
             await send(stack, INSTITUTION, sent[100:])
             await asyncio.to_thread(
@@ -57,7 +57,7 @@ async def test_a_stage_without_the_right_to_its_group_goes_on_once_it_has_it_bac
             )
             assert process.process.poll() is None
         finally:
-            await rights.restore(stack.kafka, "lapor.routing")
+            await acl_faults.restore(stack.kafka, "lapor.routing")
         check(sent, await said(stack, sent))
         assert process.process.poll() is None
 
@@ -67,12 +67,12 @@ async def test_a_stage_that_cannot_start_ends_so_that_it_is_started_again(stack:
     await fresh(stack)
     sent = some(50, reports=5)
     await send(stack, INSTITUTION, sent)
-    await rights.revoke(stack.kafka, "lapor.routing")
+    await acl_faults.revoke(stack.kafka, "lapor.routing")
     try:
         with worker(stack) as process:
             assert await asyncio.to_thread(process.process.wait, 60) == EX_TEMPFAIL
             assert "GroupAuthorizationFailedError" in process.log.read_text()
     finally:
-        await rights.restore(stack.kafka, "lapor.routing")
+        await acl_faults.restore(stack.kafka, "lapor.routing")
     with worker(stack):
         check(sent, await said(stack, sent))

@@ -36,14 +36,14 @@ def test_a_new_producer_is_served_without_a_restart_by_hand(
     with temporary_home() as home:
         state = up_silently(home, plan, profile)
         broker = cast("Stack", SimpleNamespace(kafka=state.kafka))
-        pages = {seat.service.name: seat.port for child in state.children for seat in child.seats}
-        processes = [psutil.Process(child.pid) for child in state.children if child.seats]
+        pages = {slot.service.name: slot.port for child in state.children for slot in child.slots}
+        processes = [psutil.Process(child.pid) for child in state.children if child.slots]
         add_institution(registry, "3171")
         add_channel(registry, "telegram")
         asyncio.run(apply(state.kafka))
         began = time.monotonic()
         for gateway, producer in ((AGENCY, "3171"), (INTAKE, "telegram")):
-            log = next(Path(child.log) for child in state.children if child.seats)
+            log = next(Path(child.log) for child in state.children if child.slots)
             page = Worker(cast("Any", None), pages[gateway.stage], log)
             asyncio.run(asked(broker, gateway, producer, page))
             page.wait_ready()
@@ -51,6 +51,6 @@ def test_a_new_producer_is_served_without_a_restart_by_hand(
         assert not any(process.is_running() for process in processes)
         after = read_state(home)
         assert after is not None
-        ended = [(child.restarts, child.exit_code) for child in after.children if child.seats]
+        ended = [(child.restarts, child.exit_code) for child in after.children if child.slots]
         assert ended == [(1, EX_TEMPFAIL)] * len(processes)
         down(home)

@@ -15,7 +15,7 @@ import pytest
 
 from shared.contract.events import SubmitReport
 from shared.contract.topics import ANSWERS, INSTITUTION, INTAKE
-from tests.integration.pasts import (
+from tests.integration.restore_scenarios import (
     decided,
     ends_of,
     execute,

@@ -325,7 +325,7 @@ async def test_sigterm_finishes_the_batch_in_hand_and_commits(stack: Stack) -> N
 async def test_an_event_loop_that_is_known_to_hang_is_refused(stack: Stack) -> None:
     """On uvloop aiokafka hangs for ever after an outage of the broker: refuse at start."""
     await fresh(stack)
-    with worker(stack, loop="tests.integration.likeuvloop:make") as process:
+    with worker(stack, loop="tests.integration.fake_uvloop:make") as process:
         assert process.process.wait(30) == 78
         assert "use asyncio" in process.log.read_text()
 

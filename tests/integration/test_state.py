@@ -1,18 +1,17 @@
 """The shell's memory and the timer claims on the real database: all or nothing, once, in turn."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import asyncpg
 import pytest
 from pydantic import BaseModel
 
-from shared.platform.postgres import OtherSchema, Pool, apply_schema, connect
+from shared.platform.migrations import apply_migrations, read_migrations
+from shared.platform.postgres import Pool, connect
 from shared.runtime.case_store import (
-    SHELL_SQL,
+    SHELL_MIGRATIONS,
     CaseStore,
     Conflict,
     LaneSave,
@@ -45,7 +44,7 @@ async def pool(stack: Stack) -> AsyncIterator[Pool]:
     await admin.execute("DROP SCHEMA IF EXISTS sleeper CASCADE")
     await admin.close()
     made = await connect(stack.postgres, "sleeper")
-    assert await apply_schema(made, "sleeper", [SHELL_SQL])
+    assert await apply_migrations(made, "sleeper", read_migrations(SHELL_MIGRATIONS))
     yield made
     await made.close()
 
@@ -64,32 +63,6 @@ async def fire(pool: Pool, at: datetime, limit: int = 10) -> list[Due]:
     """Claim what is due."""
     async with pool.acquire() as connection:
         return await claim(connection, at, limit, MINUTE)
-
-
-async def test_a_schema_is_applied_once_by_whoever_comes_first(stack: Stack, pool: Pool) -> None:
-    """Processes that start together do not meet in the middle."""
-    admin = await asyncpg.connect(stack.postgres)
-    await admin.execute("DROP SCHEMA sleeper CASCADE")
-    await admin.close()
-    done = await asyncio.gather(*(apply_schema(pool, "sleeper", [SHELL_SQL]) for _ in range(4)))
-    assert sorted(done) == [False, False, False, True]
-
-
-async def test_another_release_s_tables_are_refused_with_what_to_do(
-    pool: Pool, tmp_path: Path
-) -> None:
-    """A remark more is no other release; a column more is, until an operator has added it."""
-    file = tmp_path / "shell.sql"
-    file.write_text(SHELL_SQL.read_text() + "-- a remark\n")
-    assert not await apply_schema(pool, "sleeper", [file])
-    file.write_text(SHELL_SQL.read_text() + "ALTER TABLE cases ADD COLUMN mood text;\n")
-
-    with pytest.raises(OtherSchema, match="begin with an empty database") as other:
-        await apply_schema(pool, "sleeper", [file])
-
-    (said,) = re.findall(r"COMMENT ON SCHEMA .*? IS '[0-9a-f]+'", str(other.value))
-    await pool.execute(said)
-    assert not await apply_schema(pool, "sleeper", [file])
 
 
 async def test_cases_and_lanes_come_back_as_saved(pool: Pool) -> None:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import asyncpg
 from aiokafka import ConsumerRecord
 
-from services.sla_monitor.rules import Monitored
+from services.sla_monitor.rules import MonitoredCase
 from shared.contract import events as e
 from shared.contract.topics import SLA
 from shared.runtime.timers import BEGINNING, Due, Look, Watermark, claim, look_for
@@ -68,7 +68,7 @@ async def connect(stack: Stack) -> "asyncpg.Connection[asyncpg.Record]":
     return await asyncpg.connect(stack.postgres, server_settings={"search_path": SCHEMA})
 
 
-async def filled(stack: Stack, case: Monitored, count: int) -> list[str]:
+async def filled(stack: Stack, case: MonitoredCase, count: int) -> list[str]:
     """Make everything new, with that many cases; return their reports."""
     await fresh(stack)
     await prepared(stack.postgres)
@@ -124,7 +124,7 @@ def ahead(by: timedelta) -> dict[str, str]:
     }
 
 
-def amid_its_levels(now: datetime) -> Monitored:
+def amid_its_levels(now: datetime) -> MonitoredCase:
     """Return a case with several levels behind it that were never said, and some ahead."""
     for days in range(40):
         case = waiting(now - timedelta(days=days))

@@ -24,7 +24,7 @@ from deploy.cli.clients.topic_admin import apply
 from shared.contract.envelope import encode, event_headers
 from shared.contract.topics import Stream
 from shared.runtime.writer import partition_of
-from shared.vault.crypto import new_key_text
+from shared.vault.key_text import new_key_text
 from tests.integration.stack import Stack
 
 READY_SECONDS_MAX = 60.0
@@ -89,14 +89,15 @@ def worker(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        schema, log = Path(folder) / "schema.sql", Path(folder) / "log"
-        schema.write_text("SELECT 1;")
+        migrations, log = Path(folder) / "echo" / "migrations", Path(folder) / "log"
+        migrations.mkdir(parents=True)
+        (migrations / "0001_nothing.sql").write_text("SELECT 1;")
         full = {
             **os.environ,
             **KEYS,
             "LAPOR_KAFKA": stack.kafka,
             "LAPOR_POSTGRES": stack.postgres,
-            "LAPOR_TEST_SCHEMA_SQL": str(schema),
+            "LAPOR_TEST_MIGRATIONS": str(migrations),
             **(env or {}),
         }
         command = [

@@ -10,9 +10,9 @@ from deploy.local.services import Profile
 from shared.contract.topics import DEAD_LETTERS
 from tests.load.bench_lives import settled
 from tests.load.clients import written
-from tests.load.crowd import Crowd, submissions
 from tests.load.journey import Journey
 from tests.load.results import Result, out, percentile
+from tests.load.simulated_clients import SimulatedClients, submissions
 
 RATES: Final = (10, 50, 100)
 RATE_SECONDS: Final = 20
@@ -46,21 +46,21 @@ class Day:
 async def day(journey: Journey, rate: int, seconds: int, salt: str) -> Day:
     """Submit at a rate and wait until all is closed; the first seconds are not counted."""
     reports = list(submissions(salt, range(rate * (seconds + WARM_SECONDS)), journey.report_id))
-    async with Crowd(journey.kafka) as crowd:
-        await crowd.submit(reports[: rate * WARM_SECONDS], rate)
+    async with SimulatedClients(journey.kafka) as clients:
+        await clients.submit(reports[: rate * WARM_SECONDS], rate)
         since, began = time.time(), time.perf_counter()
         cpu, driver = journey.cpu_seconds(), time.process_time()
-        await crowd.submit(reports[rate * WARM_SECONDS :], rate)
+        await clients.submit(reports[rate * WARM_SECONDS :], rate)
         wall = time.perf_counter() - began
         used = journey.cpu_seconds() - cpu
         driver_cores = (time.process_time() - driver) / wall
         ended = time.perf_counter()
-        await crowd.until(closed=len(reports))
+        await clients.until(closed=len(reports))
         behind = time.perf_counter() - ended
         return Day(
-            len(reports), crowd.closed,
-            [s * 1000 for s in crowd.seconds_to_dispatch(since)],
-            [s * 1000 for s in crowd.seconds_to_close(since)],
+            len(reports), clients.closed,
+            [s * 1000 for s in clients.seconds_to_dispatch(since)],
+            [s * 1000 for s in clients.seconds_to_close(since)],
             {name: s / wall for name, s in used.most_common()}, driver_cores, behind,
         )  # fmt: skip
 
@@ -90,12 +90,12 @@ async def _dispatched(journey: Journey, seconds: int) -> list[float]:
     """Return how long each took, in seconds; those of the first moments are not counted."""
     warm, count = DISPATCH_RATE * WARM_SECONDS, DISPATCH_RATE * (seconds + WARM_SECONDS)
     reports = list(submissions("to-dispatch", range(count), journey.report_id))
-    async with Crowd(journey.kafka, units_answer=False) as crowd:
-        await crowd.submit(reports[:warm], DISPATCH_RATE)
+    async with SimulatedClients(journey.kafka, units_answer=False) as clients:
+        await clients.submit(reports[:warm], DISPATCH_RATE)
         since = time.time()
-        await crowd.submit(reports[warm:], DISPATCH_RATE)
-        await crowd.until(dispatched=count)
-        return crowd.seconds_to_dispatch(since)
+        await clients.submit(reports[warm:], DISPATCH_RATE)
+        await clients.until(dispatched=count)
+        return clients.seconds_to_dispatch(since)
 
 
 def high(journey: Journey, scale: float, seconds: int = HIGH_SECONDS) -> Iterator[Result]:
@@ -125,7 +125,7 @@ def _told(found: Day, rate: int) -> Iterator[Result]:
     total = sum(found.cores.values()) + found.driver_cores
     yield Result(
         f"live, {rate}/s: cores busy", total, "cores",
-        f"{_most(found.cores)}; the crowd {found.driver_cores:.2f}",
+        f"{_most(found.cores)}; the clients {found.driver_cores:.2f}",
         None, f"{cores}" if cores else "", total <= cores if cores else None,
     )  # fmt: skip
 
@@ -169,18 +169,18 @@ async def _spikes(journey: Journey, scale: float) -> tuple[list[float], int, int
     seconds = max(2, int(SPIKE_SECONDS * scale))
     gone: list[float] = []
     before = await _dead_letters(journey.kafka) + journey.restarts()
-    async with Crowd(journey.kafka) as crowd:
+    async with SimulatedClients(journey.kafka) as clients:
         for turn, rate in enumerate(SPIKES * 2):
             reports = list(submissions(f"spike-{turn}", range(rate * seconds), journey.report_id))
-            await crowd.submit(reports, rate)
+            await clients.submit(reports, rate)
             ended = time.perf_counter()
             if rate == max(SPIKES):
-                await crowd.until(closed=len(crowd.moments))
+                await clients.until(closed=len(clients.moments))
                 await settled(journey.kafka)
                 gone.append(time.perf_counter() - ended)
-        lost = len(crowd.moments) - crowd.closed
+        lost = len(clients.moments) - clients.closed
         errors = await _dead_letters(journey.kafka) + journey.restarts() - before
-        return gone, lost + errors + crowd.refused, len(crowd.moments)
+        return gone, lost + errors + clients.refused, len(clients.moments)
 
 
 def spikes(journey: Journey, scale: float) -> Iterator[Result]:

@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.contract.topics import READS
-from tests.load.crowd import Crowd, submissions
 from tests.load.journey import Journey
 from tests.load.results import Result, out
+from tests.load.simulated_clients import SimulatedClients, submissions
 from tests.load.stored import store, stored
 
 BACKLOG: Final = 20_000  # at a hundred lives a second, all parts together take a quarter of an hour
@@ -73,10 +73,10 @@ async def backlog(journey: Journey, count: int, salt: str) -> Run:
     _, bytes_before, wal_before = await stored(journey.postgres)
     streams_before, cpu_before = journey.stream_bytes(), journey.cpu_seconds()
     driver_before, began = time.process_time(), time.perf_counter()
-    async with Crowd(journey.kafka) as crowd:
-        await crowd.submit_all(reports)
-        if not await crowd.until(closed=count):
-            raise RuntimeError(f"{crowd.closed} of {count} closed, {crowd.refused} refused")
+    async with SimulatedClients(journey.kafka) as clients:
+        await clients.submit_all(reports)
+        if not await clients.until(closed=count):
+            raise RuntimeError(f"{clients.closed} of {count} closed, {clients.refused} refused")
         await settled(journey.kafka)
     seconds = time.perf_counter() - began
     cpu = journey.cpu_seconds() - cpu_before

@@ -11,17 +11,18 @@ import asyncpg
 
 from services.sla_monitor import app
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from services.sla_monitor.store import STORE
 from shared.contract import events as e
 from shared.contract.tracking import report_id
-from shared.platform.postgres import Connection, apply_schema, connect
+from shared.platform.migrations import apply_migrations, read_migrations
+from shared.platform.postgres import Connection, connect
 from shared.registry import load
 from shared.rules.decision import Cause
-from shared.runtime.case_store import SHELL_SQL
+from shared.runtime.case_store import SHELL_MIGRATIONS
 
 SCHEMA: Final = "sla_monitor"
-FILES: Final = (SHELL_SQL, Path(app.__file__).with_name("schema.sql"))
+FOLDERS: Final = (SHELL_MIGRATIONS, Path(app.__file__).with_name("migrations"))
 POLICY: Final = Policy(load())
 NAME: Final = "0123456789AB"  # of a template's report
 ZONE: Final = ZoneInfo("Asia/Jakarta")  # of Bandung
@@ -33,7 +34,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
-def fact(case: Monitored | None, event: e.Event, when: datetime) -> Monitored:
+def fact(case: MonitoredCase | None, event: e.Event, when: datetime) -> MonitoredCase:
     """Decide one record of a template's life."""
     name = f"{type(event).__name__}-{when.isoformat()}"
     cause = Cause(id=name, type="", now=when, topic="", partition=0, offset=1)
@@ -43,7 +44,7 @@ def fact(case: Monitored | None, event: e.Event, when: datetime) -> Monitored:
     return found
 
 
-def waiting(since: datetime, institution: str = "3204") -> Monitored:
+def waiting(since: datetime, institution: str = "3204") -> MonitoredCase:
     """Return a case forwarded to an institution at a time (UTC), which owes its verification."""
     received = e.ReportReceived(
         report_id=NAME, tracking_number="0123-4567-89AB-C", channel="web", message_id="m1",
@@ -55,14 +56,14 @@ def waiting(since: datetime, institution: str = "3204") -> Monitored:
     return fact(fact(None, received, since), forwarded, since)
 
 
-def ladder_step(case: Monitored, until: datetime) -> Monitored:
+def ladder_step(case: MonitoredCase, until: datetime) -> MonitoredCase:
     """Let all timers fire that are due by a time (UTC)."""
     while case.timer_at is not None and case.timer_at <= until:
         case = fact(case, e.TimerFired(report_id=NAME, due_at=case.timer_at), case.timer_at)
     return case
 
 
-def decided_timers(case: Monitored, until: datetime) -> list[tuple[str, int, datetime]]:
+def decided_timers(case: MonitoredCase, until: datetime) -> list[tuple[str, int, datetime]]:
     """List the kind, level and due time of all that a case's timers say by a time (UTC)."""
     found: list[tuple[str, int, datetime]] = []
     while case.timer_at is not None and case.timer_at <= until:
@@ -80,7 +81,7 @@ def decided_timers(case: Monitored, until: datetime) -> list[tuple[str, int, dat
     return found
 
 
-def about_to_breach(now: datetime) -> Monitored:
+def about_to_breach(now: datetime) -> MonitoredCase:
     """Return a case whose newest due timer is its first breach, the second lying ahead."""
     for days in range(SEEN_DAYS):
         day = (now - timedelta(days=days)).date()
@@ -100,7 +101,7 @@ def morning(days_ago: int) -> datetime:
     return datetime.combine(day, time(2), tzinfo=UTC)
 
 
-def decree(case: Monitored) -> e.CalendarAmended:
+def decree(case: MonitoredCase) -> e.CalendarAmended:
     """Make the last working day of a case's running clock a day of leave, known from today."""
     if case.next_deadline is None:
         raise RuntimeError("a template whose clock runs")
@@ -112,7 +113,7 @@ def decree(case: Monitored) -> e.CalendarAmended:
     )  # fmt: skip
 
 
-def row(case: Monitored, report: str) -> tuple[Any, ...]:
+def row(case: MonitoredCase, report: str) -> tuple[Any, ...]:
     """Return a template as another report's row, in the order of the table's columns."""
     state = case.__pydantic_serializer__.to_json(case, exclude_defaults=True)
     timer_at = STORE.timer_at(case)
@@ -121,7 +122,7 @@ def row(case: Monitored, report: str) -> tuple[Any, ...]:
     return (report, 1, 3, b"", state, STORE.is_open(case), timer_at, timer_at, *beside)
 
 
-def rows(templates: Sequence[Monitored], count: int, salt: str) -> Iterator[tuple[Any, ...]]:
+def rows(templates: Sequence[MonitoredCase], count: int, salt: str) -> Iterator[tuple[Any, ...]]:
     """Return that many rows of reports of their own, the templates in turns."""
     made = [row(case, NAME) for case in templates]
     for number, first in zip(range(count), itertools.cycle(made)):
@@ -141,7 +142,7 @@ async def prepared(postgres: str) -> None:
     """Make the stage's schema as the stage does."""
     pool = await connect(postgres, SCHEMA)
     try:
-        await apply_schema(pool, SCHEMA, FILES)
+        await apply_migrations(pool, SCHEMA, read_migrations(*FOLDERS))
     finally:
         await pool.close()
 

@@ -16,9 +16,9 @@ from shared.contract.topics import PARTITIONS, SLA
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, header, read, worker
 from tests.load.bench_sla_cases import SCHEMA, about_to_breach, prepared, rows, seed
-from tests.load.crowd import Crowd, submissions
 from tests.load.journey import Journey
 from tests.load.results import Result, out, percentile
+from tests.load.simulated_clients import SimulatedClients, submissions
 
 COUNT: Final = 100_000
 GOAL_SECONDS: Final = 20.0
@@ -105,10 +105,10 @@ def due_at_once(scale: float) -> Iterator[Result]:
 async def dispatched(journey: Journey, seconds: int, salt: str) -> list[float]:
     """Return how long each of a day's reports took from submission to dispatch, in seconds."""
     reports = list(submissions(salt, range(RATE * seconds), journey.report_id))
-    async with Crowd(journey.kafka) as crowd:
-        await crowd.submit(reports, RATE)
-        await crowd.until(closed=len(reports))
-        return crowd.seconds_to_dispatch()
+    async with SimulatedClients(journey.kafka) as clients:
+        await clients.submit(reports, RATE)
+        await clients.until(closed=len(reports))
+        return clients.seconds_to_dispatch()
 
 
 async def fired_seconds(postgres: str, until: datetime) -> float:

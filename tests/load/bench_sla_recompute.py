@@ -18,7 +18,7 @@ import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.cli.model.registry_change import publish
-from services.sla_monitor.rules import Monitored
+from services.sla_monitor.rules import MonitoredCase
 from shared.contract.topics import PARTITIONS, SLA
 from tests.integration.stack import Stack, running_stack
 from tests.integration.workers import Worker, fresh, worker
@@ -43,7 +43,7 @@ SAMPLE_SECONDS: Final = 0.2
 FACTORY: Final = "services.sla_monitor.app:build"
 
 
-async def fill(stack: Stack, count: int, moved: int) -> Monitored:
+async def fill(stack: Stack, count: int, moved: int) -> MonitoredCase:
     """Fill the table; return the template of what moves."""
     await fresh(stack)
     await prepared(stack.postgres)

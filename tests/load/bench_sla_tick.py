@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from shared.platform.postgres import Connection, apply_schema, connect
-from shared.runtime.case_store import SHELL_SQL
+from shared.platform.migrations import apply_migrations, read_migrations
+from shared.platform.postgres import Connection, connect
+from shared.runtime.case_store import SHELL_MIGRATIONS
 from shared.runtime.timers import BEGINNING, look_for
 from tests.integration.stack import running_stack
 from tests.load.results import Result, out
@@ -170,7 +171,7 @@ async def grow(connection: Connection, before: int, size: int, future: datetime)
 async def curve(postgres: str, scale: float) -> list[Result]:
     """Measure every design at every size of one growing table, nothing due in it."""
     pool = await connect(postgres, SCHEMA)
-    await apply_schema(pool, SCHEMA, [SHELL_SQL])
+    await apply_migrations(pool, SCHEMA, read_migrations(SHELL_MIGRATIONS))
     now = datetime.now(UTC)
     first: dict[str, float] = {}
     results: list[Result] = []

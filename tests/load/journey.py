@@ -62,7 +62,7 @@ class Journey:
     def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
         state = stack.running(self._home)
         for child in state.children if state else ():
-            process = child.mark.process() if child.mark else None
+            process = child.process_id.process() if child.process_id else None
             if process is not None:
                 yield child.name, process
                 yield from ((child.name, one) for one in process.children(recursive=True))

@@ -273,7 +273,9 @@ class City:
         case = self.case("sla-monitor", report_id)
         if case is None or case.is_over:
             return {}
-        return {said.clock: said.deadline for said in case.said.values() if said.met_at is None}
+        return {
+            said.clock: said.deadline for said in case.announcements.values() if said.met_at is None
+        }
 
     def dead(self) -> list[dict[str, bytes]]:
         """Return the headers of the dead letters."""

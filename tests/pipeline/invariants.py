@@ -220,10 +220,10 @@ def reporters_know_the_date(city: City) -> Iterator[str]:
         case = city.case("notifier", report_id)
         if case is None or case.reporter is None:
             continue
-        told_reporter = (p for p in case.promises if p.person == "reporter")
+        told_reporter = (p for p in case.announced_dates if p.person == "reporter")
         promised = {(p.clock, p.institution): p.deadline for p in told_reporter}
         sla = city.case("sla-monitor", report_id)
-        for said in [] if sla is None or sla.is_over else sla.said.values():
+        for said in [] if sla is None or sla.is_over else sla.announcements.values():
             told = promised.get((said.clock, said.institution))
             if said.clock in TOLD and said.met_at is None and told != said.deadline:
                 yield f"{report_id}: {said.clock} by {said.deadline}, the reporter knows {told}"

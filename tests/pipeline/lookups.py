@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from services.agencies import store as agencies_store
+from services.agencies import lookups as agencies_lookups
 from services.intake import store as intake_store
-from services.intake.rules import Submission
+from services.intake.case import SubmissionCase
 from shared.vault import key_store
-from shared.vault.crypto import KEY_BYTES, Vault
+from shared.vault.crypto import Vault
+from shared.vault.key_text import KEY_BYTES
 from tests.simulation.memory import MemoryState
 
 
@@ -41,7 +42,7 @@ class Lookups:
             return [
                 {"report_id": r, "wrapped": self.keys[r]} for r in arguments[0] if r in self.keys
             ]
-        if statement == agencies_store._ERASED:
+        if statement == agencies_lookups._ERASED:
             return [{"report_id": r} for r in arguments[0] if r in self.erased]
         if statement == intake_store._CANDIDATES:
             return list(self._candidates(*arguments))
@@ -71,7 +72,7 @@ class Lookups:
             wanted = {(number, column[row]) for number, column in enumerate(bands)}
             for report_id, stored in self.intake.kept.items():
                 case = stored.case
-                if not isinstance(case, Submission) or case.fingerprint is None:
+                if not isinstance(case, SubmissionCase) or case.fingerprint is None:
                     continue
                 found = case.fingerprint
                 if wanted.isdisjoint(enumerate(found.bands)):

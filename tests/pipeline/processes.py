@@ -31,7 +31,8 @@ from shared.runtime.processor import Processor
 from shared.runtime.reader import Reader
 from shared.runtime.stage import Stage
 from shared.runtime.writer import Writer
-from shared.vault.crypto import KEY_BYTES, DeadLetterKey, Vault
+from shared.vault.crypto import DeadLetterKey, Vault
+from shared.vault.key_text import KEY_BYTES
 from tests.simulation.memory import Broker, Crash, MemoryLog, MemoryState
 
 CHANNELS: Final = ("website", "sms-1708", "counter")
@@ -52,15 +53,15 @@ def stages() -> tuple[Stage[Any, Any], ...]:
     """Compose all nine stages; they hold no state, so every city has the same."""
     own = NotifierSettings(smtp_host="mail.example", webhook_secret=SecretStr("s" * 32))
     return (
-        intake.stage(VAULT, known(), Model.load(MODEL_PATH)),
-        agencies.way_in(VAULT, known()),
+        intake.stage_of(VAULT, known(), Model.load(MODEL_PATH)),
+        agencies.stage_of("agencies.in", VAULT, known()),
         verification.stage_of(_settings("verification.national"), known()),
         verification.stage_of(_settings("verification.institution"), known()),
         routing.stage_of(_settings(), known()),
         follow_up.stage_of(_settings(), known()),
         sla_monitor.stage_of(known()),
         notifier.stage_of(_settings(), own, known()),
-        agencies.way_out(VAULT, known()),
+        agencies.stage_of("agencies.out", VAULT, known()),
     )
 
 

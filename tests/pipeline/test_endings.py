@@ -48,7 +48,7 @@ def test_the_reporter_closes_with_a_rating(city: City) -> None:
     assert (closed.by, closed.rating, closed.solved) == ("reporter", 5, True)
     assert city.status(report) == ("closed", "closed", "closed", "closed")
     (told,) = [x for x in city.inbox(HSU) if x.entry == "reporter_closed"]
-    assert (told.reason, told.text) == ("rating:5 solved", "Terima kasih.")
+    assert (told.rating, told.solved, told.text) == (5, True, "Terima kasih.")
     assert city.owed(report) == {}
 
 

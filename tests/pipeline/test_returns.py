@@ -23,7 +23,7 @@ def test_after_two_returns_the_next_forward_is_final(city: City) -> None:
     assert city.agency(HSU).answers_to(message) == ["report_returned"]
     assert city.status(report)[:2] == ("waiting", "returned")
     (told,) = [x for x in city.inbox(ADMIN) if x.entry == "report_returned"]
-    assert (told.text, told.reason) == ("Jalan provinsi.", f"proposed_owner:{BANDUNG}")
+    assert (told.text, told.proposed_owner) == ("Jalan provinsi.", BANDUNG)
 
     send(city, ADMIN, e.Forward, report, to=BANDUNG)
     assert city.status(report)[:2] == ("forwarded", "waiting")

@@ -123,7 +123,7 @@ def test_another_person_with_nearly_the_same_text_is_suspected(city: City) -> No
     (suspected,) = city.of(e.DuplicateSuspected, other)
     assert [(s.report_id, s.same_sender) for s in suspected.similar] == [(first, False)]
     entry = next(x for x in city.inbox(ADMIN) if x.entry == "duplicate_suspected")
-    assert entry.reason == f"similar:{first}"
+    assert entry.similar == (first,)
 
 
 def test_a_question_rests_the_clock_until_it_is_answered(city: City) -> None:

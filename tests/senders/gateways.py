@@ -24,7 +24,7 @@ PAUSE_SECONDS: Final = 0.05  # between two messages of an honest sender
 UNPACED: Final = {"LAPOR_REFUSED_PER_MINUTE_MAX": "1000000"}  # each message is to have its answer
 LOOK_SECONDS: Final = 0.01
 APPS: Final = {"intake": "services.intake.app:build", "agencies.in": "services.agencies.app:build"}
-SPEAKERS: Final = {"intake": (CHANNEL, OTHER_CHANNEL), "agencies.in": (AGENCY, OTHER_AGENCY)}
+SENDERS: Final = {"intake": (CHANNEL, OTHER_CHANNEL), "agencies.in": (AGENCY, OTHER_AGENCY)}
 _SUBMISSION: Final = {"title": "Lampu", "body": "Lampu jalan di depan pasar padam sejak Senin."}
 
 
@@ -88,8 +88,8 @@ class Gateways:
             max_partition_fetch_bytes=8 * 1_048_576,
         )  # fmt: skip
         await consumer.start()
-        topics = [TopicPartition(ANSWERS.topic(c), 0) for c in SPEAKERS["intake"]]
-        topics += [TopicPartition(INBOX.topic(c), 0) for c in SPEAKERS["agencies.in"]]
+        topics = [TopicPartition(ANSWERS.topic(c), 0) for c in SENDERS["intake"]]
+        topics += [TopicPartition(INBOX.topic(c), 0) for c in SENDERS["agencies.in"]]
         topics += [TopicPartition(AGENCIES.topic(), n) for n in range(PARTITIONS)]
         consumer.assign(topics)
         try:
@@ -105,15 +105,15 @@ class Gateways:
             gateway = "intake" if answer.producer == OTHER_CHANNEL else "agencies.in"
             self.latencies.append((began, gateway, answer.at - began))
 
-    async def speak(self, gateway: str) -> None:
+    async def send_honestly(self, gateway: str) -> None:
         """Send an honest message to a gateway every 50 ms, as somebody else than the stranger."""
-        producer, letter = SPEAKERS[gateway][1], self.letters[gateway][1]
+        sender, letter = SENDERS[gateway][1], self.letters[gateway][1]
         producer = AIOKafkaProducer(bootstrap_servers=self.stack.kafka, acks="all")
         await producer.start()
         try:
             for number in range(1_000_000):
                 own = f"honest-{number}"
-                self.sent[producer, own] = time.monotonic()
+                self.sent[sender, own] = time.monotonic()
                 headers = [("ce_id", own.encode()), ("ce_type", letter.kind)]
                 await producer.send_and_wait(letter.topic, letter.value, headers=headers)
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -151,7 +151,7 @@ class Gateways:
     @staticmethod
     def producer(gateway: str) -> str:
         """Return as whom the stranger speaks at a gateway."""
-        return SPEAKERS[gateway][0]
+        return SENDERS[gateway][0]
 
     def all_answered_until(self, moment: float) -> bool:
         """Say whether no honest message waits that was sent before."""
@@ -159,7 +159,7 @@ class Gateways:
 
     def of(self, gateway: str, message_id: str) -> list[Answer]:
         """Return the answers that the stranger got to a message."""
-        mine = self.answers[SPEAKERS[gateway][0]]
+        mine = self.answers[SENDERS[gateway][0]]
         return [answer for answer in mine if answer.message_id == message_id]
 
     def peak_bytes(self, gateway: str) -> int:
@@ -196,7 +196,7 @@ async def open_gateways(stack: Stack) -> AsyncIterator[Gateways]:
         held.push_async_callback(gateways.end)
         gateways.start(gateways.listen())
         gateways.letters["intake"] = submission(CHANNEL), submission(OTHER_CHANNEL)
-        gateways.start(gateways.speak("intake"))
+        gateways.start(gateways.send_honestly("intake"))
         await gateways.until(
             lambda: bool(gateways.answers[OTHER_CHANNEL]), "a report is received", 20
         )
@@ -205,7 +205,7 @@ async def open_gateways(stack: Stack) -> AsyncIterator[Gateways]:
             command(AGENCY, report_id),
             command(OTHER_AGENCY, report_id),
         )
-        gateways.start(gateways.speak("agencies.in"))
+        gateways.start(gateways.send_honestly("agencies.in"))
         await gateways.until(
             lambda: bool(gateways.answers[OTHER_AGENCY]), "a command is answered", 20
         )

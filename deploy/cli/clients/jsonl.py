@@ -50,8 +50,8 @@ class Line(NamedTuple):
         own = fields.get("id")
         if own not in (None, ""):
             return str(own)
-        said = {name: value for name, value in fields.items() if name != "id"}
-        written = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+        content = {name: value for name, value in fields.items() if name != "id"}
+        written = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
         return f"cli-{hashlib.blake2b(written, digest_size=12).hexdigest()}"
 
 
@@ -102,27 +102,27 @@ class Splitter:
 def parse(number: int, raw: bytes) -> Line:
     """Read a line as a JSON object, or say what it is instead."""
     try:
-        found = _value(raw.decode("utf-8"))
+        fields = _value(raw.decode("utf-8"))
     except json.JSONDecodeError as wrong:
         return Line(number, fault="not_json", detail=f"{wrong.msg}, column {wrong.colno}")
     except UnicodeDecodeError as wrong:
         return Line(number, fault="not_json", detail=f"not UTF-8, byte {wrong.start + 1}")
     except (ValueError, RecursionError):  # a number of thousands of digits, a thousand brackets
         return Line(number, fault="not_json", detail="nested too deeply or a number too long")
-    if not isinstance(found, dict):
+    if not isinstance(fields, dict):
         return Line(number, fault="not_an_object", detail="a line is one object: {…}")
-    own = found.get("id")
+    own = fields.get("id")
     if isinstance(own, bool) or (own is not None and not isinstance(own, (str, int))):
         return Line(number, fault="bad_id", detail="an id is a text or a whole number")
-    return Line(number, raw, found)
+    return Line(number, raw, fields)
 
 
 def _value(text: str) -> Any:
     """Read a text as `json.loads` does; one object and nothing else costs half."""
     if text.startswith("{"):
-        found, end = _DECODER.raw_decode(text)
+        value, end = _DECODER.raw_decode(text)
         if end == len(text):
-            return found
+            return value
     return json.loads(text)
 
 

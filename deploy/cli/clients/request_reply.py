@@ -91,7 +91,7 @@ class Exchange(Generic[A]):
         """Send all and wait for the answers.
 
         Raises:
-            KafkaError: the broker went away. Trouble: the topics do not exist.
+            KafkaError: the broker went away. CliError: the topics do not exist.
         """
         async with reader(bootstrap) as consumer, writer(bootstrap) as producer:
             await require(consumer, [self.gateway.sends_to])

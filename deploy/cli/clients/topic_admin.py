@@ -35,13 +35,13 @@ class Drift:
     topic: str
     what: str
     now: str
-    wanted: str
+    expected: str
 
     @property
     def can_be_mended(self) -> bool:
         """Say whether `apply` mends it: it takes away no partition, and no topic."""
         return not self.is_stray and (
-            self.what != "partitions" or int(self.now or 0) < int(self.wanted)
+            self.what != "partitions" or int(self.now or 0) < int(self.expected)
         )
 
     @property
@@ -50,13 +50,13 @@ class Drift:
         return self.what == STRAY
 
 
-def wanted() -> list[Topic]:
+def planned_topics() -> list[Topic]:
     """Return every topic of the table, one per channel and institution of the registry."""
-    known = principals()
+    registered = principals()
     return [
         Topic(name, stream.partitions, configs_of(stream))
         for stream in STREAMS
-        for name in known.topics([stream])
+        for name in registered.topics([stream])
     ]
 
 
@@ -82,7 +82,7 @@ async def diff(bootstrap: str) -> list[Drift]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        table = wanted()
+        table = planned_topics()
         return [*await _diff(admin, table), *await _strays(admin, table)]
     finally:
         await admin.close()
@@ -91,8 +91,8 @@ async def diff(bootstrap: str) -> list[Drift]:
 async def _strays(admin: AIOKafkaAdminClient, table: Sequence[Topic]) -> list[Drift]:
     """Return the topics that look like ours and belong to nothing in the table or the registry."""
     ours = {topic.name for topic in table}
-    found = sorted(t for t in await admin.list_topics() if t.startswith(PREFIX) and t not in ours)
-    return [Drift(name, STRAY, "there", "read by nobody") for name in found]
+    names = sorted(t for t in await admin.list_topics() if t.startswith(PREFIX) and t not in ours)
+    return [Drift(name, STRAY, "there", "read by nobody") for name in names]
 
 
 async def apply(bootstrap: str, replication: int = 1) -> list[Drift]:
@@ -104,15 +104,15 @@ async def apply(bootstrap: str, replication: int = 1) -> list[Drift]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        table = wanted()
-        found = await _diff(admin, table)
-        missing = {d.topic for d in found if d.what == "topic"}
+        table = planned_topics()
+        drifts = await _diff(admin, table)
+        missing = {d.topic for d in drifts if d.what == "topic"}
         await _create(admin, [t for t in table if t.name in missing], replication)
-        await _mend(admin, table, [d for d in found if d.what != "topic"])
+        await _mend(admin, table, [d for d in drifts if d.what != "topic"])
         async with asyncio.timeout(READY_SECONDS_MAX):
             while not await _led(admin, missing):
                 await asyncio.sleep(0.05)
-        return found
+        return drifts
     finally:
         await admin.close()
 
@@ -165,10 +165,10 @@ async def _mend(
     by_name = {t.name: t for t in table}
     for name in sorted({d.topic for d in drifts if d.can_be_mended}):
         topic = by_name[name]
-        mine = [d for d in drifts if d.topic == name and d.can_be_mended]
-        if any(d.what == "partitions" for d in mine):
+        own_drifts = [d for d in drifts if d.topic == name and d.can_be_mended]
+        if any(d.what == "partitions" for d in own_drifts):
             await admin.create_partitions({name: NewPartitions(topic.partitions)})
-        if any(d.what != "partitions" for d in mine):
+        if any(d.what != "partitions" for d in own_drifts):
             resource = ConfigResource(ConfigResourceType.TOPIC, name, dict(topic.configs))
             await admin.alter_configs([resource])
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from deploy.cli.clients.kafka import Trouble
+from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.progress import Screen
 from shared.runtime.parking import ParkedRecord, parked_record
 
@@ -25,14 +25,14 @@ async def headers_of(
     """Return every record up to now without its bytes.
 
     Raises:
-        KafkaError: the broker went away. Trouble: it stopped answering.
+        KafkaError: the broker went away. CliError: it stopped answering.
     """
-    bounds, found = await bounds_of(consumer, partitions), list[ParkedRecord]()
+    bounds, headers_only = await bounds_of(consumer, partitions), list[ParkedRecord]()
     screen.total = sum(end - start for start, end in bounds.values())
     async for records in scan(consumer, bounds):
-        found += map(without_value, records)
-        screen.advance(len(found))
-    return found
+        headers_only += map(without_value, records)
+        screen.advance(len(headers_only))
+    return headers_only
 
 
 async def whole(
@@ -41,12 +41,14 @@ async def whole(
     """Return the records of one partition that lie at these offsets, as far as they are there.
 
     Raises:
-        KafkaError: the broker went away. Trouble: it stopped answering.
+        KafkaError: the broker went away. CliError: it stopped answering.
     """
-    wanted, found = set(offsets), dict[int, ConsumerRecord]()
-    async for records in scan(consumer, {partition: (min(wanted), max(wanted) + 1)}):
-        found |= {record.offset: record for record in records if record.offset in wanted}
-    return found
+    requested, records_by_offset = set(offsets), dict[int, ConsumerRecord]()
+    async for records in scan(consumer, {partition: (min(requested), max(requested) + 1)}):
+        records_by_offset |= {
+            record.offset: record for record in records if record.offset in requested
+        }
+    return records_by_offset
 
 
 Bounds = Mapping[TopicPartition, tuple[int, int]]
@@ -64,7 +66,7 @@ async def scan(consumer: AIOKafkaConsumer, bounds: Bounds) -> AsyncIterator[list
     """Yield the records within bounds as they come, each partition in its order.
 
     Raises:
-        KafkaError: the broker went away. Trouble: it stopped answering.
+        KafkaError: the broker went away. CliError: it stopped answering.
     """
     left = {p for p, (start, end) in bounds.items() if start < end}
     if left:  # a consumer that was assigned what it then never reads may not stop (aiokafka)
@@ -73,11 +75,13 @@ async def scan(consumer: AIOKafkaConsumer, bounds: Bounds) -> AsyncIterator[list
         consumer.seek(partition, bounds[partition][0])
     moved_at = time.monotonic()
     while left:
-        found = await consumer.getmany(*left, timeout_ms=POLL_MS)
-        records = [r for p, together in found.items() for r in together if r.offset < bounds[p][1]]
+        batches = await consumer.getmany(*left, timeout_ms=POLL_MS)
+        records = [
+            r for p, together in batches.items() for r in together if r.offset < bounds[p][1]
+        ]
         if records:
             moved_at = time.monotonic()
             yield records
         elif time.monotonic() - moved_at > SILENCE_SECONDS_MAX:
-            raise Trouble("Kafka stopped answering.", "Is it up? See: lapor status")
+            raise CliError("Kafka stopped answering.", "Is it up? See: lapor status")
         left = {p for p in left if await consumer.position(p) < bounds[p][1]}

@@ -9,7 +9,7 @@ import typer
 from aiokafka import ConsumerRecord
 
 from deploy.cli.clients.jsonl import Line, Splitter, lines_of, why_not_sent
-from deploy.cli.clients.kafka import Trouble, kafka_address, run
+from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.clients.request_reply import (
     Exchange,
     Gateway,
@@ -19,11 +19,11 @@ from deploy.cli.clients.request_reply import (
     type_named,
 )
 from deploy.cli.commands import agency_listen
-from deploy.cli.commands.agency_listen import Wanted, entry_of
+from deploy.cli.commands.agency_listen import Range, entry_of
 from deploy.cli.commands.case import report_id_of
 from deploy.cli.model.command_options import command_named, options, order, usage
 from deploy.cli.model.registry_names import Names
-from deploy.cli.terminal.console import err, troubles_told
+from deploy.cli.terminal.console import CliError, err
 from deploy.cli.terminal.output import plain
 from deploy.cli.terminal.progress import Screen, size_of
 from deploy.cli.terminal.text import why
@@ -42,18 +42,13 @@ Code = Annotated[str, typer.Argument(metavar="CODE", help="An institution's code
 group = typer.Typer(no_args_is_help=True, help="Subscribe and reply as an institution.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="agency", rich_help_panel="Streams and reports")
-
-
-def _known(code: str) -> Names:
+def names_for(code: str) -> Names:
     """Return the registry's names, if it has the institution."""
     names = Names()
-    known = names.registry.institutions
-    if code not in known:
-        there = ", ".join(names.institution(other) for other in sorted(known))
-        raise Trouble(f"There is no institution {code!r}.", f"There are: {there}")
+    institutions = names.registry.institutions
+    if code not in institutions:
+        there = ", ".join(names.institution(other) for other in sorted(institutions))
+        raise CliError(f"There is no institution {code!r}.", f"There are: {there}")
     return names
 
 
@@ -73,11 +68,10 @@ def listen(
     ] = False,
 ) -> None:
     """Print an institution's inbox as it grows: what it is told, and what to answer next."""
-    with troubles_told():
-        names, bootstrap = _known(code), kafka_address()
+    names, bootstrap = names_for(code), kafka_address()
     with Screen("Reading", None, as_json=as_json) as screen:
-        wanted = Wanted(from_start=from_start, follow=follow, count=count)
-        run(agency_listen.listen(bootstrap, code, wanted, screen, names), interrupted=0)
+        extent = Range(from_start=from_start, follow=follow, count=count)
+        run(agency_listen.listen(bootstrap, code, extent, screen, names), interrupted=0)
 
 
 def _epilog() -> str:
@@ -119,15 +113,14 @@ def send(
     Given twice, the same command counts once. Exits with 1 if any did not take effect.
     """
     splitter = Splitter()
-    with troubles_told():
-        names = _known(code)
-        if file is None:
-            commands = _one(_from_options(command, report, holding, context.args))
-        elif command or report or context.args:
-            raise Trouble("A file names its commands itself.", "Leave COMMAND and its options out")
-        else:
-            commands = lines_of(file.fileno(), splitter)
-        bootstrap = kafka_address()
+    names = names_for(code)
+    if file is None:
+        commands = _one(_from_options(command, report, holding, context.args))
+    elif command or report or context.args:
+        raise CliError("A file names its commands itself.", "Leave COMMAND and its options out")
+    else:
+        commands = lines_of(file.fileno(), splitter)
+    bootstrap = kafka_address()
     total = size_of(file.fileno()) if file else None
     with Screen("Giving commands", total, as_json=as_json) as screen:
         ended = Giving(code, names, screen, splitter).give(bootstrap, commands, timeout)
@@ -137,10 +130,10 @@ def send(
 def _from_options(name: str, report: str, holding: int | None, more: list[str]) -> Line:
     if not name:
         known = ", ".join(command.__name__ for command in COMMANDS)
-        raise Trouble("Which command?", f"Name one ({known}), or a file of them: --file")
+        raise CliError("Which command?", f"Name one ({known}), or a file of them: --file")
     command = command_named(name)
     if not report or holding is None:
-        raise Trouble(
+        raise CliError(
             f"{command.__name__} needs --report and --holding.",
             "Both stand in the inbox: lapor agency listen CODE --from-start",
         )
@@ -235,17 +228,17 @@ def message_of(line: Line) -> Message:
 def as_dict(outcome: Outcome[InboxEntry]) -> tuple[str, dict[str, Any]]:
     """Return what became of a command, and all of it as programs want it."""
     message, entry = outcome.message, outcome.answer
-    said: dict[str, Any] = {"line": message.number}
+    document: dict[str, Any] = {"line": message.number}
     if message.id:
-        said |= {"message_id": message.shown_id, "command": message.label}
+        document |= {"message_id": message.shown_id, "command": message.label}
     if entry is None:
         reason = {"reason": outcome.reason, "detail": outcome.detail} if outcome.reason else {}
-        return outcome.end, said | {"outcome": outcome.end} | reason
+        return outcome.end, document | {"outcome": outcome.end} | reason
     kind = entry.entry.removeprefix("command_") if entry.entry in REFUSALS else "effect"
-    said |= {"outcome": kind, "entry": entry.model_dump(mode="json", exclude_none=True)}
+    document |= {"outcome": kind, "entry": entry.model_dump(mode="json", exclude_none=True)}
     if kind != "effect" and entry.reason:
-        said |= {"reason": entry.reason, "advice": why(entry.reason, entry.text)}
-    return kind, said
+        document |= {"reason": entry.reason, "advice": why(entry.reason, entry.text)}
+    return kind, document
 
 
 def sentence(kind: str, outcome: Outcome[InboxEntry], names: Names) -> str:

@@ -24,7 +24,7 @@ COLOURS: Final = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Range:
     """Which entries of an inbox are to be shown."""
 
     from_start: bool
@@ -32,24 +32,24 @@ class Wanted:
     count: int | None
 
 
-async def listen(bootstrap: str, code: str, wanted: Wanted, screen: Screen, names: Names) -> None:
+async def listen(bootstrap: str, code: str, extent: Range, screen: Screen, names: Names) -> None:
     """Show entries until there are enough or, if nobody waits for more, until now.
 
     Raises:
-        KafkaError: the broker went away. Trouble: there is no such inbox.
+        KafkaError: the broker went away. CliError: there is no such inbox.
     """
     async with reader(bootstrap) as consumer:
         partitions = await partitions_of(consumer, INBOX.topic(code))
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        starts = await consumer.beginning_offsets(partitions) if wanted.from_start else ends
+        starts = await consumer.beginning_offsets(partitions) if extent.from_start else ends
         for partition, start in starts.items():
             consumer.seek(partition, start)
-        if wanted.follow:
+        if extent.follow:
             screen.remark(f"Listening to the inbox of {names.institution(code)}; Ctrl-C ends.")
-        left = wanted.count
+        left = extent.count
         while left is None or left > 0:
-            if not wanted.follow and all([await consumer.position(p) >= ends[p] for p in ends]):
+            if not extent.follow and all([await consumer.position(p) >= ends[p] for p in ends]):
                 return
             for record in await _some(consumer, left):
                 screen.show(*_said(record, names))

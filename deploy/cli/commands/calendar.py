@@ -8,12 +8,11 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, kafka_address, run
-from deploy.cli.commands import policy
+from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.model.change_file import decree_in
 from deploy.cli.model.provisional_year import Expected, as_toml, expected, refuse_decided
 from deploy.cli.model.registry_change import published
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import write_json, write_text
 from deploy.cli.views.calendar import Difference, Shown, as_dict, show_lines
 from deploy.local.errors import LocalStackError
@@ -31,12 +30,6 @@ FilesOnly = Annotated[
 group = typer.Typer(no_args_is_help=True, help="The decrees: which days do not work, since when.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line, and those of the limits beside them."""
-    app.add_typer(group, name="calendar", rich_help_panel="Time")
-    policy.register(app)
-
-
 @group.command()
 def show(
     what: Annotated[
@@ -52,9 +45,8 @@ def show(
     as_json: JSON = False,
 ) -> None:
     """Show a calendar: its decrees, and the days of a year with the working days of each month."""
-    with troubles_told():
-        at = _as_of(as_of)
-        shown = _shown(_registry(files_only=files), what, at)
+    at = _as_of(as_of)
+    shown = _shown(_registry(files_only=files), what, at)
     chosen = year or (at.astimezone(shown.calendar.zone) if isinstance(at, datetime) else at).year
     if as_json:
         write_json(as_dict(shown, chosen), indent=2)
@@ -66,7 +58,7 @@ def _as_of(text: str) -> date | datetime:
     """Read a day or an aware instant; now if none is given.
 
     Raises:
-        Trouble: it is neither, or an instant without its offset.
+        CliError: it is neither, or an instant without its offset.
     """
     if not text:
         return datetime.now(UTC)
@@ -77,7 +69,7 @@ def _as_of(text: str) -> date | datetime:
     except ValueError:
         at = datetime.min  # noqa: DTZ901  told as an instant without an offset is
     if at.tzinfo is None:
-        raise Trouble(
+        raise CliError(
             f"{text!r} is no day and no instant.",
             "Write 2026-03-10, or with the offset 2026-03-10T09:00+08:00",
         )
@@ -105,7 +97,7 @@ def _shown(registry: Registry, what: str, at: date | datetime) -> Shown:
         return Shown(title, chains, registry.calendar(what, at), at, owner.opening_hours)
     if what in registry.chains:
         return Shown.of_chain(registry.chains[what], at)
-    raise Trouble(
+    raise CliError(
         f"There is no institution and no calendar {what!r}.",
         f"Institutions: {', '.join(sorted(registry.institutions))}. "
         f"Calendars: {', '.join(sorted(registry.chains))}",
@@ -121,8 +113,7 @@ def diff(
     as_json: JSON = False,
 ) -> None:
     """Show what one version says otherwise than another: days, and working days by month."""
-    with troubles_told():
-        chain, counts = _versions(_registry(files_only=files), (before, after))
+    chain, counts = _versions(_registry(files_only=files), (before, after))
     difference = Difference.of(chain, *counts)
     if as_json:
         write_json(difference.as_dict(), indent=2)
@@ -134,18 +125,18 @@ def _versions(registry: Registry, names: Sequence[str]) -> tuple[Chain, list[int
     """Return the chain that has all versions, and how many versions each of them counts.
 
     Raises:
-        Trouble: no calendar has them all.
+        CliError: no calendar has them all.
     """
     for chain in registry.chains.values():
         there = [chain.name_at(count) for count in range(len(chain.versions) + 1)]
         if all(name in there for name in names):
             return chain, [there.index(name) for name in names]
-    known = ", ".join(
+    names_there = ", ".join(
         chain.name_at(count)
         for chain in registry.chains.values()
         for count in range(len(chain.versions) + 1)
     )
-    raise Trouble(f"No calendar has both {names[0]} and {names[1]}.", f"There are: {known}")
+    raise CliError(f"No calendar has both {names[0]} and {names[1]}.", f"There are: {names_there}")
 
 
 @group.command("import")
@@ -166,30 +157,29 @@ def import_(
 
     It assumes days and decides nothing: deadlines that touch the year stay flagged provisional.
     """
-    with troubles_told():
-        registry = load()
-        if chain not in registry.chains:
-            there = ", ".join(sorted(registry.chains))
-            raise Trouble(f"There is no calendar {chain!r}.", f"There are: {there}")
-        refuse_decided(registry, chain, year)
-        found = expected(year)
-        today = datetime.now(registry.chains[chain].zone)
-        text = as_toml(found, chain, (known_from or today).date())
-        if into is not None:
-            _write(into, text)
+    registry = load()
+    if chain not in registry.chains:
+        there = ", ".join(sorted(registry.chains))
+        raise CliError(f"There is no calendar {chain!r}.", f"There are: {there}")
+    refuse_decided(registry, chain, year)
+    assumed = expected(year)
+    today = datetime.now(registry.chains[chain].zone)
+    text = as_toml(assumed, chain, (known_from or today).date())
+    if into is not None:
+        _write(into, text)
     if into is None:
         write_text(text)
-    _tell_made(found, chain, into)
+    _print_doubts(assumed, chain, into)
 
 
-def _tell_made(found: Expected, chain: str, into: Path | None) -> None:
+def _print_doubts(assumed: Expected, chain: str, into: Path | None) -> None:
     """Say what is doubtful in a provisional year, and what to do with it."""
-    for doubt in found.doubts():
+    for doubt in assumed.doubts():
         err.print(Text(doubt, style="yellow"), soft_wrap=True)
     where = into or "the file it was written to"
     err.print(
         Text(
-            f"{len(found.days)} days from {found.package}. Look at them; then: lapor calendar "
+            f"{len(assumed.days)} days from {assumed.package}. Look at them; then: lapor calendar "
             f"publish {where}, or put the [[version]] at the end of calendars/{chain}.toml",
             style="dim",
         ),
@@ -201,7 +191,9 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as wrong:
-        raise Trouble(f"{file} cannot be written: {wrong.strerror}.", "Name another file") from None
+        raise CliError(
+            f"{file} cannot be written: {wrong.strerror}.", "Name another file"
+        ) from None
 
 
 @group.command()
@@ -221,10 +213,11 @@ def publish(
 
     The recompute goes on in the stage also after Ctrl-C; the same command shows it again.
     """
-    from deploy.cli.commands.publish import Wanted, amend  # noqa: PLC0415  the stage's rule loads slowly
+    from deploy.cli.commands.publish import Options, amend  # noqa: PLC0415  the stage's rule loads slowly
 
     amend(
-        lambda registry: decree_in(what, registry), Wanted(f"calendar publish {what}", yes, as_json)
+        lambda registry: decree_in(what, registry),
+        Options(f"calendar publish {what}", yes, as_json),
     )
 
 

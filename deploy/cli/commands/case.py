@@ -7,12 +7,12 @@ import typer
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, kafka_address, reader, require, run
+from deploy.cli.clients.kafka import kafka_address, reader, require, run
 from deploy.cli.clients.topic_reader import bounds_of, scan
 from deploy.cli.model.registry_names import Names
 from deploy.cli.model.report_status import Standing, last_promised, standing
 from deploy.cli.model.timeline import STREAMS, Entry, timeline, unsealed
-from deploy.cli.terminal.console import out, troubles_told
+from deploy.cli.terminal.console import CliError, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.cli.terminal.text import columns, deadline, moment
@@ -27,16 +27,6 @@ COLOURS = {
 }  # fmt: skip
 
 group = typer.Typer(no_args_is_help=True, help="Look into one report.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.add_typer(group, name="case", rich_help_panel="Streams and reports")
-
-
-@group.callback()
-def _only_a_group() -> None:
-    """Look into one report."""
 
 
 @group.command()
@@ -55,17 +45,15 @@ def show(
 
     Exits with 1 if no stream has anything of it.
     """
-    with troubles_told():
-        report_id = report_id_of(number)
-        bootstrap = kafka_address()
+    report_id = report_id_of(number)
+    bootstrap = kafka_address()
     with Screen("Reading the report's partitions", None, as_json=as_json) as screen:
         entries = timeline(run(read(bootstrap, report_id, screen)))
     if not entries:
-        with troubles_told():
-            raise Trouble(
-                f"No stream has anything of {tracking.tracking_number(report_id)}.",
-                "Check the number. If it was handed in just now: does intake run? lapor status",
-            )
+        raise CliError(
+            f"No stream has anything of {tracking.tracking_number(report_id)}.",
+            "Check the number. If it was handed in just now: does intake run? lapor status",
+        )
     names = Names()
     now = standing(entries, names)
     if as_json:
@@ -79,7 +67,7 @@ def report_id_of(text: str) -> str:
     """Return the report that somebody means: by its id, or by a tracking number in any form.
 
     Raises:
-        Trouble: it is neither.
+        CliError: it is neither.
     """
     typed = tracking.normalised(text)
     if tracking.is_report_id(typed):
@@ -87,9 +75,9 @@ def report_id_of(text: str) -> str:
     try:
         return tracking.parse_tracking_number(text)
     except tracking.TrackingNumberInvalid as wrong:
-        raise Trouble(
+        raise CliError(
             f"{text!r} is no tracking number: {wrong}.",
-            "It looks like K7QF-2M9X-TD3A-R; the first 12 characters are the report's id",
+            "It looks like K7QF-2M9X-TD3A-9; the first 12 characters are the report's id",
         ) from None
 
 
@@ -97,7 +85,7 @@ async def read(bootstrap: str, report_id: str, screen: Screen) -> list[ConsumerR
     """Read what every stream has of a report up to now, from the one partition it lies in.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the topics do not exist.
+        KafkaError: the broker went away. CliError: the topics do not exist.
     """
     key = report_id.encode()
     partitions = [
@@ -114,13 +102,17 @@ async def _read(
     is_wanted: Callable[[ConsumerRecord], bool],
     screen: Screen,
 ) -> list[ConsumerRecord]:
-    bounds, found, done = await bounds_of(consumer, partitions), list[ConsumerRecord](), 0
+    bounds, records_of_report, done = (
+        await bounds_of(consumer, partitions),
+        list[ConsumerRecord](),
+        0,
+    )
     screen.total = sum(end - start for start, end in bounds.values())
     async for records in scan(consumer, bounds):
-        found += filter(is_wanted, records)
+        records_of_report += filter(is_wanted, records)
         done += len(records)
         screen.advance(done)
-    return found
+    return records_of_report
 
 
 # ---- for programs
@@ -148,15 +140,15 @@ def as_dict(report_id: str, entries: Sequence[Entry], now: Standing) -> dict[str
         ],
         "promises": [
             {
-                "person": told.person,
-                "clock": told.clock,
-                "institution": told.institution,
-                "deadline": told.deadline.isoformat(),
-                "message": told.message,
-                "template": told.template,
-                "told_at": told.told_at.isoformat(),
+                "person": promise.person,
+                "clock": promise.clock,
+                "institution": promise.institution,
+                "deadline": promise.deadline.isoformat(),
+                "message": promise.message,
+                "template": promise.template,
+                "told_at": promise.told_at.isoformat(),
             }
-            for told in now.promised
+            for promise in now.promised
         ],
         "events": [_event(entry) for entry in entries],
     }
@@ -198,14 +190,16 @@ def _print_standing(report_id: str, now: Standing, names: Names) -> None:
         until = deadline(owed.deadline, names.zone(owed.institution))
         late = f", late: escalated to level {owed.level}" if owed.level else ""
         owner = names.owner(owed.owner, owed.institution, owed.unit)
-        said = f"{owner} owes {owed.clock} by {until}{late}"
-        out.print(Text(said, style="red" if owed.level else ""), soft_wrap=True)
+        sentence = f"{owner} owes {owed.clock} by {until}{late}"
+        out.print(Text(sentence, style="red" if owed.level else ""), soft_wrap=True)
     dates = {(o.clock, o.institution, o.deadline) for o in now.owed.values()}
-    for told in last_promised(now):
-        until = deadline(told.deadline, names.zone(told.institution))
-        is_true = (told.clock, told.institution, told.deadline) in dates
-        said = f"promised {told.person}: {told.clock} by {until}, told by {told.message}"
-        out.print(Text(said, style="" if is_true else "yellow"), soft_wrap=True)
+    for promise in last_promised(now):
+        until = deadline(promise.deadline, names.zone(promise.institution))
+        is_true = (promise.clock, promise.institution, promise.deadline) in dates
+        sentence = (
+            f"promised {promise.person}: {promise.clock} by {until}, told by {promise.message}"
+        )
+        out.print(Text(sentence, style="" if is_true else "yellow"), soft_wrap=True)
     out.print()
 
 
@@ -229,9 +223,9 @@ def _print_timeline(
     for entry, line in zip(entries, lines, strict=True):
         out.print(Text(line, style=COLOURS.get(entry.kind, "")), soft_wrap=True)
         if verbose:
-            place = f"{entry.topic}/{entry.partition}/{entry.offset}"
+            position = f"{entry.topic}/{entry.partition}/{entry.offset}"
             out.print(
-                Text(f"     {entry.id}  {place}  because of {entry.causation_id}", style="dim"),
+                Text(f"     {entry.id}  {position}  because of {entry.causation_id}", style="dim"),
                 soft_wrap=True,
             )
 

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, kafka_address, run
+from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.model import dead_letter_payload
-from deploy.cli.model.dead_letters import STATES, Letter, Letters, Wanted, all_letters, records_at
+from deploy.cli.model.dead_letters import STATES, Criteria, Letter, Letters, all_letters, records_at
 from deploy.cli.model.replay import Word, send
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import plain, write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.cli.views import dead_letters
@@ -38,11 +38,6 @@ JSON = Annotated[bool, typer.Option("--json", help="One document, for programs."
 group = typer.Typer(no_args_is_help=True, help="Records that no stage could decide.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="dead-letters", rich_help_panel="Streams and reports")
-
-
 @group.command("list")
 def list_letters(
     *,
@@ -56,20 +51,19 @@ def list_letters(
 ) -> None:
     """Show the dead letters: how many by stage and reason, and one line for each."""
     now = datetime.now(UTC)
-    with troubles_told():
-        wanted = _wanted(stage, reason, since, now, state)
-    found = _read(as_json=as_json)
-    chosen = [letter for letter in found.all if wanted.has(letter)]
+    criteria = _criteria(stage, reason, since, now, state)
+    letters_read = _read(as_json=as_json)
+    chosen = [letter for letter in letters_read.all if criteria.has(letter)]
     if as_json:
-        letters = [dead_letters.as_dict(letter, found, now) for letter in chosen]
+        letters = [dead_letters.as_dict(letter, letters_read, now) for letter in chosen]
         _print_json({"counts": dead_letters.counts_as_dicts(chosen), "letters": letters})
     elif not chosen:
-        out.print("No dead letters." if not found.all else "No such dead letters.")
+        out.print("No dead letters." if not letters_read.all else "No such dead letters.")
     else:
         for line in dead_letters.count_lines(chosen):
             out.print(Text(line, style="bold"), soft_wrap=True)
         out.print()
-        _print_letters(chosen, found, now)
+        _print_letters(chosen, letters_read, now)
 
 
 @group.command()
@@ -85,24 +79,23 @@ def show(
 
     The bytes may tell of people: opening needs LAPOR_DEAD_LETTER_KEY or the local stack's secrets.
     """
-    found = _read(as_json=as_json or raw)
-    with troubles_told():
-        letter = found.named(letter_id)
+    letters = _read(as_json=as_json or raw)
+    letter = letters.named(letter_id)
     record, original, last = run(_opened(letter, is_needed=raw))
     now = datetime.now(UTC)
     if raw:
         _write_raw(original or b"")
     elif as_json:
-        said = dead_letters.as_dict(letter, found, now)
+        document = dead_letters.as_dict(letter, letters, now)
         headers = {
             name: value.decode("utf-8", "replace")
             for name, value in dead_letter_payload.original_headers(letter, record)
         }
         in_hex = None if original is None else original.hex()
-        _print_json({**said, "headers": headers, "bytes_hex": in_hex})
+        _print_json({**document, "headers": headers, "bytes_hex": in_hex})
     else:
         style = dead_letters.STYLES[letter.state]
-        out.print(Text(f"{found.short(letter)}  {letter.state}", style=f"bold {style}"))
+        out.print(Text(f"{letters.short(letter)}  {letter.state}", style=f"bold {style}"))
         _print(dead_letters.page(letter, record, now))
         if original is not None:
             _print(dead_letters.byte_lines(original, "The record as it came"))
@@ -111,12 +104,11 @@ def show(
 
 
 def _write_raw(value: bytes) -> None:
-    with troubles_told():
-        if sys.stdout.isatty():
-            raise Trouble(
-                "A terminal would obey what is in these bytes.",
-                "Write them to a file: lapor dead-letters show ID --raw > FILE",
-            )
+    if sys.stdout.isatty():
+        raise CliError(
+            "A terminal would obey what is in these bytes.",
+            "Write them to a file: lapor dead-letters show ID --raw > FILE",
+        )
     sys.stdout.buffer.write(value)
 
 
@@ -128,7 +120,7 @@ async def _opened(letter: Letter, *, is_needed: bool) -> tuple[Any, bytes | None
     try:
         key = dead_letter_payload.dead_letter_key()
         opened = [dead_letter_payload.opened(letter, record, key) for record in (first, last)]
-    except Trouble as sealed:
+    except CliError as sealed:
         if is_needed:
             raise
         err.print(Text(f"{sealed} {sealed.hint}", style="yellow"), soft_wrap=True)
@@ -148,27 +140,25 @@ def edit(
     yes: Yes = False,
 ) -> None:
     """Let a letter's stage decide other bytes in its record's place; the original stays kept."""
-    found = _read(as_json=False)
-    with troubles_told():
-        letter, edited = _open_one(found, letter_id), _bytes_of(file)
-        name, key = _operator(operator), dead_letter_payload.dead_letter_key()
+    letters = _read(as_json=False)
+    letter, edited = _open_one(letters, letter_id), _bytes_of(file)
+    name, key = _operator(operator), dead_letter_payload.dead_letter_key()
     record, original, last = run(_opened(letter, is_needed=True))
-    with troubles_told():
-        if edited == last:
-            raise Trouble(
-                "These are the bytes that failed.",
-                f"To have them decided again: lapor dead-letters replay {found.short(letter)}",
-            )
-        for line in dead_letter_payload.difference(original or b"", edited):
-            style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-            out.print(Text(line, style=style), soft_wrap=True)
-        if fault := dead_letter_payload.fault(letter, record, edited):
-            raise Trouble(
-                f"{letter.stage} could not read this either: {plain(fault)}.",
-                "Nothing was sent. Mend the file; what cannot be mended can be discarded",
-            )
+    if edited == last:
+        raise CliError(
+            "These are the bytes that failed.",
+            f"To have them decided again: lapor dead-letters replay {letters.short(letter)}",
+        )
+    for line in dead_letter_payload.difference(original or b"", edited):
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        out.print(Text(line, style=style), soft_wrap=True)
+    if fault := dead_letter_payload.fault(letter, record, edited):
+        raise CliError(
+            f"{letter.stage} could not read this either: {plain(fault)}.",
+            "Nothing was sent. Mend the file; what cannot be mended can be discarded",
+        )
     word = Word("edit", name, why, edited, key.seal_bytes)
-    _say(found, [letter], word, yes=yes)
+    _say(letters, [letter], word, yes=yes)
 
 
 def _bytes_of(file: Path) -> bytes:
@@ -176,9 +166,9 @@ def _bytes_of(file: Path) -> bytes:
         with sys.stdin.buffer if str(file) == "-" else file.open("rb") as opened:
             value = opened.read(RECORD_BYTES_MAX + 1)
     except OSError as wrong:
-        raise Trouble(f"{file} cannot be read: {wrong.strerror}.", "Name another file") from None
+        raise CliError(f"{file} cannot be read: {wrong.strerror}.", "Name another file") from None
     if len(value) > RECORD_BYTES_MAX:
-        raise Trouble(
+        raise CliError(
             f"That is more than the {RECORD_BYTES_MAX:,} bytes of a record.", "Shorten it"
         )
     return value
@@ -205,19 +195,17 @@ def replay(
 
     What was replayed before is left out, so that after any interruption the same command goes on.
     """
-    with troubles_told():
-        name = _operator(operator)
-        wanted = _wanted(stage, reason, since, datetime.now(UTC))
-        if sum((bool(ids), everything, wanted != Wanted())) != 1:
-            raise Trouble(
-                "Say which letters: their ids, or --reason, --stage or --since, or --all.",
-                "See them: lapor dead-letters list",
-            )
-    found = _read(as_json=as_json)
-    with troubles_told():
-        chosen = _named(found, ids) if ids else [x for x in found.all if wanted.has(x)]
+    name = _operator(operator)
+    criteria = _criteria(stage, reason, since, datetime.now(UTC))
+    if sum((bool(ids), everything, criteria != Criteria())) != 1:
+        raise CliError(
+            "Say which letters: their ids, or --reason, --stage or --since, or --all.",
+            "See them: lapor dead-letters list",
+        )
+    letters = _read(as_json=as_json)
+    chosen = _named(letters, ids) if ids else [x for x in letters.all if criteria.has(x)]
     word = Word("accept" if accept else "retry", name, why)
-    _say(found, chosen, word, yes=yes, as_json=as_json)
+    _say(letters, chosen, word, yes=yes, as_json=as_json)
 
 
 @group.command()
@@ -230,14 +218,12 @@ def discard(
     as_json: JSON = False,
 ) -> None:
     """Let letters go undecided for good, with a reason; what waited behind them is decided."""
-    with troubles_told():
-        name = _operator(operator)
-        if not why.strip():
-            raise Trouble("A letter is let go only with a reason.", 'Say it: --why "…"')
-    found = _read(as_json=as_json)
-    with troubles_told():
-        chosen = _named(found, ids)
-    _say(found, chosen, Word("discard", name, why.strip()), yes=yes, as_json=as_json)
+    name = _operator(operator)
+    if not why.strip():
+        raise CliError("A letter is let go only with a reason.", 'Say it: --why "…"')
+    letters = _read(as_json=as_json)
+    chosen = _named(letters, ids)
+    _say(letters, chosen, Word("discard", name, why.strip()), yes=yes, as_json=as_json)
 
 
 # ---- what they share
@@ -261,7 +247,7 @@ def _say(
             _print(dead_letters.count_lines(letters))
             _print_letters(letters[:SHOWN_MAX], found, now)
     if yes and letters:
-        with Screen("Sending", len(letters), as_json=as_json) as screen, troubles_told():
+        with Screen("Sending", len(letters), as_json=as_json) as screen:
             run(send(kafka_address(), letters, word, screen))
     if as_json:
         _print_json({
@@ -287,8 +273,10 @@ def _print_choice(found: Letters, chosen: Sequence[Letter], letters: Sequence[Le
         done = []
     for letter in done:
         last = max(letter.asked)
-        said = f"{found.short(letter)} was {letter.state} before, by {plain(last.operator) or '-'}"
-        err.print(Text(said, style="dim"), soft_wrap=True)
+        sentence = (
+            f"{found.short(letter)} was {letter.state} before, by {plain(last.operator) or '-'}"
+        )
+        err.print(Text(sentence, style="dim"), soft_wrap=True)
     left = len(chosen) - len(letters) - sum(not x.is_open for x in chosen)
     if left:
         err.print(
@@ -302,8 +290,7 @@ def _print_choice(found: Letters, chosen: Sequence[Letter], letters: Sequence[Le
 
 
 def _read(*, as_json: bool) -> Letters:
-    with troubles_told():
-        bootstrap = kafka_address()
+    bootstrap = kafka_address()
     with Screen("Reading the dead letters", None, as_json=as_json) as screen:
         return run(all_letters(bootstrap, screen))
 
@@ -316,12 +303,12 @@ def _named(found: Letters, ids: Sequence[str]) -> list[Letter]:
 def _open_one(found: Letters, letter_id: str) -> Letter:
     letter = found.named(letter_id)
     if not letter.is_open:
-        raise Trouble(
+        raise CliError(
             f"{found.short(letter)} was {letter.state} before.",
             "A letter is dealt with once; if it fails again it can be edited again",
         )
     if not letter.can_be_decided:
-        raise Trouble(
+        raise CliError(
             f"{found.short(letter)} is a replay that could not be read.",
             "Repeat what it asked of its letter, then discard this one",
         )
@@ -330,21 +317,21 @@ def _open_one(found: Letters, letter_id: str) -> Letter:
 
 def _operator(name: str) -> str:
     if not name.strip():
-        raise Trouble("Nobody is named.", "Say who you are: --operator NAME")
+        raise CliError("Nobody is named.", "Say who you are: --operator NAME")
     return name.strip()
 
 
-def _wanted(stage: str, reason: str, since: str, now: datetime, state: str = "") -> Wanted:
+def _criteria(stage: str, reason: str, since: str, now: datetime, state: str = "") -> Criteria:
     """Return what the options ask for.
 
     Raises:
-        Trouble: there is no such stage or state, or the time is none.
+        CliError: there is no such stage or state, or the time is none.
     """
     if stage and stage not in READS:
-        raise Trouble(f"There is no stage {stage!r}.", f"There are: {', '.join(READS)}")
+        raise CliError(f"There is no stage {stage!r}.", f"There are: {', '.join(READS)}")
     if state and state not in STATES:
-        raise Trouble(f"There is no state {state!r}.", f"There are: {', '.join(STATES)}")
-    return Wanted(stage, reason, _since(since, now) if since else None, state)
+        raise CliError(f"There is no state {state!r}.", f"There are: {', '.join(STATES)}")
+    return Criteria(stage, reason, _since(since, now) if since else None, state)
 
 
 def _since(typed: str, now: datetime) -> datetime:
@@ -353,7 +340,7 @@ def _since(typed: str, now: datetime) -> datetime:
     try:
         at = datetime.fromisoformat(typed)
     except ValueError:
-        raise Trouble(
+        raise CliError(
             f"{typed!r} is no time.", "Write 30m, 2h, 7d, 2026-03-10 or 2026-03-10T09:00+08:00"
         ) from None
     return at.astimezone(UTC)
@@ -371,5 +358,5 @@ def _print(lines: Any) -> None:
         out.print(Text(line), soft_wrap=True)
 
 
-def _print_json(said: dict[str, Any]) -> None:
-    write_json(said, indent=2)
+def _print_json(document: dict[str, Any]) -> None:
+    write_json(document, indent=2)

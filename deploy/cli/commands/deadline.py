@@ -27,16 +27,6 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 group = typer.Typer(no_args_is_help=True, help="Compute deadlines.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="deadline", rich_help_panel="Time")
-
-
-@group.callback()
-def _only_a_group() -> None:
-    """Compute deadlines."""
-
-
 @group.command(epilog=f"One line: {EXAMPLE}")
 def compute(
     file: Annotated[

@@ -6,13 +6,12 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, run
+from deploy.cli.clients.kafka import run
 from deploy.cli.commands.case import report_id_of
-from deploy.cli.commands.deadline import group
 from deploy.cli.model.registry_names import Names
 from deploy.cli.model.sla_snapshot import Place, place
 from deploy.cli.model.verification import Looked, Progress, look, verify_all
-from deploy.cli.terminal.console import out, troubles_told
+from deploy.cli.terminal.console import CliError, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.cli.views.explanation import Line, differences_said, lines
@@ -33,12 +32,6 @@ _Number = Annotated[
 _AsJson = Annotated[bool, typer.Option("--json", help="One document, for programs; UTC.")]
 
 
-def register() -> None:
-    """Add the commands to `lapor deadline`."""
-    group.command("explain")(explained)
-    group.command("verify")(verified)
-
-
 def explained(
     number: _Number,
     *,
@@ -53,21 +46,21 @@ def explained(
 
     Exits with 1 if the SLA monitor has nothing of the report.
     """
-    with troubles_told():
-        report_id, where = report_id_of(number), place()
-    looked = _read(lambda told: look(where, report_id, told, verify=verify), as_json=as_json)
+    report_id, where = report_id_of(number), place()
+    looked = _read(
+        lambda progress: look(where, report_id, progress, verify=verify), as_json=as_json
+    )
     if looked.kept is None and not looked.differences:
-        with troubles_told():
-            raise Trouble(
-                f"The SLA monitor has nothing of {tracking_number(report_id)}.",
-                f"Is there such a report? lapor case show {report_id}. If it was handed in just "
-                "now: does the SLA monitor run? lapor status",
-            )
-    told = _explanation(looked, where, clock)
+        raise CliError(
+            f"The SLA monitor has nothing of {tracking_number(report_id)}.",
+            f"Is there such a report? lapor case show {report_id}. If it was handed in just "
+            "now: does the SLA monitor run? lapor status",
+        )
+    explanation = _explanation(looked, where, clock)
     if as_json:
-        write_json(_document(report_id, told, looked, verify=verify))
+        write_json(_document(report_id, explanation, looked, verify=verify))
     else:
-        _print(report_id, told, looked, verify=verify)
+        _print(report_id, explanation, looked, verify=verify)
     raise typer.Exit(1 if looked.differences else 0)
 
 
@@ -83,31 +76,31 @@ def verified(
 
     Exits with 1 if what is kept, or what was published, differs from what follows from the facts.
     """
-    with troubles_told():
-        if every == bool(numbers):
-            raise Trouble("Say which reports.", "Name them, or verify all of them: --all")
-        wanted = [report_id_of(number) for number in numbers or ()]
-        where = place()
-    count, found = _read(
-        lambda told: verify_all(where, told, only=wanted if numbers else None), as_json=as_json
+    if every == bool(numbers):
+        raise CliError("Say which reports.", "Name them, or verify all of them: --all")
+    report_ids = [report_id_of(number) for number in numbers or ()]
+    where = place()
+    count, differences = _read(
+        lambda progress: verify_all(where, progress, only=report_ids if numbers else None),
+        as_json=as_json,
     )
     if as_json:
-        document = {"reports": count, "differences": [each.model_dump() for each in found]}
+        document = {"reports": count, "differences": [each.model_dump() for each in differences]}
         write_json(document)
     else:
-        _print_found(count, found)
-    raise typer.Exit(1 if found else 0)
+        _print_differences(count, differences)
+    raise typer.Exit(1 if differences else 0)
 
 
 def _read(work: Callable[[Progress], Coroutine[Any, Any, T]], *, as_json: bool) -> T:
     """Run what reads the streams, with a bar where that is long."""
     with Screen("Reading the streams", None, as_json=as_json) as screen:
 
-        def told(done: int, total: int) -> None:
+        def advance(done: int, total: int) -> None:
             screen.total = total
             screen.advance(done)
 
-        return run(work(told))
+        return run(work(advance))
 
 
 def _explanation(looked: Looked, where: Place, clock: Clock | None) -> Explanation | None:
@@ -123,13 +116,13 @@ def _explanation(looked: Looked, where: Place, clock: Clock | None) -> Explanati
 
 
 def _document(
-    report_id: str, told: Explanation | None, looked: Looked, *, verify: bool
+    report_id: str, explanation: Explanation | None, looked: Looked, *, verify: bool
 ) -> dict[str, Any]:
     document: dict[str, Any] = {
         "report_id": report_id, "tracking_number": tracking_number(report_id),
     }  # fmt: skip
-    if told is not None:
-        document |= told.model_dump(mode="json")
+    if explanation is not None:
+        document |= explanation.model_dump(mode="json")
     if verify:
         document["is_verified"] = not looked.differences
         document["differences"] = [each.model_dump() for each in looked.differences]
@@ -139,27 +132,29 @@ def _document(
 # ---- for people
 
 
-def _print(report_id: str, told: Explanation | None, looked: Looked, *, verify: bool) -> None:
+def _print(
+    report_id: str, explanation: Explanation | None, looked: Looked, *, verify: bool
+) -> None:
     _show([Line(tracking_number(report_id), "bold"), Line("")])
-    if told is not None:
-        _show(lines(told, Names()))
+    if explanation is not None:
+        _show(lines(explanation, Names()))
     if verify:
         _show([Line("")])
         _show(differences_said(each.text for each in looked.differences))
         if not looked.differences and looked.kept is not None:
-            facts, said = len(looked.kept.case.facts), len(looked.heard)
+            facts, events = len(looked.kept.case.facts), len(looked.heard)
             _show([Line(
                 f"✓ Verified: derived again from {facts} facts, the same is kept, and the same was "
-                f"said in {said} events.", "green",
+                f"said in {events} events.", "green",
             )])  # fmt: skip
 
 
-def _print_found(count: int, found: Sequence[Difference]) -> None:
-    texts = [f"{_named(each.report_id)}  {each.text}" for each in found]
+def _print_differences(count: int, differences: Sequence[Difference]) -> None:
+    texts = [f"{_named(each.report_id)}  {each.text}" for each in differences]
     _show(differences_said(texts[:SHOWN_MAX]))
     if len(texts) > SHOWN_MAX:
         _show([Line(f"… and {len(texts) - SHOWN_MAX} more; all of them: --json")])
-    wrong = len({each.report_id for each in found})
+    wrong = len({each.report_id for each in differences})
     if wrong:
         _show([Line(f"✗ Reports that differ from their facts: {wrong} of {count}.", "bold red")])
     else:
@@ -172,6 +167,6 @@ def _named(report_id: str) -> str:
     return tracking_number(report_id) if is_report_id(report_id) else report_id
 
 
-def _show(said: Iterable[Line]) -> None:
-    for line in said:
+def _show(shown: Iterable[Line]) -> None:
+    for line in shown:
         out.print(Text(line.text, style=line.style), soft_wrap=True)

@@ -5,13 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.terminal.console import troubles_told
 from deploy.local.paths import Home, default_home
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command(rich_help_panel="Local stack")(demo)
 
 
 def demo(
@@ -30,6 +24,5 @@ def demo(
     # Only now: its imports take longer than most commands run.
     screen = import_module("deploy.demo.screen")
     options = screen.Options(seconds=seconds, year=year, seed=seed, reports=reports)
-    with troubles_told():
-        code: int = screen.demonstrate(Home(default_home().root / "demo"), options, keep=keep)
+    code: int = screen.demonstrate(Home(default_home().root / "demo"), options, keep=keep)
     raise typer.Exit(code)

@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, kafka_address, partitions_of, reader, run, writer
+from deploy.cli.clients.kafka import kafka_address, partitions_of, reader, run, writer
 from deploy.cli.clients.postgres import postgres_address, stage_pool
 from deploy.cli.model.dead_letter_payload import dead_letter_key
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import CliError, err, out
 from shared.contract.topics import READS, STREAM_BYTES_MAX
 from shared.platform.postgres import Pool
 from shared.runtime.kafka import record_batches
@@ -26,11 +26,6 @@ REASON: Final = "skipped"
 _PLACE: Final = re.compile(r"([A-Za-z0-9._-]+)/(\d+)/(\d+)")
 
 group = typer.Typer(no_args_is_help=True, help="How far stages decided each partition.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="lanes", rich_help_panel="Streams and reports")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,97 +76,100 @@ def skip(
 
     The stage goes on within 15 s; it need not be stopped, and may be.
     """
-    with troubles_told():
-        if not why.strip() or not operator.strip():
-            raise Trouble("Nobody is named, or no reason.", "Say who and why: --operator, --why")
-        wanted = _wanted(place, to, stage)
-        kafka, postgres = kafka_address(), postgres_address()
-    passed = run(_work(kafka, postgres, wanted, f"{operator}: {why}", yes=yes))
-    out.print(Text(f"{wanted.stage}: {passed} {wanted}"), soft_wrap=True)
+    if not why.strip() or not operator.strip():
+        raise CliError("Nobody is named, or no reason.", "Say who and why: --operator, --why")
+    skipped = _skipped(place, to, stage)
+    kafka, postgres = kafka_address(), postgres_address()
+    passed = run(_work(kafka, postgres, skipped, f"{operator}: {why}", yes=yes))
+    out.print(Text(f"{skipped.stage}: {passed} {skipped}"), soft_wrap=True)
     if not yes:
         err.print(Text("Nothing was done. To do it: the same with --yes", style="dim"))
 
 
-def _wanted(place: str, to: int, stage: str) -> Skip:
-    found = _PLACE.fullmatch(place)
-    if found is None:
-        raise Trouble(
+def _skipped(place: str, to: int, stage: str) -> Skip:
+    match = _PLACE.fullmatch(place)
+    if match is None:
+        raise CliError(
             f"{place!r} is no place in a log.",
             "Write TOPIC/PARTITION/OFFSET, as the stage's log names it",
         )
-    partition, offset = Partition(found[1], int(found[2])), int(found[3])
+    partition, offset = Partition(match[1], int(match[2])), int(match[3])
     readers = [
         name
         for name, reads in READS.items()
         if any(re.fullmatch(stream.pattern, partition.topic) for stream in reads)
     ]
     if stage not in readers and (stage or len(readers) != 1):
-        raise Trouble(
+        raise CliError(
             f"{partition.topic} is read by {', '.join(readers) or 'no stage'}.",
             "Name one of them: --stage" if readers else "See the topics: lapor topics list",
         )
     end = to or offset + 1
     if not offset < end <= offset + SKIPPED_MAX:
-        raise Trouble(
+        raise CliError(
             f"From {offset} to {end} is no way on.",
             f"Name with --to an offset above {offset}, by at most {SKIPPED_MAX:,}",
         )
     return Skip(stage or readers[0], partition, offset, end)
 
 
-async def _work(kafka: str, postgres: str, wanted: Skip, why: str, *, yes: bool) -> str:
-    async with stage_pool(postgres, wanted.stage) as pool, reader(kafka) as consumer:
-        places = await partitions_of(consumer, wanted.partition.topic)
-        log = TopicPartition(*wanted.partition)
+async def _work(kafka: str, postgres: str, skipped: Skip, why: str, *, yes: bool) -> str:
+    async with stage_pool(postgres, skipped.stage) as pool, reader(kafka) as consumer:
+        places = await partitions_of(consumer, skipped.partition.topic)
+        log = TopicPartition(*skipped.partition)
         if log not in places:
-            raise Trouble(f"There is no partition {log.partition}.", "See: lapor topics list")
+            raise CliError(f"There is no partition {log.partition}.", "See: lapor topics list")
         ends = await consumer.end_offsets([log])
-        if wanted.end > ends[log]:
-            raise Trouble(f"The log ends at {ends[log]}.", "There is nothing there to pass over")
-        token = await _token(pool, wanted)
+        if skipped.end > ends[log]:
+            raise CliError(f"The log ends at {ends[log]}.", "There is nothing there to pass over")
+        token = await _token(pool, skipped)
         if not yes:
             return "would pass over"
-        await _keep(kafka, wanted, await _lies_there(consumer, wanted), why)
-        await _move(pool, wanted, token)
+        await _keep(kafka, skipped, await _lies_there(consumer, skipped), why)
+        await _move(pool, skipped, token)
         return "passed over"
 
 
-async def _token(pool: Pool, wanted: Skip) -> int:
-    row = await pool.fetchrow("SELECT offsets, fencing_token FROM lanes WHERE id = $1", wanted.lane)
+async def _token(pool: Pool, skipped: Skip) -> int:
+    row = await pool.fetchrow(
+        "SELECT offsets, fencing_token FROM lanes WHERE id = $1", skipped.lane
+    )
     if row is None:
-        raise Trouble(
-            f"{wanted.stage} has not begun with that partition.", "Does it run? See: lapor status"
+        raise CliError(
+            f"{skipped.stage} has not begun with that partition.", "Does it run? See: lapor status"
         )
-    at = load_offsets(row["offsets"]).get(wanted.partition, 0)
-    if at != wanted.offset:
-        raise Trouble(
-            f"{wanted.stage} goes on at offset {at} there, not at {wanted.offset}.",
+    at = load_offsets(row["offsets"]).get(skipped.partition, 0)
+    if at != skipped.offset:
+        raise CliError(
+            f"{skipped.stage} goes on at offset {at} there, not at {skipped.offset}.",
             "Only the next one can be passed over, so that nothing is lost by a slip",
         )
     return int(row["fencing_token"])
 
 
-async def _lies_there(consumer: AIOKafkaConsumer, wanted: Skip) -> ConsumerRecord:
+async def _lies_there(consumer: AIOKafkaConsumer, skipped: Skip) -> ConsumerRecord:
     """Return what can be read there; a record without value where nothing can."""
-    log = TopicPartition(*wanted.partition)
+    log = TopicPartition(*skipped.partition)
     record_batches.install()
     consumer.assign([log])
-    consumer.seek(log, wanted.offset)
-    found: list[ConsumerRecord] = []
+    consumer.seek(log, skipped.offset)
+    records: list[ConsumerRecord] = []
     try:
-        found = (await consumer.getmany(log, timeout_ms=READ_MS_MAX, max_records=1)).get(log, [])
+        records = (await consumer.getmany(log, timeout_ms=READ_MS_MAX, max_records=1)).get(log, [])
     except KafkaError as broken:
         err.print(Text(f"It cannot be read: {type(broken).__name__}", style="dim"))
-    if found and found[0].offset < wanted.end:
-        return found[0]
-    return ConsumerRecord(*log, wanted.offset, 0, 1, None, None, None, -1, -1, ())
+    if records and records[0].offset < skipped.end:
+        return records[0]
+    return ConsumerRecord(*log, skipped.offset, 0, 1, None, None, None, -1, -1, ())
 
 
-async def _keep(kafka: str, wanted: Skip, record: ConsumerRecord, why: str) -> None:
+async def _keep(kafka: str, skipped: Skip, record: ConsumerRecord, why: str) -> None:
     """Publish the dead letter first: nothing is passed over without a trace."""
-    sealing = Writer(wanted.stage, is_gateway=wanted.is_gateway, seal=dead_letter_key().seal_bytes)
+    sealing = Writer(
+        skipped.stage, is_gateway=skipped.is_gateway, seal=dead_letter_key().seal_bytes
+    )
     letter = sealing.dead_letter(
-        record, REASON, f"offsets {wanted.offset} to {wanted.end - 1}; {why}"
+        record, REASON, f"offsets {skipped.offset} to {skipped.end - 1}; {why}"
     )
     async with writer(kafka, bytes_max=STREAM_BYTES_MAX) as sender:
         await sender.send_and_wait(
@@ -180,15 +178,15 @@ async def _keep(kafka: str, wanted: Skip, record: ConsumerRecord, why: str) -> N
         )  # fmt: skip
 
 
-async def _move(pool: Pool, wanted: Skip, token: int) -> None:
+async def _move(pool: Pool, skipped: Skip, token: int) -> None:
     """Move the lane's position; a stage that holds the lane finds that it has to read it anew."""
-    name = f"{wanted.partition.topic}/{wanted.partition.partition}"
+    name = f"{skipped.partition.topic}/{skipped.partition.partition}"
     moved = await pool.execute(
         "UPDATE lanes SET offsets = offsets || jsonb_build_object($3::text, $4::bigint), "
         "fencing_token = $5 WHERE id = $1 AND fencing_token = $2",
-        wanted.lane, token, name, wanted.end, secrets.randbits(62),
+        skipped.lane, token, name, skipped.end, secrets.randbits(62),
     )  # fmt: skip
     if moved != "UPDATE 1":
-        raise Trouble(
-            f"{wanted.stage} saved something meanwhile.", "Look at its log, and try again"
+        raise CliError(
+            f"{skipped.stage} saved something meanwhile.", "Look at its log, and try again"
         )

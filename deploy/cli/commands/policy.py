@@ -10,16 +10,6 @@ from deploy.cli.model.change_file import limits_in
 group = typer.Typer(no_args_is_help=True, help="The limits: how long somebody has, since when.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.add_typer(group, name="policy", rich_help_panel="Time")
-
-
-@group.callback()
-def _only_a_group() -> None:
-    """Look after the limits."""
-
-
 @group.command()
 def publish(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="institution, and one \\[limits].")],
@@ -36,10 +26,10 @@ def publish(
     Open reports keep the dates that they were promised, unless --apply-to-open. Limits of an
     institution may only be tighter than the nation's; those of 00 are the nation's.
     """
-    from deploy.cli.commands.publish import Wanted, amend  # noqa: PLC0415  the stage's rule loads slowly
+    from deploy.cli.commands.publish import Options, amend  # noqa: PLC0415  the stage's rule loads slowly
 
     command = f"policy publish {file}" + (" --apply-to-open" if apply_to_open else "")
     amend(
         lambda _registry: limits_in(file, applies_to_open=apply_to_open),
-        Wanted(command, yes, as_json),
+        Options(command, yes, as_json),
     )

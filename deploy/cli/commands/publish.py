@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
@@ -12,7 +12,6 @@ from deploy.cli.clients.postgres import postgres_address, stage_pool
 from deploy.cli.model.change_file import Event, refuse_bad, refuse_other_reach
 from deploy.cli.model.change_preview import Preview, preview
 from deploy.cli.model.registry_change import (
-    Recomputed,
     business_clock,
     follow,
     publish,
@@ -20,18 +19,21 @@ from deploy.cli.model.registry_change import (
     published_as,
 )
 from deploy.cli.model.registry_names import Names
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.cli.terminal.text import columns, deadline
 from shared.contract.events import CalendarAmended, PolicyChanged
 from shared.registry import Change, Registry, load
 
+if TYPE_CHECKING:
+    from services.sla_monitor.recompute import Progress
+
 STAGE: Final = "sla-monitor"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Options:
     """What was typed: the command without `lapor` and --yes, and whether to do it."""
 
     command: str
@@ -39,14 +41,13 @@ class Wanted:
     as_json: bool
 
 
-def amend(read: Callable[[Registry], Event], wanted: Wanted) -> None:
+def amend(read: Callable[[Registry], Event], options: Options) -> None:
     """Check a change against all that is known, then show what it would do, or publish it."""
-    with troubles_told():
-        kafka, dsn = kafka_address(), postgres_address()
-    run(_amend(read, wanted, kafka, dsn))
+    kafka, dsn = kafka_address(), postgres_address()
+    run(_amend(read, options, kafka, dsn))
 
 
-async def _amend(read: Callable[[Registry], Event], wanted: Wanted, kafka: str, dsn: str) -> None:
+async def _amend(read: Callable[[Registry], Event], options: Options, kafka: str, dsn: str) -> None:
     files = load()
     changes = await published(kafka)
     current = files.amended(changes)
@@ -56,43 +57,43 @@ async def _amend(read: Callable[[Registry], Event], wanted: Wanted, kafka: str, 
     refuse_bad(event, current, now)
     refuse_other_reach(event, before)
     moves_open = isinstance(event, CalendarAmended) or event.applies_to_open
-    if wanted.yes:
+    if options.yes:
         await publish(kafka, event)
-        await _follow(event, wanted, dsn, moves_open=moves_open, is_repeated=is_repeated)
+        await _follow(event, options, dsn, moves_open=moves_open, is_repeated=is_repeated)
         return
-    found = Preview()
+    effect = Preview()
     if moves_open:
-        with Screen("Deciding open reports", None, as_json=wanted.as_json) as screen:
+        with Screen("Deciding open reports", None, as_json=options.as_json) as screen:
 
             def advance(done: int, total: int) -> None:
                 screen.total = total
                 screen.advance(done)
 
             async with stage_pool(dsn, STAGE) as pool:
-                found = await preview(pool, files, Change(event=event, seen_at=now), advance)
-    if wanted.as_json:
-        said: dict[str, Any] = {"version": event.version, "published": is_repeated}
-        write_json(said | found.as_dict(), indent=2)
+                effect = await preview(pool, files, Change(event=event, seen_at=now), advance)
+    if options.as_json:
+        document: dict[str, Any] = {"version": event.version, "published": is_repeated}
+        write_json(document | effect.as_dict(), indent=2)
         return
-    for line in [*about(event), *verdict(found, moves_open=moves_open)]:
+    for line in [*about(event), *verdict(effect, moves_open=moves_open)]:
         out.print(Text(line), soft_wrap=True)
     again = " (again: it is on the stream already)" if is_repeated else ""
-    _remark(f"Nothing was published. Publish it{again}: lapor {wanted.command} --yes")
+    _remark(f"Nothing was published. Publish it{again}: lapor {options.command} --yes")
 
 
 async def _follow(
-    event: Event, wanted: Wanted, dsn: str, *, moves_open: bool, is_repeated: bool
+    event: Event, options: Options, dsn: str, *, moves_open: bool, is_repeated: bool
 ) -> None:
-    if not wanted.as_json:
+    if not options.as_json:
         again = "again, which changes nothing" if is_repeated else "to every lane"
         out.print(Text(f"{event.version} is published {again}."), soft_wrap=True)
-    done: Recomputed | None = None
+    done: Progress | None = None
     if moves_open:
         _remark("Ctrl-C leaves the recompute going on in the stage; the same command follows it.")
-        with Screen("Recomputing", None, as_json=wanted.as_json) as screen:
+        with Screen("Recomputing", None, as_json=options.as_json) as screen:
             async with stage_pool(dsn, STAGE) as pool:
                 done = await follow(pool, event.version, screen)
-    if wanted.as_json:
+    if options.as_json:
         asked = done.asked if done else 0
         write_json({"version": event.version, "published": True, "recomputed": asked})
     elif done:
@@ -124,26 +125,26 @@ def about(event: Event) -> list[str]:
     return lines
 
 
-def verdict(found: Preview, *, moves_open: bool) -> list[str]:
+def verdict(effect: Preview, *, moves_open: bool) -> list[str]:
     """Say what a change would do to what is open."""
     if not moves_open:
         return ["Open reports keep the dates that they were promised (or add --apply-to-open)."]
-    if not found.moves and not found.withdrawn:
-        return [f"No deadline would move. Open reports: {found.open:,}."]
-    of = f"reports: {found.reports:,} of the {found.open:,} open"
+    if not effect.moves and not effect.withdrawn:
+        return [f"No deadline would move. Open reports: {effect.open:,}."]
+    of = f"reports: {effect.reports:,} of the {effect.open:,} open"
     lines = [
-        f"Deadlines that would move: {found.moves:,} ({of})",
-        *(f"  {_shift(by):>12}  {count:,}" for by, count in sorted(found.by.items())),
-        f"Breaches that would be withdrawn: {found.withdrawn:,}; appear: {found.appearing:,}.",
+        f"Deadlines that would move: {effect.moves:,} ({of})",
+        *(f"  {_shift(by):>12}  {count:,}" for by, count in sorted(effect.by.items())),
+        f"Breaches that would be withdrawn: {effect.withdrawn:,}; appear: {effect.appearing:,}.",
     ]
     names, rows = Names(), [("REPORT", "CLOCK", "NOW", "THEN")]
-    for move in found.first:
+    for move in effect.first:
         zone = names.zone(move.institution)
         before, after = deadline(move.before, zone), deadline(move.after, zone)
         rows.append((move.report_id, move.clock, before, after))
     lines += columns(rows)
-    if found.moves > len(found.first):
-        lines.append(f"… and {found.moves - len(found.first):,} more")
+    if effect.moves > len(effect.first):
+        lines.append(f"… and {effect.moves - len(effect.first):,} more")
     return lines
 
 

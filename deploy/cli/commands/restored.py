@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble, kafka_address, run
+from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.clients.postgres import postgres_address, stage_pool
 from deploy.cli.model import recovery_plan
 from deploy.cli.model.recovery_plan import Behind, Standing
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.cli.terminal.text import columns
@@ -26,11 +26,6 @@ WHAT: Final[dict[Kind, str]] = {
     "removed": "records were removed by retention before they were decided",
 }
 _HEAD: Final = ("LANE", "WHY", "POSITION", "COMMITTED", "LOG", "AGAIN", "NEW", "LOST", "PARTITION")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command(rich_help_panel="Streams and reports")(restored)
 
 
 def restored(
@@ -49,27 +44,30 @@ def restored(
     What is equal is not published twice; where it is not, the case waits among the dead letters.
     The stage does it when it starts next, before anything new.
     """
-    with troubles_told():
-        if stage not in READS:
-            raise Trouble(f"There is no stage {stage!r}.", f"There are: {', '.join(READS)}")
-        kafka, postgres = kafka_address(), postgres_address()
+    if stage not in READS:
+        raise CliError(f"There is no stage {stage!r}.", f"There are: {', '.join(READS)}")
+    kafka, postgres = kafka_address(), postgres_address()
     with Screen("Reading what it said", None, as_json=as_json) as screen:
-        found, compared = run(_work(kafka, postgres, stage, screen, yes=yes, loss=accept_loss))
+        behind, compared = run(_work(kafka, postgres, stage, screen, yes=yes, loss=accept_loss))
     if as_json:
-        write_json(as_dict(found, compared), indent=2)
+        write_json(as_dict(behind, compared), indent=2)
         return
-    for line in page(found):
+    for line in page(behind):
         out.print(Text(line), soft_wrap=True)
     if compared is not None:
-        told = f"Ordered, with {compared:,} events to compare with. Start {stage}: it does it first"
-    elif found.ordered:
-        told = f"Ordered, and not finished: start {stage}, it goes on where it was"
-    elif found.troubled:
-        loss = " --accept-loss" if found.has_loss else ""
-        told = f"Nothing was done. To do it: stop {stage}, then lapor restored {stage}{loss} --yes"
+        next_step = (
+            f"Ordered, with {compared:,} events to compare with. Start {stage}: it does it first"
+        )
+    elif behind.ordered:
+        next_step = f"Ordered, and not finished: start {stage}, it goes on where it was"
+    elif behind.troubled:
+        loss = " --accept-loss" if behind.has_loss else ""
+        next_step = (
+            f"Nothing was done. To do it: stop {stage}, then lapor restored {stage}{loss} --yes"
+        )
     else:
-        told = "Nothing to do"
-    err.print(Text(told, style="dim"), soft_wrap=True)
+        next_step = "Nothing to do"
+    err.print(Text(next_step, style="dim"), soft_wrap=True)
 
 
 async def _work(
@@ -77,55 +75,55 @@ async def _work(
 ) -> tuple[Behind, int | None]:
     """Look, and order if told so; the stage is stopped before the look that is acted on."""
     async with stage_pool(postgres, stage) as pool:
-        found = await recovery_plan.look(kafka, pool, stage)
-        if not yes or not found.troubled:
-            return found, None
+        behind = await recovery_plan.look(kafka, pool, stage)
+        if not yes or not behind.troubled:
+            return behind, None
         await recovery_plan.require_stopped(kafka, stage)
-        found = await recovery_plan.look(kafka, pool, stage)
-        if found.has_loss and not loss:
-            raise Trouble(
-                _loss(found),
+        behind = await recovery_plan.look(kafka, pool, stage)
+        if behind.has_loss and not loss:
+            raise CliError(
+                _loss(behind),
                 "Restore what is gone; or go on without: "
                 f"lapor restored {stage} --accept-loss --yes",
             )
-        return found, await recovery_plan.order(kafka, pool, found, screen)
+        return behind, await recovery_plan.order(kafka, pool, behind, screen)
 
 
-def page(found: Behind) -> Iterator[str]:
+def page(behind: Behind) -> Iterator[str]:
     """Write what is behind, for people."""
-    if not found.troubled:
-        yield f"{found.stage}: its positions fit its logs."
+    if not behind.troubled:
+        yield f"{behind.stage}: its positions fit its logs."
         return
-    kinds = dict.fromkeys(s.kind for s in found.troubled if s.kind)
-    yield f"{found.stage}: {'; '.join(WHAT[kind] for kind in kinds)}."
+    kinds = dict.fromkeys(s.kind for s in behind.troubled if s.kind)
+    yield f"{behind.stage}: {'; '.join(WHAT[kind] for kind in kinds)}."
     yield ""
-    yield from columns([_HEAD, *(_row(s) for s in found.troubled[:SHOWN_MAX])])
-    if (more := len(found.troubled) - SHOWN_MAX) > 0:
+    yield from columns([_HEAD, *(_row(s) for s in behind.troubled[:SHOWN_MAX])])
+    if (more := len(behind.troubled) - SHOWN_MAX) > 0:
         yield f"and {more:,} more partitions (--json names all)"
     yield ""
-    total = recovery_plan.counts(found.partitions)
-    lanes = len({s.lane for s in found.troubled})
+    total = recovery_plan.counts(behind.partitions)
+    lanes = len({s.lane for s in behind.troubled})
     yield (
         f"{total['again']:,} records to decide again in {lanes:,} lanes, then {total['new']:,} "
         "that may be new"
     )
-    if found.since_ms is not None:
-        since = f"since {datetime.fromtimestamp(found.since_ms / 1000, UTC):%F %T} UTC"
-        since = since if found.since_ms else "all there are"
-        yield f"{found.own_events:,} events of its own to compare with, {since}"
-    if found.has_loss:
-        yield _loss(found)
+    if behind.since_ms is not None:
+        since = f"since {datetime.fromtimestamp(behind.since_ms / 1000, UTC):%F %T} UTC"
+        since = since if behind.since_ms else "all there are"
+        yield f"{behind.own_events:,} events of its own to compare with, {since}"
+    if behind.has_loss:
+        yield _loss(behind)
 
 
-def _loss(found: Behind) -> str:
-    lost = recovery_plan.counts(found.troubled)["lost"]
-    said = f"{lost:,} records are lost for good: they can not be decided."
-    if recreated := [s for s in found.troubled if s.kind == "recreated"]:
-        said += (
+def _loss(behind: Behind) -> str:
+    lost = recovery_plan.counts(behind.troubled)["lost"]
+    sentence = f"{lost:,} records are lost for good: they can not be decided."
+    if recreated := [s for s in behind.troubled if s.kind == "recreated"]:
+        sentence += (
             f" Of {len(recreated):,} recreated partitions nobody can say what they held beyond the "
             "positions."
         )
-    return f"{said} What was said because of them stays said; its cases are parked."
+    return f"{sentence} What was said because of them stays said; its cases are parked."
 
 
 def _row(s: Standing) -> tuple[str, ...]:
@@ -138,13 +136,13 @@ def _row(s: Standing) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def as_dict(found: Behind, compared: int | None) -> dict[str, Any]:
+def as_dict(behind: Behind, compared: int | None) -> dict[str, Any]:
     """Return it for programs."""
     return {
-        "stage": found.stage,
-        "counts": recovery_plan.counts(found.partitions),
-        "own_events": found.own_events,
-        "is_ordered": found.ordered or compared is not None,
+        "stage": behind.stage,
+        "counts": recovery_plan.counts(behind.partitions),
+        "own_events": behind.own_events,
+        "is_ordered": behind.ordered or compared is not None,
         "partitions": [
             {
                 "topic": s.partition.topic, "partition": s.partition.partition, "lane": s.lane,
@@ -152,6 +150,6 @@ def as_dict(found: Behind, compared: int | None) -> dict[str, Any]:
                 "start": s.bounds.start, "end": s.bounds.end, "again": s.again, "new": s.new,
                 "lost": s.lost,
             }
-            for s in found.troubled
+            for s in behind.troubled
         ],
     }  # fmt: skip

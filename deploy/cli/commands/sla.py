@@ -9,8 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli.clients.kafka import Trouble
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
 from deploy.tools.boston.comparison import Comparison, Difference, compare
@@ -23,16 +22,6 @@ LISTED_MAX: Final = 200
 """So many differences are listed for people; `--json` lists all."""
 
 group = typer.Typer(no_args_is_help=True, help="Check the clocks against others' records.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="sla", rich_help_panel="Time")
-
-
-@group.callback()
-def _only_a_group() -> None:
-    """Check the clocks against others' records."""
 
 
 @group.command()
@@ -50,8 +39,7 @@ def replay(
     city marked OVERDUE, wherever it gives a verdict.
     """
     began = time.process_time()
-    with troubles_told():
-        requests = _requests(file, _zone(zone))
+    requests = _requests(file, _zone(zone))
     with Screen("Replaying", sum(r.target is not None for r in requests), as_json=as_json) as bar:
         compared = compare(run(requests, city(_zone(zone)), bar.advance))
     seconds = time.process_time() - began
@@ -66,14 +54,14 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise Trouble(f"{name!r} is no IANA time zone.", f"For example {BOSTON}") from None
+        raise CliError(f"{name!r} is no IANA time zone.", f"For example {BOSTON}") from None
 
 
 def _requests(file: Path, zone: ZoneInfo) -> list[Request]:
     try:
         return list(read(file, zone))
     except (NotRequests, OSError, UnicodeDecodeError, EOFError) as wrong:
-        raise Trouble(f"{file.name} holds no requests: {wrong}.", "See docs/time.md") from None
+        raise CliError(f"{file.name} holds no requests: {wrong}.", "See docs/time.md") from None
 
 
 def _print(compared: Comparison, seconds: float) -> None:

@@ -1,7 +1,10 @@
 """`lapor up`, `status`, `logs` and `down`: the local stack."""
 
+import contextlib
 import json
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Self
 
 import typer
@@ -9,22 +12,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.status import Status
 from rich.table import Table
 
-from deploy.cli.terminal.console import err, out, troubles_told
-from deploy.cli.terminal.log_tail import follow, show_last
+from deploy.cli.terminal.console import err, out
+from deploy.cli.terminal.output import write_line
 from deploy.local import stack
 from deploy.local.paths import Home, default_cache, default_home
+from deploy.local.processes import last_lines
 from deploy.local.report import Line, Report, look
 from deploy.local.services import Profile
 from deploy.local.state import Phase, State
 
-GROUP = "Local stack"
+POLL_SECONDS = 0.2
+BYTES_PER_LINE = 4096  # more than almost any line is long
 COLOURS = {"ready": "green", "starting": "yellow", "waiting": "red", "stopped": "bold red"}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (up, status, logs, down):
-        app.command(rich_help_panel=GROUP)(command)
 
 
 def up(
@@ -40,7 +39,7 @@ def up(
 ) -> None:
     """Start Kafka, PostgreSQL and every service; return when all of them are ready."""
     home, began = default_home(), time.monotonic()
-    with troubles_told(), _Screen() as screen:
+    with _Screen() as screen:
         try:
             stack.up(
                 home,
@@ -102,11 +101,48 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.")] = 20,
 ) -> None:
     """Print the last lines of the logs, and with -f those that come."""
-    with troubles_told():
-        files = stack.log_files(default_home(), name)
-        positions = show_last(files, lines)
-        if following:
-            follow(files, positions)
+    files = stack.log_files(default_home(), name)
+    offsets = _show_last(files, lines)
+    if following:
+        _follow(files, offsets)
+
+
+def _show_last(files: Mapping[str, Path], lines: int) -> dict[str, int]:
+    """Print the last lines of each file; return how far each was read."""
+    offsets = {name: path.stat().st_size if path.exists() else 0 for name, path in files.items()}
+    for name, path in files.items():
+        for line in last_lines(path, lines, lines * BYTES_PER_LINE) if lines > 0 else []:
+            _show(name, line, len(files))
+    return offsets
+
+
+def _follow(files: Mapping[str, Path], offsets: dict[str, int]) -> None:
+    """Print what is added to the files until the reader interrupts."""
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            for name, path in files.items():
+                offsets[name] = _show_new(name, path, offsets[name], len(files))
+            time.sleep(POLL_SECONDS)
+
+
+def _show_new(name: str, path: Path, offset: int, count: int) -> int:
+    """Print the whole lines after an offset and return the offset behind them."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(offset if offset <= size else 0)  # a new file took the old one's place
+            start = file.tell()
+            added = file.read()
+    except FileNotFoundError:
+        return 0
+    whole = added[: added.rfind(b"\n") + 1]
+    for line in whole.decode(errors="replace").splitlines():
+        _show(name, line, count)
+    return start + len(whole)
+
+
+def _show(name: str, line: str, count: int) -> None:
+    write_line(f"{name:<24}| {line}" if count > 1 else line)
 
 
 def down(
@@ -117,13 +153,12 @@ def down(
 ) -> None:
     """End every process of the stack; the data stays."""
     home = default_home()
-    with troubles_told():
-        with err.status("Ending the services, then Kafka and PostgreSQL …"):
-            was_there = stack.down(home)
-        out.print("Ended; no process is left." if was_there else "Nothing was running.")
-        if wipe:
-            stack.wipe(home)
-            out.print(f"Deleted: the data, keys and logs in {home.root}")
+    with err.status("Ending the services, then Kafka and PostgreSQL …"):
+        was_there = stack.down(home)
+    out.print("Ended; no process is left." if was_there else "Nothing was running.")
+    if wipe:
+        stack.wipe(home)
+        out.print(f"Deleted: the data, keys and logs in {home.root}")
 
 
 class _Screen:
@@ -163,12 +198,12 @@ class _Screen:
             self._bar.stop()
             self._bar = None
             self._status.start()
-        seats = sum(len(child.seats) for child in state.children)
+        slots = sum(len(child.slots) for child in state.children)
         self._status.update(
             {
                 Phase.SERVERS: "Starting Kafka and PostgreSQL …",
                 Phase.TOPICS: "Making the topics …",
-            }.get(state.phase, f"Starting the services: {ready} of {seats} are ready …")
+            }.get(state.phase, f"Starting the services: {ready} of {slots} are ready …")
         )
 
 

@@ -8,7 +8,7 @@ import typer
 from aiokafka import ConsumerRecord
 
 from deploy.cli.clients.jsonl import Line, Splitter, lines_of, why_not_sent
-from deploy.cli.clients.kafka import Trouble, kafka_address, run
+from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.clients.request_reply import (
     Exchange,
     Gateway,
@@ -17,7 +17,7 @@ from deploy.cli.clients.request_reply import (
     headers_of,
     type_named,
 )
-from deploy.cli.terminal.console import err, troubles_told
+from deploy.cli.terminal.console import CliError, err
 from deploy.cli.terminal.output import plain
 from deploy.cli.terminal.progress import Screen, size_of
 from deploy.cli.terminal.text import why
@@ -30,11 +30,6 @@ SOURCE: Final = "/lapor/cli"
 TIMEOUT_SECONDS: Final = 60.0
 _TAKEN: Final = frozenset({"received", "repeated", "accepted"})
 EXAMPLE: Final = '{"title": "Jalan berlubang", "body": "Jalan di depan pasar berlubang."}'
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command(rich_help_panel="Streams and reports", epilog=_epilog())(submit)
 
 
 def submit(
@@ -56,19 +51,18 @@ def submit(
     Sent twice, a line makes one report: its id is its "id", or derived from what it says.
     Exits with 1 if any line was not taken.
     """
-    with troubles_told():
-        _refuse_unknown(channel)
-        bootstrap = kafka_address()
+    _refuse_unknown(channel)
+    bootstrap = kafka_address()
     splitter, kinds = Splitter(), Counter[str]()
     with Screen("Handing in", size_of(file.fileno()), as_json=as_json) as screen:
 
-        def tell(outcome: Outcome[ChannelAnswer]) -> None:
-            kind, said = as_dict(outcome)
+        def show_outcome(outcome: Outcome[ChannelAnswer]) -> None:
+            kind, document = as_dict(outcome)
             kinds[kind] += 1
-            screen.show(said, sentence(kind, outcome), "" if kind in _TAKEN else "red")
+            screen.show(document, sentence(kind, outcome), "" if kind in _TAKEN else "red")
             screen.advance(splitter.bytes_read)
 
-        exchange = Exchange(gateway(channel), timeout, tell)
+        exchange = Exchange(gateway(channel), timeout, show_outcome)
         messages = _messages(lines_of(file.fileno(), splitter), channel)
         try:
             run(exchange.run(bootstrap, messages))
@@ -78,9 +72,9 @@ def submit(
 
 
 def _refuse_unknown(channel: str) -> None:
-    known = registry.load().channels
-    if channel not in known:
-        raise Trouble(f"There is no channel {channel!r}.", f"There are: {', '.join(known)}")
+    channels = registry.load().channels
+    if channel not in channels:
+        raise CliError(f"There is no channel {channel!r}.", f"There are: {', '.join(channels)}")
 
 
 def gateway(channel: str) -> Gateway[ChannelAnswer]:
@@ -116,19 +110,19 @@ def message_of(line: Line, channel: str) -> Message:
 def as_dict(outcome: Outcome[ChannelAnswer]) -> tuple[str, dict[str, Any]]:
     """Return what became of a line, and all of it as programs want it."""
     message, answer = outcome.message, outcome.answer
-    said: dict[str, Any] = {"line": message.number}
+    document: dict[str, Any] = {"line": message.number}
     if answer is None:
-        said["outcome"] = outcome.end
+        document["outcome"] = outcome.end
         if message.id:
-            said["message_id"] = message.shown_id
+            document["message_id"] = message.shown_id
         if outcome.reason:
-            said |= {"reason": outcome.reason, "detail": outcome.detail}
-        return outcome.end, said
-    said |= answer.model_dump(exclude_none=True, include=_SHOWN)
-    said["outcome"] = answer.outcome
+            document |= {"reason": outcome.reason, "detail": outcome.detail}
+        return outcome.end, document
+    document |= answer.model_dump(exclude_none=True, include=_SHOWN)
+    document["outcome"] = answer.outcome
     if answer.reason:
-        said["advice"] = why(answer.reason, answer.detail)
-    return answer.outcome, said
+        document["advice"] = why(answer.reason, answer.detail)
+    return answer.outcome, document
 
 
 _SHOWN: Final = {
@@ -175,7 +169,8 @@ def _sum_up(kinds: Counter[str], unanswered: int, timeout: float) -> None:
         err.print("What becomes of it: lapor case show NUMBER")
 
 
-def _epilog() -> str:
+def epilog() -> str:
+    """Return what a line may hold, as the end of the help page."""
     fields = ", ".join(SubmitReport.model_fields)
     messages = ", ".join(m.__name__ for m in REPORTER_MESSAGES)
     return (

@@ -10,7 +10,7 @@ from rich.text import Text
 from deploy.cli.clients import topic_admin
 from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.clients.topic_admin import Drift
-from deploy.cli.terminal.console import err, out, troubles_told
+from deploy.cli.terminal.console import err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.text import columns
 from shared.contract.topics import ANSWERS, DEAD_LETTERS, FOREVER, INBOX, READS, STREAMS, Stream
@@ -22,11 +22,6 @@ JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 group = typer.Typer(no_args_is_help=True, help="The streams: what they are, and their topics.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="topics", rich_help_panel="Streams and reports")
-
-
 @group.command("list")
 def list_streams(*, as_json: JSON = False) -> None:
     """Show every stream: who speaks, who reads, what is said, for how long it is kept."""
@@ -34,12 +29,14 @@ def list_streams(*, as_json: JSON = False) -> None:
         write_json([row(stream) for stream in STREAMS], indent=2)
         return
     for stream in STREAMS:
-        said = row(stream)
+        document = row(stream)
         many = "" if stream.partitions == 1 else "s"
         out.print(Text(stream.name, style="bold"), soft_wrap=True)
-        _below(f"{said['about']}; {stream.partitions} partition{many}, kept {kept(stream)}")
-        _below(f"speaks: {stream.producer}; reads: {', '.join(said['readers']) or 'nobody'}")
-        _below(f"says: {', '.join(said['events']) or 'any record, sealed'}")
+        _below(
+            f"{document['about']}; {stream.partitions} partition{many}, kept {retention(stream)}"
+        )
+        _below(f"speaks: {stream.producer}; reads: {', '.join(document['readers']) or 'nobody'}")
+        _below(f"says: {', '.join(document['events']) or 'any record, sealed'}")
     out.print("{producer} is a channel's name or an institution's code.", markup=False)
 
 
@@ -73,7 +70,7 @@ def readers(stream: Stream) -> list[str]:
     return stages + ([outside] if outside else [])
 
 
-def kept(stream: Stream) -> str:
+def retention(stream: Stream) -> str:
     """Say for how long a record is kept."""
     days = stream.retention_days
     return "for ever" if days == FOREVER else f"{days} days"
@@ -86,8 +83,7 @@ def diff(*, as_json: JSON = False) -> None:
     Also named are topics that look like ours and belong to no channel or institution of the
     registry: nobody reads them, and nobody removes them.
     """
-    with troubles_told():
-        bootstrap = kafka_address()
+    bootstrap = kafka_address()
     drifts = run(topic_admin.diff(bootstrap))
     if as_json:
         write_json([_as_dict(drift) for drift in drifts], indent=2)
@@ -103,7 +99,7 @@ def diff(*, as_json: JSON = False) -> None:
                 soft_wrap=True,
             )
     else:
-        out.print(f"{bootstrap} is as the table says: {len(topic_admin.wanted())} topics.")
+        out.print(f"{bootstrap} is as the table says: {len(topic_admin.planned_topics())} topics.")
     raise typer.Exit(1 if drifts else 0)
 
 
@@ -119,13 +115,12 @@ def apply(
 
     Topics that belong to nothing in the registry are left alone: `diff` names them.
     """
-    with troubles_told():
-        bootstrap = kafka_address()
+    bootstrap = kafka_address()
     found, left = run(_apply(bootstrap, replication))
     done = [drift for drift in found if drift not in left]
     if as_json:
-        said = {"done": [*map(_as_dict, done)], "left": [*map(_as_dict, left)]}
-        write_json(said, indent=2)
+        document = {"done": [*map(_as_dict, done)], "left": [*map(_as_dict, left)]}
+        write_json(document, indent=2)
     else:
         _tell(done, left)
     raise typer.Exit(1 if left else 0)
@@ -133,9 +128,9 @@ def apply(
 
 async def _apply(bootstrap: str, replication: int) -> tuple[list[Drift], list[Drift]]:
     """Mend, then look again; what the broker did not take is told as left."""
-    found = await topic_admin.apply(bootstrap, replication)
-    left = await topic_admin.diff(bootstrap) if found else []
-    return found, [drift for drift in left if not drift.is_stray]
+    drifts = await topic_admin.apply(bootstrap, replication)
+    left = await topic_admin.diff(bootstrap) if drifts else []
+    return drifts, [drift for drift in left if not drift.is_stray]
 
 
 def _tell(done: Sequence[Drift], left: Sequence[Drift]) -> None:
@@ -144,7 +139,7 @@ def _tell(done: Sequence[Drift], left: Sequence[Drift]) -> None:
     for topic in made:
         out.print(f"made    {topic}")
     for drift in mended:
-        out.print(f"mended  {drift.topic}  {drift.what}: {drift.now or '-'} → {drift.wanted}")
+        out.print(f"mended  {drift.topic}  {drift.what}: {drift.now or '-'} → {drift.expected}")
     out.print(
         f"{len(made)} topics made, {len(mended)} settings mended."
         if made or mended
@@ -163,7 +158,7 @@ def _tell(done: Sequence[Drift], left: Sequence[Drift]) -> None:
 
 def _print(drifts: Sequence[Drift]) -> None:
     head = ("TOPIC", "WHAT", "NOW", "WANTED")
-    for line in columns([head, *((d.topic, d.what, d.now or "-", d.wanted) for d in drifts)]):
+    for line in columns([head, *((d.topic, d.what, d.now or "-", d.expected) for d in drifts)]):
         out.print(Text(line), soft_wrap=True)
 
 
@@ -172,6 +167,6 @@ def _as_dict(drift: Drift) -> dict[str, Any]:
         "topic": drift.topic,
         "what": drift.what,
         "now": drift.now or None,
-        "wanted": drift.wanted,
+        "wanted": drift.expected,
         "can_be_mended": drift.can_be_mended,
     }

@@ -6,8 +6,7 @@ from typing import Annotated, Final
 import typer
 from pydantic import ValidationError
 
-from deploy.cli.clients.kafka import Trouble
-from deploy.cli.terminal.console import out, troubles_told
+from deploy.cli.terminal.console import CliError, out
 from services.notifier.senders.signature import receiver_secret
 from services.notifier.senders.webhook import host_of
 from services.notifier.settings import NotifierSettings
@@ -16,16 +15,6 @@ VARIABLE: Final = "LAPOR_NOTIFIER_WEBHOOK_SECRET"
 _CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 group = typer.Typer(no_args_is_help=True, help="Webhooks: whose signature is whose.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(group, name="webhook", rich_help_panel="Streams and reports")
-
-
-@group.callback()
-def _only_a_group() -> None:
-    """Webhooks: whose signature is whose."""
 
 
 @group.command()
@@ -38,26 +27,25 @@ def secret(
     Give it to whoever runs that host for that channel, and to nobody else: it signs nothing for
     others. It is derived from the installation's secret, and nothing stores it.
     """
-    with troubles_told():
-        out.print(_secret(channel, host), soft_wrap=True)
+    out.print(_secret(channel, host), soft_wrap=True)
 
 
 def _secret(channel: str, host: str) -> str:
     name = host_of(f"https://{host}")
     if not _CHANNEL.fullmatch(channel):
-        raise Trouble(f"{channel!r} is no channel's name.", "Write it as in its topics, like api")
+        raise CliError(f"{channel!r} is no channel's name.", "Write it as in its topics, like api")
     if not name or "/" in host:
-        raise Trouble(f"{host!r} is no host.", "Write it without https:// and without a path")
+        raise CliError(f"{host!r} is no host.", "Write it without https:// and without a path")
     try:
         masters = NotifierSettings().webhook_secrets
     except ValidationError as wrong:
         first = wrong.errors(include_input=False)[0]
         field = str(first["loc"][0] if first["loc"] else "").upper()
-        raise Trouble(
+        raise CliError(
             f"LAPOR_NOTIFIER_{field}: {first['msg']}", "Mend it where the notifier has it"
         ) from None
     if not masters:
-        raise Trouble(
+        raise CliError(
             f"{VARIABLE} is not set: there are no webhooks.",
             "Run this where the notifier's settings are",
         )

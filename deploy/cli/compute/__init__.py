@@ -6,6 +6,15 @@ request, `operations.py` computes it. What is wrong is refused by name, never gu
 
 from deploy.cli.compute.operations import Request, Result, compute
 from deploy.cli.compute.requests import FIELDS, Reader
-from deploy.cli.compute.timetables import Refused, Timetable, Timetables
+from deploy.cli.compute.timetables import InvalidRequest, Timetable, Timetables
 
-__all__ = ["FIELDS", "Reader", "Refused", "Request", "Result", "Timetable", "Timetables", "compute"]
+__all__ = [
+    "FIELDS",
+    "InvalidRequest",
+    "Reader",
+    "Request",
+    "Result",
+    "Timetable",
+    "Timetables",
+    "compute",
+]

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from deploy.cli.compute.timetables import Refused, Timetable, written
+from deploy.cli.compute.timetables import InvalidRequest, Timetable, written
 from shared.worktime.opening_hours import Pause
 from shared.worktime.working_days import Calendar, CalendarYearMissing
 
@@ -64,14 +64,14 @@ def compute(request: Request) -> Result:
     the calendar has hours, else 24:00. Elapsed minutes are whole, the rest is cut off.
 
     Raises:
-        Refused: a year without calendar is touched, or a pause has no end.
+        InvalidRequest: a year without calendar is touched, or a pause has no end.
     """
     try:
         return _compute(request)
     except CalendarYearMissing as missing:
         raise _year_refused(request.table.calendar, missing.year) from None
     except OverflowError:
-        raise Refused("too_large", "the result lies outside all calendars") from None
+        raise InvalidRequest("too_large", "the result lies outside all calendars") from None
 
 
 def _compute(request: Request) -> Result:
@@ -83,11 +83,13 @@ def _compute(request: Request) -> Result:
             on, end = table.written(table.calendar.add_working_days(day, request.days))
             return {"date": on, "instant": end}
         case AddMinutes():
-            found = table.hours.add(request.start, request.amount, request.pauses)
-            if found is None:
-                raise Refused("pause_still_open", "nobody knows the end while a pause is open")
-            _require_years(table.calendar, *sorted((request.start, found)))
-            return written(found)
+            instant = table.hours.add(request.start, request.amount, request.pauses)
+            if instant is None:
+                raise InvalidRequest(
+                    "pause_still_open", "nobody knows the end while a pause is open"
+                )
+            _require_years(table.calendar, *sorted((request.start, instant)))
+            return written(instant)
         case Elapsed():
             _require_years(table.calendar, request.start, request.end)
             return table.hours.elapsed(request.start, request.end, request.pauses) // _MINUTE
@@ -107,13 +109,17 @@ def _require_years(calendar: Calendar, start: datetime, end: datetime) -> None:
     raise CalendarYearMissing(missing, calendar.version)
 
 
-def _year_refused(calendar: Calendar, year: int) -> Refused:
+def _year_refused(calendar: Calendar, year: int) -> InvalidRequest:
     if not calendar.years:
-        return Refused("no_decree_known", f"calendar {calendar.version} knows no year at all")
+        return InvalidRequest(
+            "no_decree_known", f"calendar {calendar.version} knows no year at all"
+        )
     first, last = min(calendar.years), max(calendar.years)
     what = f"calendar {calendar.version} knows {first} to {last}, the count touches {year}"
     if year < first:
-        return Refused("before_first_year", what)
+        return InvalidRequest("before_first_year", what)
     if year > last:
-        return Refused("beyond_last_year", what)
-    return Refused("year_without_decree", f"calendar {calendar.version} has no decree for {year}")
+        return InvalidRequest("beyond_last_year", what)
+    return InvalidRequest(
+        "year_without_decree", f"calendar {calendar.version} has no decree for {year}"
+    )

@@ -16,7 +16,13 @@ from deploy.cli.compute.operations import (
     Result,
     compute,
 )
-from deploy.cli.compute.timetables import Refused, Timetables, a_day, an_instant, day_or_instant
+from deploy.cli.compute.timetables import (
+    InvalidRequest,
+    Timetables,
+    a_day,
+    an_instant,
+    day_or_instant,
+)
 from shared.worktime.opening_hours import Pause
 from shared.worktime.working_days import YEARS
 
@@ -58,31 +64,31 @@ class Reader:
         """Return `{"id", "result"}`, or `{"id", "error"}` with `code: what is wrong`."""
         try:
             result: Result = compute(self.read(fields))
-        except Refused as refused:
-            return {"id": fields.get("id"), "error": str(refused)}
+        except InvalidRequest as invalid:
+            return {"id": fields.get("id"), "error": str(invalid)}
         return {"id": fields.get("id"), "result": result}
 
     def read(self, fields: Mapping[str, Any]) -> Request:
         """Read one request.
 
         Raises:
-            Refused: a field is missing, unknown or no such thing.
+            InvalidRequest: a field is missing, unknown or no such thing.
         """
         op = fields.get("op")
         if not isinstance(op, str) or op not in self._reads:
-            raise Refused("unknown_op", f"{op!r} is none of {', '.join(FIELDS)}")
+            raise InvalidRequest("unknown_op", f"{op!r} is none of {', '.join(FIELDS)}")
         given, allowed, needed = fields.keys(), _ALLOWED[op], _NEEDED[op]
         if not given <= allowed:
-            raise Refused("unknown_field", f"{op} has no {min(given - allowed)!r}")
+            raise InvalidRequest("unknown_field", f"{op} has no {min(given - allowed)!r}")
         if not given >= needed:
-            raise Refused("missing_field", f"{op} needs {min(needed - given)!r}")
+            raise InvalidRequest("missing_field", f"{op} needs {min(needed - given)!r}")
         return self._reads[op](fields)
 
     def _add_days(self, fields: Mapping[str, Any]) -> Request:
         table, start = self._tables.of(fields), day_or_instant("start", fields["start"])
         days = fields["days"]
         if not isinstance(days, int) or isinstance(days, bool):
-            raise Refused("malformed_days", f"{days!r} is no whole number")
+            raise InvalidRequest("malformed_days", f"{days!r} is no whole number")
         return AddDays(table, _counted(start), days)
 
     def _add_minutes(self, fields: Mapping[str, Any]) -> Request:
@@ -93,18 +99,18 @@ class Reader:
             or isinstance(minutes, bool)
             or not math.isfinite(minutes)
         ):
-            raise Refused("malformed_minutes", f"{minutes!r} is no number")
+            raise InvalidRequest("malformed_minutes", f"{minutes!r} is no number")
         try:
             amount = timedelta(minutes=minutes)
         except OverflowError:
-            raise Refused("too_large", "the result lies outside all calendars") from None
+            raise InvalidRequest("too_large", "the result lies outside all calendars") from None
         return AddMinutes(table, _counted(start), amount, _pauses(fields.get("pauses")))
 
     def _elapsed(self, fields: Mapping[str, Any]) -> Request:
         table = self._tables.of(fields)
         start, end = (an_instant(name, fields[name]) for name in ("start", "end"))
         if end < start:
-            raise Refused("end_before_start", f"{fields['end']} is before {fields['start']}")
+            raise InvalidRequest("end_before_start", f"{fields['end']} is before {fields['start']}")
         return Elapsed(table, _counted(start), _counted(end), _pauses(fields.get("pauses")))
 
     def _is_day(self, fields: Mapping[str, Any]) -> Request:
@@ -118,26 +124,26 @@ class Reader:
 def _counted(at: When) -> When:
     """Return a date or an instant that lies in or beside the years calendars count at all."""
     if at.year < YEARS[0] - 1:
-        raise Refused("before_first_year", f"{at.year} lies before {YEARS[0]}")
+        raise InvalidRequest("before_first_year", f"{at.year} lies before {YEARS[0]}")
     if at.year > YEARS[-1] + 1:
-        raise Refused("beyond_last_year", f"{at.year} lies after {YEARS[-1]}")
+        raise InvalidRequest("beyond_last_year", f"{at.year} lies after {YEARS[-1]}")
     return at
 
 
-def _pauses(told: object) -> tuple[Pause, ...]:
+def _pauses(value: object) -> tuple[Pause, ...]:
     """Read pauses; those that overlap are joined later, one that ends before it begins is none."""
-    if told is None or told == []:
+    if value is None or value == []:
         return ()
-    if not isinstance(told, list):
-        raise Refused("malformed_pauses", f"{told!r} is no list of [since, until]")
-    return tuple(_pause(pause) for pause in told)
+    if not isinstance(value, list):
+        raise InvalidRequest("malformed_pauses", f"{value!r} is no list of [since, until]")
+    return tuple(_pause(pause) for pause in value)
 
 
-def _pause(told: object) -> Pause:
-    if not isinstance(told, list) or len(told) != 2:  # noqa: PLR2004  since and until
-        raise Refused("malformed_pauses", f"{told!r} is not [since, until]")
-    since = _counted(an_instant("pause", told[0]))
-    until = None if told[1] is None else _counted(an_instant("pause", told[1]))
+def _pause(value: object) -> Pause:
+    if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004  since and until
+        raise InvalidRequest("malformed_pauses", f"{value!r} is not [since, until]")
+    since = _counted(an_instant("pause", value[0]))
+    until = None if value[1] is None else _counted(an_instant("pause", value[1]))
     if until is not None and until < since:
-        raise Refused("pause_ends_before_start", f"{told[1]} is before {told[0]}")
+        raise InvalidRequest("pause_ends_before_start", f"{value[1]} is before {value[0]}")
     return since, until

@@ -21,7 +21,7 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIELDS: Final = frozenset({"time_zone", "hours", "week", "holidays", "inactive_holidays"})
 
 
-class Refused(ValueError):  # noqa: N818  an answer about a request, not a fault of ours
+class InvalidRequest(ValueError):  # noqa: N818  an answer about a request, not a fault of ours
     """A request that cannot be computed; its text is `code: what is wrong`."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -61,14 +61,14 @@ class Timetable:
 
     def written(self, day: date) -> tuple[str, str]:
         """Return a working day and its end as texts: its closing time (UTC), or 24:00."""
-        found = self._written.get(day)
-        if found is None:
+        texts = self._written.get(day)
+        if texts is None:
             if self._week is None or not self._days_close:
                 end = self.calendar.end_of_day(day)
             else:
                 end = closing_time(self.calendar.zone, self._week, day)
-            found = self._written[day] = day.isoformat(), written(end)
-        return found
+            texts = self._written[day] = day.isoformat(), written(end)
+        return texts
 
 
 class Timetables:
@@ -90,44 +90,46 @@ class Timetables:
         given once must not be changed afterwards.
 
         Raises:
-            Refused: neither or both are given, or the calendar is none.
+            InvalidRequest: neither or both are given, or the calendar is none.
         """
         spec, code = fields.get("calendar"), fields.get("institution")
         if (spec is None) == (code is None):
-            raise Refused("one_calendar", "give either a calendar or an institution")
+            raise InvalidRequest("one_calendar", "give either a calendar or an institution")
         if spec is None:
             return self._keep((code, fields.get("as_of")), self._institutions, fields)
         if self._last is not None and self._last[0] is spec:
             return self._last[1]
         if not isinstance(spec, dict):
-            raise Refused("malformed_calendar", "a calendar is an object: {…}")
-        found = self._keep((json.dumps(spec),), _spelled_out, spec)
-        self._last = (spec, found)
-        return found
+            raise InvalidRequest("malformed_calendar", "a calendar is an object: {…}")
+        table = self._keep((json.dumps(spec),), _spelled_out, spec)
+        self._last = (spec, table)
+        return table
 
-    def _keep(self, key: tuple[object, ...], make: Callable[[T], Timetable], told: T) -> Timetable:
+    def _keep(self, key: tuple[object, ...], make: Callable[[T], Timetable], spec: T) -> Timetable:
         try:
-            found = self._made.get(key)
+            table = self._made.get(key)
         except TypeError:  # a list or an object where a text belongs
-            found = None
-        if found is None:
-            found = make(told)
+            table = None
+        if table is None:
+            table = make(spec)
             if len(self._made) >= TABLES_MAX:
                 del self._made[next(iter(self._made))]
-            self._made[key] = found
-        return found
+            self._made[key] = table
+        return table
 
     def _institutions(self, fields: Mapping[str, Any]) -> Timetable:
         code = fields["institution"]
         if not isinstance(code, str):
-            raise Refused("malformed_institution", "an institution's code is a text of digits")
-        told = fields.get("as_of")
-        as_of = date.max if told is None else day_or_instant("as_of", told)
+            raise InvalidRequest(
+                "malformed_institution", "an institution's code is a text of digits"
+            )
+        value = fields.get("as_of")
+        as_of = date.max if value is None else day_or_instant("as_of", value)
         try:
             calendar = self._registry.calendar(code, as_of)
             week = self._registry.institution(code).opening_hours
         except UnknownCode as unknown:
-            raise Refused("unknown_institution", str(unknown)) from None
+            raise InvalidRequest("unknown_institution", str(unknown)) from None
         return Timetable(calendar, week, days_close=False)
 
 
@@ -136,54 +138,60 @@ def written(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-def a_day(name: str, told: object) -> date:
-    """Read a date; Refused if it is none."""
-    if isinstance(told, str) and _DATE.fullmatch(told) is not None:
-        return _existing(name, told)
-    raise _no_day(name, told)
+def a_day(name: str, value: object) -> date:
+    """Read a date; InvalidRequest if it is none."""
+    if isinstance(value, str) and _DATE.fullmatch(value) is not None:
+        return _existing(name, value)
+    raise _no_day(name, value)
 
 
-def _existing(name: str, told: str) -> date:
+def _existing(name: str, value: str) -> date:
     try:
-        return date.fromisoformat(told)
+        return date.fromisoformat(value)
     except ValueError:
-        raise _no_day(name, told) from None
+        raise _no_day(name, value) from None
 
 
-def _no_day(name: str, told: object) -> Refused:
-    return Refused(f"malformed_{name}", f"{told!r} is no date as 2026-01-31")
+def _no_day(name: str, value: object) -> InvalidRequest:
+    return InvalidRequest(f"malformed_{name}", f"{value!r} is no date as 2026-01-31")
 
 
-def an_instant(name: str, told: object) -> datetime:
-    """Read an instant with its zone; Refused if it is none, or nobody knows in which zone."""
-    if not isinstance(told, str) or _DATE.fullmatch(told) is not None:
-        raise Refused(f"malformed_{name}", f"{told!r} is no instant as 2026-01-31T08:00:00+07:00")
-    try:
-        found = datetime.fromisoformat(told)
-    except ValueError:
-        raise Refused(
-            f"malformed_{name}", f"{told!r} is no instant as 2026-01-31T08:00:00+07:00"
-        ) from None
-    if found.tzinfo is None:
-        raise Refused(
-            "no_time_zone", f"{name} {told!r} does not say in which zone: end it in Z or +07:00"
+def an_instant(name: str, value: object) -> datetime:
+    """Read an instant with its zone.
+
+    Raises:
+        InvalidRequest: it is none, or does not say in which zone.
+    """
+    if not isinstance(value, str) or _DATE.fullmatch(value) is not None:
+        raise InvalidRequest(
+            f"malformed_{name}", f"{value!r} is no instant as 2026-01-31T08:00:00+07:00"
         )
-    return found
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        raise InvalidRequest(
+            f"malformed_{name}", f"{value!r} is no instant as 2026-01-31T08:00:00+07:00"
+        ) from None
+    if instant.tzinfo is None:
+        raise InvalidRequest(
+            "no_time_zone", f"{name} {value!r} does not say in which zone: end it in Z or +07:00"
+        )
+    return instant
 
 
-def day_or_instant(name: str, told: object) -> date | datetime:
-    """Read a date or an instant; Refused if it is neither."""
-    if isinstance(told, str) and _DATE.fullmatch(told) is not None:
-        return _existing(name, told)
-    return an_instant(name, told)
+def day_or_instant(name: str, value: object) -> date | datetime:
+    """Read a date or an instant; InvalidRequest if it is neither."""
+    if isinstance(value, str) and _DATE.fullmatch(value) is not None:
+        return _existing(name, value)
+    return an_instant(name, value)
 
 
 def _spelled_out(spec: Mapping[str, Any]) -> Timetable:
     unknown = sorted(spec.keys() - _FIELDS)
     if unknown:
-        raise Refused("unknown_calendar_field", f"{unknown[0]!r} is nothing a calendar has")
+        raise InvalidRequest("unknown_calendar_field", f"{unknown[0]!r} is nothing a calendar has")
     if ("hours" in spec) == ("week" in spec):
-        raise Refused("hours_or_week", "a calendar has either hours or a week of whole days")
+        raise InvalidRequest("hours_or_week", "a calendar has either hours or a week of whole days")
     hours = _hours(spec["hours"]) if "hours" in spec else None
     week = _week(spec["week"]) if hours is None else frozenset(n for n in range(7) if hours[n])
     calendar = Calendar(
@@ -195,42 +203,44 @@ def _spelled_out(spec: Mapping[str, Any]) -> Timetable:
     return Timetable(calendar, hours)
 
 
-def _hours(told: object) -> tuple[Hours, ...]:
-    if not isinstance(told, dict) or not all(isinstance(day, list) for day in told.values()):
-        raise Refused("malformed_hours", 'hours are {"mon": [["08:00", "16:00"]], …}')
+def _hours(value: object) -> tuple[Hours, ...]:
+    if not isinstance(value, dict) or not all(isinstance(day, list) for day in value.values()):
+        raise InvalidRequest("malformed_hours", 'hours are {"mon": [["08:00", "16:00"]], …}')
     try:
-        found = hours_of(told)
+        hours = hours_of(value)
     except BadHours as bad:
-        raise Refused(bad.code, str(bad)) from None
-    if not any(found):
-        raise Refused("no_hours", "a week without opening hours has no working time")
-    return found
+        raise InvalidRequest(bad.code, str(bad)) from None
+    if not any(hours):
+        raise InvalidRequest("no_hours", "a week without opening hours has no working time")
+    return hours
 
 
-def _week(told: object) -> frozenset[int]:
-    if not isinstance(told, list) or not told:
-        raise Refused("malformed_week", 'a week is ["mon", "tue", …] with at least one day')
-    for day in told:
+def _week(value: object) -> frozenset[int]:
+    if not isinstance(value, list) or not value:
+        raise InvalidRequest("malformed_week", 'a week is ["mon", "tue", …] with at least one day')
+    for day in value:
         if day not in WEEKDAYS:
-            raise Refused("unknown_weekday", f"{day!r} is none of {', '.join(WEEKDAYS)}")
-    return frozenset(WEEKDAYS.index(day) for day in told)
+            raise InvalidRequest("unknown_weekday", f"{day!r} is none of {', '.join(WEEKDAYS)}")
+    return frozenset(WEEKDAYS.index(day) for day in value)
 
 
-def _zone(told: object) -> ZoneInfo:
-    if not isinstance(told, str) or not told:
-        raise Refused("no_time_zone", "a calendar names its time_zone, such as Asia/Makassar")
+def _zone(value: object) -> ZoneInfo:
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(
+            "no_time_zone", "a calendar names its time_zone, such as Asia/Makassar"
+        )
     try:
-        return ZoneInfo(told)
+        return ZoneInfo(value)
     except (KeyError, ValueError, OSError):  # unknown, a path, a folder of the zones' database
-        raise Refused("unknown_time_zone", f"{told!r} is no IANA time zone") from None
+        raise InvalidRequest("unknown_time_zone", f"{value!r} is no IANA time zone") from None
 
 
 def _holidays(spec: Mapping[str, Any]) -> list[date]:
-    told = spec.get("holidays", [])
-    if not isinstance(told, list):
-        raise Refused("malformed_holidays", 'holidays are ["2026-01-01", …]')
-    days = [a_day("holiday", day) for day in told]
+    value = spec.get("holidays", [])
+    if not isinstance(value, list):
+        raise InvalidRequest("malformed_holidays", 'holidays are ["2026-01-01", …]')
+    days = [a_day("holiday", day) for day in value]
     if len(set(days)) < len(days):
         twice = next(day for day in days if days.count(day) > 1)
-        raise Refused("duplicate_holiday", f"{twice} is listed more than once")
+        raise InvalidRequest("duplicate_holiday", f"{twice} is listed more than once")
     return days

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
-from deploy.cli.clients.kafka import Trouble
+from deploy.cli.terminal.console import CliError
 from shared.contract.events import CalendarAmended, LimitTerm, PolicyChanged
 from shared.registry import Change, Limit, Registry, RegistryError, problems_of
 from shared.registry.calendars import Chain, numbered
@@ -45,22 +45,22 @@ class _PolicyFile(Entry):
     limits: dict[str, Any]
 
 
-def decree_in(said: str, registry: Registry) -> CalendarAmended:
+def decree_in(name: str, registry: Registry) -> CalendarAmended:
     """Return the version that is meant: in a file, or by its name one that the registry has.
 
     Raises:
-        Trouble: there is no such file or version, or the file is malformed; it says what to do.
+        CliError: there is no such file or version, or the file is malformed; it says what to do.
     """
-    path = Path(said)
+    path = Path(name)
     if path.is_file():
         return _decree_of(path, registry)
     for chain in registry.chains.values():
-        version = chain.named(said)
+        version = chain.named(name)
         if version is not None:
             return _amended(chain, version)
     newest = ", ".join(chain.name_at(len(chain.versions)) for chain in registry.chains.values())
-    raise Trouble(
-        f"There is no file and no version {said!r}.",
+    raise CliError(
+        f"There is no file and no version {name!r}.",
         f"Name a TOML file with one [[version]], or a version that the files have; the newest: "
         f"{newest}. All: lapor calendar show",
     )
@@ -71,7 +71,7 @@ def _decree_of(path: Path, registry: Registry) -> CalendarAmended:
         file = parse(_CalendarFile, _toml(path, _CALENDAR_FORM), path.name)
         name = file.chain or _only(registry.chains)
         if len(file.version) != 1:
-            raise Trouble(
+            raise CliError(
                 f"{path.name} holds {len(file.version)} versions.",
                 "Publish one at a time; of a whole calendar's file name the version: "
                 "lapor calendar publish id-2026-03-10",
@@ -82,7 +82,7 @@ def _decree_of(path: Path, registry: Registry) -> CalendarAmended:
     chain = registry.chains.get(name)
     if chain is None:
         there = ", ".join(sorted(registry.chains))
-        raise Trouble(
+        raise CliError(
             f"{path.name}: there is no calendar {name!r}.",
             f"There are: {there}. A new one is a file in deploy/registry/calendars, named by an "
             "institution; deploy it first",
@@ -103,7 +103,7 @@ def _amended(chain: Chain, version: DecreeVersion) -> CalendarAmended:
     except ValidationError as wrong:
         problem = wrong.errors(include_url=False)[0]
         where = ".".join(map(str, problem["loc"]))
-        raise Trouble(
+        raise CliError(
             f"version {version.known_from}: {where}: {problem['msg']}.", "Correct it"
         ) from None
 
@@ -112,10 +112,10 @@ def limits_in(path: Path, *, applies_to_open: bool) -> PolicyChanged:
     """Return the change of limits that a file states.
 
     Raises:
-        Trouble: there is no such file, or it is malformed; it says what to do.
+        CliError: there is no such file, or it is malformed; it says what to do.
     """
     if not path.is_file():
-        raise Trouble(f"There is no file {str(path)!r}.", _POLICY_FORM)
+        raise CliError(f"There is no file {str(path)!r}.", _POLICY_FORM)
     try:
         file = parse(_PolicyFile, _toml(path, _POLICY_FORM), path.name)
         own = parse(OwnLimits, file.limits, f"{path.name}: limits")
@@ -131,7 +131,7 @@ def limits_in(path: Path, *, applies_to_open: bool) -> PolicyChanged:
             applies_to_open=applies_to_open,
         )
     except ValidationError:
-        raise Trouble(
+        raise CliError(
             f"{path.name}: {file.institution!r} is no institution's code.", _POLICY_FORM
         ) from None
 
@@ -144,24 +144,24 @@ def _toml(path: Path, form: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as wrong:
-        raise Trouble(f"{path.name} cannot be read: {wrong}.", form) from None
+        raise CliError(f"{path.name} cannot be read: {wrong}.", form) from None
 
 
-def _malformed(wrong: RegistryError, path: Path, form: str) -> Trouble:
-    return Trouble("\n".join((f"{path.name} cannot be published:", *wrong.problems)), form)
+def _malformed(wrong: RegistryError, path: Path, form: str) -> CliError:
+    return CliError("\n".join((f"{path.name} cannot be published:", *wrong.problems)), form)
 
 
 def refuse_bad(event: Event, registry: Registry, now: datetime) -> None:
-    """Raise Trouble with everything that is wrong with a change; the registry is that of now."""
+    """Raise CliError with everything that is wrong with a change; the registry is that of now."""
     problems = problems_of(Change(event=event, seen_at=now), registry)
     if problems:
-        raise Trouble(
+        raise CliError(
             "\n".join((f"{event.version} cannot be published:", *problems)),
             "Correct the file; nothing was published",
         )
     since = counts_from(event, registry, now)
     if since > now and (isinstance(event, CalendarAmended) or event.applies_to_open):
-        raise Trouble(
+        raise CliError(
             f"{event.version} would count from {since.isoformat(timespec='minutes')} only: open "
             "reports, which are asked when it is published, would not move.",
             "A decree counts from the day it became known, at the earliest from its publishing: "
@@ -170,12 +170,12 @@ def refuse_bad(event: Event, registry: Registry, now: datetime) -> None:
 
 
 def refuse_other_reach(event: Event, before: Event | None) -> None:
-    """Raise Trouble if limits were published with another say over what is open."""
+    """Raise CliError if limits were published with another say over what is open."""
     if not isinstance(event, PolicyChanged) or not isinstance(before, PolicyChanged):
         return
     if event.applies_to_open != before.applies_to_open:
         how = "with" if before.applies_to_open else "without"
-        raise Trouble(
+        raise CliError(
             f"{event.version} was published {how} --apply-to-open, and what was published is never "
             "edited.",
             f"See it {how} --apply-to-open; or publish another version, of a later valid_from",

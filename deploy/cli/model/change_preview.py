@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.recompute import CANDIDATES, LANES, concerned, window
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.recompute import candidates, count_candidates, count_open, lane_cases
+from services.sla_monitor.rules import MonitoredCase, decide
 from shared.contract import events as e
 from shared.contract.topics import internal_stream_of, lane_case
 from shared.platform.postgres import Pool
@@ -24,7 +24,6 @@ SHOWN_MAX: Final = 20
 FETCHED: Final = 500  # rows of the server's cursor in hand at a time
 _LEVELS_MAX: Final = 50  # what may fire at once of one case
 _TOPIC: Final = internal_stream_of("sla-monitor").topic()
-_OPEN: Final = "SELECT count(*) FROM cases WHERE is_open"
 
 
 class Move(NamedTuple):
@@ -90,37 +89,29 @@ async def preview(
     `registry` is that of the files: what each lane saw before lies with its own case. `advance` is
     told how many cases are done, of how many. Holds one read-only snapshot; writes nothing.
     """
-    found = Preview()
-    wanted = (*window(change.event), concerned(change.event, registry))
+    effect = Preview()
     async with (
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        rules = _Rules(registry, change, await connection.fetch(LANES))
-        found.open = await connection.fetchval(_OPEN)
-        total = await connection.fetchval(f"SELECT count(*) {CANDIDATES}", *wanted)
-        rows = connection.cursor(
-            f"SELECT state {CANDIDATES}",
-            *wanted,
-            prefetch=FETCHED,
-        )
-        async for row in rows:
-            case = Monitored.model_validate_json(row["state"])
-            found.looked_at += 1
-            found.add(*outcome(case, change, rules.of(case.report_id)))
-            if not found.looked_at % FETCHED:
-                advance(found.looked_at, total)
-    return found
+        rules = _Rules(registry, change, await lane_cases(connection))
+        effect.open = await count_open(connection)
+        total = await count_candidates(connection, change.event, registry)
+        async for case in candidates(connection, change.event, registry, prefetch=FETCHED):
+            effect.looked_at += 1
+            effect.add(*outcome(case, change, rules.of(case.report_id)))
+            if not effect.looked_at % FETCHED:
+                advance(effect.looked_at, total)
+    return effect
 
 
 class _Rules:
     """The policy of each lane, with the change after all that the lane saw."""
 
-    def __init__(self, registry: Registry, change: Change, lanes: list[Any]) -> None:
-        seen = [Monitored.model_validate_json(row["state"]) for row in lanes]
+    def __init__(self, registry: Registry, change: Change, lanes: list[MonitoredCase]) -> None:
         self._base = Policy(registry.amended((change,)))
         self._of = {
-            lane.report_id: Policy(registry.amended((*lane.changes, change))) for lane in seen
+            lane.report_id: Policy(registry.amended((*lane.changes, change))) for lane in lanes
         }
 
     def of(self, report_id: str) -> Policy:
@@ -128,24 +119,24 @@ class _Rules:
         return self._of.get(lane_case(partition_of(report_id.encode())), self._base)
 
 
-def outcome(case: Monitored, change: Change, policy: Policy) -> tuple[list[Move], int, int]:
+def outcome(case: MonitoredCase, change: Change, policy: Policy) -> tuple[list[Move], int, int]:
     """Return the moves of one case, the breaches withdrawn, and those that are due at once."""
     changed: Any = "calendar" if isinstance(change.event, e.CalendarAmended) else "policy"
     recompute = e.Recompute(report_id=case.report_id, version=change.event.version, changed=changed)
     decision = decide(case, recompute, _cause("Recompute", change.seen_at), policy)
-    said = [outgoing.event for outgoing in decision.events]
+    events = [outgoing.event for outgoing in decision.events]
     moves = [
         Move(case.report_id, m.clock, m.institution, m.deadline_before, m.deadline)
-        for m in said
+        for m in events
         if isinstance(m, e.DeadlineMoved)
     ]
-    withdrawn = sum(isinstance(event, e.BreachWithdrawn) for event in said)
+    withdrawn = sum(isinstance(event, e.BreachWithdrawn) for event in events)
     moved = {(move.clock, move.after) for move in moves}
     return moves, withdrawn, _appearing(decision.case, moved, change.seen_at, policy)
 
 
 def _appearing(
-    case: Monitored | None, moved: set[tuple[str, datetime]], now: datetime, policy: Policy
+    case: MonitoredCase | None, moved: set[tuple[str, datetime]], now: datetime, policy: Policy
 ) -> int:
     """Count the breaches of moved dates that are due already."""
     count = 0

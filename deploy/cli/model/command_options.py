@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from deploy.cli.clients.jsonl import Line, parse
-from deploy.cli.clients.kafka import Trouble
+from deploy.cli.terminal.console import CliError
 from shared.contract import events as e
 from shared.contract.topics import COMMANDS
 
@@ -22,12 +22,12 @@ def command_named(name: str) -> type[e.Command]:
     """Return a command by its name, written `FollowUp`, `follow-up` or `follow_up`.
 
     Raises:
-        Trouble: there is none of that name.
+        CliError: there is none of that name.
     """
     found = _BY_NAME.get(name.lower().replace("-", "").replace("_", ""))
     if found is None:
-        known = ", ".join(command.__name__ for command in COMMANDS)
-        raise Trouble(f"There is no command {name!r}.", f"There are: {known}")
+        names = ", ".join(command.__name__ for command in COMMANDS)
+        raise CliError(f"There is no command {name!r}.", f"There are: {names}")
     return found
 
 
@@ -35,14 +35,14 @@ def options(arguments: Sequence[str]) -> dict[str, str | bool]:
     """Read `--field value`, `--field=value`, and `--field` or `--no-field` for yes or no.
 
     Raises:
-        Trouble: something is no option.
+        CliError: something is no option.
     """
     found: dict[str, str | bool] = {}
     left = list(arguments)
     while left:
         option = left.pop(0)
         if not option.startswith("--") or option == "--":
-            raise Trouble(
+            raise CliError(
                 f"{option!r} belongs to no option.",
                 'A text of several words needs quotes: --text "Sudah diperbaiki."',
             )
@@ -63,23 +63,23 @@ def order(
     """Write a command as a line of a file would.
 
     Raises:
-        Trouble: a field that the command does not have, or lacks one that it needs.
+        CliError: a field that the command does not have, or lacks one that it needs.
     """
     takes = f"{command.__name__} takes: {', '.join(_takes(command))}"
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "type": command.__name__, "report_id": report_id, "holding": holding, "by": BY,
     }  # fmt: skip
     for name, value in given.items():
         field = command.model_fields.get(name)
         if (field is None or name in STAMPED) and name != "id":
-            raise Trouble(f"{command.__name__} has no field {name!r}.", takes)
+            raise CliError(f"{command.__name__} has no field {name!r}.", takes)
         is_bool = field is not None and field.annotation is bool
-        said[name] = _BOOLS.get(str(value).lower(), value) if is_bool else value
-    missing = [n for n, f in command.model_fields.items() if f.is_required() and n not in said]
+        content[name] = _BOOLS.get(str(value).lower(), value) if is_bool else value
+    missing = [n for n, f in command.model_fields.items() if f.is_required() and n not in content]
     if missing:
         needed = " and ".join(_option(name) for name in missing)
-        raise Trouble(f"{command.__name__} needs {needed}.", takes)
-    return parse(1, json.dumps(said).encode())
+        raise CliError(f"{command.__name__} needs {needed}.", takes)
+    return parse(1, json.dumps(content).encode())
 
 
 def usage(command: type[e.Command]) -> str:

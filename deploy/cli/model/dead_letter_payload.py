@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Final
 
-from deploy.cli.clients.kafka import Trouble
 from deploy.cli.model.dead_letters import Letter
+from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.output import plain
 from shared.contract.envelope import Record
 from shared.contract.topics import READS
@@ -16,7 +16,8 @@ from shared.platform.clock import Clock
 from shared.rules.decision import Unreadable
 from shared.runtime.parking import SEALED_HEADERS, ParkedRecord, Parking, headers_of_original
 from shared.runtime.reader import DeadLetter, Inbound, Reader
-from shared.vault.crypto import DEAD_LETTER_KEY_VARIABLE, DeadLetterKey, KeyUnusable, SealBroken
+from shared.vault.crypto import DeadLetterKey, SealBroken
+from shared.vault.key_text import DEAD_LETTER_KEY_VARIABLE, KeyUnusable
 
 SHOWN_BYTES_MAX: Final = 4_096
 _ROW: Final = 16
@@ -26,12 +27,12 @@ def dead_letter_key(environ: Mapping[str, str] = os.environ) -> DeadLetterKey:
     """Return the key of the dead letters: LAPOR_DEAD_LETTER_KEY, else that of the local stack.
 
     Raises:
-        Trouble: neither is there, or it is no key.
+        CliError: neither is there, or it is no key.
     """
     try:
         return DeadLetterKey.from_text(_key_text(environ))
     except KeyUnusable as unusable:
-        raise Trouble(
+        raise CliError(
             f"{unusable}.", f"{DEAD_LETTER_KEY_VARIABLE} is the one that the stages have"
         ) from None
 
@@ -45,7 +46,7 @@ def _key_text(environ: Mapping[str, str]) -> str:
         home = default_home(environ)
         if home.secrets.exists():
             return home.read_secrets().dead_letter_key
-    raise Trouble(
+    raise CliError(
         f"The bytes are sealed, and {DEAD_LETTER_KEY_VARIABLE} is not set.",
         "Set it to the key that the stages have. To retry or discard a letter no key is needed",
     )
@@ -55,12 +56,12 @@ def opened(letter: Letter, record: Record, key: DeadLetterKey) -> bytes:
     """Return the bytes that a letter holds.
 
     Raises:
-        Trouble: they were sealed with another key.
+        CliError: they were sealed with another key.
     """
     try:
         return key.open_bytes(record.value or b"", letter.topic, letter.partition, letter.offset)
     except SealBroken:
-        raise Trouble(
+        raise CliError(
             f"This key does not open the letter of {letter.place}.",
             f"Set {DEAD_LETTER_KEY_VARIABLE} to the key that {letter.stage} had when it failed",
         ) from None
@@ -68,12 +69,12 @@ def opened(letter: Letter, record: Record, key: DeadLetterKey) -> bytes:
 
 def original_headers(letter: Letter, record: Record) -> list[tuple[str, bytes]]:
     """Return what a letter kept of its record's headers; those of a gateway only with the key."""
-    place = letter.topic, letter.partition, letter.offset
+    position = letter.topic, letter.partition, letter.offset
     try:
-        return list(headers_of_original(record.headers, place, dead_letter_key().open_bytes))
-    except (Trouble, SealBroken):
+        return list(headers_of_original(record.headers, position, dead_letter_key().open_bytes))
+    except (CliError, SealBroken):
         clear = [(n, v) for n, v in record.headers if n != SEALED_HEADERS]
-        return list(headers_of_original(clear, place, lambda sealed, *_: sealed))
+        return list(headers_of_original(clear, position, lambda sealed, *_: sealed))
 
 
 def fault(letter: Letter, record: Record, value: bytes) -> str:
@@ -89,8 +90,8 @@ def fault(letter: Letter, record: Record, value: bytes) -> str:
         (lambda _event, _cause: "") if is_gateway else None,
     )
     when = round(letter.time.timestamp() * 1000)
-    place = letter.topic, letter.partition, letter.offset
-    tried = ParkedRecord(*place, when, record.key, value, original_headers(letter, record))
+    position = letter.topic, letter.partition, letter.offset
+    tried = ParkedRecord(*position, when, record.key, value, original_headers(letter, record))
     match reader.read([tried]):
         case [DeadLetter(reason=reason, detail=detail)]:
             return f"{reason}: {detail}" if detail else reason

@@ -12,8 +12,9 @@ from typing import Final, Literal, NamedTuple, Self, get_args
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from deploy.cli.clients.kafka import Trouble, reader, require
+from deploy.cli.clients.kafka import reader, require
 from deploy.cli.clients.topic_reader import headers_of, whole
+from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.progress import Screen
 from shared.contract.envelope import Record, text
 from shared.contract.topics import DEAD_LETTERS, REPLAYS, Stream
@@ -90,7 +91,7 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Criteria:
     """Which letters are meant; an empty field leaves nothing out."""
 
     stage: str = ""
@@ -139,20 +140,22 @@ class Letters:
         """Return the letter that begins so: its id, or the part of it that is shown.
 
         Raises:
-            Trouble: none does, or several do.
+            CliError: none does, or several do.
         """
         key = typed.strip().lower()
-        found = [
+        matching = [
             x for x in self.all if key and (x.id.startswith(key) or _hash(x.id).startswith(key))
         ]
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            raise Trouble(
+        if len(matching) == 1:
+            return matching[0]
+        if not matching:
+            raise CliError(
                 f"There is no dead letter {typed!r}.", "See them all: lapor dead-letters list"
             )
-        several = ", ".join(self.short(letter) for letter in found[:5])
-        raise Trouble(f"{len(found)} dead letters begin with {typed!r}.", f"Write more: {several}")
+        several = ", ".join(self.short(letter) for letter in matching[:5])
+        raise CliError(
+            f"{len(matching)} dead letters begin with {typed!r}.", f"Write more: {several}"
+        )
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
@@ -178,15 +181,15 @@ async def all_letters(bootstrap: str, screen: Screen) -> Letters:
     """Read both streams to their ends; only headers are kept in memory.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the topics do not exist.
+        KafkaError: the broker went away. CliError: the topics do not exist.
     """
     topics = [DEAD_LETTERS.topic(), REPLAYS.topic()]
     async with reader(bootstrap) as consumer:
         await require(consumer, topics)
-        found = await headers_of(
+        headers_read = await headers_of(
             consumer, [*_partitions(DEAD_LETTERS), *_partitions(REPLAYS)], screen
         )
-    dead, replays = ([r for r in found if r.topic == topic] for topic in topics)
+    dead, replays = ([r for r in headers_read if r.topic == topic] for topic in topics)
     return Letters.of(dead, replays)
 
 
@@ -196,18 +199,18 @@ async def records_at(
     """Return whole letters of one partition by id, as written last: with what was edited since.
 
     Raises:
-        KafkaError: the broker went away. Trouble: a letter is gone.
+        KafkaError: the broker went away. CliError: a letter is gone.
     """
     places = {letter.id: letter.written[0 if first else -1] for letter in letters}
     partition = TopicPartition(DEAD_LETTERS.topic(), next(iter(places.values()))[0])
     async with reader(bootstrap) as consumer:
-        found = await whole(consumer, partition, [offset for _, offset in places.values()])
-    if gone := sorted(offset for _, offset in places.values() if offset not in found):
-        raise Trouble(
+        records = await whole(consumer, partition, [offset for _, offset in places.values()])
+    if gone := sorted(offset for _, offset in places.values() if offset not in records):
+        raise CliError(
             f"The letter at {partition.topic}/{partition.partition}/{gone[0]} is gone.",
             "The stream is to be kept for ever: lapor topics diff shows what differs",
         )
-    return {letter_id: found[offset] for letter_id, (_, offset) in places.items()}
+    return {letter_id: records[offset] for letter_id, (_, offset) in places.items()}
 
 
 def _partitions(stream: Stream) -> list[TopicPartition]:
@@ -216,18 +219,18 @@ def _partitions(stream: Stream) -> list[TopicPartition]:
 
 def _letter(written: Sequence[Record], asked: tuple[Asked, ...]) -> Letter | None:
     first, last = written[0], written[-1]
-    said = {name: text(value) for name, value in last.headers}
+    headers = {name: text(value) for name, value in last.headers}
     try:
         return Letter(
-            id=said["ce_id"],
-            stage=said["stage"],
-            reason=said["reason"],
-            detail=said.get("detail", "")[:SAID_MAX],
-            topic=said["topic"],
-            partition=int(said["partition"]),
-            offset=int(said["offset"]),
-            report=said.get("report", ""),
-            time=datetime.fromisoformat(said["time"]),
+            id=headers["ce_id"],
+            stage=headers["stage"],
+            reason=headers["reason"],
+            detail=headers.get("detail", "")[:SAID_MAX],
+            topic=headers["topic"],
+            partition=int(headers["partition"]),
+            offset=int(headers["offset"]),
+            report=headers.get("report", ""),
+            time=datetime.fromisoformat(headers["time"]),
             written=tuple((record.partition, record.offset) for record in written),
             dead_since=_instant(first.timestamp),
             asked=asked,

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from deploy.cli.clients.kafka import require
 from deploy.cli.clients.topic_reader import Bounds, bounds_of, scan
-from deploy.cli.model.sla_snapshot import STAGE, Place, Snapshot
-from services.sla_monitor.audit.verify import Heard, Read
+from deploy.cli.model.sla_snapshot import STAGE, Place
+from services.sla_monitor.audit.snapshot import Snapshot
+from services.sla_monitor.audit.verify import DecidedRecord, StreamEvent
 from shared.contract.envelope import Headers, Poison, parse, text, type_table
 from shared.contract.events import Event, RegistryChange
 from shared.contract.topics import READS, REGISTRY, SLA, Stream
@@ -36,8 +37,8 @@ class Lane:
     """The records of one lane, by report; a repeat under the same id is left out."""
 
     changes: tuple[Change, ...] = ()
-    read: dict[str, list[Read]] = field(default_factory=lambda: defaultdict(list))
-    _heard: dict[str, dict[int, Heard]] = field(default_factory=lambda: defaultdict(dict))
+    read: dict[str, list[DecidedRecord]] = field(default_factory=lambda: defaultdict(list))
+    _heard: dict[str, dict[int, StreamEvent]] = field(default_factory=lambda: defaultdict(dict))
     _known: set[str] = field(default_factory=set)
 
     @property
@@ -45,7 +46,7 @@ class Lane:
         """Return the reports that any record is about."""
         return {*self.read, *self._heard}
 
-    def heard_by(self, report_id: str, sequence: int | None = None) -> list[Heard]:
+    def heard_by(self, report_id: str, sequence: int | None = None) -> list[StreamEvent]:
         """Return what was said of a report, in order, up to a number of its events."""
         heard = self._heard.get(report_id, {})
         return [heard[n] for n in sorted(heard) if sequence is None or n <= sequence]
@@ -67,7 +68,7 @@ class Lane:
             return
         kind = text(headers.get("ce_type"))
         cause = Cause(event_id, kind, now, record.topic, record.partition, record.offset)
-        self.read[text(record.key)].append(Read(event, cause))
+        self.read[text(record.key)].append(DecidedRecord(event, cause))
 
     def hear(self, report_id: str, headers: Headers, value: bytes | None, at: datetime) -> None:
         """Take an event of `lapor.sla.v1`; one that is there already is the same event."""
@@ -76,7 +77,7 @@ class Lane:
         sequence = text(named.get("sequence"))
         if isinstance(event, Event) and sequence.isdecimal():
             number = int(sequence)
-            self._heard[report_id].setdefault(number, Heard(number, at, event))
+            self._heard[report_id].setdefault(number, StreamEvent(number, at, event))
 
 
 def _event(topic: str, headers: dict[str, bytes], value: bytes | None) -> BaseModel | None:
@@ -97,7 +98,7 @@ async def read_lane(
     number: int,
     streams: Iterable[Stream],
     *,
-    wanted: Callable[[str], bool],
+    is_read: Callable[[str], bool],
     advance: Callable[[int], None],
 ) -> Lane:
     """Read one partition of some streams from its start, up to what was decided by the snapshot.
@@ -105,7 +106,7 @@ async def read_lane(
     `wanted` says whether a record's key is one to keep. `advance` is told how many more were read.
 
     Raises:
-        KafkaError: the broker went away. Trouble: a topic is missing, or nothing comes.
+        KafkaError: the broker went away. CliError: a topic is missing, or nothing comes.
     """
     partitions = [TopicPartition(stream.topic(), number) for stream in streams]
     await require(consumer, [partition.topic for partition in partitions])
@@ -113,10 +114,10 @@ async def read_lane(
     async for records in scan(consumer, await _bounds(consumer, seen, partitions)):
         advance(len(records))
         for record in records:
-            if record.topic == REGISTRY.topic() or wanted(text(record.key)):
+            if record.topic == REGISTRY.topic() or is_read(text(record.key)):
                 lane.add(record, place.clock.of_record(record.timestamp))
     for event in seen.outbox:
-        if wanted(text(event.key)):
+        if is_read(text(event.key)):
             at = datetime.fromisoformat(text(dict(event.headers).get("ce_time")))
             lane.hear(text(event.key), event.headers, event.value, at)
     return lane
@@ -127,6 +128,6 @@ async def _bounds(
 ) -> Bounds:
     """Say from where to where each partition counts."""
     return {
-        p: (start, end if p.topic == SLA.topic() else seen.positions.get(Partition(*p), 0))
+        p: (start, end if p.topic == SLA.topic() else seen.offsets.get(Partition(*p), 0))
         for p, (start, end) in (await bounds_of(consumer, partitions)).items()
     }

@@ -6,7 +6,7 @@ from datetime import date
 from importlib.metadata import version
 from typing import Final
 
-from deploy.cli.clients.kafka import Trouble
+from deploy.cli.terminal.console import CliError
 from shared.registry import Registry
 from shared.worktime.working_days import YEARS
 
@@ -47,17 +47,17 @@ def expected(year: int) -> Expected:
     """Ask the package for a year's days.
 
     Raises:
-        Trouble: the package is not there, or the year lies outside what is counted.
+        CliError: the package is not there, or the year lies outside what is counted.
     """
     if year not in YEARS:
-        raise Trouble(
+        raise CliError(
             f"{year} is outside {YEARS[0]} to {YEARS[-1]}, which is what is counted.",
             "Name a year within",
         )
     try:
         import holidays  # noqa: PLC0415  an image for production does not carry it
     except ImportError:
-        raise Trouble(
+        raise CliError(
             "The package holidays is not installed here.",
             "Run this where the project is developed: uv sync, then lapor calendar import",
         ) from None
@@ -67,28 +67,28 @@ def expected(year: int) -> Expected:
             holidays.country_holidays(COUNTRY, years=year, categories=categories, language=LANGUAGE)
         )
 
-    found = of(*CATEGORIES)
+    days = of(*CATEGORIES)
     return Expected(
         year,
         f"holidays {version('holidays')}",
-        tuple(sorted(found.items())),
+        tuple(sorted(days.items())),
         len(of("government")),
     )
 
 
 def refuse_decided(registry: Registry, chain: str, year: int) -> None:
-    """Raise Trouble if a decree decides the year, or days were assumed for it already."""
-    known = registry.chains[chain]
-    for decree in known.versions:
+    """Raise CliError if a decree decides the year, or days were assumed for it already."""
+    calendar_chain = registry.chains[chain]
+    for decree in calendar_chain.versions:
         if year in decree.decides:
-            raise Trouble(
-                f"{year} is decided by {known.name_of(decree)} ({decree.decree}).",
+            raise CliError(
+                f"{year} is decided by {calendar_chain.name_of(decree)} ({decree.decree}).",
                 f"There is nothing to assume. See it: lapor calendar show --year {year}",
             )
-    for decree in known.versions:
+    for decree in calendar_chain.versions:
         if any(day.year == year and kind == "provisional" for day, kind, _ in decree.add):
-            raise Trouble(
-                f"{known.name_of(decree)} assumes days of {year} already.",
+            raise CliError(
+                f"{calendar_chain.name_of(decree)} assumes days of {year} already.",
                 "Publish the decree when there is one: it takes the assumed days out by itself",
             )
 

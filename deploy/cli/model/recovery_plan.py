@@ -11,9 +11,10 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.cli.clients.kafka import CLIENT_ID, Trouble, reader
+from deploy.cli.clients.kafka import CLIENT_ID, reader
 from deploy.cli.clients.topic_reader import Bounds as Span
 from deploy.cli.clients.topic_reader import bounds_of, scan
+from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.progress import Screen
 from shared.contract.topics import READS, Stream, published_by
 from shared.platform.postgres import Pool
@@ -105,7 +106,7 @@ async def look(bootstrap: str, pool: Pool, stage: str) -> Behind:
     """Return how a stage stands.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the stage never made its tables.
+        KafkaError: the broker went away. CliError: the stage never made its tables.
     """
     async with reader(bootstrap) as consumer:
         places = await _partitions(consumer, READS[stage])
@@ -161,7 +162,7 @@ async def _stored(pool: Pool, stage: str) -> tuple[dict[Partition, int], bool]:
             positions |= load_offsets(row["offsets"])
         return positions, bool(await pool.fetchval("SELECT EXISTS (SELECT FROM recovery_order)"))
     except asyncpg.UndefinedTableError:
-        raise Trouble(
+        raise CliError(
             f"{stage} has no tables in this database.",
             "Start it once: it makes them, and then refuses to run. Then the same command again",
         ) from None
@@ -201,7 +202,7 @@ async def order(bootstrap: str, pool: Pool, behind: Behind, screen: Screen) -> i
     """Order a stage to decide again what is behind; return how many events it compares with.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the stage runs.
+        KafkaError: the broker went away. CliError: the stage runs.
     """
     given = Order(
         until={s.partition: s.bounds.end for s in behind.partitions},
@@ -255,7 +256,7 @@ async def require_stopped(bootstrap: str, stage: str) -> None:
     """Return when no process of a stage is in its group: nothing of it can arrive any more.
 
     Raises:
-        Trouble: one is there and stays.
+        CliError: one is there and stays.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id=CLIENT_ID)
     await admin.start()
@@ -263,7 +264,7 @@ async def require_stopped(bootstrap: str, stage: str) -> None:
         until = time.monotonic() + QUIET_SECONDS_MAX
         while members := await _members(admin, stage):
             if time.monotonic() > until:
-                raise Trouble(
+                raise CliError(
                     f"{stage} runs: {members} of its processes are in its group.",
                     "Stop it first, all of it; it starts again afterwards",
                 )

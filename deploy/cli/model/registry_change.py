@@ -6,9 +6,11 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from deploy.cli.clients.kafka import Trouble, partitions_of, reader, require, writer
+from deploy.cli.clients.kafka import partitions_of, reader, require, writer
 from deploy.cli.clients.topic_reader import bounds_of, scan
+from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.progress import Screen
+from services.sla_monitor.recompute import Progress, progress
 from shared.contract.envelope import Poison, derive_id, encode, event_headers, parse, text
 from shared.contract.events import CalendarAmended, PolicyChanged
 from shared.contract.topics import REGISTRY
@@ -21,7 +23,6 @@ KEY: Final = b"registry"
 SPEAKER: Final = "operators"
 POLL_SECONDS: Final = 0.3
 TAKEN_UP_SECONDS_MAX: Final = 60.0
-_ROW: Final = "SELECT asked, total, finished_at FROM recomputes WHERE version = $1"
 _TYPES: Final[dict[str, type[BaseModel]]] = {
     REGISTRY.type_of(event): event for event in REGISTRY.events
 }
@@ -36,17 +37,17 @@ async def published(bootstrap: str) -> tuple[Change, ...]:
     """Read what was published so far, in order, from the stream's first partition.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the topic does not exist.
+        KafkaError: the broker went away. CliError: the topic does not exist.
     """
-    clock, found = business_clock(), list[Change]()
+    clock, changes = business_clock(), list[Change]()
     async with reader(bootstrap) as consumer:
         first = (await partitions_of(consumer, REGISTRY.topic()))[0]
         async for records in scan(consumer, await bounds_of(consumer, [first])):
             for record in records:
                 event = _read(dict(record.headers), record.value)
                 if event is not None:
-                    found.append(Change(event=event, seen_at=clock.of_record(record.timestamp)))
-    return tuple(found)
+                    changes.append(Change(event=event, seen_at=clock.of_record(record.timestamp)))
+    return tuple(changes)
 
 
 def _read(headers: dict[str, bytes], value: bytes | None) -> Any:
@@ -94,7 +95,7 @@ async def publish(bootstrap: str, event: CalendarAmended | PolicyChanged) -> Non
     """Say a change to every lane; returns when the broker has acknowledged all.
 
     Raises:
-        KafkaError: the broker went away; publishing again repeats nothing. Trouble: no such topic.
+        KafkaError: the broker went away; publishing again repeats nothing. CliError: no such topic.
     """
     topic = REGISTRY.topic()
     async with reader(bootstrap) as consumer:
@@ -109,31 +110,22 @@ async def publish(bootstrap: str, event: CalendarAmended | PolicyChanged) -> Non
         await asyncio.gather(*sent)
 
 
-class Recomputed(NamedTuple):
-    """How far the stage is with the open cases."""
-
-    asked: int
-    total: int
-    is_finished: bool
-
-
-async def follow(pool: Pool, version: str, screen: Screen) -> Recomputed:
+async def follow(pool: Pool, version: str, screen: Screen) -> Progress:
     """Show how the stage recomputes for a version, until it is done.
 
     Raises:
-        Trouble: the stage does not take it up within a minute.
+        CliError: the stage does not take it up within a minute.
     """
     waited = 0.0
     while True:
-        row = await pool.fetchrow(_ROW, version)
-        if row is not None:
-            now = Recomputed(row["asked"] or 0, row["total"] or 0, row["finished_at"] is not None)
+        now = await progress(pool, version)
+        if now is not None:
             screen.total = now.total
             screen.advance(now.asked)
             if now.is_finished:
                 return now
         elif waited >= TAKEN_UP_SECONDS_MAX:
-            raise Trouble(
+            raise CliError(
                 f"{version} is published, but the stage has not taken it up yet.",
                 "Does the sla-monitor run? See: lapor status. Run the command again to follow it",
             )

@@ -21,8 +21,8 @@ class Names:
 
     def institution(self, code: str) -> str:
         """Return `6308 Kab. Hulu Sungai Utara`."""
-        found = self.registry.institutions.get(code)
-        return f"{code} {found.short_name}" if found else code
+        entry = self.registry.institutions.get(code)
+        return f"{code} {entry.short_name}" if entry else code
 
     def unit(self, code: str) -> str:
         """Return `6308-004 Dinas Perhubungan`."""
@@ -31,13 +31,13 @@ class Names:
 
     def unit_name(self, code: str) -> str:
         """Return the unit's name alone, its code if it has none."""
-        found = self.registry.units.get(code)
-        return found.name if found else code
+        entry = self.registry.units.get(code)
+        return entry.name if entry else code
 
     def category(self, category_id: str) -> str:
         """Return `27 Infrastruktur`."""
-        found = self.registry.categories.get(category_id)
-        return f"{category_id} {found.name}" if found else category_id
+        entry = self.registry.categories.get(category_id)
+        return f"{category_id} {entry.name}" if entry else category_id
 
     def owner(self, owner: str, institution: str, unit: str | None) -> str:
         """Name who owes something: the reporter, a unit, or an institution."""
@@ -47,6 +47,6 @@ class Names:
 
     def zone(self, institution: str) -> ZoneInfo:
         """Return an institution's time zone; the national admin's for one that is not known."""
-        known = self.registry.institutions
-        found = known.get(institution) or known.get(NATIONAL)
-        return ZoneInfo(found.time_zone) if found else UTC_ZONE
+        institutions = self.registry.institutions
+        entry = institutions.get(institution) or institutions.get(NATIONAL)
+        return ZoneInfo(entry.time_zone) if entry else UTC_ZONE

@@ -40,7 +40,7 @@ async def send(bootstrap: str, letters: Sequence[Letter], word: Word, screen: Sc
     the same id and is decided once.
 
     Raises:
-        KafkaError: the broker went away. Trouble: a letter or a topic is gone.
+        KafkaError: the broker went away. CliError: a letter or a topic is gone.
     """
     reached, done = failpoint("operators"), 0
     async with writer(bootstrap, bytes_max=STREAM_BYTES_MAX) as out:
@@ -55,8 +55,8 @@ def chunks(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
     """Return letters in the order to send, each chunk of one partition."""
     ordered = sorted(letters, key=lambda letter: letter.written[0])
     for _, together in groupby(ordered, key=lambda letter: letter.written[0][0]):
-        mine = list(together)
-        yield from (mine[at : at + CHUNK] for at in range(0, len(mine), CHUNK))
+        own_letters = list(together)
+        yield from (own_letters[at : at + CHUNK] for at in range(0, len(own_letters), CHUNK))
 
 
 async def _send(

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from annotated_types import MaxLen
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from shared.contract import events as e
 from shared.contract.envelope import Record, text
@@ -31,7 +31,6 @@ DEPTH_MAX: Final = 6
 _CLASSES: Final[Mapping[str, Mapping[str, type[BaseModel]]]] = {
     stream.topic(): {stream.type_of(event): event for event in stream.events} for stream in STREAMS
 }
-_SEALED_MAX: Final = 60_000  # as `Sealed` and `Words` in shared/contract/events.py hold
 
 
 @dataclass(frozen=True)
@@ -142,18 +141,20 @@ def sealed_fields(event: type[BaseModel]) -> tuple[str, ...]:
     return tuple(
         name
         for name, field in event.model_fields.items()
-        if any(isinstance(m, MaxLen) and m.max_length == _SEALED_MAX for m in field.metadata)
-        or _is_sealed_or_none(field.annotation)
+        if any(isinstance(mark, e.SealMarker) for mark in _marks(field))
     )
 
 
-def _is_sealed_or_none(annotation: Any) -> bool:
-    return any(part in (e.Sealed, e.Words) for part in getattr(annotation, "__args__", ()))
+def _marks(field: FieldInfo) -> Iterable[object]:
+    """List what a field's type is annotated with, also as `Sealed | None`."""
+    yield from field.metadata
+    for choice in get_args(field.annotation):
+        yield from getattr(choice, "__metadata__", ())
 
 
 def unsealed(event: BaseModel) -> dict[str, Any]:
     """Return what an event says in the clear; of sealed fields only which there are."""
     fields = sealed_fields(type(event))
-    said = event.model_dump(mode="json", exclude_none=True, exclude=set(fields))
+    content = event.model_dump(mode="json", exclude_none=True, exclude=set(fields))
     present = [name for name in fields if getattr(event, name) is not None]
-    return said | ({"sealed": present} if present else {})
+    return content | ({"sealed": present} if present else {})

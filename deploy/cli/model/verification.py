@@ -10,8 +10,9 @@ from deploy.cli.clients.kafka import reader, require
 from deploy.cli.clients.postgres import stage_pool
 from deploy.cli.clients.topic_reader import bounds_of
 from deploy.cli.model.lane_log import DECIDED, Lane, read_lane
-from deploy.cli.model.sla_snapshot import STAGE, Place, Snapshot, every_id, snapshot
-from services.sla_monitor.audit.verify import Difference, Heard, Kept, differences
+from deploy.cli.model.sla_snapshot import STAGE, Place
+from services.sla_monitor.audit.snapshot import Snapshot, every_id, snapshot
+from services.sla_monitor.audit.verify import CaseRow, Difference, StreamEvent, differences
 from services.sla_monitor.policy import Policy
 from shared.contract.topics import PARTITIONS, SLA, Stream, lane_case
 from shared.contract.tracking import is_report_id
@@ -40,8 +41,8 @@ def _quiet(_done: int, _total: int) -> None:
 class Looked:
     """One report as it is kept, what was said of it, and what differs from its facts."""
 
-    kept: Kept | None
-    heard: tuple[Heard, ...]
+    kept: CaseRow | None
+    heard: tuple[StreamEvent, ...]
     policy: Policy
     differences: tuple[Difference, ...] = ()
 
@@ -50,22 +51,22 @@ async def look(place: Place, report_id: str, progress: Progress, *, verify: bool
     """Return what is known of a report; only where it is to be verified its facts are read, too.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the stack or its topics are not there.
+        KafkaError: the broker went away. CliError: the stack or its topics are not there.
     """
     number, streams = partition_of(report_id.encode()), _STREAMS if verify else (SLA,)
     async with reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer:
         count = Count(await _records(consumer, streams, [number]), progress)
         async with stage_pool(place.postgres, STAGE) as pool, snapshot(pool, number) as seen:
             lane = await read_lane(
-                consumer, place, seen, number, streams, wanted=report_id.__eq__, advance=count
+                consumer, place, seen, number, streams, is_read=report_id.__eq__, advance=count
             )
             kept = (await seen.cases([report_id])).get(report_id)
     policies = policies_of(load(), seen.changes)
     heard = lane.heard_by(report_id, kept.sequence if kept else 0)
-    found = _registry(seen, lane, number) if verify else []
+    different = _registry(seen, lane, number) if verify else []
     if verify:
-        found += differences(report_id, kept, lane.read.get(report_id, []), heard, policies)
-    return Looked(kept, tuple(heard), policies[-1], tuple(found))
+        different += differences(report_id, kept, lane.read.get(report_id, []), heard, policies)
+    return Looked(kept, tuple(heard), policies[-1], tuple(different))
 
 
 async def verify_all(
@@ -76,15 +77,15 @@ async def verify_all(
     Memory holds one lane at a time: the facts of its reports and what was said of them.
 
     Raises:
-        KafkaError: the broker went away. Trouble: the stack or its topics are not there.
+        KafkaError: the broker went away. CliError: the stack or its topics are not there.
     """
     async with stage_pool(place.postgres, STAGE) as pool:
         ids = await every_id(pool) if only is None else only
     stored: dict[int, set[str]] = {} if only else {number: set() for number in range(PARTITIONS)}
     for report_id in filter(is_report_id, ids):  # a lane's own case is no report
         stored.setdefault(partition_of(report_id.encode()), set()).add(report_id)
-    wanted = is_report_id if only is None else set(only).__contains__
-    registry, found, reports = load(), list[Difference](), 0
+    is_read = is_report_id if only is None else set(only).__contains__
+    registry, different, reports = load(), list[Difference](), 0
     async with (
         reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer,
         stage_pool(place.postgres, STAGE) as pool,
@@ -93,13 +94,13 @@ async def verify_all(
         for number, kept in stored.items():
             async with snapshot(pool, number) as seen:
                 lane = await read_lane(
-                    consumer, place, seen, number, _STREAMS, wanted=wanted, advance=count
+                    consumer, place, seen, number, _STREAMS, is_read=is_read, advance=count
                 )
                 every = sorted(lane.reports | kept)
                 reports += len(every)
-                found += _registry(seen, lane, number)
-                found += await _compared(registry, seen, lane, every)
-    return reports, found
+                different += _registry(seen, lane, number)
+                different += await _compared(registry, seen, lane, every)
+    return reports, different
 
 
 def _registry(seen: Snapshot, lane: Lane, number: int) -> list[Difference]:
@@ -143,13 +144,15 @@ async def _records(
 async def _compared(
     registry: Registry, seen: Snapshot, lane: Lane, reports: Sequence[str]
 ) -> list[Difference]:
-    found: list[Difference] = []
+    different: list[Difference] = []
     policies = policies_of(registry, seen.changes)
-    for some in (reports[n : n + CASES_AT_ONCE] for n in range(0, len(reports), CASES_AT_ONCE)):
-        kept = await seen.cases(some)
-        for report_id in some:
+    for report_ids in (
+        reports[n : n + CASES_AT_ONCE] for n in range(0, len(reports), CASES_AT_ONCE)
+    ):
+        kept = await seen.cases(report_ids)
+        for report_id in report_ids:
             row = kept.get(report_id)
             heard = lane.heard_by(report_id, row.sequence if row else 0)
             read = lane.read.get(report_id, [])
-            found += differences(report_id, row, read, heard, policies)
-    return found
+            different += differences(report_id, row, read, heard, policies)
+    return different

@@ -39,8 +39,8 @@ def plain(text: str) -> str:
     return plain_lines(text).replace("\n", NEW_LINE)
 
 
-def _shown(found: re.Match[str]) -> str:
-    character = found.group()
+def _shown(match: re.Match[str]) -> str:
+    character = match.group()
     if character == "\t":
         return "    "
     return character if character == "\n" or _is_shown(character) else UNSHOWN
@@ -74,9 +74,9 @@ def _one_line(shown: Any) -> Any:
     return shown
 
 
-def write_json(said: Any, indent: int | None = None) -> None:
+def write_json(document: Any, indent: int | None = None) -> None:
     """Write a document to standard output: one line, unless indented."""
-    write_written(json.dumps(said, ensure_ascii=False, indent=indent) + "\n")
+    write_written(json.dumps(document, ensure_ascii=False, indent=indent) + "\n")
 
 
 def write_written(written: str) -> None:
@@ -95,7 +95,7 @@ def write_line(text: str) -> None:
     sys.stdout.flush()
 
 
-def _escaped(found: re.Match[str]) -> str:
-    character = found.group()
+def _escaped(match: re.Match[str]) -> str:
+    character = match.group()
     is_plain = character == "\n" or _is_shown(character)
     return character if is_plain else json.dumps(character)[1:-1]

@@ -34,10 +34,10 @@ class Screen:
             self._bar = None
         sys.stdout.flush()
 
-    def show(self, said: dict[str, Any], text: str | Sequence[str], style: str = "") -> None:
+    def show(self, document: dict[str, Any], text: str | Sequence[str], style: str = "") -> None:
         """Show one result: `said` for programs, the line or lines of `text` for people."""
         if self._as_json:
-            write_json(said)
+            write_json(document)
             return
         is_barred = self._bar is not None and out.is_terminal
         console = self._bar.console if self._bar is not None and is_barred else out

@@ -10,13 +10,13 @@ from shared.contract.reasons import REASONS
 
 def why(reason: str, detail: str | None = None) -> str:
     """Say in English what to do about a reason, with the fields that the sender was told of."""
-    known = REASONS.get(reason)
-    if known is None:
+    advice = REASONS.get(reason)
+    if advice is None:
         return plain(detail or "")
-    said = detail or ""
-    for told in known:
-        said = said.removeprefix(told)
-    return plain(f"{known.en} {said.strip()}".strip())
+    remainder = detail or ""
+    for prefix in advice:
+        remainder = remainder.removeprefix(prefix)
+    return plain(f"{advice.en} {remainder.strip()}".strip())
 
 
 def moment(at: datetime, zone: ZoneInfo) -> str:

@@ -57,8 +57,8 @@ def working_by_month(calendar: Calendar, year: int) -> list[int]:
 
 def kinds_of(days: Iterable[DayOff]) -> dict[DayKind, int]:
     """Count days by kind, in the order of the kinds."""
-    found = list(days)
-    counts = {kind: sum(day.kind == kind for day in found) for kind in _KINDS}
+    days_off = list(days)
+    counts = {kind: sum(day.kind == kind for day in days_off) for kind in _KINDS}
     return {kind: count for kind, count in counts.items() if count}
 
 
@@ -159,8 +159,10 @@ def _names(chains: Iterable[Chain]) -> dict[str, str]:
 def _year_lines(calendar: Calendar, year: int, names: Mapping[str, str]) -> list[str]:
     days = days_of(calendar, year)
     counts = working_by_month(calendar, year)
-    said = ", ".join(f"{count} {kind}" for kind, count in kinds_of(days).items()) or "no days off"
-    lines = [f"{year}: {said}; {sum(counts)} working days"]
+    summary = (
+        ", ".join(f"{count} {kind}" for kind, count in kinds_of(days).items()) or "no days off"
+    )
+    lines = [f"{year}: {summary}; {sum(counts)} working days"]
     if year not in calendar.years:
         lines.append(
             "No decree decides this year: every deadline that touches it is flagged provisional."

@@ -38,11 +38,11 @@ def facts(entry: Entry, names: Names) -> str:
 
 
 def _unread(entry: Entry) -> str:
-    said = entry.headers
+    headers = entry.headers
     if entry.kind != "DeadLetter":
         return "an event that this version does not know"
-    place = "/".join(said.get(name, "") for name in ("topic", "partition", "offset"))
-    return f"{said.get('reason', '')} {said.get('detail', '')}, {place}"
+    position = "/".join(headers.get(name, "") for name in ("topic", "partition", "offset"))
+    return f"{headers.get('reason', '')} {headers.get('detail', '')}, {position}"
 
 
 def _facts(event: object, names: Names) -> Iterator[str]:

@@ -15,7 +15,7 @@ from services.sla_monitor.audit.explanation import (
     Day,
     Explanation,
     Move,
-    Rest,
+    PauseExplained,
     RunExplained,
     SpanExplained,
     Step,
@@ -63,13 +63,13 @@ class Decrees:
             yield Line(f"[{number}] {plain(decree)}", "dim")
 
 
-def lines(told: Explanation, names: Names) -> Iterator[Line]:
+def lines(explanation: Explanation, names: Names) -> Iterator[Line]:
     """Write an explanation: each run of a clock, the ledger, the decrees."""
     decrees = Decrees()
-    for run in told.runs:
+    for run in explanation.runs:
         yield from _run(run, names, decrees)
         yield Line("")
-    yield from _ledger(told, names)
+    yield from _ledger(explanation, names)
     if decrees.named:
         yield Line("")
         yield Line("Decrees", "bold")
@@ -93,7 +93,7 @@ def _run(run: RunExplained, names: Names, decrees: Decrees) -> Iterator[Line]:
         facts.append(("goes on from", f"{local(run.opened_at, zone)}, {_said(run.opened_by)}"))
     marks = " ".join(decrees.mark(decree) for decree in run.decrees)
     facts.append(("calendar", f"{run.calendar_version} {marks}".strip()))
-    facts += [("pause", _rest(rest, zone, names)) for rest in run.pauses]
+    facts += [("pause", _pause(rest, zone, names)) for rest in run.pauses]
     if run.initial_response_at is not None:
         after = f"after {run.initial_response_working_days:.2f} working days"
         facts.append(("first answer", f"{local(run.initial_response_at, zone)}, {after}"))
@@ -110,12 +110,12 @@ def _run(run: RunExplained, names: Names, decrees: Decrees) -> Iterator[Line]:
 
 
 def _beside(run: RunExplained) -> str:
-    said = []
+    remarks = []
     if run.is_provisional:
-        said.append("provisional: a year on the way has no decree")
+        remarks.append("provisional: a year on the way has no decree")
     if run.is_extended:
-        said.append("past the limit: the report came back too late for it")
-    return f" ({'; '.join(said)})" if said else ""
+        remarks.append("past the limit: the report came back too late for it")
+    return f" ({'; '.join(remarks)})" if remarks else ""
 
 
 def _state(run: RunExplained, zone: ZoneInfo) -> str:
@@ -136,7 +136,7 @@ def _limit(run: RunExplained) -> str:
     return f"{run.limit} {unit}{of}; policy {run.policy_version}: {plain(run.limit_source)}"
 
 
-def _rest(rest: Rest, zone: ZoneInfo, names: Names) -> str:
+def _pause(rest: PauseExplained, zone: ZoneInfo, names: Names) -> str:
     until = "still" if rest.until is None else f"to {local(rest.until, zone)}"
     who = ", ".join(
         names.unit(each) if "-" in each else names.institution(each) for each in rest.by
@@ -189,10 +189,10 @@ def _said(kind: str | None) -> str:
 
 
 def _days(run: RunExplained, decrees: Decrees) -> Iterator[tuple[str, str, str]]:
-    told = [(day, _day(day, run, decrees)) for day in run.days]
-    is_long = len(told) > DAYS_SINGLY_MAX
+    day_lines = [(day, _day(day, run, decrees)) for day in run.days]
+    is_long = len(day_lines) > DAYS_SINGLY_MAX
     groups: list[list[tuple[Day, str]]] = []
-    for day, what in told:
+    for day, what in day_lines:
         last = groups[-1][-1] if groups else None
         if last is not None and _join(last, (day, what), is_long=is_long):
             groups[-1].append((day, what))
@@ -254,15 +254,17 @@ def _paused(day: Day, run: RunExplained) -> str:
 # ---- the ledger
 
 
-def _ledger(told: Explanation, names: Names) -> Iterator[Line]:
-    if not told.ledger:
+def _ledger(explanation: Explanation, names: Names) -> Iterator[Line]:
+    if not explanation.ledger:
         return
-    yield Line(f"Who had it: {span(told.life_seconds)} in all, no gap and no overlap", "bold")
+    yield Line(
+        f"Who had it: {span(explanation.life_seconds)} in all, no gap and no overlap", "bold"
+    )
     rows = [("FROM", "TO", "ELAPSED", "WORKING", "WHO")]
-    rows += [_span(each, names) for each in told.ledger]
+    rows += [_span(each, names) for each in explanation.ledger]
     head, *rest = columns(rows)
     yield Line(f"  {head}", "bold")
-    for each, text in zip(told.ledger, rest, strict=True):
+    for each, text in zip(explanation.ledger, rest, strict=True):
         yield Line(f"  {text}", "dim" if each.cause else "")
 
 

@@ -99,8 +99,25 @@ def _head(entry: e.InboxEntry, names: Names) -> Iterator[str]:
     yield "final: may not be returned" if entry.final else ""
     if entry.entry in REFUSALS:
         yield f"message {plain(entry.message_id or '-')}"
-    elif entry.reason:
-        yield plain(entry.reason)
+    else:
+        yield plain(entry.reason or "")
+        yield from _particulars(entry, names)
+
+
+def _particulars(entry: e.InboxEntry, names: Names) -> Iterator[str]:
+    """Say whom and what an entry names beside its report."""
+    if entry.forwarded_to:
+        yield f"to {names.institution(entry.forwarded_to)}"
+    if entry.proposed_owner:
+        yield f"proposes {names.institution(entry.proposed_owner)}"
+    if entry.proposed_unit:
+        yield f"proposes {names.unit(entry.proposed_unit)}"
+    if entry.similar:
+        yield f"reads like {', '.join(map(tracking.tracking_number, entry.similar))}"
+    if entry.closed_by:
+        yield f"by the {entry.closed_by}"
+    if entry.rating is not None:
+        yield f"rated {entry.rating} of 5, {'' if entry.solved else 'not '}solved"
 
 
 def _report(report: e.ReportView, names: Names) -> Iterator[str]:

@@ -72,10 +72,10 @@ class Comparison:
 
 
 def compare(lives: Iterable[Life]) -> Comparison:
-    """Lay what the rules said beside the city's verdicts."""
+    """Lay what the rules decided beside the city's verdicts."""
     lives = list(lives)
     until = last_instant(life.request for life in lives)
-    found = [(life, _reason(life)) for life in lives]
+    compared = [(life, _reason(life)) for life in lives]
     marked = [life for life in lives if life.request.verdict == "OVERDUE"]
     return Comparison(
         requests=len(lives),
@@ -84,11 +84,11 @@ def compare(lives: Iterable[Life]) -> Comparison:
         breached=sum(_is_breached(life) for life in lives),
         overdue=len(marked),
         both=sum(map(_is_breached, marked)),
-        equal=sum(reason is None for _, reason in found),
+        equal=sum(reason is None for _, reason in compared),
         until=until,
         differences=tuple(
             Difference(life.request, _is_breached(life), reason)
-            for life, reason in found
+            for life, reason in compared
             if reason is not None
         ),
     )

@@ -66,29 +66,29 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 
 def _columns(given: object) -> dict[str, str]:
-    found = {}
+    columns = {}
     for name, spellings in COLUMNS.items():
         spelled = [s for s in spellings if isinstance(given, list) and s in given]
         if not spelled:
             raise NotRequests(f"no column {' or '.join(spellings)}")
-        found[name] = spelled[0]
-    return found
+        columns[name] = spelled[0]
+    return columns
 
 
 def _request(row: Mapping[str, str | None], names: Mapping[str, str], zone: ZoneInfo) -> Request:
-    told = {name: (row.get(column) or "").strip() for name, column in names.items()}
-    verdict: Verdict = "OVERDUE" if told["verdict"] == "OVERDUE" else ""
-    if told["verdict"] == "ONTIME":
+    fields = {name: (row.get(column) or "").strip() for name, column in names.items()}
+    verdict: Verdict = "OVERDUE" if fields["verdict"] == "OVERDUE" else ""
+    if fields["verdict"] == "ONTIME":
         verdict = "ONTIME"
     try:
-        opened, target, closed = (_instant(told[n], zone) for n in ("opened", "target", "closed"))
+        opened, target, closed = (_instant(fields[n], zone) for n in ("opened", "target", "closed"))
     except ValueError:
-        return Request(told["case"], None, None, None, verdict, fault="a time is malformed")
+        return Request(fields["case"], None, None, None, verdict, fault="a time is malformed")
     fault = "no time of opening" if opened is None else ""
-    return Request(told["case"], opened, target, closed, verdict, fault)
+    return Request(fields["case"], opened, target, closed, verdict, fault)
 
 
-def _instant(told: str, zone: ZoneInfo) -> datetime | None:
-    if not told:
+def _instant(written: str, zone: ZoneInfo) -> datetime | None:
+    if not written:
         return None
-    return datetime.fromisoformat(told).replace(tzinfo=zone).astimezone(UTC)
+    return datetime.fromisoformat(written).replace(tzinfo=zone).astimezone(UTC)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from deploy.tools.boston.requests import Request
 from deploy.tools.boston.targets import CLOCK, LEVEL, Promised, promise
 from services.sla_monitor.facts import EARLIEST
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from shared.contract import events as e
 from shared.registry import NATIONAL, Registry
 from shared.rules.decision import Cause
@@ -32,14 +32,14 @@ class Turn(NamedTuple):
 
 @dataclass(slots=True)
 class Life:
-    """One request and what the rules said of it (times UTC).
+    """One request and what the rules decided about it (times UTC).
 
     `deadline` is what `DeadlineSet` named, `breached_at` the detection of `DeadlineBreached`,
-    `on_time` what `DeadlineMet` said. All are None where nothing was promised or said.
+    `on_time` that of `DeadlineMet`. All are None where nothing was promised or published.
     """
 
     request: Request
-    case: Monitored | None = None
+    case: MonitoredCase | None = None
     is_closed: bool = False
     deadline: datetime | None = None
     breached_at: datetime | None = None
@@ -66,7 +66,7 @@ def replay(
     opened, now = 0, EARLIEST
     while turns and turns[0].at <= until:
         turn = heapq.heappop(turns)
-        now = max(now, turn.at)  # an timer may have been due before its request was known
+        now = max(now, turn.at)  # a timer may have been due before its request was known
         timer_at = _take(lives[turn.number], turn, now, registry)
         if timer_at is not None:
             heapq.heappush(turns, Turn(timer_at, FIRES, turn.number))
@@ -78,8 +78,8 @@ def replay(
 
 def last_instant(requests: Iterable[Request]) -> datetime:
     """Return the last instant at which the file tells that something happened (UTC)."""
-    told = [at for r in requests if not r.fault for at in (r.opened, r.closed) if at is not None]
-    return max(told, default=EARLIEST)
+    times = [at for r in requests if not r.fault for at in (r.opened, r.closed) if at is not None]
+    return max(times, default=EARLIEST)
 
 
 def _facts(life: Life, number: int) -> Iterator[Turn]:
@@ -91,7 +91,7 @@ def _facts(life: Life, number: int) -> Iterator[Turn]:
 
 
 def _take(life: Life, turn: Turn, now: datetime, registry: Registry) -> datetime | None:
-    """Decide one turn, note what was said, and return the timer that the case awaits now."""
+    """Decide one turn, note what was published, and return the timer that the case awaits now."""
     request = life.request
     if request.opened is None or request.target is None:
         return None
@@ -104,8 +104,8 @@ def _take(life: Life, turn: Turn, now: datetime, registry: Registry) -> datetime
     decision = decide(life.case, event, cause, policy)
     life.case = decision.case
     life.is_closed = life.is_closed or turn.what == CLOSES
-    for said in decision.events:
-        _note(life, said.event)
+    for outgoing in decision.events:
+        _note(life, outgoing.event)
     awaited = None if life.case is None or life.is_closed else life.case.timer_at
     return None if awaited == before else awaited
 
@@ -125,7 +125,7 @@ def _event(turn: Turn, start: datetime) -> BaseModel:
 
 
 def _note(life: Life, event: BaseModel) -> None:
-    """Keep what an event says of the promise; of later clocks nothing is kept."""
+    """Note what an event says of the promise; later clocks are ignored."""
     if not isinstance(event, e.OfDeadline) or event.clock != CLOCK:
         return
     match event:

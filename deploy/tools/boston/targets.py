@@ -72,7 +72,7 @@ def city(zone: ZoneInfo) -> Registry:
             "calendars": (_CHAIN,),
         }
     )
-    return Registry(
+    return Registry.of(
         dataclasses.replace(
             packaged,
             policies=(national.model_copy(update={"ladder": (deadline,)}),),

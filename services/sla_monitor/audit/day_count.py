@@ -75,9 +75,9 @@ def _day(
 
 
 def _touching(pauses: Sequence[Pause], begins: datetime, ends: datetime) -> tuple[int, ...]:
-    """Return the places of the pauses that hold a part of a stretch of time."""
+    """Return the indexes of the pauses that hold a part of a stretch of time."""
     return tuple(
-        place
-        for place, pause in enumerate(pauses)
+        index
+        for index, pause in enumerate(pauses)
         if pause.since < ends and (pause.until is None or max(begins, pause.since) < pause.until)
     )

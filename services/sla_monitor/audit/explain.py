@@ -1,7 +1,7 @@
 """Say day by day why a deadline is the date it is, from a report's facts alone. Pure.
 
-Derived anew by the functions that the rules use (`Story`, `deadlines`, `ledger`); of the case only
-its facts count, and which levels it says were told. What was published adds when that was.
+Derived anew by the functions that the rules use (`History`, `deadlines_of`, `ledger`); of the case
+only its facts count, and which levels it says were published. The stream adds when that was.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -12,20 +12,20 @@ from services.sla_monitor.audit.day_count import days_of, left_at
 from services.sla_monitor.audit.explanation import (
     Explanation,
     Move,
-    Rest,
+    PauseExplained,
     RunExplained,
     SpanExplained,
     State,
     Step,
 )
-from services.sla_monitor.clocks import Holder, Leg
-from services.sla_monitor.deadlines import Deadline, classified, deadlines, rest_of
+from services.sla_monitor.clocks import Holder, Run
+from services.sla_monitor.deadlines import Deadline, classified, deadlines_of, pause_of
 from services.sla_monitor.due_dates import Pause
 from services.sla_monitor.facts import Kind
-from services.sla_monitor.history import Story
+from services.sla_monitor.history import History
 from services.sla_monitor.ledger import Span, ledger
 from services.sla_monitor.policy import WARNING, Policy
-from services.sla_monitor.rules import Monitored
+from services.sla_monitor.rules import MonitoredCase
 from shared.contract import events as e
 from shared.contract.events import Clock, ReportClass
 
@@ -40,7 +40,7 @@ class Published(NamedTuple):
 
 
 def explain(
-    case: Monitored,
+    case: MonitoredCase,
     policy: Policy,
     *,
     clock: Clock | None = None,
@@ -52,75 +52,75 @@ def explain(
     `published` is what the report's stream of deadlines has, in its order: from it come moves and
     times of telling. What lasts is measured up to `as_of`, else up to the newest fact.
     """
-    story = Story.of(case.facts)
-    wanted = deadlines(story, policy)
-    spans = ledger(story, wanted)
+    history = History.of(case.facts)
+    deadlines = deadlines_of(history, policy)
+    spans = ledger(history, deadlines)
     newest = max((fact.known_at for fact in case.facts), default=datetime.min.replace(tzinfo=UTC))
     until = newest if as_of is None else as_of
     explained = [_span(span, until, policy) for span in spans]
-    told = _Told(case, published)
+    record = _Record(case, published)
     return Explanation(
         report_id=case.report_id,
         as_of=until,
-        is_over=story.is_over,
+        is_over=history.is_over,
         runs=tuple(
-            _run(story, deadline, _Around(wanted, spans, policy), told)
-            for deadline in wanted
-            if clock in (None, deadline.leg.row.clock)
+            _run(history, deadline, _Context(deadlines, spans, policy), record)
+            for deadline in deadlines
+            if clock in (None, deadline.run.row.clock)
         ),
         ledger=tuple(explained),
         life_seconds=sum(span.elapsed_seconds for span in explained),
     )
 
 
-class _Around(NamedTuple):
-    """What a run lies in."""
+class _Context(NamedTuple):
+    """What a run is explained with."""
 
-    wanted: Sequence[Deadline]
+    deadlines: Sequence[Deadline]
     spans: Sequence[Span]
     policy: Policy
 
 
-class _Told(NamedTuple):
-    """What was said of a report's deadlines: as the case keeps it, and as it was published."""
+class _Record(NamedTuple):
+    """What was published of a report's deadlines: by the case, and by the stream."""
 
-    case: Monitored
+    case: MonitoredCase
     published: Sequence[Published]
 
 
-def _run(story: Story, deadline: Deadline, around: _Around, told: _Told) -> RunExplained:
-    leg, limit = deadline.leg, deadline.limit
+def _run(history: History, deadline: Deadline, context: _Context, record: _Record) -> RunExplained:
+    run, limit = deadline.run, deadline.limit
     stopped_at = deadline.stopped_at
     return RunExplained(
         key=deadline.key,
-        clock=leg.row.clock,
+        clock=run.row.clock,
         owner=deadline.holder,
         institution=deadline.institution,
         unit=deadline.unit,
         zone=deadline.calendar.zone.key,
-        started_by=leg.start.kind,
-        started_by_id=leg.start.id,
+        started_by=run.start.kind,
+        started_by_id=run.start.id,
         started_at=deadline.started_at,
-        opened_by=leg.opened.kind,
-        opened_by_id=leg.opened.id,
-        opened_at=leg.opened.at,
-        report_class=_class(story, leg),
+        opened_by=run.opened.kind,
+        opened_by_id=run.opened.id,
+        opened_at=run.opened.at,
+        report_class=_class(history, run),
         limit=limit.amount,
         limit_unit=limit.unit,
         limit_source=limit.source,
         policy_version=deadline.limits.version,
         calendar_version=deadline.calendar_version,
-        decrees=tuple(_decrees(deadline, around.policy)),
+        decrees=tuple(_decrees(deadline, context.policy)),
         known_at=deadline.known_at,
         is_provisional=deadline.is_provisional,
         is_extended=left_at(deadline, deadline.at) < _NEVER,
         days=tuple(days_of(deadline)),
-        pauses=tuple(_rest(story, deadline, pause, around) for pause in deadline.pauses),
+        pauses=tuple(_pause(history, deadline, pause, context) for pause in deadline.pauses),
         deadline=deadline.at,
-        steps=tuple(_steps(deadline, around.policy, told)),
-        moves=tuple(_moves(deadline, told.published)),
+        steps=tuple(_steps(deadline, context.policy, record)),
+        moves=tuple(_moves(deadline, record.published)),
         state=_state(deadline),
-        stopped_by=leg.stop.kind if leg.stop else None,
+        stopped_by=run.stop.kind if run.stop else None,
         met_at=stopped_at,
         on_time=None if stopped_at is None else stopped_at <= deadline.at,
         working_days=_days_until(deadline, stopped_at),
@@ -143,38 +143,38 @@ def _decrees(deadline: Deadline, policy: Policy) -> Iterator[str]:
 
 
 def _state(deadline: Deadline) -> State:
-    stop = deadline.leg.stop
+    stop = deadline.run.stop
     if stop is not None:
         return "ended" if stop.kind is Kind.ENDED else "done"
-    if deadline.leg.is_over:
+    if deadline.run.is_over:
         return "awaited"
-    return "paused" if deadline.is_resting else "running"
+    return "paused" if deadline.is_paused else "running"
 
 
-def _class(story: Story, leg: Leg) -> ReportClass | None:
-    found = classified(story, leg) if leg.row.clock == "follow_up" else None
-    return found.report_class if found else None
+def _class(history: History, run: Run) -> ReportClass | None:
+    fact = classified(history, run) if run.row.clock == "follow_up" else None
+    return fact.report_class if fact else None
 
 
 # ---- pauses
 
 
-def _rest(story: Story, deadline: Deadline, pause: Pause, around: _Around) -> Rest:
-    question = next((each for each in around.wanted if _asked(story, each, pause)), None)
+def _pause(history: History, deadline: Deadline, pause: Pause, context: _Context) -> PauseExplained:
+    question = next((each for each in context.deadlines if _asked(history, each, pause)), None)
     left = left_at(deadline, pause.since)
-    return Rest(
+    return PauseExplained(
         cause="elsewhere" if question is None else "asked",
         since=pause.since,
         until=pause.until,
         ended_by=_ended_by(pause, question),
-        by=() if question is not None else tuple(_had_it(around.spans, pause)),
+        by=() if question is not None else tuple(_holders(context.spans, pause)),
         left_seconds=max(left, _NEVER).total_seconds(),
         counts=left > _NEVER,
     )
 
 
-def _asked(story: Story, window: Deadline, pause: Pause) -> bool:
-    return window.leg.row.clock == "completion" and rest_of(story, window) == pause
+def _asked(history: History, window: Deadline, pause: Pause) -> bool:
+    return window.run.row.clock == "completion" and pause_of(history, window) == pause
 
 
 def _ended_by(pause: Pause, question: Deadline | None) -> Kind | None:
@@ -182,11 +182,11 @@ def _ended_by(pause: Pause, question: Deadline | None) -> Kind | None:
         return None
     if question is None:
         return Kind.RETURNED
-    stop = question.leg.stop
+    stop = question.run.stop
     return stop.kind if stop is not None and question.stopped_at == pause.until else Kind.RAN_OUT
 
 
-def _had_it(spans: Sequence[Span], pause: Pause) -> Iterator[str]:
+def _holders(spans: Sequence[Span], pause: Pause) -> Iterator[str]:
     """Name the institutions and units that had the report during a pause, each once, in order."""
     named: set[str] = set()
     for span in spans:
@@ -199,31 +199,31 @@ def _had_it(spans: Sequence[Span], pause: Pause) -> Iterator[str]:
             yield name
 
 
-# ---- what was told, what moved
+# ---- what was published, what moved
 
 
-def _steps(deadline: Deadline, policy: Policy, told: _Told) -> Iterator[Step]:
-    """List the levels of a date in the order they are due, after those told of earlier dates.
+def _steps(deadline: Deadline, policy: Policy, record: _Record) -> Iterator[Step]:
+    """List the levels of a date in the order they are due, after those published for earlier dates.
 
-    Of a level that repeats those that were told, and the next.
+    Of a level that repeats those that were published, and the next.
     """
-    said = told.case.said.get(deadline.key)
+    announcement = record.case.announcements.get(deadline.key)
     current = sorted(deadline.due_timers())
-    for level, date, why in _past(deadline, {level for _, level in current}, told):
-        yield _step(deadline, level, date, told).model_copy(
+    for level, date, why in _past(deadline, {level for _, level in current}, record):
+        yield _step(deadline, level, date, record).model_copy(
             update={"is_told": True, "withdrawn": why}
         )
     last = max(
-        (step.level for step in deadline.limits.thresholds(deadline.leg.row.clock)), default=0
+        (step.level for step in deadline.limits.thresholds(deadline.run.row.clock)), default=0
     )
     for due_at, level in current:
-        is_told = said is not None and said.has_told(level, deadline.at)
-        yield _step(deadline, level, deadline.at, told).model_copy(
+        is_told = announcement is not None and announcement.has_published(level, deadline.at)
+        yield _step(deadline, level, deadline.at, record).model_copy(
             update={
                 "due_at": due_at,
                 "is_told": is_told,
                 "recipients": policy.recipients(
-                    deadline.institution, deadline.leg.row.clock, level, deadline.unit,
+                    deadline.institution, deadline.run.row.clock, level, deadline.unit,
                     deadline.limits,
                 ),
             }
@@ -233,63 +233,63 @@ def _steps(deadline: Deadline, policy: Policy, told: _Told) -> Iterator[Step]:
 
 
 def _past(
-    deadline: Deadline, current: Collection[int], told: _Told
+    deadline: Deadline, current: Collection[int], record: _Record
 ) -> Iterator[tuple[int, datetime, str | None]]:
-    """List what was told of dates that count no more, and what was withdrawn and why."""
-    said = told.case.said.get(deadline.key)
-    for past in said.told if said else ():
+    """List what was published for dates that count no more, and what was withdrawn and why."""
+    announcement = record.case.announcements.get(deadline.key)
+    for past in announcement.levels if announcement else ():
         if past.deadline != deadline.at or past.level not in current:
             yield past.level, past.deadline, None
-    for _, event in told.published:
+    for _, event in record.published:
         if isinstance(event, e.BreachWithdrawn) and _is_of(deadline, event):
             yield event.level, event.deadline, event.why
 
 
 def _is_of(deadline: Deadline, event: e.OfDeadline) -> bool:
     return (event.clock, event.institution, event.started_at) == (
-        deadline.leg.row.clock, deadline.institution, deadline.started_at,
+        deadline.run.row.clock, deadline.institution, deadline.started_at,
     )  # fmt: skip
 
 
-def _step(deadline: Deadline, level: int, date: datetime, told: _Told) -> Step:
-    is_window = deadline.leg.row.holder is Holder.REPORTER
-    ladder_step = next(
-        (each.at for each in told.published if _rang(deadline, level, date, each)), None
+def _step(deadline: Deadline, level: int, date: datetime, record: _Record) -> Step:
+    is_window = deadline.run.row.holder is Holder.REPORTER
+    published_at = next(
+        (each.at for each in record.published if _is_of_level(deadline, level, date, each)), None
     )
     return Step(
         level=level,
         kind="window" if is_window else "warning" if level <= WARNING else "escalation",
         deadline=date,
         due_at=None,
-        told_at=ladder_step,
+        told_at=published_at,
     )
 
 
-def _rang(deadline: Deadline, level: int, date: datetime, each: Published) -> bool:
+def _is_of_level(deadline: Deadline, level: int, date: datetime, each: Published) -> bool:
     match each.event:
         case e.TimeRanOut() as event:
-            return event.opened_by == deadline.leg.opened.id and event.ran_out_at == date
+            return event.opened_by == deadline.run.opened.id and event.ran_out_at == date
         case e.DeadlineApproaching() | e.DeadlineBreached() as event:
-            clock = deadline.leg.row.clock
+            clock = deadline.run.row.clock
             return (event.clock, event.level, event.deadline) == (clock, level, date)
     return False
 
 
 def _moves(deadline: Deadline, published: Sequence[Published]) -> list[Move]:
     """Follow a run's date back through what was published, to the date that was set first."""
-    found: list[Move] = []
+    moves: list[Move] = []
     date = deadline.at
     for at, event in reversed(published):
-        if not isinstance(event, e.OfDeadline) or event.clock != deadline.leg.row.clock:
+        if not isinstance(event, e.OfDeadline) or event.clock != deadline.run.row.clock:
             continue
         if event.deadline != date or event.institution != deadline.institution:
             continue
         if isinstance(event, e.DeadlineSet) and event.unit is None:
             break
         if isinstance(event, e.DeadlineMoved):
-            found.append(_move(at, event))
+            moves.append(_move(at, event))
             date = event.deadline_before
-    return found[::-1]
+    return moves[::-1]
 
 
 def _move(at: datetime, event: e.DeadlineMoved) -> Move:

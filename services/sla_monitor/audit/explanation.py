@@ -24,7 +24,7 @@ class Day(BaseModel, frozen=True, hide_input_in_errors=True):
     `number` is the day of the limit that it is, or belongs to where pauses cut days; past a limit
     it goes on; of a limit in minutes it counts the days with opening hours. None where nothing of
     the day counts: `skipped` says why. `counted_seconds` is what of the day went off the limit, on
-    day 0 what of it was left. `pauses` are places in the run's.
+    day 0 what of it was left. `pauses` are indexes into the run's.
     """
 
     on: date
@@ -38,11 +38,11 @@ class Day(BaseModel, frozen=True, hide_input_in_errors=True):
     pauses: tuple[int, ...] = ()
 
 
-class Rest(BaseModel, frozen=True, hide_input_in_errors=True):
+class PauseExplained(BaseModel, frozen=True, hide_input_in_errors=True):
     """A pause of a clock; `left_seconds` of working time were left of the limit when it began.
 
     `asked`: the reporter owed an answer. `elsewhere`: the returned report was with others, `by`
-    whom. One that came too late to rest the clock does not count.
+    whom. One that came too late to pause the clock does not count.
     """
 
     cause: PauseCause
@@ -57,8 +57,8 @@ class Rest(BaseModel, frozen=True, hide_input_in_errors=True):
 class Step(BaseModel, frozen=True, hide_input_in_errors=True):
     """A warning (level 0 and below), an escalation, or the end of a reporter's window.
 
-    `due_at` is None for what was told of a date that no longer counts. `told_at` is when it was
-    published, where the stream was read; `withdrawn` says why what was told is not true.
+    `due_at` is None for what was published for a date that no longer counts. `told_at` is when it
+    was published, where the stream was read; `withdrawn` says why what was published is not true.
     """
 
     level: int
@@ -114,7 +114,7 @@ class RunExplained(BaseModel, frozen=True, hide_input_in_errors=True):
     is_provisional: bool
     is_extended: bool
     days: tuple[Day, ...]
-    pauses: tuple[Rest, ...]
+    pauses: tuple[PauseExplained, ...]
     deadline: datetime
     steps: tuple[Step, ...]
     moves: tuple[Move, ...]

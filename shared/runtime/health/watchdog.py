@@ -1,7 +1,7 @@
 """Notices a process that is alive but no longer consumes, logs why, and ends it.
 
-It looks from outside: a client of its own asks for the logs' ends and compares them with the
-shell's offsets.
+Two such states are known (kafka.md section 2). It looks from outside: a client of its own asks for
+the logs' ends and compares them with the shell's offsets.
 """
 
 import asyncio

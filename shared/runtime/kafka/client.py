@@ -51,7 +51,7 @@ from shared.runtime.ports import DestinationsUnavailable
 from shared.runtime.recovery.comparison import Fetched, Timing, in_order, require
 
 SEND_BATCH_BYTES_MAX: Final = 1_000_000
-"""Of one request to one partition; below every topic's `max.message.bytes` (kafka.md section 6)."""
+"""Of one request to one partition; below every topic's `max.message.bytes` (kafka.md section 3)."""
 COMMIT_INTERVAL_SECONDS: Final = 1.0
 POSITION_SECONDS_MAX: Final = 1.0
 DESTINATION_ERRORS: Final = (
@@ -312,7 +312,7 @@ async def keep_raw(message: KafkaMessage) -> KafkaMessage:
 def group_instance_id(stage: str, replica: str, topics: Sequence[str]) -> str:
     """Name a process in its group for good, as long as it reads the same topics.
 
-    Static membership makes a restart after kill -9 cost 1.4 s instead of 10 (kafka.md section 4).
+    Static membership makes a restart after kill -9 cost 1.4 s instead of 10 (kafka.md section 1).
     The broker hands a static member that starts again its old assignment, whatever it subscribes to
     now: of more topics the new ones are nobody's, of fewer aiokafka refuses it and cannot start. So
     with other topics it is another member.

@@ -2,7 +2,7 @@
 
 The rule is pure and ids are derived, so a record decided again from the same case gives the same
 bytes. What the stage's own streams already hold is not published twice; where the new events differ
-from those that consumers have read, the case is parked for an operator (protocol V5, V6).
+from those that consumers have read, the case is parked for an operator (protocol.md V5, V6).
 """
 
 import heapq

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.faults.checker.event_index import EventIndex
 from tests.faults.checker.findings import Findings
 from tests.faults.checker.reading import places, reader, records, tables
 from tests.faults.checker.rules import Look, check
 from tests.faults.checker.snapshot import Intended
-from tests.faults.checker.world import World
 
 LOOKS_MAX = 10
 
@@ -28,7 +28,7 @@ async def look(
 
     Each report is judged as it was when it last stood still: clocks may go on meanwhile.
     """
-    world, verdict = World(intended), Findings()
+    world, verdict = EventIndex(intended), Findings()
     unsettled: set[str] | None = None
     every, consumer = await places(kafka), reader(kafka)
     await consumer.start()

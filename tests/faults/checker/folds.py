@@ -10,15 +10,15 @@ from datetime import datetime
 from typing import Final
 
 from tests.faults.checker.clocks import at
+from tests.faults.checker.event_index import Fact
 from tests.faults.checker.names import ENDS
 from tests.faults.checker.snapshot import Clock
-from tests.faults.checker.world import Fact
 
 NATIONAL, INSTITUTION = "verification.national", "verification.institution"
 Allowed = Mapping[str, object]  # field of the case -> value, or a set of values
 
 
-class Life:
+class ReportScript:
     """The facts of one report, by stream."""
 
     def __init__(self, facts: Mapping[str, Sequence[Fact]], clock: Clock) -> None:
@@ -72,7 +72,7 @@ class Life:
         return self.national_end or archived
 
 
-def national(life: Life) -> Allowed | None:
+def national(life: ReportScript) -> Allowed | None:
     """Fold the national verification: status, and the holding it opened last."""
     if (end := life.national_end) is not None:
         return {"status": end}
@@ -92,7 +92,7 @@ def national(life: Life) -> Allowed | None:
     return {"status": status, "holding": holding}
 
 
-def institution(life: Life) -> Allowed | None:
+def institution(life: ReportScript) -> Allowed | None:
     """Fold the institutions' verification: status, holding and holder of the newest forward."""
     forwards = life.of(NATIONAL, "ReportForwarded")
     newest = max(forwards, key=lambda f: f.holding, default=None)
@@ -117,7 +117,7 @@ def institution(life: Life) -> Allowed | None:
     return {"status": status, "holding": newest.holding, "holder": newest.institution}
 
 
-def routing(life: Life) -> Allowed | None:
+def routing(life: ReportScript) -> Allowed | None:
     """Fold routing: status, holding, and the number of the last dispatch in it."""
     if (end := life.end) is not None:
         return {"status": end}
@@ -151,7 +151,7 @@ _AFTER: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def follow_up(life: Life) -> Allowed | None:
+def follow_up(life: ReportScript) -> Allowed | None:
     """Fold follow-up: status, and the newest dispatch that it took up."""
     if (end := life.end) is not None:
         return {"status": end}
@@ -173,7 +173,7 @@ def follow_up(life: Life) -> Allowed | None:
     return {"status": states, "holding": newest[0], "dispatch": newest[1]}
 
 
-FOLDS: Final[Mapping[str, Callable[[Life], Allowed | None]]] = {
+FOLDS: Final[Mapping[str, Callable[[ReportScript], Allowed | None]]] = {
     NATIONAL: national,
     INSTITUTION: institution,
     "routing": routing,
@@ -181,7 +181,7 @@ FOLDS: Final[Mapping[str, Callable[[Life], Allowed | None]]] = {
 }
 
 
-def is_over(life: Life) -> bool:
+def is_over(life: ReportScript) -> bool:
     """Say whether nobody owes anything any more: ended, or closed and not reopened.
 
     A closing that a newer dispatch overtook counts nothing.

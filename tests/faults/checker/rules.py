@@ -14,17 +14,17 @@ from typing import Any, Final
 from shared.contract import topics
 from tests.faults.checker import folds
 from tests.faults.checker.clocks import at
+from tests.faults.checker.event_index import EventIndex
 from tests.faults.checker.findings import Findings
 from tests.faults.checker.names import EFFECTS, STAGE_OF, STAGES
 from tests.faults.checker.snapshot import Case, Tables
-from tests.faults.checker.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """One look at the pipeline: `now_ms` of the tables; younger than `still_ms` is not judged."""
 
-    world: World
+    world: EventIndex
     tables: Tables
     now_ms: int
     still_ms: int = 3_000
@@ -139,7 +139,7 @@ def commands_are_answered_once(look: Look, found: Findings) -> None:
             found.add("turned_away", "", f"{key}: {world.turned_away[key]}")
 
 
-def _entry(world: World, institution: str, cause: str, report: str, found: Findings) -> None:
+def _entry(world: EventIndex, institution: str, cause: str, report: str, found: Findings) -> None:
     n = world.entries[institution, cause]
     if n != 1:
         kind = "entry_missing" if n == 0 else "entry_doubled"
@@ -155,7 +155,7 @@ def reports_are_told_once(look: Look, found: Findings) -> None:
             found.counts["reports"] += 1
         if len(received) > 1:
             found.add("received_twice", name, f"{[f.id for f in received]}")
-        life = folds.Life(report.facts, world.intended.clock)
+        life = folds.ReportScript(report.facts, world.intended.clock)
         expected = [("00", f.id, "report_received") for f in received]
         if life.end is None:
             forwards = life.of(folds.NATIONAL, "ReportForwarded")
@@ -197,7 +197,7 @@ def cases_agree_with_events(look: Look, found: Findings) -> None:
     """Compare each stage's case of a report with the fold of the events."""
     clock = look.world.intended.clock
     for name, report in look.world.reports.items():
-        life = folds.Life(report.facts, clock)
+        life = folds.ReportScript(report.facts, clock)
         for stage, fold in folds.FOLDS.items():
             allowed = fold(life)
             if allowed is None:
@@ -217,7 +217,7 @@ def _agree(found: Findings, report: str, stage: str, case: Case, allowed: folds.
             found.add("case_disagrees", report, f"{stage}: {field} is {value!r}, not {wanted!r}")
 
 
-def _of_others(look: Look, found: Findings, name: str, life: folds.Life) -> None:
+def _of_others(look: Look, found: Findings, name: str, life: folds.ReportScript) -> None:
     """Compare intake's, the notifier's and the SLA monitor's cases of a report."""
     cases = {s: look.tables.cases.get(s, {}).get(name) for s in STAGE_OF.values()}
     if life.is_received:

@@ -10,7 +10,7 @@ from deploy.actors.channel_client import bad_inputs, letter_of, submission
 from deploy.actors.script import Life
 from deploy.demo.mail import subject
 from deploy.demo.run import Options, cast, clock_from, span_of
-from services.intake.validation import Named, submission_fault
+from services.intake.validation import RegisteredCodes, submission_fault
 from shared.contract.events import SubmitReport
 from shared.rules.decision import Cause
 from shared.vault.crypto import Vault
@@ -27,11 +27,11 @@ def test_every_report_of_the_demo_is_one_that_intake_takes(some: tuple[Life, ...
     """Titles, bodies and codes keep to the limits of the gateway."""
     prepared = cast(Options(reports=40))
     registry = prepared.registry
-    named = Named(registry.institutions, registry.categories, registry.places)
+    codes = RegisteredCodes(registry.institutions, registry.categories, registry.places)
     for life in some:
         cause = Cause("i", "t", life.submitted_at + timedelta(minutes=1), "topic", 0, 0)
         sent = SubmitReport.model_validate_json(letter_of(life).value)
-        assert submission_fault(sent, cause, named) is None
+        assert submission_fault(sent, cause, codes) is None
 
 
 def test_the_demo_knows_its_reports_by_the_ids_of_the_stack_that_it_plays_on() -> None:

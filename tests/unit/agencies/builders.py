@@ -1,4 +1,4 @@
-"""Builders of what the gateways of institutions read and say."""
+"""Builders of what the gateways of institutions read and write."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -59,6 +59,7 @@ def a_cause(event: type[BaseModel] = e.FollowUp, **changes: Any) -> Cause:
         "offset": 7,
         "producer": HSU,
         "message_id": "c-1",
+        "report_id": REPORT,
     }
     return Cause(**{**fields, **changes})
 

@@ -1,12 +1,12 @@
-"""A report's facts decided one after the other by the gateway out, and what is told of them."""
+"""A report's facts decided one after the other by the outbound gateway, and their entries."""
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from services.agencies.outbound import Known, Told, decide
+from services.agencies.outbound import Lookups, decide
 from shared.contract import events as e
 from shared.rules.decision import Cause
 from tests.unit.agencies.builders import (
@@ -21,8 +21,11 @@ from tests.unit.agencies.builders import (
     a_received,
 )
 
-KNOWN = Known(keys={REPORT: KEY}, institutions=INSTITUTIONS)
-ERASED = Known(institutions=INSTITUTIONS)
+if TYPE_CHECKING:
+    from services.agencies.case import InboxCase
+
+LOOKUPS = Lookups(keys={REPORT: KEY}, institutions=INSTITUTIONS)
+ERASED = Lookups(institutions=INSTITUTIONS)
 FORWARD = a_fact(e.ReportForwarded)
 ELSEWHERE = a_fact(e.ReportForwarded, institution=BANDUNG, holding=2)
 RETURN = a_fact(e.ReportReturned)
@@ -33,15 +36,15 @@ ENDS = (ARCHIVE, a_fact(e.ReportBlocked), a_fact(e.ReportWithdrawn))
 class Run:
     """A report's facts decided one after the other."""
 
-    def __init__(self, *events: BaseModel, known: Known = KNOWN) -> None:
-        self.case: Told | None = None
+    def __init__(self, *events: BaseModel, lookups: Lookups = LOOKUPS) -> None:
+        self.case: InboxCase | None = None
         self.entries: list[e.InboxEntry] = []
         self.causes: list[str] = []
-        self.known = known
+        self.lookups = lookups
         self.number = 0
-        self.tell(events)
+        self.decide(events)
 
-    def tell(self, events: Iterable[BaseModel]) -> "Run":
+    def decide(self, events: Iterable[BaseModel]) -> "Run":
         """Decide more facts."""
         for event in events:
             self.number += 1
@@ -49,8 +52,8 @@ class Run:
                 id=f"fact-{self.number}", type="t", now=NOON + timedelta(minutes=self.number),
                 topic="t", partition=0, offset=self.number,
             )  # fmt: skip
-            decision = decide(self.case, event, cause, self.known)
-            assert decision == decide(self.case, event, cause, self.known)
+            decision = decide(self.case, event, cause, self.lookups)
+            assert decision == decide(self.case, event, cause, self.lookups)
             self.case = decision.case
             for outgoing in decision.events:
                 assert isinstance(outgoing.event, e.InboxEntry)
@@ -65,15 +68,15 @@ class Run:
 
     def only(self, entry: str, institution: str = HSU) -> e.InboxEntry:
         """Return the one entry of a name in an inbox."""
-        (found,) = [
+        (only,) = [
             line for line in self.entries if (line.entry, line.institution) == (entry, institution)
         ]
-        return found
+        return only
 
 
-def begun(*more: BaseModel, known: Known = KNOWN, **changes: Any) -> Run:
+def begun(*more: BaseModel, lookups: Lookups = LOOKUPS, **changes: Any) -> Run:
     """Let a report be received and forwarded to HSU, then more, and keep what came after."""
-    run = Run(a_received(**changes), FORWARD, known=known)
+    run = Run(a_received(**changes), FORWARD, lookups=lookups)
     run.entries.clear()
     run.causes.clear()
-    return run.tell(more)
+    return run.decide(more)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.agencies.outbound import BREACHES_MAX, COMPLETIONS_MAX, WAITING_MAX, Told
+from services.agencies.case import InboxCase
+from services.agencies.outbound import BREACHES_MAX, COMPLETIONS_MAX, WAITING_MAX
 from shared.contract import events as e
 from shared.contract.topics import READS
 from tests.tables import each
@@ -32,7 +33,7 @@ from tests.unit.agencies.runs import (
     ENDS,
     ERASED,
     FORWARD,
-    KNOWN,
+    LOOKUPS,
     RETURN,
     Run,
     begun,
@@ -78,13 +79,13 @@ def test_who_is_anonymous_is_known_to_the_platform_alone() -> None:
         (e.FollowUpGiven, "follow_up", {"text": "Sudah diganti"}),
         (
             e.UnitReturned, "unit_returned",
-            {"text": "Bukan kami", "reason": "proposed_unit:6308-002"},
+            {"text": "Bukan kami", "reason": None, "proposed_unit": "6308-002"},
         ),
-        (e.ReportClosed, "closed", {"reason": "by:system"}),
+        (e.ReportClosed, "closed", {"closed_by": "system", "reason": None, "solved": None}),
         (e.ReportReopened, "reopened", {"text": "Padam lagi"}),
         (e.InformationCompleted, "information_completed", {"text": "Di Jalan Merdeka"}),
         (e.ReporterReplied, "reporter_replied", {"text": "Masih padam"}),
-        (e.ReporterClosed, "reporter_closed", {"reason": "rating:4 solved"}),
+        (e.ReporterClosed, "reporter_closed", {"rating": 4, "solved": True, "reason": None}),
         (e.DeadlineSet, "deadline_set", {"clock": "follow_up", "deadline": NOON}),
         (e.DeadlineMoved, "deadline_moved", {"clock": "follow_up", "reason": "resumed"}),
         (e.DeadlineApproaching, "deadline_approaching", {"unit": "6308-001"}),
@@ -97,9 +98,9 @@ def test_the_holder_is_told_of_its_holding(
     """Each fact by its name, with its words opened."""
     run = begun(a_fact(fact))
     assert run.lines == [(HSU, entry)]
-    found = run.only(entry)
-    assert {name: getattr(found, name) for name in changes} == changes
-    assert (found.holding, found.report) == (1, None)
+    only = run.only(entry)
+    assert {name: getattr(only, name) for name in changes} == changes
+    assert (only.holding, only.report) == (1, None)
 
 
 @each(
@@ -140,7 +141,7 @@ def test_the_national_admin_is_told_of_its_own(fact: BaseModel, entry: str) -> N
 def test_a_likeness_names_the_reports() -> None:
     """So that the officer can look."""
     run = Run(a_received(), a_fact(e.DuplicateSuspected))
-    assert run.only("duplicate_suspected", NATIONAL).reason == f"similar:{OTHER}"
+    assert run.only("duplicate_suspected", NATIONAL).similar == (OTHER,)
 
 
 def test_a_return_goes_to_00_with_its_reason_and_ends_the_holding() -> None:
@@ -148,8 +149,12 @@ def test_a_return_goes_to_00_with_its_reason_and_ends_the_holding() -> None:
     auto = a_fact(e.ReportDispatched, by="auto")
     run = begun(RETURN, auto, a_fact(e.DeadlineSet), a_fact(e.ReportClosed))
     assert run.lines == [(HSU, "report_returned"), (NATIONAL, "report_returned")]
-    told = run.only("report_returned", NATIONAL)
-    assert (told.text, told.reason) == ("Bukan kewenangan", f"proposed_owner:{BANDUNG}")
+    returned = run.only("report_returned", NATIONAL)
+    assert (returned.text, returned.reason, returned.proposed_owner) == (
+        "Bukan kewenangan",
+        None,
+        BANDUNG,
+    )
 
 
 def test_the_next_holder_sees_the_report_and_the_one_before_no_more() -> None:
@@ -250,11 +255,11 @@ def test_a_date_that_was_told_is_told_again_when_it_moves(order: int) -> None:
     dates = [a_fact(e.DeadlineSet), a_fact(e.DeadlineMoved, deadline=later, why="calendar")]
     beginning: list[BaseModel] = [a_received(), FORWARD]
     run = Run(*beginning[:order], *dates, *beginning[order:])
-    told = [x for x in run.entries if x.entry.startswith("deadline")]
-    assert [(x.institution, x.entry, x.deadline, x.reason) for x in told] == [
+    entries = [x for x in run.entries if x.entry.startswith("deadline")]
+    assert [(x.institution, x.entry, x.deadline, x.reason) for x in entries] == [
         (HSU, "deadline_set", NOON, None), (HSU, "deadline_moved", later, "calendar"),
     ]  # fmt: skip
-    assert {(x.clock, x.text, x.report) for x in told} == {("follow_up", None, None)}
+    assert {(x.clock, x.text, x.report) for x in entries} == {("follow_up", None, None)}
 
 
 @pytest.mark.parametrize("end", [[RETURN], [RETURN, ELSEWHERE], [a_fact(e.ReportWithdrawn)]])
@@ -280,7 +285,7 @@ def test_a_refusal_is_told_to_its_sender_at_any_time(before: list[BaseModel]) ->
     """Also to one that holds nothing, with what to do."""
     run = Run(*before)
     run.entries.clear()
-    run.tell([a_fact(e.CommandRefused)])
+    run.decide([a_fact(e.CommandRefused)])
     (refused,) = run.entries
     assert (refused.institution, refused.entry, refused.message_id) == (
         HSU,
@@ -304,7 +309,7 @@ def test_who_has_no_inbox_is_told_through_00() -> None:
 
 def test_an_erased_report_is_told_without_words() -> None:
     """The facts remain, the texts are gone for good."""
-    run = Run(a_received(), FORWARD, a_fact(e.FollowUpGiven), known=ERASED)
+    run = Run(a_received(), FORWARD, a_fact(e.FollowUpGiven), lookups=ERASED)
     assert run.lines == [*BEGINNING, (HSU, "follow_up")]
     view = run.only("report_to_verify").report
     assert view is not None
@@ -340,13 +345,13 @@ def test_any_facts_in_any_order_keep_every_promise(
     events: list[BaseModel], *, erased: bool
 ) -> None:
     """Total, bounded, nothing before the forward, nothing of who is anonymous, one life a case."""
-    run = Run(known=ERASED if erased else KNOWN)
+    run = Run(lookups=ERASED if erased else LOOKUPS)
     forwarded: set[str] = set()
     for event in events:
         if isinstance(event, e.ReportForwarded):
             forwarded.add(event.institution)
         before = len(run.entries)
-        run.tell([event])
+        run.decide([event])
         for entry in run.entries[before:]:
             assert entry.institution in INSTITUTIONS
             if entry.institution != NATIONAL:
@@ -355,7 +360,7 @@ def test_any_facts_in_any_order_keep_every_promise(
                 assert all(personal not in written for personal in (NAME, PHONE, EMAIL))
         assert run.case is not None
         assert len(run.case.waiting) <= WAITING_MAX
-        assert Told.model_validate_json(run.case.model_dump_json()) == run.case
+        assert InboxCase.model_validate_json(run.case.model_dump_json()) == run.case
 
 
 @given(events=st.lists(facts(), max_size=25))

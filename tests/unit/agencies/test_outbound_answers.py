@@ -29,7 +29,7 @@ def test_an_effect_that_the_end_overtook_still_answers_its_command(
     """To its sender and to nobody else: a command without an answer would be waited for."""
     run = begun(end)
     run.entries.clear()
-    assert run.tell([effect]).lines == [(HSU, entry)]
+    assert run.decide([effect]).lines == [(HSU, entry)]
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
@@ -37,5 +37,5 @@ def test_of_two_ends_that_crossed_each_sender_is_answered(end: BaseModel) -> Non
     """The institution archived and 00 blocked: both commands took effect before they met."""
     run = begun(end)
     run.entries.clear()
-    run.tell([a_fact(e.ReportArchived), a_fact(e.ReportBlocked), a_fact(e.ReportWithdrawn)])
+    run.decide([a_fact(e.ReportArchived), a_fact(e.ReportBlocked), a_fact(e.ReportWithdrawn)])
     assert run.lines == [(HSU, "archived"), (NATIONAL, "blocked")]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from shared.contract.reasons import REASONS, advice
+from shared.contract.reasons import LOCALE, REASONS, advice, catalog
 from tests.tables import each
 
 ROOT = Path(__file__).parents[3]
@@ -29,6 +29,15 @@ def test_advice_is_a_sentence_in_each_language(code: str) -> None:
     for line in found:
         assert line.endswith(".")
         assert "\n" not in line
+
+
+def test_every_catalogue_has_every_code_in_the_same_order() -> None:
+    """A translation that is missing, untranslated or left behind fails here."""
+    languages = sorted(folder.name for folder in LOCALE.iterdir())
+    assert languages == ["en", "id"]
+    for messages in (catalog("en"), catalog("id")):
+        assert list(messages) == list(REASONS)
+        assert all(messages.values())
 
 
 GIVEN = re.compile(

@@ -2,12 +2,12 @@
 
 import pytest
 
-from deploy.cli.clients.kafka import Trouble
 from deploy.cli.model.command_options import command_named, options, order
+from deploy.cli.terminal.console import CliError
 from deploy.cli.views.inbox import EFFECT_OF
 from shared.contract import events as e
 from shared.contract.topics import COMMANDS
-from tests.builders import REPORT
+from tests.support.builders import REPORT
 from tests.tables import each
 
 
@@ -19,7 +19,7 @@ def test_a_command_is_known_however_its_name_is_written(name: str) -> None:
 
 def test_an_unknown_command_is_told_with_those_there_are() -> None:
     """So that the next try is right."""
-    with pytest.raises(Trouble, match="no command 'Acept'") as told:
+    with pytest.raises(CliError, match="no command 'Acept'") as told:
         command_named("Acept")
     assert "Accept" in told.value.hint
 
@@ -34,7 +34,7 @@ def test_options_are_fields() -> None:
 
 def test_a_forgotten_quote_is_told() -> None:
     """The commonest mistake with texts."""
-    with pytest.raises(Trouble, match="'baik' belongs to no option") as told:
+    with pytest.raises(CliError, match="'baik' belongs to no option") as told:
         options(["--text", "Sudah", "baik"])
     assert "quotes" in told.value.hint
 
@@ -47,7 +47,7 @@ def test_a_command_asks_for_what_it_needs_and_for_nothing_else(command: type[e.C
         for name, field in command.model_fields.items()
         if field.is_required() and name not in ("report_id", "holding", "by")
     ]
-    with pytest.raises(Trouble, match="needs") as told:
+    with pytest.raises(CliError, match="needs") as told:
         order(command, REPORT, 1, {})
     assert all(f"--{name.replace('_', '-')}" in str(told.value) for name in needed)
     line = order(command, REPORT, 1, dict.fromkeys(needed, "x"))
@@ -57,7 +57,7 @@ def test_a_command_asks_for_what_it_needs_and_for_nothing_else(command: type[e.C
 
 def test_what_the_gateway_stamps_cannot_be_given() -> None:
     """It would be overwritten without a word."""
-    with pytest.raises(Trouble, match="no field 'institution'"):
+    with pytest.raises(CliError, match="no field 'institution'"):
         order(e.CloseCase, REPORT, 1, {"institution": "3204", "solved": True})
 
 

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.clients.kafka import Trouble
 from deploy.cli.model.dead_letter_payload import difference, fault, hexadecimal
-from deploy.cli.model.dead_letters import Letter, Letters, Wanted, short_ids
+from deploy.cli.model.dead_letters import Criteria, Letter, Letters, short_ids
 from deploy.cli.model.replay import CHUNK, chunks
+from deploy.cli.terminal.console import CliError
 from deploy.cli.views.dead_letters import ago
 from shared.contract.envelope import Outbound, encode
 from shared.contract.topics import INSTITUTION, REPLAYS
 from shared.runtime.parking import Action, replay_record
 from shared.runtime.writer import Writer
-from tests import builders as b
 from tests.simulation.memory import MemoryRecord
+from tests.support import builders as b
 from tests.tables import each
 
 WRITER = Writer("routing", is_gateway=False, seal=lambda value, *_place: value)
@@ -111,9 +111,9 @@ def test_a_letter_is_named_by_the_beginning_of_its_id_or_hash() -> None:
         assert found.named(found.short(letter)) == letter
         assert found.named(letter.id[:-1]) == letter
         assert letter.id.rpartition("-")[2].startswith(found.short(letter))
-    with pytest.raises(Trouble, match="no dead letter"):
+    with pytest.raises(CliError, match="no dead letter"):
         found.named("zz")
-    with pytest.raises(Trouble, match="3 dead letters begin"):
+    with pytest.raises(CliError, match="3 dead letters begin"):
         found.named(found.all[0].id[:12])
 
 
@@ -130,11 +130,11 @@ def test_filters_leave_out() -> None:
     """By stage, reason, state and time."""
     letter = only(Letters.of([dead(1, 0)], []))
     at = letter.dead_since
-    assert Wanted("routing", "rule_raised", at, "waiting").has(letter)
-    assert not Wanted(stage="intake").has(letter)
-    assert not Wanted(reason="not_json").has(letter)
-    assert not Wanted(state="replayed").has(letter)
-    assert not Wanted(since=at + timedelta(seconds=1)).has(letter)
+    assert Criteria("routing", "rule_raised", at, "waiting").has(letter)
+    assert not Criteria(stage="intake").has(letter)
+    assert not Criteria(reason="not_json").has(letter)
+    assert not Criteria(state="replayed").has(letter)
+    assert not Criteria(since=at + timedelta(seconds=1)).has(letter)
 
 
 def test_a_replay_that_could_not_be_read_cannot_be_replayed() -> None:

@@ -7,11 +7,11 @@ import pytest
 from deploy.cli.model.registry_names import Names
 from deploy.cli.views.inbox import how, lines, next_commands
 from shared.contract import events as e
-from tests import builders as b
+from tests.support import builders as b
 
 NAMES = Names()
 VIEW = e.ReportView(
-    tracking_number="K7QF-2M9X-TD3A-R", channel="web", submitted_at=b.NOON, title="Jalan rusak",
+    tracking_number="K7QF-2M9X-TD3A-9", channel="web", submitted_at=b.NOON, title="Jalan rusak",
     body="Berlubang.\nBesar.", reporter="Warga", confidential=True, category_id="1397",
 )  # fmt: skip
 
@@ -61,6 +61,25 @@ def test_a_deadline_stands_in_the_institutions_zone() -> None:
     (shown,) = lines(entry, NAMES)
     assert "follow_up by 2025-03-03 24:00 WITA" in shown
     assert "escalated to level 2" in shown
+
+
+@pytest.mark.parametrize(
+    ("entry", "fields", "words"),
+    [
+        ("forwarded", {"forwarded_to": b.HSU}, "to 6308 "),
+        ("report_returned", {"proposed_owner": b.HSU}, "proposes 6308 "),
+        ("unit_returned", {"proposed_unit": b.UNIT}, f"proposes {b.UNIT}"),
+        ("duplicate_suspected", {"similar": (b.REPORT,)}, "reads like K7QF-2M9X-TD3A-9"),
+        ("closed", {"closed_by": "system"}, "by the system"),
+        ("reporter_closed", {"rating": 4, "solved": False}, "rated 4 of 5, not solved"),
+        ("archived", {"reason": "no_evidence"}, "no_evidence"),
+    ],
+)
+def test_an_entry_says_whom_and_what_it_names(
+    entry: str, fields: dict[str, Any], words: str
+) -> None:
+    """By the names that people use."""
+    assert words in next(lines(an_entry(entry, **fields), NAMES))
 
 
 @pytest.mark.parametrize("entry", ["command_refused", "command_rejected"])

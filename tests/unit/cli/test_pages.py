@@ -14,7 +14,7 @@ from deploy.docs.tables import (
     TO_REPORTERS,
     entries,
 )
-from services.agencies.entries import ENTRIES
+from services.agencies.entries import ENTRY_TYPES
 from shared.contract.reasons import REASONS
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -23,7 +23,11 @@ EXAMPLES = DOCS / "examples"
 
 @pytest.mark.parametrize(
     ("page", "example"),
-    [("channel-adapter.md", "channel_adapter.py"), ("agency.md", "agency.py")],
+    [
+        ("channel-adapter.md", "channel_adapter.py"),
+        ("agency.md", "agency.py"),
+        ("add-a-stage.md", "minimal_stage.py"),
+    ],
 )
 def test_a_page_has_exactly_the_example_that_is_run(page: str, example: str) -> None:
     """`tests/integration/test_examples.py` runs the file; people copy from the page."""
@@ -31,7 +35,11 @@ def test_a_page_has_exactly_the_example_that_is_run(page: str, example: str) -> 
     assert f"```python\n{code}```" in (DOCS / page).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "example",
+    sorted({*EXAMPLES.glob("*.py")} - {EXAMPLES / "minimal_stage.py"}),  # a stage, no program
+    ids=lambda file: file.stem,
+)
 def test_an_example_is_complete_in_twenty_lines(example: Path) -> None:
     """Of code: without blank lines, comments and docstrings."""
     tree = ast.parse(example.read_text(encoding="utf-8"))
@@ -65,7 +73,7 @@ def test_every_reason_is_told_to_somebody() -> None:
 
 def test_every_inbox_entry_stands_in_the_table() -> None:
     """Those of the facts, the two first looks at a report, and the refusals."""
-    there = {told.entry for told in ENTRIES.values()} | REFUSALS
+    there = {entry_type.name for entry_type in ENTRY_TYPES.values()} | REFUSALS
     there |= {"report_received", "report_to_verify"}
     assert there == {*NEXT, *EFFECT_OF.values(), *there} <= there
     assert [entry for entry in sorted(there) if f"`{entry}`" not in entries()] == []

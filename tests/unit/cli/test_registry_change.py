@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.clients.kafka import Trouble
 from deploy.cli.model.change_file import decree_in, limits_in, refuse_bad, refuse_other_reach
 from deploy.cli.model.registry_change import lanes_of
+from deploy.cli.terminal.console import CliError
 from shared.contract.envelope import parse
 from shared.contract.events import CalendarAmended, PolicyChanged
 from shared.registry import Change, problems_of
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 from tests.tables import each
 
 NOW = datetime(2026, 3, 10, 3, tzinfo=UTC)
@@ -103,7 +103,7 @@ def test_a_bad_decree_is_told_with_what_to_do(
     tmp_path: Path, old: str, new: str, told: str
 ) -> None:
     """Before anything is published."""
-    with pytest.raises(Trouble, match=r"(?s).*") as refused:
+    with pytest.raises(CliError, match=r"(?s).*") as refused:
         decree(tmp_path, old, new)
 
     assert told in str(refused.value)
@@ -112,7 +112,7 @@ def test_a_bad_decree_is_told_with_what_to_do(
 
 def test_what_is_neither_file_nor_version_is_told_with_the_newest() -> None:
     """A forgotten file, a mistyped name."""
-    with pytest.raises(Trouble, match="no file and no version 'id-2026-01-01'") as refused:
+    with pytest.raises(CliError, match="no file and no version 'id-2026-01-01'") as refused:
         decree_in("id-2026-01-01", REGISTRY)
 
     assert "id-2025-09-19" in refused.value.hint
@@ -154,7 +154,7 @@ def test_limits_are_read_for_an_institution_or_the_nation(tmp_path: Path) -> Non
 )
 def test_bad_limits_are_told_with_what_to_do(tmp_path: Path, old: str, new: str, told: str) -> None:
     """Looser than the nation is never published."""
-    with pytest.raises(Trouble, match=r"(?s).*") as refused:
+    with pytest.raises(CliError, match=r"(?s).*") as refused:
         limits(tmp_path, old, new)
 
     assert told in str(refused.value)
@@ -174,7 +174,7 @@ def test_limits_once_published_cannot_get_another_say_over_open_reports(tmp_path
 
     refuse_other_reach(event, None)
     refuse_other_reach(event, event)
-    with pytest.raises(Trouble, match="was published without --apply-to-open"):
+    with pytest.raises(CliError, match="was published without --apply-to-open"):
         refuse_other_reach(event, other)
 
 
@@ -183,7 +183,7 @@ def test_a_national_limit_in_minutes_is_refused(tmp_path: Path) -> None:
     text = LIMITS.replace("6308", "00").replace("days = 3", "minutes = 60")
     event = limits_in(a_file(tmp_path, text), applies_to_open=False)
 
-    with pytest.raises(Trouble, match="a national limit is in days"):
+    with pytest.raises(CliError, match="a national limit is in days"):
         refuse_bad(event, REGISTRY, NOW)
 
 

@@ -24,7 +24,7 @@ from deploy.cli.terminal.output import (
 PWNED = (
     "\x1b]0;PWNED\x07\x9b31m\u202eevil\u2066\u200e\u200f\u061c\u2028\u2029\u200b\ufeff\U000e0041"
 )
-FORGED = "Jalan rusak\n2025-03-03 12:00:00  accepted   K7QF-2M9X-TD3A-R"
+FORGED = "Jalan rusak\n2025-03-03 12:00:00  accepted   K7QF-2M9X-TD3A-9"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
 _OTHER = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")

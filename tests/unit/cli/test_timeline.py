@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from deploy.cli.clients.kafka import Trouble
 from deploy.cli.commands.case import as_dict, report_id_of
 from deploy.cli.model.registry_names import Names
 from deploy.cli.model.report_status import last_promised, standing
 from deploy.cli.model.timeline import STREAMS, Entry, sealed_fields, timeline, unsealed
+from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.output import plain
 from deploy.cli.terminal.text import deadline, moment, why
 from deploy.cli.views.event_summary import facts, who
@@ -19,8 +19,8 @@ from shared.contract import events as e
 from shared.contract.envelope import encode, event_headers
 from shared.contract.topics import kebab
 from shared.contract.tracking import tracking_number
-from tests import builders as b
 from tests.simulation.memory import MemoryRecord
+from tests.support import builders as b
 from tests.tables import each
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "events"
@@ -235,7 +235,7 @@ def test_a_number_is_read_as_people_write_it(typed: str) -> None:
 @each(["", "K7QF", "K7QF-2M9X-TD3A-0", "K7QF-2M9X-TD3U-R", "x" * 999])
 def test_what_is_no_number_is_told(typed: str) -> None:
     """Before anything is read."""
-    with pytest.raises(Trouble, match="no tracking number"):
+    with pytest.raises(CliError, match="no tracking number"):
         report_id_of(typed)
 
 

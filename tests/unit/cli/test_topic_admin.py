@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.cli.clients.topic_admin import DAY_MS, STRAY, Drift, configs_of, wanted
+from deploy.cli.clients.topic_admin import DAY_MS, STRAY, Drift, configs_of, planned_topics
 from shared.contract.topics import FOREVER, STREAMS, Stream
 from shared.registry.principals import principals
 
@@ -24,7 +24,7 @@ def test_a_record_is_gone_a_day_after_its_time_at_the_latest(stream: Stream) -> 
 
 def test_every_producer_of_the_registry_has_its_topics() -> None:
     """Both of a channel, both of an institution; each stream once."""
-    names = [topic.name for topic in wanted()]
+    names = [topic.name for topic in planned_topics()]
     assert len(names) == len(set(names))
     known = principals()
     assert set(names) == set(known.topics(STREAMS))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.faults.load.life import life
+from tests.faults.load.report_script import life
 from tests.faults.schedule import POINTS, ROUND_SECONDS, STAGES, Place, schedule
 from tests.tables import each
 

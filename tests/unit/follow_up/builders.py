@@ -1,7 +1,7 @@
-"""Builders of follow-up's tests: one report at a unit of HSU, and a history to feed."""
+"""Builders of follow-up's tests: one report at a unit of HSU, and its histories."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
@@ -9,12 +9,12 @@ from pydantic import BaseModel
 from services.follow_up.case import FollowUpCase, Policy
 from services.follow_up.rules import decide
 from shared.contract import events as e
-from shared.rules.decision import Cause, event_id
+from shared.rules.decision import event_id
+from tests.support.builders import NOON, REPORT, a_cause, at
+from tests.support.history import History
 
-REPORT: Final = "K7QF2M9XTD3A"
-NOON: Final = datetime(2025, 3, 3, 4, 0, tzinfo=UTC)
 HEALTH, ROADS = "6308-008", "6308-009"
-POLICY: Final = Policy()
+POLICY: Final = Policy(reopen_days=30, command_wait=timedelta(days=1))
 E = TypeVar("E", bound=BaseModel)
 
 
@@ -31,7 +31,7 @@ def a_dispatch(**changes: Any) -> e.ReportDispatched:
 
 
 def a_response(**changes: Any) -> e.InitialResponse:
-    """Return the unit's first word."""
+    """Return the unit's initial response."""
     return _built(e.InitialResponse, changes, by="l", unit=HEALTH, text="s", message_id="m-1")
 
 
@@ -41,7 +41,7 @@ def a_follow_up(**changes: Any) -> e.FollowUp:
 
 
 def a_unit_return(**changes: Any) -> e.ReturnToInstitution:
-    """Return the unit's word that it is not its authority."""
+    """Return the unit's return: not its authority."""
     return _built(e.ReturnToInstitution, changes, by="l", unit=HEALTH, reason="s")
 
 
@@ -66,7 +66,7 @@ def a_block() -> e.ReportBlocked:
 
 
 def a_withdrawal() -> e.ReportWithdrawn:
-    """Return the end by the reporter's wish."""
+    """Return the end by the reporter's withdrawal."""
     return e.ReportWithdrawn(report_id=REPORT)
 
 
@@ -82,7 +82,7 @@ def a_reporters_closing(**changes: Any) -> e.ReporterClosed:
 
 
 def a_reopening() -> e.ReopenRequested:
-    """Return the reporter's wish to reopen."""
+    """Return the reporter's request to reopen."""
     return e.ReopenRequested(report_id=REPORT, channel="web", message_id="r-3", text="s")
 
 
@@ -95,62 +95,12 @@ def a_silence(of_record: int) -> e.TimeRanOut:
 
 def window_of(record: int) -> str:
     """Return the id of the `FollowUpGiven` that record n caused, when decided as it came."""
-    return event_id(a_cause(record), "follow-up", e.FollowUpGiven)
+    return event_id(a_cause(f"record-{record}", at(record)), "follow-up", e.FollowUpGiven)
 
 
-def at(record: int) -> datetime:
-    """Return the broker's time of record n."""
-    return NOON + timedelta(minutes=record)
-
-
-def a_cause(record: int, now: datetime | None = None) -> Cause:
-    """Return record n, being decided."""
-    return Cause(
-        id=f"record-{record}", type="t", now=now or at(record),
-        topic="lapor.test.v1", partition=0, offset=record,
-    )  # fmt: skip
-
-
-class History:
-    """One report's records, fed one minute apart; the case is stored and loaded after each."""
-
-    def __init__(self, *events: BaseModel) -> None:
-        self.case: FollowUpCase | None = None
-        self.said: list[tuple[str, BaseModel]] = []
-        self.records = 0
-        for event in events:
-            self.feed(event)
-
-    def feed(
-        self, event: BaseModel, *, record: int | None = None, now: datetime | None = None
-    ) -> list[BaseModel]:
-        """Decide a record, the next one unless told, and return what it made the stage say."""
-        self.records = self.records + 1 if record is None else record
-        cause = a_cause(self.records, now)
-        decision = decide(self.case, event, cause, POLICY)
-        assert decision == decide(self.case, event, cause, POLICY)
-        self.case = decision.case
-        if self.case is not None:
-            stored = self.case.__pydantic_serializer__.to_json(self.case, exclude_defaults=True)
-            assert FollowUpCase.model_validate_json(stored) == self.case
-        new = [((o.cause or cause).id, o.event) for o in decision.events]
-        self.said += new
-        return [event for _, event in new]
-
-    def fire(self) -> None:
-        """Let the case's timers fire until it asks for none."""
-        while self.case is not None and self.case.timer_at is not None:
-            self.feed(e.TimerFired(report_id=REPORT, due_at=self.case.timer_at))
-
-    def answers(self, record: int) -> list[BaseModel]:
-        """Return what was said because of record n."""
-        return [event for cause, event in self.said if cause == f"record-{record}"]
-
-    @property
-    def known(self) -> FollowUpCase:
-        """Return the case, which there must be."""
-        assert self.case is not None
-        return self.case
+def a_history(*events: BaseModel) -> History[FollowUpCase]:
+    """Return a history of follow-up."""
+    return History(decide, POLICY, *events)
 
 
 def names(events: Sequence[BaseModel]) -> list[str]:

@@ -8,19 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from services.intake.case import SubmissionCase
 from services.intake.classifier import Model
 from services.intake.duplicates import fingerprint
-from services.intake.redaction import Names
-from services.intake.reporter import senders
-from services.intake.rules import (
-    Known,
-    Screened,
-    Submission,
-    decide,
-    is_sound,
-)
+from services.intake.reporter import hash_senders
+from services.intake.rules import Lookups, Screened, decide, identify
 from services.intake.screening import MODEL_PATH
-from services.intake.validation import Named
+from services.intake.validation import RegisteredCodes, message_fault, submission_fault
 from shared.contract import events as e
 from shared.contract.topics import SUBMISSIONS
 from shared.contract.tracking import tracking_number
@@ -29,9 +23,8 @@ from shared.vault.crypto import Vault
 
 NOON = datetime(2023, 5, 2, 5, 0, tzinfo=UTC)
 VAULT = Vault(b"m" * 32)
-NAMED = Named(frozenset({"6308"}), frozenset({"110"}), frozenset({"63.08"}))
+CODES = RegisteredCodes(frozenset({"6308"}), frozenset({"110"}), frozenset({"63.08"}))
 CHANNEL = "web"
-NAMES = Names.of(VAULT)
 M_1 = VAULT.message_digest(CHANNEL, "m-1")
 REPORT = VAULT.report_id(CHANNEL, "m-1")
 KEY = VAULT.unwrap(VAULT.new_key(REPORT), REPORT)
@@ -76,39 +69,50 @@ def a_message(event: type[e.ReporterMessage], **changes: Any) -> e.ReporterMessa
     return event.model_validate({**fields, **changes})
 
 
-def known(event: BaseModel, cause: Cause, keys: Mapping[str, Any] | None = None) -> Known:
+def look_up(event: BaseModel, cause: Cause, keys: Mapping[str, Any] | None = None) -> Lookups:
     """Look up what `load_lookups` would."""
     id_ = cause.first_id
-    found = Known(names=NAMES, keys={REPORT: KEY} if keys is None else keys, named=NAMED)
+    lookups = Lookups(VAULT.message_digest, keys={REPORT: KEY} if keys is None else keys)
     if isinstance(event, e.SubmitReport):
-        screened = Screened(fingerprint(event.title, event.body), SCREENING)
-        found = replace(found, screened={id_: screened} if is_sound(event, cause, NAMED) else {})
+        fault = message_fault(cause) or submission_fault(event, cause, CODES)
+        if fault is None:
+            screened = Screened(fingerprint(event.title, event.body), SCREENING)
+            lookups = replace(lookups, screened={id_: screened})
+        else:
+            faults = {(cause.topic, cause.partition, cause.offset): fault}
+            lookups = replace(lookups, faults=faults)
     if isinstance(event, e.SubmitReport | e.ReporterMessage):
-        found = replace(found, senders={id_: senders(VAULT, cause.producer, event.reporter)})
-    return found
+        senders = hash_senders(VAULT, cause.producer, event.reporter)
+        lookups = replace(lookups, senders={id_: senders})
+    return lookups
 
 
-def take(
-    case: Submission | None, event: BaseModel, cause: Cause | None = None, **more: Any
-) -> Decision[Submission]:
-    """Decide with what is known."""
-    cause = cause or a_cause(type(event))
-    return decide(case, event, cause, known(event, cause, **more))
+def identified(event: BaseModel, cause: Cause) -> Cause:
+    """Return a cause that names its report, as the shell reads it."""
+    return cause._replace(report_id=identify(event, cause, VAULT.report_id))
 
 
-def received() -> Submission:
+def handle(
+    case: SubmissionCase | None, event: BaseModel, cause: Cause | None = None, **more: Any
+) -> Decision[SubmissionCase]:
+    """Decide with what is looked up."""
+    cause = identified(event, cause or a_cause(type(event)))
+    return decide(case, event, cause, look_up(event, cause, **more))
+
+
+def received() -> SubmissionCase:
     """Return the case of a received report."""
-    case = take(None, a_submission()).case
+    case = handle(None, a_submission()).case
     assert case is not None
     return case
 
 
-def said(decision: Decision[Submission]) -> list[BaseModel]:
+def published(decision: Decision[SubmissionCase]) -> list[BaseModel]:
     """List a decision's events."""
     return [outgoing.event for outgoing in decision.events]
 
 
-def answer(decision: Decision[Submission]) -> e.ChannelAnswer:
+def answer(decision: Decision[SubmissionCase]) -> e.ChannelAnswer:
     """Return the one answer of a decision."""
-    (found,) = [event for event in said(decision) if isinstance(event, e.ChannelAnswer)]
-    return found
+    (only,) = [event for event in published(decision) if isinstance(event, e.ChannelAnswer)]
+    return only

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.intake.receipt_time import LATE_MAX, Counted, counted
+from services.intake.receipt_time import LATE_MAX, ReceiptTime, receipt_time
 from shared.registry import load
 from tests.tables import each
 from tests.unit.intake.builders import NOON, a_cause, a_submission
@@ -15,11 +15,11 @@ DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 
 
-def count(channel: str, ago: timedelta | None, reason: str | None = None) -> Counted:
+def count(channel: str, ago: timedelta | None, reason: str | None = None) -> ReceiptTime:
     """Return from when a report counts that comes at NOON."""
     at = None if ago is None else NOON - ago
     event = a_submission(submitted_at=at, backdating_reason=reason)
-    return counted(event, a_cause(producer=channel), DAYS)
+    return receipt_time(event, a_cause(producer=channel), DAYS)
 
 
 @each(
@@ -44,7 +44,7 @@ def test_a_report_counts_from(
     claimed: datetime | None,
 ) -> None:
     """A day for everybody, the registry's days with a reason, else from when it came."""
-    assert count(channel, ago, reason) == Counted(at, claimed)
+    assert count(channel, ago, reason) == ReceiptTime(at, claimed)
 
 
 @given(

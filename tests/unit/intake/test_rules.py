@@ -7,12 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.intake.redaction import sealed
-from services.intake.rules import (
-    Submission,
-    decide,
-    identify,
-)
+from services.intake.case import SubmissionCase
+from services.intake.redaction import seal_screening
+from services.intake.rules import decide, identify
 from services.intake.store import STORE
 from shared.contract import events as e
 from shared.contract.reasons import REASONS
@@ -24,7 +21,6 @@ from tests.unit.intake.builders import (
     CHANNEL,
     KEY,
     M_1,
-    NAMES,
     NOON,
     NUMBER,
     REPORT,
@@ -35,17 +31,18 @@ from tests.unit.intake.builders import (
     a_message,
     a_submission,
     answer,
-    known,
+    handle,
+    identified,
+    look_up,
+    published,
     received,
-    said,
-    take,
 )
 
 
 def test_a_sound_submission_becomes_a_report_with_number_and_secret() -> None:
     """The reporter gets what they need to come back; the stream gets nothing in the clear."""
     event = a_submission(category_id="110", place_code="63.08", institution="6308")
-    report, told = said(take(None, event))
+    report, reply = published(handle(None, event))
 
     assert isinstance(report, e.ReportReceived)
     assert (report.report_id, report.tracking_number) == (REPORT, NUMBER)
@@ -55,7 +52,7 @@ def test_a_sound_submission_becomes_a_report_with_number_and_secret() -> None:
     assert json.loads(KEY.open("content", report.content)) == {
         "title": "Lampu jalan", "body": "Lampu jalan padam sejak Senin.", "attachments": [],
     }  # fmt: skip
-    assert told == e.ChannelAnswer(
+    assert reply == e.ChannelAnswer(
         message_id="m-1", outcome="received", report_id=REPORT, tracking_number=NUMBER,
         secret=SECRET,
     )  # fmt: skip
@@ -63,19 +60,19 @@ def test_a_sound_submission_becomes_a_report_with_number_and_secret() -> None:
 
 def test_an_identity_is_kept_in_spellings_that_reach_the_person() -> None:
     """A possible phone number becomes international; a masked one stays as it came."""
-    report = said(take(None, a_submission()))[0]
+    report = published(handle(None, a_submission()))[0]
     assert isinstance(report, e.ReportReceived)
     assert json.loads(KEY.open("identity", report.identity or ""))["phone"] == "+6281234567890"
 
-    masked = said(take(None, a_submission(reporter={"phone": " 62815772xxxx "})))[0]
+    masked = published(handle(None, a_submission(reporter={"phone": " 62815772xxxx "})))[0]
     assert isinstance(masked, e.ReportReceived)
     assert json.loads(KEY.open("identity", masked.identity or ""))["phone"] == "62815772xxxx"
 
 
 def test_who_is_anonymous_has_no_sender_outside_the_gateway() -> None:
     """One hash over all reports of a person would tie the anonymous one to the named ones."""
-    decision = take(None, a_submission(anonymous=True))
-    report = said(decision)[0]
+    decision = handle(None, a_submission(anonymous=True))
+    report = published(decision)[0]
     assert isinstance(report, e.ReportReceived)
     assert report.sender is None
     assert decision.case is not None
@@ -86,10 +83,10 @@ def test_who_is_anonymous_has_no_sender_outside_the_gateway() -> None:
 
 def test_an_outsider_cannot_read_a_text_by_its_screening() -> None:
     """After the key is destroyed nothing tells what a *rahasia* report spoke of."""
-    found = e.Suggestion(
+    suggestion = e.Suggestion(
         value="1", confidence=0.9, reasons=("claimed", "word:pungli", "word:uji kir", "place:x")
     )
-    screening = sealed(e.Screening(category=found), KEY)
+    screening = seal_screening(e.Screening(category=suggestion), KEY)
     assert screening.category is not None
     assert screening.category.reasons == ("claimed", "word", "place")
     assert "pungli" not in screening.model_dump_json()
@@ -99,7 +96,7 @@ def test_an_outsider_cannot_read_a_text_by_its_screening() -> None:
 
 def test_nobody_known_has_no_identity() -> None:
     """A language alone is nobody."""
-    report = said(take(None, a_submission(reporter={"language": "en", "name": "  "})))[0]
+    report = published(handle(None, a_submission(reporter={"language": "en", "name": "  "})))[0]
     assert isinstance(report, e.ReportReceived)
     assert (report.identity, report.sender, report.language) == (None, None, "en")
 
@@ -131,15 +128,15 @@ def test_a_faulty_submission_is_rejected_with_its_reason(
     changes: dict[str, object], reason: str
 ) -> None:
     """The reason is a code, the detail says what to do and names fields, never contents."""
-    decision = take(None, a_submission(**changes))
+    decision = handle(None, a_submission(**changes))
 
     assert (decision.refused, decision.case) == (True, None)
-    (told,) = said(decision)
-    assert isinstance(told, e.ChannelAnswer)
-    assert (told.outcome, told.reason, told.topic) == ("rejected", reason, None)
-    assert told.detail is not None
-    assert told.detail.startswith(REASONS[reason].id)
-    assert (told.report_id, told.tracking_number, told.secret) == (None, None, None)
+    (reply,) = published(decision)
+    assert isinstance(reply, e.ChannelAnswer)
+    assert (reply.outcome, reply.reason, reply.topic) == ("rejected", reason, None)
+    assert reply.detail is not None
+    assert reply.detail.startswith(REASONS[reason].id)
+    assert (reply.report_id, reply.tracking_number, reply.secret) == (None, None, None)
 
 
 @each(
@@ -154,13 +151,13 @@ def test_a_faulty_submission_is_rejected_with_its_reason(
 )
 def test_what_is_only_unusual_is_received(changes: dict[str, object]) -> None:
     """New lines of Windows, a clock slightly ahead, any script, the longest text of the rarest."""
-    assert answer(take(None, a_submission(**changes))).outcome == "received"
+    assert answer(handle(None, a_submission(**changes))).outcome == "received"
 
 
 def test_no_time_counts_from_before_it_began() -> None:
     """A sender's clock that runs ahead does not put the report into the future."""
-    ahead = said(take(None, a_submission(submitted_at=NOON + timedelta(minutes=4))))[0]
-    late = said(take(None, a_submission(submitted_at=NOON - timedelta(hours=4))))[0]
+    ahead = published(handle(None, a_submission(submitted_at=NOON + timedelta(minutes=4))))[0]
+    late = published(handle(None, a_submission(submitted_at=NOON - timedelta(hours=4))))[0]
     assert isinstance(ahead, e.ReportReceived)
     assert isinstance(late, e.ReportReceived)
     assert ahead.submitted_at == NOON
@@ -182,16 +179,22 @@ def test_a_message_without_usable_id_is_told_where_it_lies(
     event: BaseModel, message_id: str, reason: str
 ) -> None:
     """Its place in the topic stands in for its id."""
-    told = answer(take(received(), event, a_cause(type(event), message_id=message_id)))
-    assert (told.reason, told.message_id) == (reason, message_id[:128])
-    assert (told.topic, told.partition, told.offset) == ("lapor.channel.web.submissions.v1", 0, 7)
+    reply = answer(handle(received(), event, a_cause(type(event), message_id=message_id)))
+    assert (reply.reason, reply.message_id) == (reason, message_id[:128])
+    assert (reply.topic, reply.partition, reply.offset) == (
+        "lapor.channel.web.submissions.v1",
+        0,
+        7,
+    )
 
 
 def test_the_same_message_id_again_gets_the_number_and_secret_it_had() -> None:
     """Even with other content: a channel that sends twice makes one report."""
-    repeated, told = said(take(received(), a_submission(body="Lain"), a_cause(id="gateway-2")))
+    repeated, reply = published(
+        handle(received(), a_submission(body="Lain"), a_cause(id="gateway-2"))
+    )
     assert repeated == e.SubmissionRepeated(report_id=REPORT, channel=CHANNEL, message_id=M_1)
-    assert told == e.ChannelAnswer(
+    assert reply == e.ChannelAnswer(
         message_id="m-1", outcome="repeated", report_id=REPORT, tracking_number=NUMBER,
         secret=SECRET,
     )  # fmt: skip
@@ -199,23 +202,23 @@ def test_the_same_message_id_again_gets_the_number_and_secret_it_had() -> None:
 
 def test_a_repeat_of_an_erased_report_gets_no_secret() -> None:
     """Without key there is none."""
-    told = answer(take(received(), a_submission(), keys={}))
-    assert (told.outcome, told.secret) == ("repeated", None)
+    reply = answer(handle(received(), a_submission(), keys={}))
+    assert (reply.outcome, reply.secret) == ("repeated", None)
 
 
 def test_two_messages_that_hash_to_one_report_do_not_meet() -> None:
     """The second is asked for another id and learns nothing of the first."""
     other = received().model_copy(update={"channel": "sms"})
-    told = answer(take(other, a_submission()))
-    assert (told.reason, told.tracking_number, told.secret) == (
+    reply = answer(handle(other, a_submission()))
+    assert (reply.reason, reply.tracking_number, reply.secret) == (
         "try_another_message_id", None, None,
     )  # fmt: skip
 
 
 def test_a_rejection_does_not_block_the_corrected_submission() -> None:
     """The same message id with other content is taken."""
-    case = take(None, a_submission(institution="9999")).case
-    assert answer(take(case, a_submission(), a_cause(id="gateway-2"))).outcome == "received"
+    case = handle(None, a_submission(institution="9999")).case
+    assert answer(handle(case, a_submission(), a_cause(id="gateway-2"))).outcome == "received"
 
 
 @each(
@@ -227,27 +230,27 @@ def test_a_rejection_does_not_block_the_corrected_submission() -> None:
 def test_what_cannot_be_read_is_answered(event: type[BaseModel], outcome: str) -> None:
     """As what its header says it is, with what is wrong; nothing else is left of it."""
     unreadable = Unreadable(reason="invalid_fields", detail="title: Field required")
-    decision = take(None, unreadable, a_cause(event))
+    decision = handle(None, unreadable, a_cause(event))
     assert (decision.refused, decision.case) == (True, None)
-    (told,) = said(decision)
-    assert isinstance(told, e.ChannelAnswer)
-    assert (told.outcome, told.reason, told.message_id) == (outcome, "invalid_fields", "m-1")
-    assert "title: Field required" in (told.detail or "")
+    (reply,) = published(decision)
+    assert isinstance(reply, e.ChannelAnswer)
+    assert (reply.outcome, reply.reason, reply.message_id) == (outcome, "invalid_fields", "m-1")
+    assert "title: Field required" in (reply.detail or "")
 
 
 def test_a_record_of_unknown_type_is_rejected() -> None:
     """Nothing tells what it meant to be."""
-    told = answer(take(None, Unreadable(reason="unknown_type"), a_cause(type="x")))
-    assert (told.outcome, told.reason) == ("rejected", "unknown_type")
+    reply = answer(handle(None, Unreadable(reason="unknown_type"), a_cause(type="x")))
+    assert (reply.outcome, reply.reason) == ("rejected", "unknown_type")
 
 
 def test_ids_of_records_never_meet_ids_of_reports() -> None:
     """A channel cannot name its message so that it takes an unreadable record's case."""
     unreadable = Unreadable(reason="not_json")
-    own = identify(unreadable, a_cause(), NAMES)
+    own = identify(unreadable, a_cause(), VAULT.report_id)
     assert own == record_id("gateway-1")
     assert own not in {VAULT.report_id(channel, "gateway-1") for channel in ("", CHANNEL)}
-    assert identify(unreadable, a_cause(id="gateway-1@0.9", is_repeat=True), NAMES) == own
+    assert identify(unreadable, a_cause(id="gateway-1@0.9", is_repeat=True), VAULT.report_id) == own
 
 
 # ---- for any message
@@ -293,22 +296,23 @@ def test_every_message_gets_exactly_one_answer(
     event: BaseModel, cause: Cause, *, has_case: bool, has_key: bool
 ) -> None:
     """Whatever it holds, and the same each time; at most one fact goes with it."""
-    id_ = identify(event, cause, NAMES)
+    cause = identified(event, cause)
+    id_ = cause.report_id
     keys = {id_: VAULT.unwrap(VAULT.new_key(id_), id_)} if has_key else {}
-    look = known(event, cause, keys=keys)
+    lookups = look_up(event, cause, keys=keys)
     case = received() if has_case else None
-    decision = decide(case, event, cause, look)
+    decision = decide(case, event, cause, lookups)
 
-    assert decision == decide(case, event, cause, look)
+    assert decision == decide(case, event, cause, lookups)
     assert answer(decision)
-    facts = [fact for fact in said(decision) if isinstance(fact, e.Event)]
+    facts = [fact for fact in published(decision) if isinstance(fact, e.Event)]
     assert len(facts) <= 1
     assert all(fact.report_id == id_ for fact in facts)
     if decision.refused:
         assert (decision.case, facts) == (case, [])
     else:
         assert decision.case is not None
-        assert Submission.model_validate_json(decision.case.model_dump_json()) == decision.case
+        assert SubmissionCase.model_validate_json(decision.case.model_dump_json()) == decision.case
 
 
 @given(
@@ -317,7 +321,9 @@ def test_every_message_gets_exactly_one_answer(
 )
 def test_nothing_personal_leaves_in_the_clear(name: str, body: str) -> None:
     """Neither in an event's text nor in its repr, nor in what the case keeps."""
-    decision = take(None, a_submission(body=body, reporter={"name": name, "phone": "081234567890"}))
-    written = repr(decision) + "".join(event.model_dump_json() for event in said(decision))
+    decision = handle(
+        None, a_submission(body=body, reporter={"name": name, "phone": "081234567890"})
+    )
+    written = repr(decision) + "".join(event.model_dump_json() for event in published(decision))
     for personal in (name, body, "Lampu jalan", "81234567890"):
         assert personal not in written

@@ -7,7 +7,7 @@ from deploy.local.restart_policy import (
     HEALTHY_SECONDS,
     REFUSED,
     Condition,
-    Life,
+    RestartState,
     after_exit,
     after_request,
     after_start,
@@ -16,13 +16,13 @@ from deploy.local.restart_policy import (
 
 def pauses(*, ends: int, lived_seconds: float, code: int = 1) -> list[float]:
     """Return the pause after each of so many ends of a process that lived so long each time."""
-    life, now, found = Life(), 1000.0, []
+    state, now, found = RestartState(), 1000.0, []
     for _ in range(ends):
-        life = after_start(life, now)
+        state = after_start(state, now)
         now += lived_seconds
-        life = after_exit(life, code, now)
-        found.append(life.due - now)
-        now = life.due
+        state = after_exit(state, code, now)
+        found.append(state.due - now)
+        now = state.due
     return found
 
 
@@ -38,10 +38,10 @@ def test_the_pause_has_a_limit_however_often_it_failed() -> None:
 
 def test_a_healthy_minute_forgives_what_was_before() -> None:
     """A crash a week after the last one is the first again."""
-    life = after_exit(after_start(Life(), 0), 1, 1)
-    life = after_exit(after_start(life, 2), 1, 3)
-    life = after_exit(after_start(life, 10), 1, 10 + HEALTHY_SECONDS)
-    assert (life.failures, life.due) == (1, 10 + HEALTHY_SECONDS + 0.5)
+    state = after_exit(after_start(RestartState(), 0), 1, 1)
+    state = after_exit(after_start(state, 2), 1, 3)
+    state = after_exit(after_start(state, 10), 1, 10 + HEALTHY_SECONDS)
+    assert (state.failures, state.due) == (1, 10 + HEALTHY_SECONDS + 0.5)
 
 
 def test_a_stage_that_asks_to_be_started_again_need_not_wait() -> None:
@@ -53,26 +53,26 @@ def test_a_stage_that_asks_to_be_started_again_need_not_wait() -> None:
 
 def test_a_refusal_waits_for_an_operator() -> None:
     """Exit code 78 is not a crash: starting again changes nothing."""
-    life = after_exit(after_start(Life(), 0), REFUSED, 1)
-    assert (life.condition, life.exit_code) == (Condition.STOPPED, REFUSED)
+    state = after_exit(after_start(RestartState(), 0), REFUSED, 1)
+    assert (state.condition, state.exit_code) == (Condition.STOPPED, REFUSED)
 
 
 def test_somebody_who_has_acted_need_not_wait() -> None:
     """`lapor up` starts at once what waited or was stopped, and lets the rest run on."""
-    refused = after_exit(after_start(Life(), 0), REFUSED, 1)
+    refused = after_exit(after_start(RestartState(), 0), REFUSED, 1)
     asked = after_request(refused, 100)
     assert (asked.condition, asked.due, asked.failures) == (Condition.WAITING, 100, 0)
-    running = after_start(Life(), 0)
+    running = after_start(RestartState(), 0)
     assert after_request(running, 100) == running
 
 
 def test_an_end_in_good_order_is_followed_by_a_start_too() -> None:
     """A service that ended although nobody asked is missing all the same."""
-    assert after_exit(after_start(Life(), 0), 0, 1).condition is Condition.WAITING
+    assert after_exit(after_start(RestartState(), 0), 0, 1).condition is Condition.WAITING
 
 
 def test_the_first_start_is_no_restart() -> None:
     """Restarts count what went wrong."""
-    life = after_start(Life(), 0)
-    assert life.restarts == 0
-    assert after_start(after_exit(life, 1, 1), 2).restarts == 1
+    state = after_start(RestartState(), 0)
+    assert state.restarts == 0
+    assert after_start(after_exit(state, 1, 1), 2).restarts == 1

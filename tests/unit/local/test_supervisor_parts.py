@@ -1,4 +1,4 @@
-"""What the supervisor is made of: homes, jars, ports, marks, lag, the state file."""
+"""What the supervisor is made of: homes, jars, ports, process ids, lag, the state file."""
 
 import hashlib
 import os
@@ -13,18 +13,26 @@ from deploy.local.errors import LocalStackError
 from deploy.local.jars import LOCK_FILE, Jar, fetch_jars, read_lock
 from deploy.local.paths import Home, default_cache, default_home, write_atomically
 from deploy.local.probes import read_lag
-from deploy.local.processes import LOOPBACK, Mark, Ports, last_lines
+from deploy.local.processes import LOOPBACK, Ports, ProcessId, last_lines
 from deploy.local.restart_policy import Condition
-from deploy.local.services import SERVICES, Seat, command
+from deploy.local.services import SERVICES, ServiceSlot, command
 from deploy.local.state import Child, Phase, State, read_state, write_state
 from tests.tables import each
 
 
-def test_lapor_home_decides_where_a_stack_lives(tmp_path: Path) -> None:
-    """Two folders, two stacks."""
+def test_lapor_home_decides_where_a_stack_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two folders, two stacks; else the XDG folders; root's own is closed to the database."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     assert default_home({"LAPOR_HOME": str(tmp_path)}).root == tmp_path
-    assert default_home({"XDG_STATE_HOME": "/state"}).root == Path("/state/lapor")
-    assert default_cache({"XDG_CACHE_HOME": "/cache"}) == Path("/cache/lapor")
+    assert default_home({}).root == Path("/state/lapor")
+    assert default_cache() == Path("/cache/lapor")
+
+    monkeypatch.delenv("XDG_STATE_HOME")
+    own = Path.home() / ".local/state/lapor"
+    assert default_home({}).root == (Path("/var/lib/lapor") if os.geteuid() == 0 else own)
 
 
 def test_secrets_are_drawn_once_and_closed_to_others(tmp_path: Path) -> None:
@@ -81,9 +89,9 @@ def test_two_stacks_are_never_given_the_same_port(tmp_path: Path) -> None:
 
 def test_another_process_under_the_same_pid_is_not_taken_for_ours() -> None:
     """Nothing is ended by mistake after a reboot."""
-    own = Mark.of(os.getpid())
+    own = ProcessId.of(os.getpid())
     assert own.process() is not None
-    assert Mark(own.pid, own.started - 60).process() is None
+    assert ProcessId(own.pid, own.started - 60).process() is None
 
 
 def test_the_end_of_a_log_is_read_without_the_rest(tmp_path: Path) -> None:
@@ -110,7 +118,7 @@ def test_lag_is_the_sum_over_partitions_or_unknown(page: str, lag: int | None) -
 def test_twins_differ_by_their_environment_alone() -> None:
     """Both verifications run the same code with another policy: the name says which."""
     twins = [row for row in SERVICES if row.factory == "services.verification.app:build"]
-    assert [Seat(service=row, port=1).env["LAPOR_INSTANCE"] for row in twins] == [
+    assert [ServiceSlot(service=row, port=1).env["LAPOR_INSTANCE"] for row in twins] == [
         "verification.national", "verification.institution",
     ]  # fmt: skip
     assert len({row.name for row in SERVICES}) == len(SERVICES) == 9
@@ -118,14 +126,14 @@ def test_twins_differ_by_their_environment_alone() -> None:
 
 def test_a_service_runs_on_the_loop_that_survives_outages() -> None:
     """Stock asyncio: aiokafka may hang on uvloop after an outage of the broker."""
-    words = command([Seat(service=SERVICES[0], port=8001)])
+    words = command([ServiceSlot(service=SERVICES[0], port=8001)])
     assert words[words.index("--loop") + 1] == "asyncio"
     assert words[words.index("--port") + 1] == "8001"
 
 
 def test_the_state_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     """What the supervisor says is what the commands know."""
-    seat = Seat(service=SERVICES[0], port=8001)
+    slot = ServiceSlot(service=SERVICES[0], port=8001)
     child = Child(
         name="together",
         condition=Condition.RUNNING,
@@ -135,7 +143,7 @@ def test_the_state_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         failures=0,
         exit_code=None,
         log="a.log",
-        seats=(seat,),
+        slots=(slot,),
     )
     state = State(
         phase=Phase.RUNNING,

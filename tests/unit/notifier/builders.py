@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel
 
 from services.notifier.renderer import Templates
-from services.notifier.rules import Known, Policy, field_of
+from services.notifier.rules import Lookups, Policy, field_of
 from shared.contract import events as e
 from shared.contract.tracking import tracking_number
 from shared.rules.decision import Cause
@@ -28,9 +28,9 @@ EMAIL = "pelapor@contoh.example"
 HOOK = "https://kanal.example/kabar"
 
 
-def known(policy: Policy = POLICY, keys: Mapping[str, ReportKey] | None = None) -> Known:
+def lookups(policy: Policy = POLICY, keys: Mapping[str, ReportKey] | None = None) -> Lookups:
     """Build what the shell gathers: the report's key, the real templates."""
-    return Known(keys={REPORT: KEY} if keys is None else keys, render=RENDER, policy=policy)
+    return Lookups(keys={REPORT: KEY} if keys is None else keys, render=RENDER, policy=policy)
 
 
 def a_cause(identity: str = "cause-1", now: datetime = NOON) -> Cause:
@@ -188,7 +188,7 @@ def _moved() -> dict[str, e.Event]:
     }
 
 
-def told_before(name: str) -> tuple[e.Event, ...]:
+def announced_before(name: str) -> tuple[e.Event, ...]:
     """Return what told somebody the date that the fact of this name moves; nothing otherwise."""
     if "deadline_moved" not in name:
         return ()

@@ -7,9 +7,9 @@ from itertools import permutations
 
 import pytest
 
-from services.notifier.announced_dates import EARLY_MAX, PROMISES_MAX
-from services.notifier.case import Notifying
-from services.notifier.rules import Known, decide
+from services.notifier.announced_dates import ANNOUNCED_DATES_MAX, EARLY_MAX
+from services.notifier.case import NotificationCase
+from services.notifier.rules import Lookups, decide
 from shared.contract import events as e
 from tests.tables import each
 from tests.unit.notifier.builders import (
@@ -30,7 +30,7 @@ from tests.unit.notifier.builders import (
     a_warning,
     a_withdrawal,
     every_fact,
-    known,
+    lookups,
     message_of,
 )
 
@@ -39,19 +39,19 @@ FOLLOW_UP = every_fact()["follow_up"]
 REPLY_UNTIL = datetime.fromisoformat("2023-06-24T16:00+00:00")  # ten days on, the day's end, WITA
 
 
-def requested(*steps: e.Event, by: Known | None = None) -> list[e.NotificationRequested]:
+def requested(*steps: e.Event, by: Lookups | None = None) -> list[e.NotificationRequested]:
     """Return all that was asked for by steps in order."""
     return run(*steps, by=by)[1]
 
 
 def run(
-    *steps: e.Event, by: Known | None = None
-) -> tuple[Notifying, list[e.NotificationRequested]]:
+    *steps: e.Event, by: Lookups | None = None
+) -> tuple[NotificationCase, list[e.NotificationRequested]]:
     """Decide steps in order; return the case and what was asked for."""
-    case: Notifying | None = None
+    case: NotificationCase | None = None
     asked: list[e.NotificationRequested] = []
     for n, step in enumerate(steps):
-        decision = decide(case, step, a_cause(f"c-{n}"), by or known())
+        decision = decide(case, step, a_cause(f"c-{n}"), by or lookups())
         case = decision.case
         said = [o.event for o in decision.events]
         asked += [event for event in said if isinstance(event, e.NotificationRequested)]
@@ -78,11 +78,11 @@ class TestAPromise:
         date = (dispatched.clock, dispatched.institution, dispatched.deadline)
         assert date == ("follow_up", "6308", FIRST)
         assert "akhir hari Jumat, 7 Juli 2023 (WITA)" in message_of(dispatched)["body"]
-        (promise,) = case.promises
+        (promise,) = case.announced_dates
         assert (promise.clock, promise.institution, promise.deadline) == date
         assert promise.person == "reporter"
         assert promise.notification_id == dispatched.notification_id
-        assert promise.told_at == NOON
+        assert promise.announced_at == NOON
 
     @each(
         [
@@ -117,26 +117,29 @@ class TestAPromise:
         case, (warned, escalated) = run(a_warning(), a_breach(1, OVERSIGHT))
         assert (warned.person, warned.deadline) == (HEAD, FIRST)
         assert (escalated.person, escalated.deadline) == (OVERSIGHT, None)
-        assert [p.person for p in case.promises] == [HEAD]
+        assert [p.person for p in case.announced_dates] == [HEAD]
 
     def test_takes_the_place_of_the_one_before(self) -> None:
         """The last date of a person, channel, clock and institution stands."""
         later = a_deadline_set(deadline=LATER, started_by="answered")
         case, _ = run(a_report(), a_deadline_set(), later)
-        assert [p.deadline for p in case.promises] == [LATER]
+        assert [p.deadline for p in case.announced_dates] == [LATER]
 
     def test_is_not_made_without_a_message(self) -> None:
         """Nothing can be sealed without a key, nothing is said that the operator leaves out."""
-        for by in (known(keys={}), known(replace(POLICY, untold=frozenset({"dispatched"})))):
+        for by in (
+            lookups(keys={}),
+            lookups(replace(POLICY, suppressed=frozenset({"dispatched"}))),
+        ):
             case, _ = run(a_report(), a_deadline_set(), by=by)
-            assert case.promises == ()
+            assert case.announced_dates == ()
 
     def test_stays_bounded(self) -> None:
         """Past the bound the oldest goes; all of them are in the notifications' stream."""
-        people = [f"p{n}@hsu.example" for n in range(PROMISES_MAX + 5)]
-        case, asked = run(a_warning(*people), by=known(replace(POLICY, pending_max=1_000)))
+        people = [f"p{n}@hsu.example" for n in range(ANNOUNCED_DATES_MAX + 5)]
+        case, asked = run(a_warning(*people), by=lookups(replace(POLICY, pending_max=1_000)))
         assert len(asked) == len(people)
-        assert [p.person for p in case.promises] == people[5:]
+        assert [p.person for p in case.announced_dates] == people[5:]
 
 
 class TestAMove:
@@ -154,7 +157,7 @@ class TestAMove:
             ("deadline_moved", HEAD, "email"),
             ("deadline_moved", "Ombudsman", "file"),
         ]
-        assert {x.deadline for x in new} == {p.deadline for p in case.promises} == {LATER}
+        assert {x.deadline for x in new} == {p.deadline for p in case.announced_dates} == {LATER}
         assert len({x.notification_id for x in asked}) == len(asked)
 
     @pytest.mark.parametrize("language", ["id", "en"])
@@ -209,7 +212,7 @@ class TestAMove:
         """Quiet hours hold for it as for every message."""
         case, _ = run(a_report(), a_deadline_set(), a_warning())
         night = NOON + timedelta(hours=11)  # 23:00 in HSU
-        moved = decide(case, a_move(), a_cause("night", night), known()).case
+        moved = decide(case, a_move(), a_cause("night", night), lookups()).case
         assert moved is not None
         due = {p.person: p.due_at for p in moved.pending if p.about == "night"}
         assert due == {HEAD: night, "reporter": night + timedelta(hours=7)}
@@ -269,7 +272,7 @@ class TestABreach:
             a_breach(1, HEAD, OVERSIGHT), a_withdrawal(HEAD, OVERSIGHT, deadline_now=LATER)
         )
         assert told(asked[2:]) == [("breach_withdrawn", HEAD), ("breach_withdrawn", OVERSIGHT)]
-        assert [(p.person, p.deadline) for p in case.promises] == [
+        assert [(p.person, p.deadline) for p in case.announced_dates] == [
             (HEAD, LATER), (OVERSIGHT, LATER),
         ]  # fmt: skip
 
@@ -278,7 +281,7 @@ class TestABreach:
         """There is no date to come."""
         case, asked = run(a_breach(1, HEAD), a_withdrawal(HEAD, why=why))
         assert asked[-1].deadline is None
-        assert case.promises == ()
+        assert case.announced_dates == ()
 
     def test_corrects_each_person_once(self) -> None:
         """Who was warned, and told of the breach, hears of the move by the withdrawal alone."""

@@ -4,16 +4,17 @@ from datetime import UTC, datetime, time
 
 from pydantic import BaseModel
 
-from services.notifier.app import policy_from, reports_told_of, stage_of
+from services.notifier.app import policy_from, reports_to_open, stage_of
 from services.notifier.content import Windows
 from services.notifier.quiet_hours import QuietHours
 from services.notifier.settings import NotifierSettings
 from shared.contract.envelope import id_hash
 from shared.contract.events import CommandRefused, DeliveryReported
+from shared.platform.migrations import read_migrations
 from shared.platform.settings import Settings
 from shared.registry.load import load
 from shared.runtime.reader import Inbound
-from shared.vault.crypto import new_key_text
+from shared.vault.key_text import new_key_text
 from tests.simulation.memory import MemoryRecord
 from tests.unit.notifier.builders import REPORT, a_cause, a_deadline_set, a_report, every_fact
 
@@ -45,11 +46,11 @@ def test_only_keys_that_a_message_needs_are_opened() -> None:
     refused = every_fact()["reopen_refused"]
     assert isinstance(refused, CommandRefused)
     of_an_officer = refused.model_copy(update={"command": "FollowUp"})
-    assert reports_told_of([inbound(delivery), inbound(of_an_officer)]) == set()
-    assert reports_told_of([inbound(refused)]) == {REPORT}
-    assert reports_told_of([inbound(a_report())]) == {REPORT}
+    assert reports_to_open([inbound(delivery), inbound(of_an_officer)]) == set()
+    assert reports_to_open([inbound(refused)]) == {REPORT}
+    assert reports_to_open([inbound(a_report())]) == {REPORT}
     for clock, is_told in (("follow_up", True), ("dispatch", False), ("completion", False)):
-        assert bool(reports_told_of([inbound(a_deadline_set(clock=clock))])) is is_told
+        assert bool(reports_to_open([inbound(a_deadline_set(clock=clock))])) is is_told
 
 
 def test_the_stage_has_its_loop_and_the_vaults_schema() -> None:
@@ -59,4 +60,5 @@ def test_the_stage_has_its_loop_and_the_vaults_schema() -> None:
     assert stage.name == "notifier"
     assert stage.load_lookups is not None
     assert len(stage.background) == 1
-    assert all(path.is_file() for path in (stage.schema, *stage.more_schemas.values()))
+    assert list(stage.more_schemas) == ["vault"]
+    assert read_migrations(stage.migrations, *stage.more_schemas.values())

@@ -6,22 +6,22 @@ from datetime import timedelta
 import pytest
 
 from services.notifier.attempt import attempt, due_of, report, senders_for
-from services.notifier.case import Notifying, Pending
+from services.notifier.case import NotificationCase, Pending
 from services.notifier.rules import decide, field_of
 from services.notifier.senders import SENT, Message, Outcome, Send, put_off, temporary
 from services.notifier.settings import NotifierSettings
 from shared.contract.events import DeliveryReported, NotificationChannel
 from shared.vault.crypto import ReportKey
 from tests.tables import each
-from tests.unit.notifier.builders import EMAIL, KEY, NOON, REPORT, a_cause, a_report, known
+from tests.unit.notifier.builders import EMAIL, KEY, NOON, REPORT, a_cause, a_report, lookups
 
 SECRET = "rahasia-" * 4
 STRANGER = ReportKey(b"s" * 32, REPORT)
 
 
-def a_case() -> Notifying:
+def a_case() -> NotificationCase:
     """Return a case with one e-mail due at noon."""
-    case = decide(None, a_report(), a_cause(), known()).case
+    case = decide(None, a_report(), a_cause(), lookups()).case
     assert case is not None
     return case
 
@@ -93,7 +93,7 @@ async def test_a_senders_bug_holds_up_its_message_only() -> None:
 def test_what_is_due_comes_oldest_first() -> None:
     """What is due later stays."""
     times = (NOON, NOON - timedelta(hours=1), NOON + timedelta(seconds=1))
-    case = Notifying(
+    case = NotificationCase(
         report_id=REPORT, pending=tuple(PENDING.model_copy(update={"due_at": t}) for t in times)
     )
     assert [p.due_at for p in due_of(case, NOON)] == [times[1], times[0]]

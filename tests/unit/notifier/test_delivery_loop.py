@@ -10,7 +10,7 @@ import structlog
 from aiokafka.errors import KafkaConnectionError
 
 from services.notifier.attempt import LINGER_SECONDS, Reports, report
-from services.notifier.delivery_loop import Courier, Job
+from services.notifier.delivery_loop import DeliveryLoop, Job
 from services.notifier.senders import SENT, temporary
 from services.notifier.settings import NotifierSettings
 from shared.contract.envelope import Outbound
@@ -53,40 +53,40 @@ def a_context(broker: Broker | None = None, clock: Clock | None = None) -> Resou
     )
 
 
-async def delivered(courier: Courier, job: Job, context: Resources) -> list[DeliveryReported]:
+async def delivered(courier: DeliveryLoop, job: Job, context: Resources) -> list[DeliveryReported]:
     """Deliver a job; return what is reported of it."""
     await courier._deliver(courier._take(job), context)
     sent = courier._reports._unpublished
     return [DeliveryReported.model_validate_json(outbound.value) for outbound in sent]
 
 
-def a_job(courier: Courier, **values: Any) -> Job:
-    """Return the e-mail of a report, with the gates of e-mail."""
-    return courier._gated(Job(REPORT, "email", (PENDING,), NOON, key=KEY, **values))
+def a_job(courier: DeliveryLoop, **values: Any) -> Job:
+    """Return the e-mail of a report, with the bulkheads of e-mail."""
+    return courier._with_bulkheads(Job(REPORT, "email", (PENDING,), NOON, key=KEY, **values))
 
 
 async def test_a_message_is_reported_once_it_is_sent() -> None:
     """And nothing of it stays in hand."""
     box = Box()
-    courier = Courier(box.senders, VAULT, NotifierSettings())
+    courier = DeliveryLoop(box.senders, VAULT, NotifierSettings())
     job = a_job(courier)
     (told,) = await delivered(courier, job, a_context())
     assert told.outcome == "sent"
-    assert [gate.in_hand for gate in job.gates] == [0]
+    assert [bulkhead.in_hand for bulkhead in job.bulkheads] == [0]
     assert courier._in_hand == set()
 
 
 @pytest.mark.parametrize(("days", "stale"), [(6, False), (8, True)])
 def test_what_is_long_past_is_not_sent_any_more(days: int, stale: bool) -> None:  # noqa: FBT001
     """A replayed year must not write to a year of reporters."""
-    courier = Courier(Box().senders, VAULT, NotifierSettings())
+    courier = DeliveryLoop(Box().senders, VAULT, NotifierSettings())
     assert courier._is_stale(PENDING, NOON + timedelta(days=days), Clock()) is stale
 
 
 async def test_what_is_stale_is_given_up_aloud() -> None:
     """Nothing is attempted."""
     box = Box()
-    courier = Courier(box.senders, VAULT, NotifierSettings())
+    courier = DeliveryLoop(box.senders, VAULT, NotifierSettings())
     job = Job(REPORT, "email", (PENDING,), NOON, is_stale=True)
     (told,) = await delivered(courier, job, a_context())
     assert (told.outcome, told.reason, box.got) == ("permanent", "stale", [])
@@ -94,7 +94,7 @@ async def test_what_is_stale_is_given_up_aloud() -> None:
 
 def test_the_age_of_a_message_is_real_time() -> None:
     """On a clock that runs a year in a minute a week is a second."""
-    courier = Courier(Box().senders, VAULT, NotifierSettings())
+    courier = DeliveryLoop(Box().senders, VAULT, NotifierSettings())
     clock = Clock(scale=300_000.0, real_origin=NOON, business_origin=NOON)
     assert not courier._is_stale(PENDING, NOON + timedelta(days=30), clock)
 
@@ -102,7 +102,7 @@ def test_the_age_of_a_message_is_real_time() -> None:
 async def test_what_had_to_wait_too_long_fires_again_when_there_is_room() -> None:
     """It was no attempt: nothing is reported, no try is used up."""
     box = Box()
-    courier = Courier(box.senders, VAULT, NotifierSettings(again_after_seconds=1e-9))
+    courier = DeliveryLoop(box.senders, VAULT, NotifierSettings(again_after_seconds=1e-9))
     assert await delivered(courier, a_job(courier), a_context()) == []
     assert box.got == []
     assert set(courier._fire_times) == {REPORT}
@@ -114,7 +114,7 @@ async def test_a_sender_that_never_ends_is_ended() -> None:
     async def never(_message: object) -> Any:
         await asyncio.Event().wait()
 
-    courier = Courier({"email": never}, VAULT, NotifierSettings(again_after_seconds=0.1))
+    courier = DeliveryLoop({"email": never}, VAULT, NotifierSettings(again_after_seconds=0.1))
     (told,) = await delivered(courier, a_job(courier), a_context())
     assert (told.outcome, told.reason) == ("temporary", "timeout")
 
@@ -122,13 +122,13 @@ async def test_a_sender_that_never_ends_is_ended() -> None:
 async def test_while_a_way_is_closed_nothing_in_hand_is_tried() -> None:
     """What was taken in hand before it closed fires again."""
     box = Box(temporary("smtp_unreachable"))
-    courier = Courier(box.senders, VAULT, NotifierSettings())
+    courier = DeliveryLoop(box.senders, VAULT, NotifierSettings())
     due = tuple(PENDING.model_copy(update={"notification_id": f"n-{n}"}) for n in range(40))
     sealed = tuple(
         p.model_copy(update={"message": KEY.seal(f"notification:{p.notification_id}", _TEXT)})
         for p in due
     )
-    job = courier._gated(Job(REPORT, "email", sealed, NOON, key=KEY))
+    job = courier._with_bulkheads(Job(REPORT, "email", sealed, NOON, key=KEY))
     assert len(await delivered(courier, job, a_context())) == 5
     assert len(box.got) == 5
 
@@ -138,7 +138,7 @@ _TEXT = '{"to": "a@b.example", "subject": "s", "body": "b"}'
 
 async def test_a_bug_in_a_delivery_ends_the_loop() -> None:
     """Not that message alone, silently and again every two minutes: the process starts anew."""
-    courier = Courier(Box().senders, VAULT, NotifierSettings())
+    courier = DeliveryLoop(Box().senders, VAULT, NotifierSettings())
     broken = Job(REPORT, "email", cast("Any", (None,)), NOON, is_stale=True)
     task = asyncio.create_task(courier._deliver(broken, a_context()))
     task.add_done_callback(courier._ended)

@@ -7,8 +7,8 @@ from services.notifier.delivery_slots import (
     HOST_AT_ONCE,
     HOSTS_MAX,
     UNPROVEN_IN_HAND,
-    Gate,
-    Gates,
+    Bulkhead,
+    DeliverySlots,
     wait_seconds,
 )
 from services.notifier.senders import SENT, Outcome, permanent, put_off, temporary
@@ -18,24 +18,24 @@ from tests.tables import each
 AWAY = temporary("webhook_unreachable")
 
 
-def gates() -> Gates:
+def bulkheads() -> DeliverySlots:
     """Return those of a process that has just started."""
-    return Gates(NotifierSettings())
+    return DeliverySlots(NotifierSettings())
 
 
-def fill(found: tuple[Gate, ...], now: float = 0.0) -> int:
+def fill(found: tuple[Bulkhead, ...], now: float = 0.0) -> int:
     """Take in hand as many messages as there is room for; return how many."""
     count = 0
     while wait_seconds(found, now) is None:
-        for gate in found:
-            gate.in_hand += 1
+        for bulkhead in found:
+            bulkhead.in_hand += 1
         count += 1
     return count
 
 
 def test_a_full_host_leaves_room_for_every_other() -> None:
     """A thousand messages for one host hold as many places as one host has."""
-    all_gates = gates()
+    all_gates = bulkheads()
     assert fill(all_gates.of("webhook", "lambat.example")) == UNPROVEN_IN_HAND
     assert wait_seconds(all_gates.of("webhook", "lain.example"), 0.0) is None
     assert wait_seconds(all_gates.of("email"), 0.0) is None
@@ -43,7 +43,7 @@ def test_a_full_host_leaves_room_for_every_other() -> None:
 
 def test_a_thousand_hosts_that_took_nothing_leave_room_for_one_that_did() -> None:
     """Names cost an attacker nothing; to have taken the last message does."""
-    all_gates = gates()
+    all_gates = bulkheads()
     good = all_gates.of("webhook", "baik.example")
     good[0].left(SENT, 0.0, 0.1, 0.0)
     for n in range(1_000):
@@ -54,7 +54,7 @@ def test_a_thousand_hosts_that_took_nothing_leave_room_for_one_that_did() -> Non
 
 def test_each_that_finds_no_room_comes_at_a_time_of_its_own() -> None:
     """So that what waits is looked at a few times, not all of it all the time; bounded."""
-    found = gates().of("webhook", "lambat.example")
+    found = bulkheads().of("webhook", "lambat.example")
     found[0].left(temporary("webhook_timeout"), 0.0, 15.0, 0.0)
     fill(found)
     times = [wait_seconds(found, 0.0) or 0.0 for _ in range(1_000)]
@@ -66,7 +66,7 @@ def test_each_that_finds_no_room_comes_at_a_time_of_its_own() -> None:
 
 def test_an_open_way_takes_one_message_when_its_pause_is_over() -> None:
     """Before that none; the others come after it."""
-    found = gates().of("email")
+    found = bulkheads().of("email")
     away = temporary("smtp_unreachable")
     changes = [found[0].left(away, 0.0, 1.0, 0.0) for _ in range(FAILURES_MAX)]
     assert changes == [""] * 4 + ["circuit_opened"]
@@ -107,24 +107,24 @@ def test_what_concerns_everybody_closes_a_way(what: str, outcome: Outcome) -> No
 
 def closed_by(outcome: Outcome) -> bool:
     """Say whether a way is closed after a row of such outcomes."""
-    (gate,) = gates().of("email")
+    (bulkhead,) = bulkheads().of("email")
     for _ in range(2 * FAILURES_MAX):
-        gate.left(outcome, 0.0, 1.0, 0.0)
-    return gate.breaker is not None and gate.breaker.is_open(1.5)
+        bulkhead.left(outcome, 0.0, 1.0, 0.0)
+    return bulkhead.breaker is not None and bulkhead.breaker.is_open(1.5)
 
 
 def test_what_was_no_attempt_says_nothing_of_a_way() -> None:
     """It neither closes nor opens it."""
-    (gate,) = gates().of("email")
+    (bulkhead,) = bulkheads().of("email")
     for _ in range(10):
-        assert gate.left(put_off("no_room"), 0.0, 1.0, 0.0) == ""
-    assert gate.breaker is not None
-    assert gate.breaker.open_until is None
+        assert bulkhead.left(put_off("no_room"), 0.0, 1.0, 0.0) == ""
+    assert bulkhead.breaker is not None
+    assert bulkhead.breaker.open_until is None
 
 
 def test_so_many_hosts_are_remembered_and_no_more() -> None:
     """Memory is bounded; what is in hand is not forgotten."""
-    all_gates = gates()
+    all_gates = bulkheads()
     held = all_gates.of("webhook", "dipegang.example")
     held[0].in_hand = 1
     for n in range(2 * HOSTS_MAX):
@@ -135,10 +135,10 @@ def test_so_many_hosts_are_remembered_and_no_more() -> None:
 
 def test_open_ways_are_counted_by_channel() -> None:
     """For the metric: never a host as a label."""
-    all_gates = gates()
+    all_gates = bulkheads()
     for host in ("a.example", "b.example", "c.example"):
-        (gate, _) = all_gates.of("webhook", host)
+        (bulkhead, _) = all_gates.of("webhook", host)
         for _ in range(FAILURES_MAX if host != "c.example" else 1):
-            gate.left(AWAY, 0.0, 1.0, 0.0)
+            bulkhead.left(AWAY, 0.0, 1.0, 0.0)
     assert all_gates.open_circuits(2.0) == {"email": 0, "file": 0, "webhook": 2}
     assert all_gates.open_circuits(2_000.0)["webhook"] == 0  # nothing waits for them any more

@@ -12,14 +12,14 @@ from tests.unit.notifier.builders import (
     a_cause,
     a_deadline_set,
     a_report,
-    known,
+    lookups,
 )
 from tests.unit.notifier.test_rules import requests_of, told
 
 
 def test_a_webhook_carries_in_fields_what_its_text_tells() -> None:
     """Nothing else does: a mail's reader is a person; all of it is sealed."""
-    by = known(replace(POLICY, channels=frozenset({"email", "webhook"})))
+    by = lookups(replace(POLICY, channels=frozenset({"email", "webhook"})))
     forwarded = a_deadline_set()
     report = a_report(reporter={"email": EMAIL, "webhook": HOOK})
     decision = told((report, "c-1"), (forwarded, "c-2"), by=by)

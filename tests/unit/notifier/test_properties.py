@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.notifier.announced_dates import PROMISES_MAX
-from services.notifier.case import Notifying
+from services.notifier.announced_dates import ANNOUNCED_DATES_MAX
+from services.notifier.case import NotificationCase
 from services.notifier.rules import decide
 from shared.contract import events as e
-from tests.unit.notifier.builders import NOON, REPORT, a_cause, a_report, every_fact, known
+from tests.unit.notifier.builders import NOON, REPORT, a_cause, a_report, every_fact, lookups
 
 FACTS = sorted(every_fact().items())
-KNOWN = known()
+LOOKUPS = lookups()
 OUTCOMES = ("sent", "temporary", "permanent")
 STEPS = st.lists(
     st.one_of(
@@ -25,7 +25,7 @@ STEPS = st.lists(
 )
 
 
-def event_of(kind: str, which: int, case: Notifying | None) -> e.Event:
+def event_of(kind: str, which: int, case: NotificationCase | None) -> e.Event:
     """Return the event of a step; a delivery is of the `which`-th pending message, if any."""
     if kind == "fact":
         return FACTS[which][1]
@@ -38,13 +38,13 @@ def event_of(kind: str, which: int, case: Notifying | None) -> e.Event:
     )
 
 
-def run(steps: list[tuple[str, int]]) -> tuple[Notifying | None, list[BaseModel]]:
+def run(steps: list[tuple[str, int]]) -> tuple[NotificationCase | None, list[BaseModel]]:
     """Decide the steps, ten minutes apart."""
-    case: Notifying | None = None
+    case: NotificationCase | None = None
     said: list[BaseModel] = []
     for n, (kind, which) in enumerate(steps):
         cause = a_cause(f"c-{n}", NOON + timedelta(minutes=10 * n))
-        decision = decide(case, event_of(kind, which, case), cause, KNOWN)
+        decision = decide(case, event_of(kind, which, case), cause, LOOKUPS)
         case = decision.case
         said += [o.event for o in decision.events]
     return case, said
@@ -79,9 +79,9 @@ def test_a_case_survives_its_storage(steps: list[tuple[str, int]]) -> None:
     """What is saved is what is loaded, and it stays bounded."""
     case, _ = run(steps)
     if case is not None:
-        assert Notifying.model_validate_json(case.model_dump_json()) == case
-        assert len(case.waiting) <= KNOWN.policy.waiting_max
-        assert len(case.pending) <= KNOWN.policy.pending_max
+        assert NotificationCase.model_validate_json(case.model_dump_json()) == case
+        assert len(case.waiting) <= LOOKUPS.policy.waiting_max
+        assert len(case.pending) <= LOOKUPS.policy.pending_max
 
 
 @settings(deadline=None)
@@ -91,8 +91,8 @@ def test_a_move_is_told_to_whom_the_old_date_was_promised(steps: list[tuple[str,
     case, said = run(steps)
     requests = [x for x in said if isinstance(x, e.NotificationRequested)]
     made = {(x.notification_id, x.person, x.clock, x.institution, x.deadline) for x in requests}
-    promises = case.promises if case else ()
-    assert len(promises) <= PROMISES_MAX
+    promises = case.announced_dates if case else ()
+    assert len(promises) <= ANNOUNCED_DATES_MAX
     for p in promises:
         assert (p.notification_id, p.person, p.clock, p.institution, p.deadline) in made
     promised: set[tuple[str, str | None]] = set()

@@ -3,6 +3,7 @@
 `python -m tests.unit.notifier.test_renderer` writes them anew, for a person to read the change.
 """
 
+import re
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import UndefinedError
+from jinja2 import Environment, UndefinedError, nodes
 
 from services.notifier import renderer
 from services.notifier.rules import decide
@@ -26,14 +27,14 @@ from tests.unit.notifier.builders import (
     RENDER,
     a_cause,
     a_report,
+    announced_before,
     every_fact,
-    known,
+    lookups,
     message_of,
-    told_before,
 )
 
 if TYPE_CHECKING:
-    from services.notifier.case import Notifying
+    from services.notifier.case import NotificationCase
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "notifications"
 FACTS = every_fact()
@@ -42,12 +43,12 @@ CASES = [(language, name) for language in renderer.LANGUAGES for name in FACTS]
 
 def rendered(language: Language, name: str) -> str:
     """Return a message as its golden file holds it: the subject, an empty line, the body."""
-    told = known(replace(POLICY, role_language=language))
+    told = lookups(replace(POLICY, role_language=language))
     report, fact = a_report(language=language), FACTS[name]
-    case: Notifying | None = None
+    case: NotificationCase | None = None
     if not isinstance(fact, ReportReceived):
         case = decide(case, report, a_cause("report"), told).case
-    for before in told_before(name):
+    for before in announced_before(name):
         case = decide(case, before, a_cause("before"), told).case
     (outgoing,) = decide(case, report if case is None else fact, a_cause(), told).events
     assert isinstance(outgoing.event, NotificationRequested)
@@ -75,10 +76,36 @@ def test_every_event_that_the_notifier_reads_has_a_message() -> None:
     }
 
 
-def test_both_languages_have_the_same_templates() -> None:
-    """No message is missing in one language."""
-    names = [{p.name for p in (renderer.FOLDER / code).iterdir()} for code in ("id", "en")]
-    assert names[0] == names[1]
+def used_messages() -> set[tuple[str, str]]:
+    """Return (context, message) of every literal call in a template."""
+    environment = Environment(autoescape=True)
+    used = set()
+    for file in renderer.FOLDER.iterdir():
+        for call in environment.parse(file.read_text("utf-8")).find_all(nodes.Call):
+            texts = [arg.value for arg in call.args if isinstance(arg, nodes.Const)]
+            match call.node:
+                case nodes.Name(name="_"):
+                    used.add(("", *texts))
+                case nodes.Name(name="pgettext") if len(texts) == len(call.args):
+                    used.add(tuple(texts))
+    return used
+
+
+def test_both_languages_translate_every_message() -> None:
+    """The same messages in both, each with words and the same placeholders; none is left behind."""
+    indonesian, english = renderer.catalog("id"), renderer.catalog("en")
+    assert list(indonesian) == list(english)
+    assert used_messages() <= indonesian.keys()
+    assert {key for key in indonesian if not key[0]} <= used_messages()
+    for key in indonesian:
+        assert indonesian[key]
+        assert english[key]
+        assert placeholders(indonesian[key]) == placeholders(english[key]), key
+
+
+def placeholders(text: str) -> set[str]:
+    """Return the values that a message names."""
+    return set(re.findall(r"%\(\w+\)s|%[sd]", text))
 
 
 def test_a_template_that_misses_a_value_says_so() -> None:

@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from services.notifier.addresses import is_address
-from services.notifier.case import Notifying
+from services.notifier.case import NotificationCase
 from services.notifier.rules import (
-    Known,
+    Lookups,
     Policy,
     decide,
     notification_id,
@@ -30,11 +30,11 @@ from tests.unit.notifier.builders import (
     REPORT,
     a_cause,
     a_report,
+    announced_before,
     every_fact,
     identity,
-    known,
+    lookups,
     message_of,
-    told_before,
 )
 
 if TYPE_CHECKING:
@@ -46,27 +46,27 @@ MORNING = datetime.fromisoformat("2023-06-14T22:00+00:00")  # 06:00 the next day
 STRANGER = ReportKey(b"s" * 32, REPORT)
 
 
-def events_of(decision: Decision[Notifying]) -> tuple[BaseModel, ...]:
+def events_of(decision: Decision[NotificationCase]) -> tuple[BaseModel, ...]:
     """Return the events alone."""
     return tuple(outgoing.event for outgoing in decision.events)
 
 
-def requests_of(decision: Decision[Notifying]) -> list[e.NotificationRequested]:
+def requests_of(decision: Decision[NotificationCase]) -> list[e.NotificationRequested]:
     """Return what was requested."""
     return [x for x in events_of(decision) if isinstance(x, e.NotificationRequested)]
 
 
-def told(*steps: tuple[e.Event, str], by: Known | None = None) -> Decision[Notifying]:
+def told(*steps: tuple[e.Event, str], by: Lookups | None = None) -> Decision[NotificationCase]:
     """Decide steps of (event, cause id) in order; return the last decision."""
-    decision: Decision[Notifying] = Decision(None)
+    decision: Decision[NotificationCase] = Decision(None)
     for event, cause in steps:
-        decision = decide(decision.case, event, a_cause(cause), by or known())
+        decision = decide(decision.case, event, a_cause(cause), by or lookups())
     return decision
 
 
-def a_pending(**policy: object) -> tuple[Notifying, str, Known]:
-    """Return a case with one message due to the reporter, its id, and what is known."""
-    by = known(replace(POLICY, **policy))  # type: ignore[arg-type]
+def a_pending(**policy: object) -> tuple[NotificationCase, str, Lookups]:
+    """Return a case with one message due to the reporter, its id, and the lookups."""
+    by = lookups(replace(POLICY, **policy))  # type: ignore[arg-type]
     case = told((a_report(), "c-1"), by=by).case
     assert case is not None
     return case, case.pending[0].notification_id, by
@@ -113,7 +113,7 @@ class TestReporter:
 
     def test_is_told_through_the_outbox_where_a_channel_is_not_set_up(self) -> None:
         """An installation without a mail server loses no message."""
-        by = known(replace(POLICY, channels=frozenset({"file"})))
+        by = lookups(replace(POLICY, channels=frozenset({"file"})))
         (request,) = requests_of(told((a_report(), "c-1"), by=by))
         assert request.channel == "file"
 
@@ -131,7 +131,7 @@ class TestReporter:
 
     def test_without_a_key_gets_nothing_and_that_is_said(self) -> None:
         """A destroyed key has erased the report: nothing can be sealed or read any more."""
-        decision = told((a_report(), "c-1"), by=known(keys={}))
+        decision = told((a_report(), "c-1"), by=lookups(keys={}))
         (failed,) = events_of(decision)
         assert isinstance(failed, e.NotificationFailed)
         assert (failed.reason, failed.permanent, failed.attempts) == ("no_key", True, 0)
@@ -140,13 +140,13 @@ class TestReporter:
 
     def test_is_not_told_what_the_policy_leaves_out(self) -> None:
         """An operator may find a message too much."""
-        by = known(replace(POLICY, untold=frozenset({"accepted"})))
+        by = lookups(replace(POLICY, suppressed=frozenset({"accepted"})))
         assert events_of(told((a_report(), "c-1"), (FACTS["accepted"], "c-2"), by=by)) == ()
 
     def test_is_met_once(self) -> None:
         """A second ReportReceived, which no stage says, changes nothing."""
         once = told((a_report(), "c-1"))
-        again = decide(once.case, a_report(language="en"), a_cause("c-2"), known())
+        again = decide(once.case, a_report(language="en"), a_cause("c-2"), lookups())
         assert again == Decision(once.case)
 
 
@@ -156,7 +156,7 @@ class TestOrder:
     @each(sorted(set(FACTS) - {"received"}))
     def test_a_fact_before_its_report_ends_in_the_same_messages(self, name: str) -> None:
         """Both orders: the same people, ids and words."""
-        before_it = [(fact, f"before-{n}") for n, fact in enumerate(told_before(name))]
+        before_it = [(fact, f"before-{n}") for n, fact in enumerate(announced_before(name))]
         report, fact = (a_report(), "report"), (FACTS[name], "fact")
         after = told(report, *before_it, fact).case
         before = told(*before_it, fact, report).case
@@ -168,9 +168,9 @@ class TestOrder:
 
     def test_what_waited_is_dated_when_it_came_and_delivered_from_now_on(self) -> None:
         """The reply window counts from the follow-up, not from our learning who reported."""
-        early = decide(None, FACTS["follow_up"], a_cause("fact"), known())
+        early = decide(None, FACTS["follow_up"], a_cause("fact"), lookups())
         late = a_cause("report", NOON + timedelta(days=3))
-        met = decide(early.case, a_report(), late, known())
+        met = decide(early.case, a_report(), late, lookups())
         received, follow_up = requests_of(met)
         assert (received.template, follow_up.template) == ("received", "follow_up")
         assert "sampai akhir hari Sabtu, 24 Juni 2023" in message_of(follow_up)["body"]
@@ -182,7 +182,7 @@ class TestOrder:
 
     def test_too_many_waiting_facts_are_given_up_aloud(self) -> None:
         """A case stays small."""
-        by = known(replace(POLICY, waiting_max=2))
+        by = lookups(replace(POLICY, waiting_max=2))
         steps = [(FACTS["withdrawn"], f"c-{n}") for n in range(3)]
         decision = told(*steps, by=by)
         (failed,) = events_of(decision)
@@ -210,7 +210,7 @@ class TestRoles:
 
     def test_are_told_at_once_without_knowing_the_reporter(self) -> None:
         """An escalation waits for nobody, not for the morning either."""
-        decision = decide(None, FACTS["deadline_breached_2"], a_cause(now=NIGHT), known())
+        decision = decide(None, FACTS["deadline_breached_2"], a_cause(now=NIGHT), lookups())
         (request,) = requests_of(decision)
         assert (request.person, request.channel) == (OVERSIGHT, "email")
         assert decision.case is not None
@@ -237,7 +237,7 @@ class TestQuietHours:
 
     def test_a_message_at_night_is_due_in_the_morning(self) -> None:
         """23:00 in HSU: 06:00."""
-        case = decide(None, a_report(institution="6308"), a_cause(now=NIGHT), known()).case
+        case = decide(None, a_report(institution="6308"), a_cause(now=NIGHT), lookups()).case
         assert case is not None
         assert case.timer_at == MORNING
 
@@ -250,7 +250,7 @@ class TestQuietHours:
 
     def test_the_zone_is_the_institutions(self) -> None:
         """20:30 in WIB is not quiet when the policy says that the institution is there."""
-        by = known(replace(POLICY, zones={"3204": "Asia/Jakarta"}))
+        by = lookups(replace(POLICY, zones={"3204": "Asia/Jakarta"}))
         at = NIGHT - timedelta(hours=1, minutes=30)  # 21:30 WITA, 20:30 WIB
         case = decide(None, a_report(institution="3204"), a_cause(now=at), by).case
         assert case is not None
@@ -280,7 +280,7 @@ class TestDelivery:
 
     def test_temporary_failures_wait_longer_each_time_and_end(self) -> None:
         """1, 4, 16, 64 minutes, then 256, then 6 hours, and at last it is given up."""
-        by = known(replace(POLICY, quiet=replace(POLICY.quiet, end=POLICY.quiet.start)))
+        by = lookups(replace(POLICY, quiet=replace(POLICY.quiet, end=POLICY.quiet.start)))
         case = told((a_report(), "c-1"), by=by).case
         assert case is not None
         identity, waits, now = case.pending[0].notification_id, [], NOON
@@ -305,9 +305,9 @@ class TestDelivery:
     def test_a_report_about_nothing_pending_is_nothing(self, outcome: str) -> None:
         """A repeat after the end, or a message of a database that was restored."""
         case, _, by = a_pending()
-        for known_case in (None, case):
-            decision = decide(known_case, delivered("n-0", outcome), a_cause("d"), by)
-            assert decision == Decision(known_case)
+        for before in (None, case):
+            decision = decide(before, delivered("n-0", outcome), a_cause("d"), by)
+            assert decision == Decision(before)
 
     def test_too_many_pending_are_given_up_aloud(self) -> None:
         """A mail server that is away for weeks does not make a case grow without end."""
@@ -328,9 +328,9 @@ class TestPrivacy:
             (a_report(reporter=personal), "c-1"),
             (FACTS["follow_up"], "c-2"),
         ]
-        case: Notifying | None = None
+        case: NotificationCase | None = None
         for event, cause in steps:
-            decision = decide(case, event, a_cause(cause), known())
+            decision = decide(case, event, a_cause(cause), lookups())
             case = decision.case
             texts = [x.model_dump_json() for x in (case, *events_of(decision)) if x]
             for secret in (*personal.values(), ANSWER, "Melati"):
@@ -338,7 +338,7 @@ class TestPrivacy:
 
     def test_the_longest_text_still_fits_what_is_sealed(self) -> None:
         """Four bytes a character, in base64: below the limit of the field."""
-        long = known().keys[REPORT].seal("text", "\U0001f9ef" * 11_000)
+        long = lookups().keys[REPORT].seal("text", "\U0001f9ef" * 11_000)
         follow_up = FACTS["follow_up"].model_copy(update={"text": long})
         (request,) = requests_of(told((a_report(), "c-1"), (follow_up, "c-2")))
         assert len(request.message) < 60_000

@@ -104,5 +104,5 @@ def test_a_secret_has_the_formats_form_and_never_changes() -> None:
     ]
 )
 def test_a_host_has_one_name_however_it_is_written(url: str, host: str) -> None:
-    """One secret and one gate."""
+    """One secret and one bulkhead."""
     assert host_of(url) == host

@@ -10,7 +10,7 @@ import pytest
 from deploy.tools.derive_directory import EXPORT, agreement, derive, dispatches
 from shared.contract.events import Clock, ReportClass
 from shared.registry import NATIONAL, Directory, Registry, Rule, UnknownCode, load
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 from tests.tables import each
 
 HSU, BANDUNG = "6308", "3204"

@@ -1,19 +1,19 @@
-"""Builders of routing's tests: one report at HSU, a small directory, and a history to feed."""
+"""Builders of routing's tests: one report at HSU, a small directory, and histories."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
+from services.routing.case import Policy, RoutingCase
 from services.routing.directory import Directories
-from services.routing.rules import Policy, Routing, decide
+from services.routing.rules import decide
 from shared.contract import events as e
 from shared.registry import Directory, Rule
-from shared.rules.decision import Cause
+from tests.support.builders import REPORT
+from tests.support.history import History
 
-REPORT: Final = "K7QF2M9XTD3A"
-NOON: Final = datetime(2025, 3, 3, 4, 0, tzinfo=UTC)
 ROADS, HEALTH, DISTRICT, SPARE = "6308-009", "6308-008", "6308-105", "6308-001"
 TOPICS: Final = {"1397": "infrastructure", "928": "infrastructure"}
 HSU_RULES: Final = (
@@ -26,7 +26,7 @@ DIRECTORIES: Final = Directories(
     {"6308": Directory(HSU_RULES, TOPICS), "3204": Directory(BANDUNG_RULES, TOPICS)},
     frozenset({ROADS, HEALTH, DISTRICT, SPARE, "3204-001"}),
 )
-POLICY: Final = Policy(DIRECTORIES)
+POLICY: Final = Policy(DIRECTORIES, unit_returns_max=2, command_wait=timedelta(days=1))
 E = TypeVar("E", bound=BaseModel)
 
 
@@ -64,7 +64,7 @@ def a_close(**changes: Any) -> e.ReportClosed:
 
 
 def a_dispatch(**changes: Any) -> e.Dispatch:
-    """Return the admin's word for a unit."""
+    """Return the admin's dispatch to a unit."""
     return _built(e.Dispatch, changes, by="officer", unit=SPARE, message_id="m-1")
 
 
@@ -79,54 +79,13 @@ def a_block() -> e.ReportBlocked:
 
 
 def a_withdrawal() -> e.ReportWithdrawn:
-    """Return the end by the reporter's wish."""
+    """Return the end by the reporter's withdrawal."""
     return e.ReportWithdrawn(report_id=REPORT)
 
 
-def a_cause(record_id: str = "record-1", now: datetime = NOON) -> Cause:
-    """Return the record being decided."""
-    return Cause(id=record_id, type="t", now=now, topic="lapor.test.v1", partition=0, offset=0)
-
-
-class History:
-    """One report's records, fed one minute apart; the case is stored and loaded after each."""
-
-    def __init__(self, *events: BaseModel, policy: Policy = POLICY) -> None:
-        self.case: Routing | None = None
-        self.said: list[tuple[str, BaseModel]] = []
-        self.records = 0
-        self._policy = policy
-        for event in events:
-            self.feed(event)
-
-    def feed(self, event: BaseModel) -> list[BaseModel]:
-        """Decide the next record and return what it made the stage say."""
-        self.records += 1
-        cause = a_cause(f"record-{self.records}", NOON + timedelta(minutes=self.records))
-        decision = decide(self.case, event, cause, self._policy)
-        assert decision == decide(self.case, event, cause, self._policy)
-        self.case = decision.case
-        if self.case is not None:
-            stored = self.case.__pydantic_serializer__.to_json(self.case, exclude_defaults=True)
-            assert Routing.model_validate_json(stored) == self.case
-        new = [((o.cause or cause).id, o.event) for o in decision.events]
-        self.said += new
-        return [event for _, event in new]
-
-    def fire(self) -> None:
-        """Let the case's timers fire until it asks for none."""
-        while self.case is not None and self.case.timer_at is not None:
-            self.feed(e.TimerFired(report_id=REPORT, due_at=self.case.timer_at))
-
-    def answers(self, record_id: str) -> list[BaseModel]:
-        """Return what was said because of a record."""
-        return [event for cause, event in self.said if cause == record_id]
-
-    @property
-    def known(self) -> Routing:
-        """Return the case, which there must be."""
-        assert self.case is not None
-        return self.case
+def a_history(*events: BaseModel, policy: Policy = POLICY) -> History[RoutingCase]:
+    """Return a history of routing."""
+    return History(decide, policy, *events)
 
 
 def reasons(events: Sequence[BaseModel]) -> list[str]:

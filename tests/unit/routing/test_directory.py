@@ -6,7 +6,6 @@ import pytest
 
 from services.routing.directory import Directories, Named
 from shared.registry import Directory, Rule
-from tests.tables import each
 
 KELURAHAN, KECAMATAN = "63.08.05.1001", "63.08.05"
 UNITS = [f"6308-{number:03}" for number in range(1, 20)]
@@ -30,7 +29,7 @@ def directories(rules: Iterable[Rule], units: Iterable[str] = UNITS) -> Director
     return Directories({"6308": Directory(rules, TOPICS)}, frozenset(units))
 
 
-@each(range(len(LADDER)))
+@pytest.mark.parametrize("above", range(len(LADDER)))
 def test_the_most_specific_rule_left_names_the_unit(above: int) -> None:
     """Category before topic within a place; a place before none; the smaller place first."""
     directory = directories(reversed(LADDER))
@@ -50,7 +49,8 @@ def test_nothing_fits_once_all_were_tried() -> None:
     assert directory.name_unit("6308", "1397", KELURAHAN, tried) == "nothing_fits"
 
 
-@each(
+@pytest.mark.parametrize(
+    ("institution", "category", "place"),
     [
         ("3204", "1397", KELURAHAN),  # another institution's rules
         ("6308", None, KELURAHAN),  # no category
@@ -59,7 +59,7 @@ def test_nothing_fits_once_all_were_tried() -> None:
         ("6308", "1397", "63.08.0"),  # a prefix of the text, not of the place
         ("6308", "1397", "63.08"),  # a wider place than the rule's
         ("6308", "no such", "nowhere"),
-    ]
+    ],
 )
 def test_a_rule_fits_only_what_the_report_says(
     institution: str, category: str | None, place: str | None
@@ -84,7 +84,7 @@ def test_of_equal_rules_the_first_given_counts() -> None:
 
 @pytest.mark.parametrize("unit", ["6308-999", "3204-001"])
 def test_a_unit_that_is_none_of_the_institutions_is_skipped(unit: str) -> None:
-    """Unknown, or another institution's: the next rule is asked, and else it is said."""
+    """Unknown, or another institution's: the next rule is asked, and else it is published."""
     wrong = Rule(name="wrong", unit=unit, why="test", category="1397")
     units = [*UNITS, "3204-001"]
 

@@ -1,4 +1,4 @@
-"""Commands and words that come early: kept, answered once, in order, refused after their wait."""
+"""Deferred commands and reporters' messages: answered once, in order, refused after their wait."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -26,7 +26,7 @@ from shared.rules.deferral import (
 REPORT: Final = "K7QF2M9XTD3A"
 NOON: Final = datetime(2025, 3, 3, 5, 0, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
-Heard = Command | FromReporter
+Input = Command | FromReporter
 
 
 class Gateway(DeferringCase):
@@ -37,7 +37,7 @@ class Gateway(DeferringCase):
     answered: tuple[str, ...] = ()
 
 
-def answer(case: Gateway, event: Heard, cause: Cause) -> Decision[Gateway] | NotYet:
+def answer(case: Gateway, event: Input, cause: Cause) -> Decision[Gateway] | NotYet:
     """Let in what is not too early, and remember its order."""
     if case.is_shut:
         return refuse(case, event, cause, "shut")
@@ -49,19 +49,19 @@ def answer(case: Gateway, event: Heard, cause: Cause) -> Decision[Gateway] | Not
     return decided(case.changed(answered=answered, is_shut=is_shut), event)
 
 
-def refuse(case: Gateway, event: Heard, cause: Cause, reason: str) -> Decision[Gateway]:
-    """Say no to commands; words get no answer."""
+def refuse(case: Gateway, event: Input, cause: Cause, reason: str) -> Decision[Gateway]:
+    """Refuse commands; a reporter's message gets no answer."""
     return decided(case, *([refusal(event, cause, reason)] if isinstance(event, Command) else []))
 
 
-def a_room(wait: timedelta = DAY) -> DeferredCommands[Gateway, Heard]:
-    """Return the room before the gateway."""
+def deferred_commands(wait: timedelta = DAY) -> DeferredCommands[Gateway, Input]:
+    """Return the deferred commands of the gateway."""
     kinds = (FollowUp, CloseCase, ReporterReplied)
     return DeferredCommands(kinds, answer, refuse, wait, holder=lambda _case: HOLDER)
 
 
 HOLDER: Final = "6308"
-ROOM: Final = a_room()
+COMMANDS: Final = deferred_commands()
 
 
 def at(minute: float) -> datetime:
@@ -75,7 +75,7 @@ def a_cause(record: str, now: datetime = NOON) -> Cause:
 
 
 def a_follow_up(holding: int = 1) -> FollowUp:
-    """Return a unit's word."""
+    """Return a unit's command."""
     return FollowUp(
         report_id=REPORT, institution="6308", message_id="m-1", holding=holding,
         by="officer", unit="6308-001", text="sealed",
@@ -90,54 +90,54 @@ def a_closing() -> CloseCase:
 
 
 def a_reply() -> ReporterReplied:
-    """Return a reporter's word."""
+    """Return a reporter's message."""
     return ReporterReplied(report_id=REPORT, channel="web", message_id="m-3", text="sealed")
 
 
-def heard(*events: Heard, case: Gateway | None = None) -> Gateway:
+def deferred(*events: Input, case: Gateway | None = None) -> Gateway:
     """Return the case after each event, one a minute, none answered."""
-    known = case or Gateway()
+    current = case or Gateway()
     for number, event in enumerate(events):
-        decision = ROOM.handle(known, event, a_cause(f"record-{number}", at(number)))
+        decision = COMMANDS.handle(current, event, a_cause(f"record-{number}", at(number)))
         assert decision.events == ()
         assert decision.case is not None
-        known = decision.case
-    return known
+        current = decision.case
+    return current
 
 
 def refused(decision: Decision[Gateway]) -> list[tuple[str, str]]:
     """List (cause of the refusal, reason)."""
     return [
-        (said.cause.id, said.event.reason)
-        for said in decision.events
-        if isinstance(said.event, CommandRefused) and said.cause is not None
+        (outgoing.cause.id, outgoing.event.reason)
+        for outgoing in decision.events
+        if isinstance(outgoing.event, CommandRefused) and outgoing.cause is not None
     ]
 
 
 def test_what_is_not_early_is_answered_at_once() -> None:
     """By the record itself: the answer names no other cause."""
-    decision = ROOM.handle(Gateway(open_to=1), a_follow_up(), a_cause("now"))
+    decision = COMMANDS.handle(Gateway(open_to=1), a_follow_up(), a_cause("now"))
 
     assert decision == decided(Gateway(open_to=1, answered=("now",)), a_follow_up())
 
 
-def test_what_is_early_is_kept_with_its_cause_and_an_timer() -> None:
-    """The case carries all that its answer will need; the timer ends the command's wait."""
+def test_what_is_early_is_kept_with_its_cause_and_a_timer() -> None:
+    """The case has all that its answer will need; the timer ends the command's wait."""
     cause = a_cause("early", at(5))
 
-    decision = ROOM.handle(Gateway(), a_follow_up(), cause)
+    decision = COMMANDS.handle(Gateway(), a_follow_up(), cause)
 
-    kept = Deferred.of(a_follow_up(), cause)
-    assert decision == Decision(Gateway(waiting=(kept,), timer_at=at(5) + DAY), aside=True)
-    assert kept.cause(at(9)) == cause._replace(now=at(9))
-    assert kept.restore((CloseCase, FollowUp)) == a_follow_up()
+    entry = Deferred.of(a_follow_up(), cause)
+    assert decision == Decision(Gateway(waiting=(entry,), timer_at=at(5) + DAY), aside=True)
+    assert entry.cause(at(9)) == cause._replace(now=at(9))
+    assert entry.restore((CloseCase, FollowUp)) == a_follow_up()
 
 
 def test_the_answer_names_what_waited_and_the_time_it_could_be_given() -> None:
     """So its id derives from the command, whatever released it."""
-    case = heard(a_follow_up()).changed(open_to=1)
+    case = deferred(a_follow_up()).changed(open_to=1)
 
-    decision = ROOM.release(case, a_cause("late", at(9)))
+    decision = COMMANDS.release(case, a_cause("late", at(9)))
 
     assert decision.events == (Outgoing(a_follow_up(), a_cause("record-0", at(9))),)
     assert decision.case == Gateway(open_to=1, answered=("record-0",))
@@ -145,87 +145,92 @@ def test_the_answer_names_what_waited_and_the_time_it_could_be_given() -> None:
 
 def test_they_are_answered_in_the_order_they_came_and_the_rest_waits_on() -> None:
     """The timer is set anew for the oldest that is left."""
-    case = heard(a_follow_up(), a_follow_up(holding=2), a_follow_up()).changed(open_to=1)
+    case = deferred(a_follow_up(), a_follow_up(holding=2), a_follow_up()).changed(open_to=1)
 
-    decision = ROOM.release(case, a_cause("late", at(9)))
+    decision = COMMANDS.release(case, a_cause("late", at(9)))
 
     assert decision.case is not None
     assert decision.case.answered == ("record-0", "record-2")
-    assert [kept.id for kept in decision.case.waiting] == ["record-1"]
+    assert [entry.id for entry in decision.case.waiting] == ["record-1"]
     assert decision.case.timer_at == at(1) + DAY
 
 
 def test_an_answer_reaches_back_to_what_came_before_it() -> None:
     """Too early, until a later command made an end."""
-    case = heard(a_follow_up(holding=2), a_closing()).changed(open_to=1)
+    case = deferred(a_follow_up(holding=2), a_closing()).changed(open_to=1)
 
-    decision = ROOM.release(case, a_cause("late", at(9)))
+    decision = COMMANDS.release(case, a_cause("late", at(9)))
 
     assert refused(decision) == [("record-0", "shut")]
-    assert [said.cause.id for said in decision.events if said.cause] == ["record-1", "record-0"]
+    assert [outgoing.cause.id for outgoing in decision.events if outgoing.cause] == [
+        "record-1",
+        "record-0",
+    ]
     assert decision.case is not None
     assert (decision.case.waiting, decision.case.timer_at) == ((), None)
 
 
 @pytest.mark.parametrize("due_at", [at(0), at(0) + 2 * DAY])
-def test_an_timer_of_another_time_changes_nothing(due_at: datetime) -> None:
+def test_a_timer_of_another_time_changes_nothing(due_at: datetime) -> None:
     """It is compared with the case's own, never with now."""
-    case = heard(a_follow_up())
+    case = deferred(a_follow_up())
 
-    assert ROOM.expire(case, due_at, a_cause("timer", at(0) + 9 * DAY)) == decided(case)
+    assert COMMANDS.expire(case, due_at, a_cause("timer", at(0) + 9 * DAY)) == decided(case)
 
 
 def test_the_timer_refuses_what_waited_its_time_and_fires_for_the_rest() -> None:
-    """Each waits its own day, and is told what it waited for."""
-    case = heard(a_follow_up(), a_follow_up())
+    """Each waits its own day; the reason says what it waited for."""
+    case = deferred(a_follow_up(), a_follow_up())
 
-    first = ROOM.expire(case, at(0) + DAY, a_cause("timer", at(0) + DAY))
+    first = COMMANDS.expire(case, at(0) + DAY, a_cause("timer", at(0) + DAY))
     assert refused(first) == [("record-0", "not_open")]
     assert first.case is not None
     assert first.case.timer_at == at(1) + DAY
 
-    last = ROOM.expire(first.case, at(1) + DAY, a_cause("timer", at(1) + DAY))
+    last = COMMANDS.expire(first.case, at(1) + DAY, a_cause("timer", at(1) + DAY))
     assert refused(last) == [("record-1", "not_open")]
     assert last.case == Gateway()
 
 
 def test_what_can_be_answered_when_its_wait_is_over_is_answered() -> None:
     """Refused is only what is still too early."""
-    case = heard(a_follow_up()).changed(open_to=1)
+    case = deferred(a_follow_up()).changed(open_to=1)
 
-    decision = ROOM.expire(case, at(0) + DAY, a_cause("timer", at(0) + DAY))
+    decision = COMMANDS.expire(case, at(0) + DAY, a_cause("timer", at(0) + DAY))
 
-    assert [type(said.event) for said in decision.events] == [FollowUp]
+    assert [type(outgoing.event) for outgoing in decision.events] == [FollowUp]
 
 
 def test_a_longer_wait_in_a_new_policy_arms_the_timer_anew() -> None:
     """The timer's time is the old policy's; nobody is refused before the new one's."""
-    case = heard(a_follow_up())
+    case = deferred(a_follow_up())
 
-    decision = a_room(wait=3 * DAY).expire(case, at(0) + DAY, a_cause("timer", at(0) + DAY))
+    decision = deferred_commands(wait=3 * DAY).expire(
+        case, at(0) + DAY, a_cause("timer", at(0) + DAY)
+    )
 
     assert decision == decided(case.changed(timer_at=at(0) + 3 * DAY))
 
 
-def test_words_wait_without_an_timer_and_are_never_refused() -> None:
+def test_messages_wait_without_a_timer_and_are_never_refused() -> None:
     """They ask for no answer."""
-    case = heard(a_reply())
+    case = deferred(a_reply())
     assert case.timer_at is None
 
-    both = heard(a_reply(), a_follow_up())
-    decision = ROOM.expire(both, at(1) + DAY, a_cause("timer", at(1) + DAY))
+    both = deferred(a_reply(), a_follow_up())
+    decision = COMMANDS.expire(both, at(1) + DAY, a_cause("timer", at(1) + DAY))
 
     assert refused(decision) == [("record-1", "not_open")]
     assert decision.case == case
 
 
-def test_only_so_many_wait_commands_and_words_apart() -> None:
+def test_only_so_many_wait_commands_and_messages_apart() -> None:
     """A case is rewritten on each decision: it stays small, and neither crowds out the other."""
-    case = heard(*[a_follow_up()] * COMMANDS_MAX, *[a_reply()] * COMMANDS_MAX)
+    case = deferred(*[a_follow_up()] * COMMANDS_MAX, *[a_reply()] * COMMANDS_MAX)
 
-    more = ROOM.handle(case, a_follow_up(), a_cause("more"))
+    more = COMMANDS.handle(case, a_follow_up(), a_cause("more"))
     assert more == decided(case, refusal(a_follow_up(), a_cause("more"), "too_many_waiting"))
-    assert ROOM.handle(case, a_reply(), a_cause("more")) == decided(case)
+    assert COMMANDS.handle(case, a_reply(), a_cause("more")) == decided(case)
     assert len(case.waiting) == 2 * COMMANDS_MAX
 
 

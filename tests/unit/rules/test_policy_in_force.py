@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from shared.platform.settings import Settings
 from shared.registry import Policy
 from shared.rules.policy_in_force import policy_at
-from tests.builders import NOON, a_cause
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
+from tests.support.builders import NOON, a_cause
 
 
 def version_and_wait(settings: Settings, now: datetime = NOON) -> tuple[str, timedelta]:

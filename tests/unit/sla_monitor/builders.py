@@ -7,18 +7,18 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from services.sla_monitor.deadlines import deadlines
-from services.sla_monitor.history import Story
+from services.sla_monitor.deadlines import deadlines_of
+from services.sla_monitor.history import History
 from services.sla_monitor.ledger import Span, ledger
 from services.sla_monitor.policy import Policy
-from services.sla_monitor.rules import Monitored, decide
+from services.sla_monitor.rules import MonitoredCase, decide
 from shared.contract import events as e
 from shared.contract.events import ReportClass
 from shared.registry import Registry
 from shared.registry.check import problems_in
 from shared.registry.load import PACKAGED, read
 from shared.rules.decision import Cause
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 
 REPORT: Final = "0123456789AB"
 POLICY: Final = Policy(REGISTRY)
@@ -197,16 +197,16 @@ def timer_fired(due_at: datetime, now: datetime | None = None) -> Step:
     return a_step(event, now or due_at, 0, id_=f"timer-{due_at.isoformat()}")
 
 
-def ledger_of(case: Monitored) -> tuple[Span, ...]:
+def ledger_of(case: MonitoredCase) -> tuple[Span, ...]:
     """Return the ledger that a case's facts give."""
-    story = Story.of(case.facts)
-    return ledger(story, deadlines(story, POLICY))
+    history = History.of(case.facts)
+    return ledger(history, deadlines_of(history, POLICY))
 
 
 class Run(NamedTuple):
     """What a sequence of records led to."""
 
-    case: Monitored
+    case: MonitoredCase
     events: list[BaseModel]
     policy: Policy = POLICY
 
@@ -247,17 +247,17 @@ def a_policy(institution: str = BANDUNG, **own: Any) -> Policy:
     )
     contents = replace(contents, institutions=changed)
     assert not problems_in(contents)
-    return Policy(Registry(contents))
+    return Policy(Registry.of(contents))
 
 
-def run(steps: Iterable[Step], case: Monitored | None = None, policy: Policy = POLICY) -> Run:
+def run(steps: Iterable[Step], case: MonitoredCase | None = None, policy: Policy = POLICY) -> Run:
     """Decide records one after the other, each from the case as it would be loaded again."""
     events: list[BaseModel] = []
     for event, cause in steps:
         decision = decide(case, event, cause, policy)
         case = decision.case
         if case is not None:
-            case = Monitored.model_validate_json(case.model_dump_json(exclude_defaults=True))
+            case = MonitoredCase.model_validate_json(case.model_dump_json(exclude_defaults=True))
             assert case == decision.case
         events += [outgoing.event for outgoing in decision.events]
     assert case is not None

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from shared.worktime.working_days import Calendar
-from tests.shipped import REGISTRY
+from tests.packaged_registry import REGISTRY
 
 TODAY = date(2026, 11, 24)
 WIB = REGISTRY.calendar("3204", TODAY)

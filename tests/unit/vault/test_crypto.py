@@ -10,16 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.crypto import (
-    DeadLetterKey,
-    KeyUnusable,
-    ReportKey,
-    SealBroken,
-    Vault,
-    new_key_text,
-    same_digest,
-)
-from tests.tables import each
+from shared.vault.crypto import DeadLetterKey, ReportKey, SealBroken, Vault, same_digest
+from shared.vault.key_text import KeyUnusable, new_key_text
 
 MASTER = bytes(range(32))
 OTHER_MASTER = bytes(range(1, 33))
@@ -51,22 +43,22 @@ def test_sealing_again_gives_the_same_bytes(text: str) -> None:
 
 
 @given(ANY_TEXT, ANY_TEXT)
-def test_a_nonce_comes_back_only_with_its_text(one: str, other: str) -> None:
-    """GCM's one condition: never one nonce for two messages."""
+def test_a_synthetic_iv_comes_back_only_with_its_text_and_field(one: str, other: str) -> None:
+    """Never one IV for two messages, nor for one message in two fields."""
     key = a_report_key()
-    nonces = [
-        base64.urlsafe_b64decode(key.seal("body", text)[:20] + "==")[1:13] for text in (one, other)
-    ]
 
-    assert (nonces[0] == nonces[1]) == (one == other)
-    assert key.seal("body", one)[:18] != key.seal("title", one)[:18]
+    def iv(field: str, text: str) -> bytes:
+        return base64.urlsafe_b64decode(key.seal(field, text)[:23] + "=")[1:17]
+
+    assert (iv("body", one) == iv("body", other)) == (one == other)
+    assert iv("body", one) != iv("title", one)
 
 
 def test_the_sealed_form_stays_what_it_was() -> None:
     """Streams keep sealed fields for years: a changed construction must show here."""
     assert (
         a_report_key().seal("body", "jalan berlubang")
-        == "AaANGvGEUoWNY1fTCRuHEH1BM1vnHX5r7WU6uh6l-xVPX1b-7hsDj8S9uts"
+        == "AiLveh3DaV8H2PwpNG9OmWAEtncq6585HhNUOE3tjiM"
     )
 
 
@@ -89,14 +81,29 @@ def test_nothing_opens_out_of_its_place(key: ReportKey, field: str) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
-def test_a_changed_byte_does_not_open(place: int, change: int) -> None:
-    """Every byte counts: format, nonce, text and tag."""
+def test_a_changed_byte_does_not_open(position: int, change: int) -> None:
+    """Every byte counts: format, IV and text."""
     text = a_report_key().seal("body", "parit mampet")
     sealed = bytearray(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    sealed[place % len(sealed)] ^= change
+    sealed[position % len(sealed)] ^= change
 
     with pytest.raises(SealBroken):
         a_report_key().open("body", base64.urlsafe_b64encode(sealed).decode())
+
+
+@pytest.mark.parametrize("format_byte", [b"\x01", b"\x03", b"\x00"])
+def test_another_format_is_an_error_that_names_it(format_byte: bytes) -> None:
+    """What another release sealed is not mistaken for a damaged text."""
+    wrapped = format_byte + Vault(MASTER).new_key(REPORT)[1:]
+    sealed = format_byte + DeadLetterKey(MASTER).seal_bytes(b"x", "topic", 0, 0)[1:]
+
+    says = f"begin with format {format_byte.hex()}, this release opens 02"
+    with pytest.raises(SealBroken, match=says):
+        a_report_key().open("body", base64.urlsafe_b64encode(sealed).decode())
+    with pytest.raises(SealBroken, match=says):
+        DeadLetterKey(MASTER).open_bytes(sealed, "topic", 0, 0)
+    with pytest.raises(SealBroken, match=says):
+        Vault(MASTER).unwrap(wrapped, REPORT)
 
 
 @given(ANY_TEXT)
@@ -150,22 +157,25 @@ def test_a_master_key_rotates() -> None:
     assert rotated.keyed_digest("x") == Vault(MASTER).keyed_digest("x")
 
 
-@each(
+@pytest.mark.parametrize(
+    ("value", "says"),
     [
-        ("", "is not set"),
-        ("  ", "is not set"),
-        ("b3BlbiBzZXNhbWU=", "holds 11 bytes"),
-        ("buka pintu!", "is not base64"),
-        ("kunci-\u00e9", "is not base64"),
-        ("q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=,", "is not set"),
-    ]
+        pytest.param("", "is not set", id="empty"),
+        pytest.param("  ", "is not set", id="blank"),
+        pytest.param("b3BlbiBzZXNhbWU=", "holds 11 bytes", id="short"),
+        pytest.param("buka pintu!", "is not base64", id="words"),
+        pytest.param("kunci-\u00e9", "is not base64", id="not ASCII"),
+        pytest.param(
+            "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=,", "is not set", id="a comma too many"
+        ),
+    ],
 )
 def test_an_unusable_key_says_which_variable_and_not_its_value(value: str, says: str) -> None:
     """An operator reads what to do; a log reader reads no key."""
     with pytest.raises(KeyUnusable, match=f"LAPOR_MASTER_KEY {says}") as raised:
-        Vault.from_environment({"LAPOR_MASTER_KEY": value})
+        Vault.from_text(value)
     with pytest.raises(KeyUnusable, match="LAPOR_DEAD_LETTER_KEY is not"):
-        DeadLetterKey.from_environment({})
+        DeadLetterKey.from_text("")
 
     assert not value.strip(" ,") or value.strip(" ,") not in str(raised.value)
 
@@ -212,7 +222,8 @@ def test_one_senders_spellings_give_one_digest(kind: str, spellings: list[str]) 
     assert None not in digests
 
 
-@each(
+@pytest.mark.parametrize(
+    ("kind", "contact"),
     [
         ("phone", "62815772xxxx"),
         ("phone", "warga"),
@@ -222,7 +233,7 @@ def test_one_senders_spellings_give_one_digest(kind: str, spellings: list[str]) 
         ("email", "a@b@c"),
         ("nik", "123"),
         ("nik", ""),
-    ]
+    ],
 )
 def test_what_identifies_nobody_has_no_digest(kind: str, contact: str) -> None:
     """Two masked numbers that look the same are not the same person."""
@@ -254,13 +265,13 @@ def test_a_dead_letter_opens_only_at_its_position(
 
     assert sealed == key.seal_bytes(original, "lapor.intake.v1", partition, offset)
     assert key.open_bytes(sealed, "lapor.intake.v1", partition, offset) == original
-    for place in (
+    for position in (
         ("lapor.sla.v1", partition, offset),
         ("lapor.intake.v1", partition + 1, offset),
         ("lapor.intake.v1", partition, offset + 1),
     ):
         with pytest.raises(SealBroken):
-            key.open_bytes(sealed, *place)
+            key.open_bytes(sealed, *position)
     with pytest.raises(SealBroken):
         DeadLetterKey(OTHER_MASTER).open_bytes(sealed, "lapor.intake.v1", partition, offset)
 

@@ -1,5 +1,6 @@
 """The decisions of the institution that holds a report, row by row."""
 
+import pytest
 from pydantic import BaseModel
 
 from shared.contract.events import (
@@ -12,7 +13,7 @@ from shared.contract.events import (
     ReportReturned,
 )
 from shared.rules.decision import event_id
-from tests.builders import (
+from tests.support.builders import (
     BANDUNG,
     HSU,
     NATIONAL,
@@ -38,7 +39,6 @@ from tests.builders import (
     an_ask,
     at,
 )
-from tests.tables import each
 from tests.unit.verification.histories import POLICY, institution
 
 ENDS = {
@@ -70,7 +70,7 @@ WAITS = ""
 ACCEPTED = ("already_accepted", WAITS, "already_accepted", "ReportArchived", "ReportReclassified")
 
 # status: what Accept, ReturnReport, AskForInformation, Archive, Reclassify give; a lower-case
-# word is a refusal.
+# name is a refusal's reason.
 TABLE = {
     "none": (WAITS,) * 5,
     "waiting": (
@@ -101,7 +101,7 @@ STATUS_AFTER = {
 }
 
 
-@each(ROWS)
+@pytest.mark.parametrize(("status", "command", "outcome"), ROWS)
 def test_each_command_in_each_status_has_its_outcome(
     status: str, command: str, outcome: str
 ) -> None:
@@ -109,9 +109,8 @@ def test_each_command_in_each_status_has_its_outcome(
     history = institution(STATES[status])
     before = history.status
 
-    record = history.feed(COMMANDS[command]())
+    answers = history.feed(COMMANDS[command]())
 
-    answers = history.answers(record)
     if outcome == WAITS:
         assert answers == []
         assert history.case is not None
@@ -176,19 +175,20 @@ FACTS: list[tuple[str, BaseModel, str]] = [
 ]  # fmt: skip
 
 
-@each(FACTS)
+@pytest.mark.parametrize(("status", "fact", "after"), FACTS)
 def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, after: str) -> None:
-    """The table of `institution.py`, facts; only an expiry makes the stage say something."""
+    """The table of `institution.py`, facts; only an expiry makes the stage publish something."""
     history = institution(STATES[status])
 
-    record = history.feed(fact)
+    published = history.feed(fact)
 
     assert history.status == after
     is_expiry = (status, after) == ("asked", "archived") and fact != ENDS["archived"]
-    assert history.answers(record) == ([EXPIRED] if is_expiry else [])
+    assert published == ([EXPIRED] if is_expiry else [])
 
 
-@each(
+@pytest.mark.parametrize(
+    ("records", "command", "reason"),
     [
         ([a_forwarding()], an_accept(institution=BANDUNG), "not_the_holder"),
         ([a_forwarding()], an_accept(institution=NATIONAL), "not_the_holder"),
@@ -219,7 +219,7 @@ def test_each_fact_in_each_status_has_its_outcome(status: str, fact: BaseModel, 
             a_reclassify(report_class=ReportClass.UNSUPERVISED, category_id="27"),
             "same_class",
         ),
-    ]
+    ],
 )
 def test_what_does_not_fit_is_refused_with_its_reason(
     records: list[BaseModel], command: BaseModel, reason: str
@@ -228,11 +228,14 @@ def test_what_does_not_fit_is_refused_with_its_reason(
     history = institution(records)
     before = history.status
 
-    record = history.feed(command)
+    (refused,) = history.feed(command)
 
-    (refused,) = history.answers(record)
     assert isinstance(refused, CommandRefused)
-    assert (refused.reason, refused.refused, refused.message_id) == (reason, record, "command-1")
+    assert (refused.reason, refused.refused, refused.message_id) == (
+        reason,
+        history.record_id,
+        "command-1",
+    )
     assert refused.command == type(command).__name__
     assert before in (history.status, "none")
 
@@ -328,8 +331,8 @@ def test_a_new_holding_forgets_the_old_ones_question_and_class() -> None:
 
 
 def test_the_national_admins_questions_and_archives_are_not_this_stages() -> None:
-    """The national stage answers them; nothing is said here, no case is made."""
+    """The national stage answers them; nothing is published here, no case is made."""
     for command in (an_ask(institution=NATIONAL), an_archive(institution=NATIONAL)):
         history = institution([command])
 
-        assert (history.case, history.said) == (None, [])
+        assert (history.case, history.published) == (None, [])

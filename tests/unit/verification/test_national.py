@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
 from shared.contract.events import (
@@ -15,7 +16,7 @@ from shared.contract.events import (
     ReportWithdrawn,
 )
 from shared.rules.decision import event_id
-from tests.builders import (
+from tests.support.builders import (
     BANDUNG,
     HSU,
     NATIONAL,
@@ -39,7 +40,6 @@ from tests.builders import (
     an_ask,
     at,
 )
-from tests.tables import each
 from tests.unit.verification.histories import POLICY, national
 
 
@@ -67,7 +67,7 @@ STATES: dict[str, tuple[list[BaseModel], int]] = {
 COMMANDS = {"Forward": a_forward, "Ask": ask, "Archive": archive, "Block": a_block}
 WAITS = ""
 
-# status: what Forward, AskForInformation, Archive, Block give; a lower-case word is a refusal.
+# status: what Forward, AskForInformation, Archive, Block give; a lower-case name is a refusal.
 TABLE = {
     "none": (WAITS, WAITS, WAITS, WAITS),
     "waiting": ("ReportForwarded", "InformationRequested", "ReportArchived", "ReportBlocked"),
@@ -91,7 +91,7 @@ STATUS_AFTER = {
 }
 
 
-@each(ROWS)
+@pytest.mark.parametrize(("status", "command", "outcome"), ROWS)
 def test_each_command_in_each_status_has_its_outcome(
     status: str, command: str, outcome: str
 ) -> None:
@@ -100,9 +100,8 @@ def test_each_command_in_each_status_has_its_outcome(
     history = national(records)
     assert history.status == status
 
-    record = history.feed(COMMANDS[command](holding=holding))
+    answers = history.feed(COMMANDS[command](holding=holding))
 
-    answers = history.answers(record)
     if outcome == WAITS:
         assert answers == []
         assert history.case is not None
@@ -162,18 +161,18 @@ FACTS: list[tuple[str, BaseModel, str, list[str]]] = [
 ]  # fmt: skip
 
 
-@each(FACTS)
+@pytest.mark.parametrize(("status", "fact", "after", "published"), FACTS)
 def test_each_fact_in_each_status_has_its_outcome(
-    status: str, fact: BaseModel, after: str, said: list[str]
+    status: str, fact: BaseModel, after: str, published: list[str]
 ) -> None:
     """The table of `national.py`, facts."""
     history = national(STATES[status][0])
-    before = len(history.said)
+    before = len(history.published)
 
     history.feed(fact)
 
     assert history.status == after
-    assert history.said_kinds()[before:] == said
+    assert history.published_names()[before:] == published
 
 
 def test_an_officers_forward_says_who_decided() -> None:
@@ -187,7 +186,8 @@ def test_an_officers_forward_says_who_decided() -> None:
     ]
 
 
-@each(
+@pytest.mark.parametrize(
+    ("records", "command", "reason"),
     [
         ([a_report()], a_forward(to="9999"), "unknown_institution"),
         ([a_report()], a_forward(to=NATIONAL), "forward_to_itself"),
@@ -205,7 +205,7 @@ def test_an_officers_forward_says_who_decided() -> None:
         ([a_report(), a_forward()], archive(), "already_forwarded"),
         ([a_report(), a_forward(), a_returning()], a_forward(), "stale_holding"),
         ([a_report(), a_forward(), a_returning()], ask(), "stale_holding"),
-    ]
+    ],
 )
 def test_what_does_not_fit_is_refused_with_its_reason(
     records: list[BaseModel], command: BaseModel, reason: str
@@ -214,17 +214,22 @@ def test_what_does_not_fit_is_refused_with_its_reason(
     history = national(records)
     before = history.status
 
-    record = history.feed(command)
+    (refused,) = history.feed(command)
 
-    (refused,) = history.answers(record)
     assert isinstance(refused, CommandRefused)
-    assert (refused.reason, refused.refused, refused.message_id) == (reason, record, "command-1")
+    assert (refused.reason, refused.refused, refused.message_id) == (
+        reason,
+        history.record_id,
+        "command-1",
+    )
     assert refused.command == type(command).__name__
     assert before in (history.status, "none")
 
 
-@each(["hate_speech", "no_evidence", "unclear", "not_relevant", "out_of_scope",
-               "reporter_wish"])  # fmt: skip
+@pytest.mark.parametrize(
+    "reason",
+    ["hate_speech", "no_evidence", "unclear", "not_relevant", "out_of_scope", "reporter_wish"],
+)
 def test_an_officer_archives_for_each_reason(reason: str) -> None:
     """Expiry is the system's alone, a duplicate names the other report."""
     history = national([a_report(), archive(reason=reason, note=SEALED, duplicate_of=OTHER_REPORT)])
@@ -264,26 +269,26 @@ def test_after_a_second_question_the_first_window_no_longer_counts() -> None:
     assert history.status == "asked"
 
 
-def test_a_completion_said_before_the_question_does_not_answer_it() -> None:
+def test_a_completion_sent_before_the_question_does_not_answer_it() -> None:
     """Intake's stream may be read late: the older completion was for an earlier question."""
     history = national([a_report()])
-    history.feed(ask(), minute=30)
+    history.feed(ask(), now=at(30))
 
-    history.feed(a_completion(), minute=29)
+    history.feed(a_completion(), now=at(29))
     assert history.status == "asked"
 
-    history.feed(a_completion(), minute=31)
+    history.feed(a_completion(), now=at(31))
     assert history.status == "waiting"
 
 
-def test_a_completion_read_before_the_question_answers_it_if_it_was_said_later() -> None:
+def test_a_completion_read_before_the_question_answers_it_if_it_was_sent_later() -> None:
     """The streams have no order: read in either, the reporter has answered."""
     history = national([a_report()])
-    history.feed(a_completion(), minute=31)
+    history.feed(a_completion(), now=at(31))
 
-    history.feed(ask(), minute=30)
+    history.feed(ask(), now=at(30))
 
-    assert history.said_kinds() == ["InformationRequested"]
+    assert history.published_names() == ["InformationRequested"]
     assert history.status == "waiting"
 
 
@@ -291,9 +296,9 @@ def test_a_completion_answers_the_open_question_not_the_one_it_releases() -> Non
     """The second question goes out only now: nobody can have answered it."""
     history = national([a_report()])
     for minute, event in enumerate((ask(), ask(), a_completion()), start=30):
-        history.feed(event, minute=minute)
+        history.feed(event, now=at(minute))
 
-    assert history.said_kinds() == ["InformationRequested", "InformationRequested"]
+    assert history.published_names() == ["InformationRequested", "InformationRequested"]
     assert history.status == "asked"
 
 
@@ -301,7 +306,7 @@ def test_after_a_completion_an_officer_decides_not_auto() -> None:
     """An officer asked, so an officer sees the answer."""
     history = national([a_report(), ask(), a_completion()])
 
-    assert history.said_kinds() == ["InformationRequested"]
+    assert history.published_names() == ["InformationRequested"]
 
 
 def test_after_two_returns_the_forward_is_final() -> None:
@@ -313,18 +318,18 @@ def test_after_two_returns_the_forward_is_final() -> None:
         a_forward(holding=2),
     ])  # fmt: skip
 
-    forwards = [e for _, e in history.said if isinstance(e, ReportForwarded)]
+    forwards = [e for _, e in history.published if isinstance(e, ReportForwarded)]
     assert [(f.holding, f.institution, f.final) for f in forwards] == [
         (1, HSU, False), (2, BANDUNG, False), (3, HSU, True),
     ]  # fmt: skip
 
 
 def test_others_questions_and_archives_are_not_this_stages() -> None:
-    """The institution stage answers them; nothing is said here, no case is made."""
+    """The institution stage answers them; nothing is published here, no case is made."""
     for command in (an_ask(), an_archive()):
         history = national([command])
 
-        assert (history.case, history.said) == (None, [])
+        assert (history.case, history.published) == (None, [])
 
 
 def test_a_block_waits_for_nobody() -> None:
@@ -336,8 +341,8 @@ def test_a_block_waits_for_nobody() -> None:
     ]
 
 
-def test_a_withdrawal_is_said_once() -> None:
+def test_a_withdrawal_is_published_once() -> None:
     """Also when the reporter insists."""
     history = national([a_report(), a_withdrawal(), a_withdrawal()])
 
-    assert [e for _, e in history.said] == [ReportWithdrawn(report_id=REPORT)]
+    assert [e for _, e in history.published] == [ReportWithdrawn(report_id=REPORT)]

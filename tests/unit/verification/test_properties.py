@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.verification.institution import Institution
-from services.verification.national import National
-from services.verification.rules import ENDED
+from services.verification.case import ENDED
+from services.verification.institution import InstitutionCase
+from services.verification.national import NationalCase
 from shared.contract.events import (
     Archive,
     AskForInformation,
@@ -20,10 +20,11 @@ from shared.contract.events import (
 )
 from shared.contract.topics import READS, writes
 from shared.rules.decision import event_id
-from tests import builders as b
-from tests.unit.verification.histories import History, institution, national
+from tests.support import builders as b
+from tests.support.history import History
+from tests.unit.verification.histories import institution, national
 
-Begin = Callable[[], History[National] | History[Institution]]
+Begin = Callable[[], History[NationalCase] | History[InstitutionCase]]
 INSTITUTIONS = st.sampled_from([b.NATIONAL, b.HSU, b.BANDUNG, "9999"])
 HOLDINGS = st.integers(0, 4)
 CLASSES = st.sampled_from(list(ReportClass))
@@ -54,7 +55,7 @@ def _time_outs(stage: str) -> st.SearchStrategy[BaseModel]:
     )
 
 
-TIMERS = st.integers(1, 8).map(lambda n: b.an_timer(b.at(n + 24 * 60)))
+TIMERS = st.integers(1, 8).map(lambda n: b.a_timer(b.at(n + 24 * 60)))
 ANY_NATIONAL = st.one_of(
     st.sampled_from([b.a_report(), b.a_clear_report(), b.a_completion(), b.a_withdrawal()]),
     st.builds(lambda to, holding: b.a_forward(to=to, holding=holding), INSTITUTIONS, HOLDINGS),
@@ -105,9 +106,9 @@ def test_every_command_gets_exactly_one_answer(
     history = begin()
     commands = {}
     for event in data.draw(st.lists(records, max_size=25)):
-        record = history.feed(event)
+        history.feed(event)
         if isinstance(event, Command):
-            commands[record] = event
+            commands[history.record_id] = event
     history.fire()
 
     for record, command in commands.items():
@@ -121,17 +122,15 @@ def test_every_command_gets_exactly_one_answer(
 def test_an_end_is_final(
     begin: Begin, records: st.SearchStrategy[BaseModel], stage: str, data: st.DataObject
 ) -> None:
-    """After it only refusals are said, and the case never leaves the ends."""
+    """After it only refusals are published, and the case never leaves the ends."""
     history = begin()
-    said: int | None = None
+    has_ended = False
     for event in data.draw(st.lists(records, max_size=25)):
-        history.feed(event)
-        if said is not None:
-            assert history.case is not None
-            assert history.case.status in ENDED
-            assert all(isinstance(e, CommandRefused) for _, e in history.said[said:])
-        elif history.case is not None and history.case.status in ENDED:
-            said = len(history.said)
+        published = history.feed(event)
+        if has_ended:
+            assert history.status in ENDED
+            assert all(isinstance(e, CommandRefused) for e in published)
+        has_ended = has_ended or history.status in ENDED
     assert writes(stage).producer == stage
 
 
@@ -141,15 +140,15 @@ def test_an_end_is_final(
 def test_the_same_records_are_decided_the_same(
     begin: Begin, records: st.SearchStrategy[BaseModel], stage: str, data: st.DataObject
 ) -> None:
-    """Case and events are a function of the records; only the stage's own events are said."""
+    """Case and events are a function of the records; only the stage's own events are published."""
     drawn: Sequence[BaseModel] = data.draw(st.lists(records, max_size=25))
     once, again = begin(), begin()
     for event in drawn:
         once.feed(event)
         again.feed(event)
 
-    assert (once.case, once.said) == (again.case, again.said)
-    assert {type(event) for _, event in once.said} <= set(writes(stage).events)
+    assert (once.case, once.published) == (again.case, again.published)
+    assert {type(event) for _, event in once.published} <= set(writes(stage).events)
 
 
 @LEVELS

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deploy.cli.compute import Refused, Timetable, compute
+from deploy.cli.compute import InvalidRequest, Timetable, compute
 from deploy.cli.compute.operations import Elapsed
 from shared.worktime.working_days import Calendar
 from tests.tables import each
@@ -198,5 +198,7 @@ def test_a_year_between_without_a_decree_is_named() -> None:
     )
     since, until = at("2023-12-01T00:00Z"), at("2025-01-10T00:00Z")
 
-    with pytest.raises(Refused, match="year_without_decree: calendar gap has no decree for 2024"):
+    with pytest.raises(
+        InvalidRequest, match="year_without_decree: calendar gap has no decree for 2024"
+    ):
         compute(Elapsed(Timetable(calendar), since, until, ()))

@@ -20,7 +20,7 @@ def registry(**stated: Any) -> Registry:
         found.model_copy(update=stated) if found.code == HSU else found
         for found in packaged.institutions
     )
-    return Registry(dataclasses.replace(packaged, institutions=institutions))
+    return Registry.of(dataclasses.replace(packaged, institutions=institutions))
 
 
 def answers(reader: Reader) -> list[object]:

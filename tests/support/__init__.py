@@ -1,0 +1,1 @@
+"""What tests of several folders share: example events, and histories of one report at a stage."""
