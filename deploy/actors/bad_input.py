@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 
 from deploy.actors.channel_client import BadInput
-from deploy.actors.kafka import Letter, headers_of
-from deploy.actors.script import BANDUNG, HSU, Life
+from deploy.actors.kafka import OutgoingRecord, headers_of
+from deploy.actors.script import BANDUNG, HSU, ReportScript
 from shared.contract.events import Accept, Command, Forward, InitialResponse
 from shared.contract.topics import OUTBOX
 
 
-def bad_commands(of: Sequence[Life]) -> tuple[BadInput, ...]:
+def bad_commands(of: Sequence[ReportScript]) -> tuple[BadInput, ...]:
     """Return one of each kind of command that has to be turned away, by name."""
     # Its first holding is the right one: the reason does not depend on the course of things.
     theirs = next((life for life in of if life.owner == life.addressed == BANDUNG), None)
@@ -28,7 +28,7 @@ def bad_commands(of: Sequence[Life]) -> tuple[BadInput, ...]:
              {**first, "unit": f"{BANDUNG}-001"}),
         _bad(BANDUNG, "angka-negatif", "invalid_fields", Accept, {**accept, "holding": -1}),
         BadInput(
-            Letter(OUTBOX.topic(BANDUNG), "surat-tidak-terbaca", b"bukan json",
+            OutgoingRecord(OUTBOX.topic(BANDUNG), "surat-tidak-terbaca", b"bukan json",
                    headers_of(OUTBOX.type_of(Accept), "surat-tidak-terbaca", "/demo/3204")),
             "not_json",
         ),
@@ -41,4 +41,4 @@ def _bad(
     message_id = f"surat-{name}"
     headers = headers_of(OUTBOX.type_of(command), message_id, f"/demo/{sender}")
     value = json.dumps(fields).encode()
-    return BadInput(Letter(OUTBOX.topic(sender), message_id, value, headers), reason)
+    return BadInput(OutgoingRecord(OUTBOX.topic(sender), message_id, value, headers), reason)

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
-from deploy.actors.kafka import Letter, assign, headers_of, letter, reader, send
-from deploy.actors.script import Life
+from deploy.actors.kafka import OutgoingRecord, assign, headers_of, letter, reader, send
+from deploy.actors.script import ReportScript
 from deploy.actors.texts import compose
 from deploy.actors.timetable import Timetable
 from shared.contract.events import ChannelAnswer, Reporter, ReporterMessage, SubmitReport
@@ -27,11 +27,11 @@ _SMS_CHARACTERS: Final = 130
 class BadInput(NamedTuple):
     """Something no gateway can take, and the reason it has to be answered with."""
 
-    letter: Letter
+    letter: OutgoingRecord
     reason: str
 
 
-def submission(life: Life) -> SubmitReport:
+def submission(life: ReportScript) -> SubmitReport:
     """Write what the reporter of a life hands in: our own text, a fictitious author."""
     is_sms = life.channel == "sms-1708"
     text = compose(
@@ -57,7 +57,7 @@ def submission(life: Life) -> SubmitReport:
     )
 
 
-def letter_of(life: Life) -> Letter:
+def letter_of(life: ReportScript) -> OutgoingRecord:
     """Write a life's submission as its channel sends it."""
     return letter(SUBMISSIONS, life.channel, life.message_id, submission(life))
 
@@ -85,7 +85,9 @@ def bad_inputs(like: SubmitReport) -> tuple[BadInput, ...]:
 def _bad(name: str, value: bytes, reason: str, event_type: str = _SUBMIT) -> BadInput:
     message_id = f"rusak-{name}"
     headers = headers_of(event_type, message_id, "/demo/website")
-    return BadInput(Letter(SUBMISSIONS.topic("website"), message_id, value, headers), reason)
+    return BadInput(
+        OutgoingRecord(SUBMISSIONS.topic("website"), message_id, value, headers), reason
+    )
 
 
 class Adapter:
@@ -97,17 +99,17 @@ class Adapter:
         self._producer = producer
         self._timetable = timetable
 
-    def schedule(self, letters: Iterable[tuple[datetime, Letter]]) -> None:
+    def schedule(self, letters: Iterable[tuple[datetime, OutgoingRecord]]) -> None:
         """Send each letter at its business time."""
         for at, each in letters:
             self._timetable.at(at, lambda each=each: self.post(each))  # type: ignore[misc]
 
-    async def post(self, what: Letter) -> None:
+    async def post(self, what: OutgoingRecord) -> None:
         """Send a record and count it as owed one answer."""
         self.sent[what.topic, what.message_id] += 1
         await send(self._producer, what)
 
-    async def say(self, life: Life, message_id: str, message: ReporterMessage) -> None:
+    async def say(self, life: ReportScript, message_id: str, message: ReporterMessage) -> None:
         """Send a reporter's word about an existing report."""
         await self.post(letter(SUBMISSIONS, life.channel, message_id, message))
 
@@ -125,7 +127,7 @@ class Adapter:
             await consumer.stop()
 
 
-def about(life: Life, answers: dict[str, ChannelAnswer]) -> dict[str, str | None] | None:
+def about(life: ReportScript, answers: dict[str, ChannelAnswer]) -> dict[str, str | None] | None:
     """Return what proves that a message is its report's author's; None before the answer came."""
     answer = answers.get(life.message_id)
     if answer is None or answer.tracking_number is None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from deploy.actors.script import BANDUNG, Ending, Row
+from deploy.actors.script import BANDUNG, Ending, ExportRow
 from shared.contract.events import ReportClass
 from shared.registry import Registry
 
@@ -13,7 +13,7 @@ FILE: Final = Path(__file__).parents[1] / "registry" / "sources" / "lapor_2021_2
 _CLASSES: Final = {each.value: each for each in ReportClass}
 
 
-def read(year: int, registry: Registry) -> tuple[Row, ...]:
+def read(year: int, registry: Registry) -> tuple[ExportRow, ...]:
     """Return the year's rows in the order they came; units by the registry's codes."""
     with FILE.open(encoding="utf-8", newline="") as file:
         rows = [_row(raw, registry) for raw in csv.DictReader(file)]
@@ -27,10 +27,10 @@ def years() -> tuple[int, ...]:
         return tuple(sorted({int(raw["masuk_utc"][:4]) for raw in csv.DictReader(file)}))
 
 
-def _row(raw: dict[str, str], registry: Registry) -> Row:
+def _row(raw: dict[str, str], registry: Registry) -> ExportRow:
     unit = registry.unit_named(BANDUNG, raw["instansi_terdisposisi"])
     category = raw["id_kategori"]
-    return Row(
+    return ExportRow(
         number=raw["nomor"],
         received_at=datetime.fromisoformat(raw["masuk_utc"]).astimezone(UTC),
         report_class=_CLASSES.get(raw["klasifikasi"]),

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
-from deploy.actors.kafka import Letter, assign, header, letter, reader, send
-from deploy.actors.script import Life, act_at
+from deploy.actors.kafka import OutgoingRecord, assign, header, letter, reader, send
+from deploy.actors.script import ReportScript, act_at
 from deploy.actors.timetable import Timetable
 from shared.contract.events import Command, InboxEntry
 from shared.contract.topics import INBOX, OUTBOX
@@ -19,7 +19,7 @@ class Told(NamedTuple):
     """An inbox entry as an officer reads it: what, about which life, its id, since when (UTC)."""
 
     entry: InboxEntry
-    life: Life
+    life: ReportScript
     entry_id: str
     at: datetime
 
@@ -30,7 +30,7 @@ class Desk:
     def __init__(
         self,
         code: str,
-        lives: Mapping[str, Life],
+        lives: Mapping[str, ReportScript],
         calendar: Calendar,
         timetable: Timetable,
         producer: AIOKafkaProducer,
@@ -81,7 +81,7 @@ class Desk:
         message_id = f"surat-{self.code}-{self.sent.total() + 1:05d}"
         await self.post(letter(OUTBOX, self.code, message_id, command, causation_id))
 
-    async def post(self, what: Letter) -> None:
+    async def post(self, what: OutgoingRecord) -> None:
         """Send a record and count it as owed one answer."""
         self.sent[what.topic, what.message_id] += 1
         await send(self._producer, what)

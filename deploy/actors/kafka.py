@@ -13,7 +13,7 @@ JSON: Final = b"application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingRecord:
     """One record for a gateway: where it goes, its id, its bytes."""
 
     topic: str
@@ -25,13 +25,13 @@ class Letter:
 
 def letter(
     stream: Stream, producer: str, message_id: str, message: BaseModel, causation_id: str = ""
-) -> Letter:
+) -> OutgoingRecord:
     """Write a message as its producer sends it; `causation_id` names what it answers."""
     headers = headers_of(stream.type_of(type(message)), message_id, f"/demo/{producer}")
     if causation_id:
         headers = (*headers, ("causationid", causation_id.encode()))
     value = message.model_dump_json(exclude_none=True).encode()
-    return Letter(stream.topic(producer), message_id, value, headers)
+    return OutgoingRecord(stream.topic(producer), message_id, value, headers)
 
 
 def headers_of(event_type: str, message_id: str, source: str) -> tuple[tuple[str, bytes], ...]:
@@ -52,7 +52,7 @@ def producer(bootstrap: str, client_id: str) -> AIOKafkaProducer:
     )
 
 
-async def send(by: AIOKafkaProducer, what: Letter) -> None:
+async def send(by: AIOKafkaProducer, what: OutgoingRecord) -> None:
     """Send one record and wait for the broker's acknowledgement."""
     await by.send_and_wait(what.topic, value=what.value, key=what.key, headers=list(what.headers))
 

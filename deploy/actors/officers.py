@@ -7,7 +7,7 @@ from typing import Final
 
 from deploy.actors.institution_client import Desk, Told
 from deploy.actors.reporters import Reporters
-from deploy.actors.script import Asked, Ending
+from deploy.actors.script import Completion, Ending
 from shared.contract import events as e
 
 READ_DAYS: Final = 2  # what the system forwards by itself is told to 00 in this time
@@ -67,7 +67,7 @@ class NationalAdmin:
         await self._desk.write(command, told.entry_id)
 
 
-class Institution:
+class InstitutionOfficers:
     """The officers and units of one institution."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Institution:
         life, days = told.life, told.life.pace.institution
         if life.owner != self._desk.code:
             self._answer(told, days, e.ReturnReport, reason=_NOT_OURS, proposed_owner=life.owner)
-        elif life.asked is not Asked.NO:
+        elif life.asked is not Completion.NO:
             self._asked.add(told.entry.report_id)
             self._desk.later(told, days, lambda: self._ask(told))
         elif life.ending is Ending.DUPLICATE or self._is_archived_unseen(told):

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from deploy.actors.channel_client import Adapter, about
-from deploy.actors.script import Asked, Ending, Life
+from deploy.actors.script import Completion, Ending, ReportScript
 from deploy.actors.timetable import Timetable
 from shared.contract.events import (
     CloseReport,
@@ -29,7 +29,9 @@ TRIES_MAX: Final = 60
 class Reporters:
     """Act out what each life says of its reporter; each thing is said once."""
 
-    def __init__(self, lives: Mapping[str, Life], adapter: Adapter, timetable: Timetable) -> None:
+    def __init__(
+        self, lives: Mapping[str, ReportScript], adapter: Adapter, timetable: Timetable
+    ) -> None:
         self._lives = lives
         self._adapter = adapter
         self._timetable = timetable
@@ -41,19 +43,19 @@ class Reporters:
             if life.ending is Ending.ARCHIVED_REPORTER:
                 self._later(life, "withdraw", since_submission=True)
 
-    def were_asked(self, life: Life) -> None:
+    def were_asked(self, life: ReportScript) -> None:
         """Complete the report, or never."""
-        if life.asked is Asked.ANSWERS:
+        if life.asked is Completion.ANSWERS:
             self._later(life, "complete")
 
-    def were_told(self, life: Life) -> None:
+    def were_told(self, life: ReportScript) -> None:
         """Answer a follow-up: not content, content, or silent."""
         if life.replies and (life.report_id, "reply") not in self._said:
             self._later(life, "reply")
         elif life.ending is Ending.REPORTER:
             self._later(life, "close")
 
-    def _later(self, life: Life, word: Word, *, since_submission: bool = False) -> None:
+    def _later(self, life: ReportScript, word: Word, *, since_submission: bool = False) -> None:
         if (life.report_id, word) in self._said:
             return
         self._said.add((life.report_id, word))
@@ -61,7 +63,7 @@ class Reporters:
         at = since + timedelta(days=life.pace.reporter)
         self._timetable.at(at, lambda: self._say(life, word))
 
-    async def _say(self, life: Life, word: Word, tries: int = 0) -> None:
+    async def _say(self, life: ReportScript, word: Word, tries: int = 0) -> None:
         proof = about(life, self._adapter.answers)
         if proof is None:
             again = self._timetable.clock.now() + timedelta(days=PATIENCE_DAYS)
@@ -73,7 +75,7 @@ class Reporters:
             self._later(life, "reopen")
 
 
-def message(life: Life, word: Word, proof: Mapping[str, str | None]) -> ReporterMessage:
+def message(life: ReportScript, word: Word, proof: Mapping[str, str | None]) -> ReporterMessage:
     """Write a reporter's word; `proof` has the tracking number and the secret."""
     match word:
         case "complete":

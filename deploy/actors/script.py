@@ -43,7 +43,7 @@ class Ending(StrEnum):
     DUPLICATE = "Diarsipkan oleh Admin (ganda)"
 
 
-class Asked(StrEnum):
+class Completion(StrEnum):
     """Whether the institution asks the reporter first, and what the reporter does then."""
 
     NO = "no"
@@ -55,7 +55,7 @@ CLOSED: Final = frozenset({Ending.SYSTEM, Ending.REPORTER, Ending.ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
-class ThrottleState:
+class ActorDelays:
     """How long each party takes; the reporter's are calendar days, the others working days."""
 
     national: int
@@ -72,7 +72,7 @@ _unnamed: Final = partial(tracking.report_id, b"no installation")
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class ReportScript:
     """One report from its submission to its end, as its parties will act it out."""
 
     message_id: str
@@ -88,8 +88,8 @@ class Life:
     owner: str  # the institution that has to deal with it
     unit: str | None  # the unit of the export, where it names one
     ending: Ending
-    pace: ThrottleState
-    asked: Asked = Asked.NO
+    pace: ActorDelays
+    asked: Completion = Completion.NO
     returns_unit: bool = False
     replies: bool = False
     reopens: bool = False
@@ -112,7 +112,7 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ExportRow:
     """What the demo uses of a row of the export."""
 
     number: str
@@ -143,7 +143,7 @@ def channel_of(source: str) -> str:
     return named.get(source, "counter")
 
 
-def lives(rows: Sequence[Row], world: World, seed: int) -> tuple[Life, ...]:
+def lives(rows: Sequence[ExportRow], world: World, seed: int) -> tuple[ReportScript, ...]:
     """Return the life of every row of the export, in the order they came."""
     return tuple(_life(row, world, _dice(seed, row.number)) for row in rows)
 
@@ -152,7 +152,7 @@ def _dice(seed: int, name: str) -> random.Random:
     return random.Random(f"{seed}/{name}")  # noqa: S311 - a play, not a secret
 
 
-def _life(row: Row, world: World, dice: random.Random) -> Life:
+def _life(row: ExportRow, world: World, dice: random.Random) -> ReportScript:
     report_class = (
         row.report_class
         or dice.choices(tuple(LIMIT_DAYS), (24.2, 54.5, 5.4, 4.3)[: len(LIMIT_DAYS)])[0]
@@ -160,7 +160,7 @@ def _life(row: Row, world: World, dice: random.Random) -> Life:
     category_id = row.category_id or _category(world, dice)
     asked, addressed = _asked(row.status, dice), _addressed(dice)
     pace = _pace(row.received_at, LIMIT_DAYS[report_class], world, dice)
-    return Life(
+    return ReportScript(
         message_id=f"lapor-{row.received_at.year}-{row.number}",
         channel=channel_of(row.source),
         submitted_at=row.received_at,
@@ -199,15 +199,15 @@ def _place(addressed: str | None, dice: random.Random) -> str | None:
     return BANDUNG_PLACE if dice.random() < share else None
 
 
-def _asked(status: Ending, dice: random.Random) -> Asked:
+def _asked(status: Ending, dice: random.Random) -> Completion:
     if status in (Ending.INCOMPLETE, Ending.ARCHIVED_SYSTEM):
-        return Asked.SILENT
-    return Asked.ANSWERS if status in CLOSED and dice.random() < 0.06 else Asked.NO  # noqa: PLR2004
+        return Completion.SILENT
+    return Completion.ANSWERS if status in CLOSED and dice.random() < 0.06 else Completion.NO  # noqa: PLR2004
 
 
-def _pace(at: datetime, limit: int, world: World, dice: random.Random) -> ThrottleState:
+def _pace(at: datetime, limit: int, world: World, dice: random.Random) -> ActorDelays:
     """Draw how fast everybody is: 1 to 3 working days mostly, some far too late."""
-    return ThrottleState(
+    return ActorDelays(
         national=dice.choices((1, 2, dice.randint(5, 13)), (80, 15, 5))[0],
         institution=dice.choices((1, 2, dice.randint(5, 14)), (80, 14, 6))[0],
         initial=1 if dice.random() < 0.6 else None,  # noqa: PLR2004 - a guess
@@ -233,21 +233,21 @@ def _follow_up_days(at: datetime, limit: int, world: World, dice: random.Random)
 
 _EXTRAS: Final[Sequence[tuple[Ending, dict[str, object]]]] = (
     (Ending.SYSTEM, {}),
-    (Ending.SYSTEM, {"asked": Asked.ANSWERS}),
+    (Ending.SYSTEM, {"asked": Completion.ANSWERS}),
     (Ending.REPORTER, {"reopens": True, "rating": 2}),
     (Ending.ADMIN, {}),
     (Ending.BLOCKED, {"addressed": None}),
     (Ending.SYSTEM, {"replies": True}),
     (Ending.SYSTEM, {"addressed": BANDUNG}),
     (Ending.REPORTER, {}),
-    (Ending.SYSTEM, {"asked": Asked.SILENT, "ending": Ending.ARCHIVED_SYSTEM}),
+    (Ending.SYSTEM, {"asked": Completion.SILENT, "ending": Ending.ARCHIVED_SYSTEM}),
     (Ending.REPORTER, {"reopens": True, "rating": 1}),
     (Ending.ARCHIVED_ADMIN, {}),
     (Ending.SYSTEM, {}),
 )  # fmt: skip
 
 
-def extras(of: Sequence[Life], world: World, seed: int) -> tuple[Life, ...]:
+def extras(of: Sequence[ReportScript], world: World, seed: int) -> tuple[ReportScript, ...]:
     """Return reports of our own beside the export's: some of HSU (WITA), and duplicates."""
     if not of:
         return ()
@@ -261,11 +261,11 @@ def extras(of: Sequence[Life], world: World, seed: int) -> tuple[Life, ...]:
     return (*made, *_duplicates(of, seed))
 
 
-def _extra(number: int, at: datetime, channel: str, world: World, seed: int) -> Life:
+def _extra(number: int, at: datetime, channel: str, world: World, seed: int) -> ReportScript:
     dice = _dice(seed, f"extra-{number}")
     ending, special = _EXTRAS[number]
     report_class = dice.choice(tuple(LIMIT_DAYS))
-    life = Life(
+    life = ReportScript(
         message_id=f"tambahan-{number + 1:02d}",
         channel=channel,
         submitted_at=at.replace(microsecond=0),
@@ -286,7 +286,7 @@ def _extra(number: int, at: datetime, channel: str, world: World, seed: int) -> 
     return replace(life, **special)  # type: ignore[arg-type]
 
 
-def _duplicates(of: Sequence[Life], seed: int) -> Iterable[Life]:
+def _duplicates(of: Sequence[ReportScript], seed: int) -> Iterable[ReportScript]:
     """Send a few reports a second time some hours later, as impatient people do."""
     dice = _dice(seed, "duplicates")
     for life in dice.sample(of, min(4, len(of))):
@@ -295,19 +295,19 @@ def _duplicates(of: Sequence[Life], seed: int) -> Iterable[Life]:
             message_id=f"{life.message_id}-lagi",
             submitted_at=life.submitted_at + timedelta(hours=dice.randint(10, 30)),
             ending=Ending.DUPLICATE,
-            asked=Asked.NO,
+            asked=Completion.NO,
             duplicate_of=life.message_id,
             is_extra=True,
         )
 
 
-def repeated(of: Sequence[Life], seed: int) -> frozenset[str]:
+def repeated(of: Sequence[ReportScript], seed: int) -> frozenset[str]:
     """Name the message ids that their channel sends twice, as after a lost answer."""
     dice = _dice(seed, "repeated")
     return frozenset(life.message_id for life in dice.sample(of, min(5, len(of))))
 
 
-def thinned(rows: Sequence[Row], count: int | None) -> tuple[Row, ...]:
+def thinned(rows: Sequence[ExportRow], count: int | None) -> tuple[ExportRow, ...]:
     """Return `count` rows spread evenly over the year, or all of them."""
     if count is None or count >= len(rows):
         return tuple(rows)

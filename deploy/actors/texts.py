@@ -52,7 +52,7 @@ class Problem(NamedTuple):
     body: str
 
 
-class Category(NamedTuple):
+class TextCategory(NamedTuple):
     """A category of the real system and what there is to write about it."""
 
     category_id: str
@@ -111,17 +111,17 @@ def compose(
 
 
 @cache
-def categories() -> dict[str, Category]:
+def categories() -> dict[str, TextCategory]:
     """Load every category that texts exist for, by id."""
-    found: dict[str, Category] = {}
+    found: dict[str, TextCategory] = {}
     for path in sorted((FOLDER / "kategori").glob("*.json")):
         file = json.loads(path.read_text(encoding="utf-8"))
         common = tuple(Problem(*entry) for entry in file["umum"]["teks"])
         for category_id, entry in file["kategori"].items():
             own = tuple(Problem(*problem) for problem in entry["teks"])
-            found[category_id] = Category(category_id, entry["hal"], own, common)
+            found[category_id] = TextCategory(category_id, entry["hal"], own, common)
         for category_id, subject in file["umum"]["untuk"].items():
-            found[category_id] = Category(category_id, subject, (), common)
+            found[category_id] = TextCategory(category_id, subject, (), common)
     return found
 
 
@@ -188,7 +188,7 @@ def _drawn_kind(dice: random.Random) -> str:
     ]
 
 
-def _choose(category: Category, wanted: str, keep: Keep, dice: random.Random) -> Problem:
+def _choose(category: TextCategory, wanted: str, keep: Keep, dice: random.Random) -> Problem:
     """Prefer the category's own problems, then its topic's; of complaints rather the wanted kind.
 
     The two kinds of complaint stand in for each other: which one a report is depends on the
@@ -207,7 +207,7 @@ def _choose(category: Category, wanted: str, keep: Keep, dice: random.Random) ->
 
 
 def _sentences(
-    category: Category, problem: Problem, aim: int, keep: Keep, dice: random.Random
+    category: TextCategory, problem: Problem, aim: int, keep: Keep, dice: random.Random
 ) -> list[str]:
     """Put sentences around the problem until the body is about as long as wanted."""
     if aim <= _SMS_LENGTH_MAX:
@@ -242,7 +242,7 @@ def _sentences(
     return written
 
 
-def _slots(category: Category, region: str, dice: random.Random) -> dict[str, str]:
+def _slots(category: TextCategory, region: str, dice: random.Random) -> dict[str, str]:
     fillings = _frame()["isian"]
     district, villages = dice.choice(_places(region))
     drawn = {name: dice.choice(fillings[name]) for name in ("lama", "sejak", "jml", "jam", "rp")}

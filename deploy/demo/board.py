@@ -28,7 +28,7 @@ CLOCKS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class DemoSpan:
     """The business time that the demo plays (UTC)."""
 
     begins: datetime
@@ -39,7 +39,7 @@ class Span:
 class Board:
     """Counts what the watch saw, and draws it."""
 
-    def __init__(self, watch: Watch, span: Span, reports: int) -> None:
+    def __init__(self, watch: Watch, span: DemoSpan, reports: int) -> None:
         self.open: set[str] = set()
         self.overdue: set[tuple[str, str]] = set()
         self.over: Counter[str] = Counter()

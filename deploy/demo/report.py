@@ -9,11 +9,11 @@ from typing import Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from deploy.actors.script import BANDUNG, HSU, Ending, Life
+from deploy.actors.script import BANDUNG, HSU, Ending, ReportScript
 from deploy.demo.board import CLOCKS
 from deploy.demo.calendar_moves import moved_by_decree
 from deploy.demo.check import Standing, is_rejection, reasons
-from deploy.demo.run import Cast, Options, Played
+from deploy.demo.run import Cast, DemoOptions, Played
 from deploy.demo.summary import Account, grid, titled
 from deploy.demo.views import INBOX_LAST, inbox, timeline
 from shared.contract import topics
@@ -29,7 +29,7 @@ _STATUS: Final[Mapping[tuple[str, str], str]] = {
 }
 
 
-def tables(cast: Cast, played: Played, options: Options) -> Iterator[RenderableType]:
+def tables(cast: Cast, played: Played, options: DemoOptions) -> Iterator[RenderableType]:
     """Write the whole account, one part after the other."""
     account = Account(cast, played, options)
     yield _honest(account)
@@ -118,7 +118,7 @@ def _statuses(account: Account) -> RenderableType:
     )
 
 
-def _why(status: str, account: Account, lives: Sequence[Life]) -> str:
+def _why(status: str, account: Account, lives: Sequence[ReportScript]) -> str:
     """Explain a difference by what the export had for the reports that ended otherwise."""
     moved = Counter(
         (str(life.ending), got)

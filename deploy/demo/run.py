@@ -14,16 +14,16 @@ from deploy.actors import export
 from deploy.actors.bad_input import bad_commands
 from deploy.actors.channel_client import Adapter, BadInput, bad_inputs, letter_of, submission
 from deploy.actors.institution_client import Desk
-from deploy.actors.kafka import Letter, producer
-from deploy.actors.officers import Institution, NationalAdmin
+from deploy.actors.kafka import OutgoingRecord, producer
+from deploy.actors.officers import InstitutionOfficers, NationalAdmin
 from deploy.actors.reporters import Reporters
-from deploy.actors.script import BANDUNG, HSU, Life, World, extras, lives, repeated, thinned
+from deploy.actors.script import BANDUNG, HSU, ReportScript, World, extras, lives, repeated, thinned
 from deploy.actors.texts import frequencies
 from deploy.actors.timetable import Timetable
 from deploy.cli.model.registry_change import publish
-from deploy.cli.model.sla_snapshot import Place
+from deploy.cli.model.sla_snapshot import StackAddress
 from deploy.cli.model.verification import verify_all
-from deploy.demo.board import Board, Span
+from deploy.demo.board import Board, DemoSpan
 from deploy.demo.check import problems
 from deploy.demo.decrees import decrees
 from deploy.demo.mail import MailServer
@@ -48,7 +48,7 @@ CALENDAR_KNOWN_ON: Final = (4, 1)  # of the year after: by then its decrees are 
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DemoOptions:
     """What was asked for on the command line."""
 
     seconds: float = 90.0
@@ -62,11 +62,11 @@ class Cast:
     """Everything that is known before the clock starts."""
 
     registry: Registry
-    lives: tuple[Life, ...]  # of the export and beside it, by time
-    letters: tuple[tuple[datetime, Letter], ...]
+    lives: tuple[ReportScript, ...]  # of the export and beside it, by time
+    letters: tuple[tuple[datetime, OutgoingRecord], ...]
     bad: tuple[BadInput, ...]  # at the channels' gateway
     bad_commands: tuple[BadInput, ...]  # at the institutions' gateway
-    by_report: Mapping[str, Life]
+    by_report: Mapping[str, ReportScript]
     decrees: tuple[tuple[datetime, CalendarAmended], ...]  # published in the year, by an operator
 
     @property
@@ -99,7 +99,7 @@ class Played:
     until: datetime  # business time, UTC
 
 
-def cast(options: Options) -> Cast:
+def cast(options: DemoOptions) -> Cast:
     """Read the export, draw every life, write every text."""
     registry = load()
     rows = thinned(export.read(options.year, registry), options.reports)
@@ -129,13 +129,13 @@ def cast(options: Options) -> Cast:
     )
 
 
-def span_of(begins: datetime, options: Options) -> Span:
+def span_of(begins: datetime, options: DemoOptions) -> DemoSpan:
     """Return the business time played: the year, and what comes after it."""
     year_ends = datetime(options.year + 1, 1, 1, tzinfo=UTC)
-    return Span(begins, year_ends, year_ends + (year_ends - begins) * AFTER_SHARE)
+    return DemoSpan(begins, year_ends, year_ends + (year_ends - begins) * AFTER_SHARE)
 
 
-def clock_from(real: datetime, options: Options) -> Clock:
+def clock_from(real: datetime, options: DemoOptions) -> Clock:
     """Return the clock on which the year begins at a real time and takes so many seconds."""
     begins = datetime(options.year, 1, 1, tzinfo=UTC)
     year = datetime(options.year + 1, 1, 1, tzinfo=UTC) - begins
@@ -165,7 +165,7 @@ def plan_for(clock: Clock, mail_port: int, outbox: Path) -> Plan:
 
 
 def start(
-    home: Home, cache: Path, progress: stack.Progress, options: Options, mail_port: int
+    home: Home, cache: Path, progress: stack.StartProgress, options: DemoOptions, mail_port: int
 ) -> Clock:
     """Start a fresh stack and return its clock, whose year begins in a moment.
 
@@ -185,8 +185,8 @@ def start(
 
 async def play(
     cast: Cast,
-    options: Options,
-    place: Place,
+    options: DemoOptions,
+    place: StackAddress,
     *,
     mail: MailServer,
     show: Callable[[Board, datetime], None],
@@ -215,7 +215,9 @@ async def play(
 class Play:
     """The people and institutions of one demo, and what they read and write."""
 
-    def __init__(self, cast: Cast, options: Options, place: Place, mail: MailServer) -> None:
+    def __init__(
+        self, cast: Cast, options: DemoOptions, place: StackAddress, mail: MailServer
+    ) -> None:
         clock, kafka = place.clock, place.kafka
         self.watch: Final = Watch(clock)
         self.timetable: Final = Timetable(clock)
@@ -260,12 +262,12 @@ class Play:
         await self.timetable.race(_all_set(ready))
         self._write_timetable()
 
-    def _officers(self, code: str) -> NationalAdmin | Institution:
+    def _officers(self, code: str) -> NationalAdmin | InstitutionOfficers:
         first_ids = {life.message_id: life.report_id for life in self._cast.lives}
         if code == NATIONAL:
             return NationalAdmin(self._desks[code], first_ids)
         any_unit = self._cast.registry.units_of(code)[0].code
-        return Institution(self._desks[code], self._reporters, first_ids, any_unit)
+        return InstitutionOfficers(self._desks[code], self._reporters, first_ids, any_unit)
 
     def _write_timetable(self) -> None:
         """Put all that does not wait for anybody on the timetable."""

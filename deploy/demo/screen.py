@@ -13,17 +13,17 @@ from rich.console import Console
 from rich.live import Live
 
 from deploy.actors import export
-from deploy.cli.model.sla_snapshot import Place
+from deploy.cli.model.sla_snapshot import StackAddress
 from deploy.cli.terminal.output import Terminal, write_line
 from deploy.demo.board import Board
 from deploy.demo.mail import MailServer
 from deploy.demo.report import tables
-from deploy.demo.run import BOARD_SECONDS, Options, cast, play, start
+from deploy.demo.run import BOARD_SECONDS, DemoOptions, cast, play, start
 from deploy.local import stack
 from deploy.local.errors import LocalStackError
 from deploy.local.paths import Home, default_cache
 from deploy.local.report import look
-from deploy.local.state import Phase, State
+from deploy.local.state import Phase, StackState
 from shared.vault.crypto import Vault
 
 LINE_SECONDS: Final = 5.0
@@ -44,7 +44,7 @@ out = console()
 err = Terminal(highlight=False, stderr=True)
 
 
-def demonstrate(home: Home, options: Options, *, keep: bool) -> int:
+def demonstrate(home: Home, options: DemoOptions, *, keep: bool) -> int:
     """Play the demo in a home of its own and return the exit code.
 
     Whatever happens, no process is left; unless it was to be kept and came to its end.
@@ -73,7 +73,7 @@ def demonstrate(home: Home, options: Options, *, keep: bool) -> int:
     return 0 if has_passed else 1
 
 
-def _run(home: Home, options: Options) -> bool:
+def _run(home: Home, options: DemoOptions) -> bool:
     """Play the demo and print its account; return whether the check passed."""
     began = time.monotonic()
     if stack.running(home):
@@ -93,7 +93,7 @@ def _run(home: Home, options: Options) -> bool:
         soft_wrap=True,
     )
     reached = stack.connection(home)
-    place = Place(reached.kafka, reached.postgres, clock)
+    place = StackAddress(reached.kafka, reached.postgres, clock)
     with _showing() as show:
         played = asyncio.run(play(prepared, options, place, mail=mail, show=show))
     for part in tables(prepared, played, options):
@@ -101,13 +101,13 @@ def _run(home: Home, options: Options) -> bool:
     return not played.problems
 
 
-def _steps(say: Callable[[str], None]) -> stack.Progress:
+def _steps(say: Callable[[str], None]) -> stack.StartProgress:
     """Tell how far the stack is."""
 
     def jars(done: int, total: int) -> None:
         say(f"Fetching Kafka: {done} of {total} files …")
 
-    def step(state: State, ready: int) -> None:
+    def step(state: StackState, ready: int) -> None:
         slots = sum(len(child.slots) for child in state.children)
         starting = f"Starting the services: {ready} of {slots} are ready …"
         say(
@@ -116,7 +116,7 @@ def _steps(say: Callable[[str], None]) -> stack.Progress:
             )
         )
 
-    return stack.Progress(jars=jars, step=step)
+    return stack.StartProgress(jars=jars, step=step)
 
 
 @contextlib.contextmanager

@@ -9,14 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.demo.check import standings, without_repeats
-from deploy.demo.run import Cast, Options, Played
+from deploy.demo.run import Cast, DemoOptions, Played
 from deploy.demo.watch import Seen
 
 
 class Account:
     """Everything that the tables are made of."""
 
-    def __init__(self, cast: Cast, played: Played, options: Options) -> None:
+    def __init__(self, cast: Cast, played: Played, options: DemoOptions) -> None:
         self.cast: Final = cast
         self.played: Final = played
         self.options: Final = options

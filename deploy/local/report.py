@@ -10,13 +10,13 @@ from deploy.local.postgres import DATABASE, USER, Postgres
 from deploy.local.probes import are_ready, lags
 from deploy.local.restart_policy import Condition
 from deploy.local.stack import running
-from deploy.local.state import Child, Phase, State, read_state
+from deploy.local.state import Child, Phase, StackState, read_state
 
 READY, STARTING = "ready", "starting"
 
 
 @dataclass(frozen=True)
-class Line:
+class StatusLine:
     """One server or service."""
 
     name: str
@@ -32,13 +32,13 @@ class Report:
     """A whole stack."""
 
     home: Home
-    state: State | None
+    state: StackState | None
     trouble: str
-    servers: tuple[Line, ...] = ()
-    services: tuple[Line, ...] = ()
+    servers: tuple[StatusLine, ...] = ()
+    services: tuple[StatusLine, ...] = ()
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[StatusLine, ...]:
         """Servers and services in the order in which they start."""
         return self.servers + self.services
 
@@ -96,18 +96,18 @@ def _why_not_running(home: Home) -> str:
     return "The stack is not running. Start it: lapor up"
 
 
-def _addresses(state: State) -> dict[str, str]:
+def _addresses(state: StackState) -> dict[str, str]:
     """Return where each server is found, by the name of its process."""
     brokers = enumerate(state.kafka.split(","), start=1)
     addresses = {kafka.node_name(node): address for node, address in brokers}
     return {**addresses, postgres.NAME: state.postgres}
 
 
-def _server_line(home: Home, child: Child, address: str) -> Line:
+def _server_line(home: Home, child: Child, address: str) -> StatusLine:
     port = int(address.rpartition(":")[2])
     is_broker = child.name != postgres.NAME
     server = Kafka(home, (), port, 0) if is_broker else Postgres(home, port, "")
-    return Line(
+    return StatusLine(
         name=child.name,
         state=_state(child, is_ready=child.pid is not None and server.answers()),
         address=address,
@@ -117,12 +117,12 @@ def _server_line(home: Home, child: Child, address: str) -> Line:
     )
 
 
-def _service_lines(children: Sequence[Child]) -> tuple[Line, ...]:
+def _service_lines(children: Sequence[Child]) -> tuple[StatusLine, ...]:
     slots = [(child, slot) for child in children for slot in child.slots]
     ports = [slot.port for _, slot in slots]
     asked = zip(slots, are_ready(ports), lags(ports), strict=True)
     return tuple(
-        Line(
+        StatusLine(
             name=slot.service.name,
             state=_state(child, is_ready=is_ready),
             address=slot.http,

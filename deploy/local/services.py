@@ -15,7 +15,7 @@ GRACEFUL_SECONDS = 15  # less than the supervisor's patience, so that a batch in
 Profile = Literal["full", "small"]
 
 
-class Service(BaseModel, frozen=True):
+class ServiceSpec(BaseModel, frozen=True):
     """A service: its name, the factory of its ASGI app, and what sets it apart from its twin."""
 
     name: str
@@ -24,22 +24,22 @@ class Service(BaseModel, frozen=True):
 
 
 SERVICES = (
-    Service(name="intake", factory="services.intake.app:build"),
-    Service(name="verification.national", factory="services.verification.app:build"),
-    Service(name="verification.institution", factory="services.verification.app:build"),
-    Service(name="routing", factory="services.routing.app:build"),
-    Service(name="follow-up", factory="services.follow_up.app:build"),
-    Service(name="sla-monitor", factory="services.sla_monitor.app:build"),
-    Service(name="notifier", factory="services.notifier.app:build"),
-    Service(name="agencies.in", factory="services.agencies.app:build"),
-    Service(name="agencies.out", factory="services.agencies.app:build"),
+    ServiceSpec(name="intake", factory="services.intake.app:build"),
+    ServiceSpec(name="verification.national", factory="services.verification.app:build"),
+    ServiceSpec(name="verification.institution", factory="services.verification.app:build"),
+    ServiceSpec(name="routing", factory="services.routing.app:build"),
+    ServiceSpec(name="follow-up", factory="services.follow_up.app:build"),
+    ServiceSpec(name="sla-monitor", factory="services.sla_monitor.app:build"),
+    ServiceSpec(name="notifier", factory="services.notifier.app:build"),
+    ServiceSpec(name="agencies.in", factory="services.agencies.app:build"),
+    ServiceSpec(name="agencies.out", factory="services.agencies.app:build"),
 )
 
 
 class ServiceSlot(BaseModel, frozen=True):
     """A service with the port it was given."""
 
-    service: Service
+    service: ServiceSpec
     port: int
 
     @property

@@ -17,7 +17,7 @@ from deploy.local.processes import end, last_lines, locked, start, wait_until
 from deploy.local.restart_policy import Condition
 from deploy.local.services import SERVICES, TOGETHER, Profile
 from deploy.local.shutdown import end_children, sweep
-from deploy.local.state import RETRY_SIGNAL, Child, Phase, Plan, State, read_plan, read_state
+from deploy.local.state import RETRY_SIGNAL, Child, Phase, Plan, StackState, read_plan, read_state
 
 PROVISION = (
     "deploy.cli.clients.topic_admin:apply"  # called with the broker's address before services start
@@ -41,23 +41,23 @@ DEFAULT_PLAN = Plan(profile="full", services=SERVICES, provision=PROVISION)
 
 
 @dataclass(frozen=True)
-class Progress:
+class StartProgress:
     """Where `up` tells how far it is; each is called from one thread."""
 
     jars: Callable[[int, int], None]
-    step: Callable[[State, int], None]  # the state and how many services are ready
+    step: Callable[[StackState, int], None]  # the state and how many services are ready
 
 
 def up(
     home: Home,
     cache: Path,
-    progress: Progress,
+    progress: StartProgress,
     *,
     plan: Plan,
     profile: Profile | None = None,
     is_fresh: bool = False,
     seconds_max: float = UP_SECONDS_MAX,
-) -> State:
+) -> StackState:
     """Return when every service of the plan is ready; raise a `LocalStackError` otherwise.
 
     A stack that runs is left running. What an earlier one left behind is ended first.
@@ -96,7 +96,7 @@ def down(home: Home) -> bool:
         return _clear(home) or state is not None
 
 
-def running(home: Home) -> State | None:
+def running(home: Home) -> StackState | None:
     """Return the state of a stack whose supervisor is alive."""
     state = read_state(home)
     return state if state is not None and state.supervisor.process() else None
@@ -163,7 +163,7 @@ def _launch(home: Home, cache: Path) -> None:
         )
 
 
-def _retry(home: Home, state: State) -> None:
+def _retry(home: Home, state: StackState) -> None:
     """Have a running supervisor start at once what waits or was stopped."""
     os.kill(state.supervisor.pid, RETRY_SIGNAL)
 
@@ -174,7 +174,7 @@ def _retry(home: Home, state: State) -> None:
     wait_until(has_heard, seconds=RETRY_SECONDS_MAX)
 
 
-def _wait_ready(home: Home, progress: Progress, seconds_max: float) -> State:
+def _wait_ready(home: Home, progress: StartProgress, seconds_max: float) -> StackState:
     until = time.monotonic() + seconds_max
     ready: set[str] = set()
     while True:
@@ -197,7 +197,7 @@ def _wait_ready(home: Home, progress: Progress, seconds_max: float) -> State:
         time.sleep(POLL_SECONDS)
 
 
-def _raise_if_hopeless(state: State, ready: set[str]) -> None:
+def _raise_if_hopeless(state: StackState, ready: set[str]) -> None:
     for child in state.children:
         if all(slot.service.name in ready for slot in child.slots):
             continue
@@ -207,7 +207,7 @@ def _raise_if_hopeless(state: State, ready: set[str]) -> None:
             raise LocalStackError(f"{child.name} {what}.\n{_tail(child)}", _what_next(child))
 
 
-def _too_slow(state: State, ready: set[str], seconds: float) -> LocalStackError:
+def _too_slow(state: StackState, ready: set[str], seconds: float) -> LocalStackError:
     late = [
         child
         for child in state.children

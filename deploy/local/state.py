@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from deploy.local.paths import Home, write_atomically
 from deploy.local.processes import ProcessId
 from deploy.local.restart_policy import Condition
-from deploy.local.services import Profile, Service, ServiceSlot
+from deploy.local.services import Profile, ServiceSlot, ServiceSpec
 
 RETRY_SIGNAL = signal.SIGUSR1  # tells a supervisor to start what does not run
 
@@ -21,7 +21,7 @@ class Plan(BaseModel, frozen=True):
     """
 
     profile: Profile
-    services: tuple[Service, ...]
+    services: tuple[ServiceSpec, ...]
     provision: str
     brokers: int = 1
     broker_properties: Mapping[str, str] = {}
@@ -69,7 +69,7 @@ class Child(BaseModel, frozen=True):
         return self.process_id is not None and self.process_id.process() is not None
 
 
-class State(BaseModel, frozen=True):
+class StackState(BaseModel, frozen=True):
     """What one stack is, as its supervisor last saw it."""
 
     phase: Phase
@@ -97,14 +97,14 @@ def read_plan(home: Home) -> Plan | None:
         return None
 
 
-def read_state(home: Home) -> State | None:
+def read_state(home: Home) -> StackState | None:
     """Return what the last supervisor said, if there was one that spoke our language."""
     try:
-        return State.model_validate_json(home.state.read_text())
+        return StackState.model_validate_json(home.state.read_text())
     except (FileNotFoundError, ValidationError):
         return None
 
 
-def write_state(home: Home, state: State) -> None:
+def write_state(home: Home, state: StackState) -> None:
     """Replace the state as a whole."""
     write_atomically(home.state, state.model_dump_json(indent=2) + "\n")

@@ -32,7 +32,7 @@ from deploy.local.restart_policy import (
 )
 from deploy.local.services import TOGETHER, USUAL_HTTP_PORT, ServiceSlot, command
 from deploy.local.shutdown import end_children, sweep
-from deploy.local.state import RETRY_SIGNAL, Child, Phase, Plan, State, write_state
+from deploy.local.state import RETRY_SIGNAL, Child, Phase, Plan, StackState, write_state
 
 TICK_SECONDS = 0.1
 
@@ -266,7 +266,7 @@ class Supervisor:
 
     def _write_state(self, phase: Phase) -> None:
         own = ProcessId.of(os.getpid())
-        state = State(
+        state = StackState(
             phase=phase,
             profile=self._plan.profile,
             supervisor_pid=own.pid,

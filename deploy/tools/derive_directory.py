@@ -28,7 +28,7 @@ _HEADER = """\
 """  # noqa: E501  a header line is one line
 
 
-class Dispatch(NamedTuple):
+class ExportedDispatch(NamedTuple):
     """One report of the export: its year, category and the unit that got it."""
 
     year: int
@@ -36,7 +36,7 @@ class Dispatch(NamedTuple):
     unit: str
 
 
-def dispatches(export: Path, registry: Registry) -> list[Dispatch]:
+def dispatches(export: Path, registry: Registry) -> list[ExportedDispatch]:
     """Read who got what; two spellings of a unit count as one, reports kept by the head as none."""
     head = registry.institution(INSTITUTION).name
     found = []
@@ -46,12 +46,14 @@ def dispatches(export: Path, registry: Registry) -> list[Dispatch]:
             if unit is None or unit.status == "external" or unit.name == head:
                 continue
             found.append(
-                Dispatch(int(row["masuk_utc"][:4]), row["id_kategori"], unit.same_as or unit.code)
+                ExportedDispatch(
+                    int(row["masuk_utc"][:4]), row["id_kategori"], unit.same_as or unit.code
+                )
             )
     return found
 
 
-def derive(found: Iterable[Dispatch], registry: Registry) -> list[Rule]:
+def derive(found: Iterable[ExportedDispatch], registry: Registry) -> list[Rule]:
     """Return the rules: categories by id, then topics; what has no clear majority has no rule."""
     by_category: dict[str, Counter[str]] = defaultdict(Counter)
     by_topic: dict[str, Counter[str]] = defaultdict(Counter)
@@ -87,7 +89,7 @@ def derive(found: Iterable[Dispatch], registry: Registry) -> list[Rule]:
     return rules
 
 
-def agreement(rules: Iterable[Rule], found: Sequence[Dispatch], registry: Registry) -> str:
+def agreement(rules: Iterable[Rule], found: Sequence[ExportedDispatch], registry: Registry) -> str:
     """Say how many reports the rules send where they went, elsewhere, and nowhere."""
     directory = Directory(rules, {c.id: c.topic for c in registry.categories.values()})
     outcome: Counter[str] = Counter()

@@ -16,7 +16,7 @@ _STRONG: Final = 3.0
 _WEAK: Final = 1.5
 
 
-class Rule(NamedTuple):
+class PhraseRule(NamedTuple):
     """One sign of a class; words and pattern are in the spelling that `words` gives."""
 
     reason: str
@@ -28,9 +28,9 @@ class Rule(NamedTuple):
 
 def _rule(
     reason: str, report_class: ReportClass, weight: float, words: str, pattern: str | None = None
-) -> Rule:
+) -> PhraseRule:
     compiled = None if pattern is None else re.compile(rf"\b(?:{pattern})\b")
-    return Rule(reason, report_class, weight, frozenset(words.split()), compiled)
+    return PhraseRule(reason, report_class, weight, frozenset(words.split()), compiled)
 
 
 RULES: Final = (
@@ -65,7 +65,7 @@ RULES: Final = (
 )  # fmt: skip
 
 
-def matching_rules(words: Sequence[str]) -> Iterator[Rule]:
+def matching_rules(words: Sequence[str]) -> Iterator[PhraseRule]:
     """Yield the rules that match a text's words, in the order of the table."""
     distinct = frozenset(words)
     text = " ".join(words)

@@ -27,7 +27,7 @@ class Holder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ClockRow:
     """One clock. `stops_it(start, stop)` says whether a stop is that start's.
 
     `over(start, fact)` says whether a fact shows that the step was done although the stop itself
@@ -55,7 +55,7 @@ class Run(NamedTuple):
     """
 
     key: str
-    row: Row
+    row: ClockRow
     opened: Fact
     start: Fact
     stop: Fact | None
@@ -127,40 +127,40 @@ def _past_question(start: Fact, fact: Fact) -> bool:
 
 
 CLOCKS: Final = (
-    Row(
+    ClockRow(
         "national_verification", Holder.NATIONAL,
         starts=(Kind.RECEIVED, Kind.RETURNED), stops=(Kind.FORWARDED,),
         stops_it=_next_holding, over=_later_holding,
         group=lambda f: str(f.holding), asking_stage="national",
     ),
-    Row(
+    ClockRow(
         "institution_verification", Holder.INSTITUTION,
         starts=(Kind.FORWARDED,), stops=(Kind.ACCEPTED, Kind.RETURNED),
         stops_it=_same_holding, over=_past_verification,
         group=lambda f: str(f.holding), asking_stage="institution",
     ),
-    Row(
+    ClockRow(
         "dispatch", Holder.INSTITUTION,
         starts=(Kind.ACCEPTED, Kind.HELD, Kind.UNIT_RETURNED),
         stops=(Kind.DISPATCHED, Kind.RETURNED, Kind.CLOSED),
         stops_it=_ends_dispatch, over=_past_dispatch,
         group=lambda f: f"{f.holding}:{awaited_dispatch(f)}",
     ),
-    Row(
+    ClockRow(
         "follow_up", Holder.UNIT,
         starts=(Kind.DISPATCHED, Kind.ANSWERED, Kind.REOPENED),
         stops=(Kind.FOLLOWED_UP, Kind.CLOSED, Kind.RETURNED),
         stops_it=_later_in_thread, over=_later_holding,
         group=lambda f: str(f.holding), again=True,
     ),
-    Row(
+    ClockRow(
         "completion", Holder.REPORTER,
         starts=(Kind.ASKED,),
         stops=(Kind.COMPLETED, Kind.ASKED, Kind.FORWARDED, Kind.ACCEPTED, Kind.RETURNED),
         stops_it=_settles_question, over=_past_question,
         group=lambda f: f.id,
     ),
-    Row(
+    ClockRow(
         "reply", Holder.REPORTER,
         starts=(Kind.FOLLOWED_UP,),
         stops=(Kind.ANSWERED, Kind.CLOSED, Kind.FOLLOWED_UP, Kind.RETURNED),
@@ -183,7 +183,7 @@ def runs_of(history: History) -> list[Run]:
     return [run for *_, run in sorted(ordered)]
 
 
-def _runs_of_clock(history: History, row: Row, starts: Sequence[Fact]) -> Iterator[Run]:
+def _runs_of_clock(history: History, row: ClockRow, starts: Sequence[Fact]) -> Iterator[Run]:
     last: dict[str, Run] = {}
     end = history.end
     stops = history.all(*row.stops)
@@ -213,7 +213,7 @@ def _again(before: Run, opened: Fact) -> bool:
     return stop.kind in THREAD and stop.n < opened.n
 
 
-def _run(history: History, row: Row, opened: Fact, stop: Fact | None, group: str) -> Run:
+def _run(history: History, row: ClockRow, opened: Fact, stop: Fact | None, group: str) -> Run:
     """Return a run; after a return the national limit goes on from the report's reception."""
     is_first = not row.again or opened.kind not in THREAD
     counts_from = history.received if row.asking_stage == "national" else opened
@@ -228,7 +228,7 @@ def _run(history: History, row: Row, opened: Fact, stop: Fact | None, group: str
     )
 
 
-def _stop(row: Row, opened: Fact, stops: Sequence[Fact]) -> Fact | None:
+def _stop(row: ClockRow, opened: Fact, stops: Sequence[Fact]) -> Fact | None:
     """Return a run's first stop, of `stops` in canonical order.
 
     One from before the start counts at the start; of several at one time the lowest number counts.

@@ -19,7 +19,7 @@ Cause = Literal["asked", "followed_up", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class LedgerSpan:
     """A stretch of a report's life: `cause` says why no officer's clock ran, None that one did.
 
     From `since` up to, not including, `until` (UTC); `until` is None while it lasts. A closed
@@ -68,7 +68,7 @@ _MOVES: Final = (
 )  # fmt: skip
 
 
-def ledger(history: History, deadlines: Sequence[Deadline]) -> tuple[Span, ...]:
+def ledger(history: History, deadlines: Sequence[Deadline]) -> tuple[LedgerSpan, ...]:
     """Return the spans of a report's life, from its reception to its end or open-ended.
 
     `deadlines` are the history's deadlines: they know how long the reporter was asked.
@@ -78,9 +78,9 @@ def ledger(history: History, deadlines: Sequence[Deadline]) -> tuple[Span, ...]:
         return ()
     received_at = history.received.at if history.received else history.facts[0].at
     ended_at = history.over_at
-    spans: list[Span] = []
+    spans: list[LedgerSpan] = []
     for at, position in _positions(history, deadlines, received_at):
-        span = Span(
+        span = LedgerSpan(
             position.holder,
             position.institution,
             position.unit,
@@ -113,7 +113,7 @@ def holder_now(history: History, deadlines: Sequence[Deadline]) -> str:
     return holder.value
 
 
-def _cut(spans: list[Span], ended_at: datetime | None) -> Iterator[Span]:
+def _cut(spans: list[LedgerSpan], ended_at: datetime | None) -> Iterator[LedgerSpan]:
     """Take out what has no length and what lies after the end."""
     for span in spans:
         until = span.until
@@ -123,7 +123,7 @@ def _cut(spans: list[Span], ended_at: datetime | None) -> Iterator[Span]:
             yield replace(span, until=until)
 
 
-def _same(one: Span, other: Span) -> bool:
+def _same(one: LedgerSpan, other: LedgerSpan) -> bool:
     return (one.holder, one.institution, one.unit, one.cause) == (
         other.holder,
         other.institution,

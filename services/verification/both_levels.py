@@ -45,13 +45,13 @@ class Effect(NamedTuple, Generic[C]):
     event: Event
 
 
-class Refusal(NamedTuple):
+class CommandRejection(NamedTuple):
     """The command does not fit, and no fact on its way can change that."""
 
     reason: str
 
 
-Verdict = Effect[C] | Refusal | NotYet
+Verdict = Effect[C] | CommandRejection | NotYet
 ApplyFact = Callable[[C, BaseModel, Cause], Decision[C]]
 Judge = Callable[[C, Command, Cause], Verdict[C]]
 
@@ -99,7 +99,7 @@ def _answer(case: C, command: Command, cause: Cause, *, judge: Judge[C]) -> Deci
     match judge(case, command, cause):
         case Effect(after, event):
             return decided(after, event)
-        case Refusal(reason):
+        case CommandRejection(reason):
             return _refuse(case, command, cause, reason)
         case not_yet:
             return not_yet
@@ -160,14 +160,14 @@ def expire(case: C, event: TimeRanOut) -> Decision[C]:
     return decided(case.changed(status=Status.ARCHIVED), archived)
 
 
-def archive(case: C, command: Archive) -> Effect[C] | Refusal:
+def archive(case: C, command: Archive) -> Effect[C] | CommandRejection:
     """End the report by an officer's decision; expiry is the system's reason alone."""
     if command.reason == "expired":
-        return Refusal("reason_not_allowed")
+        return CommandRejection("reason_not_allowed")
     if command.reason == "duplicate" and command.duplicate_of is None:
-        return Refusal("duplicate_of_missing")
+        return CommandRejection("duplicate_of_missing")
     if command.reason == "duplicate" and command.duplicate_of == command.report_id:
-        return Refusal("duplicate_of_itself")
+        return CommandRejection("duplicate_of_itself")
     archived = ReportArchived(
         report_id=command.report_id,
         by="admin",

@@ -25,8 +25,8 @@ for that, because the command and `RoutingHeld` come on different streams, in ei
 from pydantic import BaseModel
 
 from services.verification.both_levels import (
+    CommandRejection,
     Effect,
-    Refusal,
     Verdict,
     archive,
     ask,
@@ -151,17 +151,17 @@ def judge(case: InstitutionCase, command: Command, cause: Cause) -> Verdict[Inst
     if command.institution != case.holder:
         return _judge_other_sender(case, command)
     if command.holding < case.holding:
-        return Refusal("stale_holding")
+        return CommandRejection("stale_holding")
     if case.status in ENDED:
-        return Refusal(case.status.value)
+        return CommandRejection(case.status.value)
     if case.status is Status.UNKNOWN or command.holding > case.holding:
         return NotYet("nothing_to_decide")
     if case.status is Status.RETURNED:
-        return Refusal("already_returned")
+        return CommandRejection("already_returned")
     if case.status is Status.CLOSED:
-        return Refusal("already_closed")
+        return CommandRejection("already_closed")
     if isinstance(command, ReturnReport) and case.is_final:
-        return Refusal("return_limit")
+        return CommandRejection("return_limit")
     return _act(case, command, cause)
 
 
@@ -173,7 +173,7 @@ def _judge_other_sender(case: InstitutionCase, command: Command) -> Verdict[Inst
     is_next = command.holding == case.holding + 1 and command.institution != NATIONAL
     if is_next and case.status not in ENDED:
         return NotYet(NOT_THE_HOLDER)
-    return Refusal(NOT_THE_HOLDER)
+    return CommandRejection(NOT_THE_HOLDER)
 
 
 def _act(case: InstitutionCase, command: Command, cause: Cause) -> Verdict[InstitutionCase]:
@@ -189,14 +189,14 @@ def _act(case: InstitutionCase, command: Command, cause: Cause) -> Verdict[Insti
         case ReturnReport():
             return _return(case, command)
         case Reclassify():
-            return _reclassify(case, command) if is_accepted else Refusal("not_accepted")
+            return _reclassify(case, command) if is_accepted else CommandRejection("not_accepted")
         case Accept() | AskForInformation() if is_accepted:
-            return Refusal("already_accepted")
+            return CommandRejection("already_accepted")
         case Accept():
             return _accept(case, command)
         case AskForInformation():
             return ask(case, command, cause, "institution")
-    return Refusal("not_for_this_stage")
+    return CommandRejection("not_for_this_stage")
 
 
 def _accept(case: InstitutionCase, command: Accept) -> Effect[InstitutionCase]:
@@ -232,11 +232,13 @@ def _return(case: InstitutionCase, command: ReturnReport) -> Effect[InstitutionC
     return Effect(case.changed(status=Status.RETURNED), returned)
 
 
-def _reclassify(case: InstitutionCase, command: Reclassify) -> Effect[InstitutionCase] | Refusal:
+def _reclassify(
+    case: InstitutionCase, command: Reclassify
+) -> Effect[InstitutionCase] | CommandRejection:
     """Change class or category, with before and after, who and why (audited)."""
     before, category = case.report_class, command.category_id or case.category_id
     if before is None or (command.report_class, category) == (before, case.category_id):
-        return Refusal("same_class")
+        return CommandRejection("same_class")
     reclassified = ReportReclassified(
         report_id=command.report_id,
         institution=case.holder,

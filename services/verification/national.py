@@ -24,8 +24,8 @@ from typing import Final
 from pydantic import BaseModel
 
 from services.verification.both_levels import (
+    CommandRejection,
     Effect,
-    Refusal,
     Verdict,
     archive,
     ask,
@@ -201,20 +201,20 @@ def judge(
 ) -> Verdict[NationalCase]:
     """Judge a command of the national admin: by its sender, its time, and what it asks."""
     if command.institution != NATIONAL:
-        return Refusal("not_the_holder")
+        return CommandRejection("not_the_holder")
     if case.status in ENDED:
-        return Refusal(case.status.value)
+        return CommandRejection(case.status.value)
     if case.status is Status.UNKNOWN:
         return NotYet("nothing_to_decide")
     if isinstance(command, Block):
         return _block(case, command)
     if case.status is Status.CLOSED:
-        return Refusal("already_closed")
+        return CommandRejection("already_closed")
     if command.holding > case.holding:
         return NotYet("nothing_to_decide")
     is_away = case.status is Status.FORWARDED
     if command.holding < case.holding:
-        return Refusal("already_forwarded" if is_away else "stale_holding")
+        return CommandRejection("already_forwarded" if is_away else "stale_holding")
     return NotYet("already_forwarded") if is_away else _act(case, command, cause, policy)
 
 
@@ -230,12 +230,12 @@ def _act(
         case AskForInformation():
             return ask(case, command, cause, "national")
         case Forward(to=to) if to == NATIONAL:
-            return Refusal("forward_to_itself")
+            return CommandRejection("forward_to_itself")
         case Forward(to=to) if not _may_hold(to, policy):
-            return Refusal("unknown_institution")
+            return CommandRejection("unknown_institution")
         case Forward(to=to, by=by):
             return _forward(case, command.report_id, policy, to=to, by=by, why="officer")
-    return Refusal("not_for_this_stage")
+    return CommandRejection("not_for_this_stage")
 
 
 def _forward(

@@ -11,7 +11,7 @@ from shared.registry.calendars import Chain, number_in, numbered
 from shared.registry.decrees import Decreed, decree_problems
 from shared.registry.limit import Limit
 from shared.registry.models import LIMIT_NAMES, NATIONAL, DecreeVersion, Institution, Limits
-from shared.registry.policies import History, Step
+from shared.registry.policies import PolicyHistory, PolicyStep
 from shared.worktime.working_days import YEARS
 
 _OUTSIDE: Final = f"is outside {YEARS[0]} to {YEARS[-1]}; correct the date"
@@ -52,7 +52,7 @@ class Amendable(Protocol):
     def institutions(self) -> Mapping[str, Institution]:
         """The institutions, by code."""
 
-    def policy_history(self, institution: str) -> History:
+    def policy_history(self, institution: str) -> PolicyHistory:
         """Return an institution's policy from each day on which it changes."""
 
 
@@ -149,7 +149,7 @@ def _place(version: DecreeVersion) -> tuple[date, int]:
 # ---- policies
 
 
-def step_of(change: Change, history: History) -> Step | None:
+def step_of(change: Change, history: PolicyHistory) -> PolicyStep | None:
     """Return what a change of policy states in an institution's history, if it concerns it."""
     event = change.event
     if isinstance(event, CalendarAmended):
@@ -157,7 +157,7 @@ def step_of(change: Change, history: History) -> Step | None:
     is_national = event.institution == NATIONAL
     if not is_national and event.institution != history.institution.code:
         return None
-    return Step(
+    return PolicyStep(
         since=history.counts_from(event.valid_from, change.seen_at),
         valid_from=event.valid_from,
         name=event.version,

@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from shared.contract.events import LimitTerm, LimitUnit
 
 
-class Entry(BaseModel):
+class DataEntry(BaseModel):
     """One entry of a data file: frozen, and strict about fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Limit(Entry):
+class Limit(DataEntry):
     """How long somebody has: `days`, working days by default, or `minutes` of opening hours."""
 
     days: int | None = Field(default=None, ge=1, le=365)

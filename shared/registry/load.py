@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.registry.check import problems_in
 from shared.registry.files import Model, RegistryError, parse, read_csv, read_toml
-from shared.registry.limit import Entry
+from shared.registry.limit import DataEntry
 from shared.registry.models import (
     CalendarChain,
     Category,
@@ -73,14 +73,14 @@ def read(path: Path) -> Contents:
     )
 
 
-class _Stamp(Entry):
+class _Stamp(DataEntry):
     """What every file says of itself."""
 
     valid_from: date
     source: str
 
 
-class _RuleGroup(Entry):
+class _RuleGroup(DataEntry):
     """A hand-written rule: it stands for every combination of what it lists."""
 
     name: str

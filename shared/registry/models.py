@@ -18,7 +18,7 @@ from shared.contract.events import (
     ReportClass,
     UnitCode,
 )
-from shared.registry.limit import Entry, Limit
+from shared.registry.limit import DataEntry, Limit
 from shared.worktime.opening_hours import Hours, hours_of
 from shared.worktime.working_days import WEEKDAYS
 
@@ -45,7 +45,7 @@ _FOLLOW_UP: Mapping[ReportClass, LimitName] = {
 }
 
 
-class Contact(Entry):
+class Contact(DataEntry):
     """Somebody who is notified, by role; the address is the institution's, never a person's own."""
 
     role: Role
@@ -53,7 +53,7 @@ class Contact(Entry):
     email: Email
 
 
-class Unit(Entry):
+class Unit(DataEntry):
     """A unit of an institution; `same_as` names the unit it is another spelling of."""
 
     code: UnitCode
@@ -71,7 +71,7 @@ class Unit(Entry):
         return self.code.split("-", maxsplit=1)[0]
 
 
-class Channel(Entry):
+class Channel(DataEntry):
     """A channel that may hand in reports; `backdating_days` is its right to date them back."""
 
     name: ChannelName
@@ -79,7 +79,7 @@ class Channel(Entry):
     backdating_days: int = Field(default=0, ge=0, le=31)
 
 
-class Topic(Entry):
+class Topic(DataEntry):
     """One of the 38 national topics, with a short code of ours."""
 
     code: str
@@ -87,7 +87,7 @@ class Topic(Entry):
     subtopics: int
 
 
-class Category(Entry):
+class Category(DataEntry):
     """A real category id, its name, its topic, and how often it was seen in 2,367 reports."""
 
     id: CategoryId
@@ -96,7 +96,7 @@ class Category(Entry):
     seen: int
 
 
-class Place(Entry):
+class Place(DataEntry):
     """A region by its Kemendagri code."""
 
     code: PlaceCode
@@ -104,7 +104,7 @@ class Place(Entry):
     level: Literal["provinsi", "kabupaten", "kecamatan", "kelurahan", "desa"]
 
 
-class Rule(Entry):
+class Rule(DataEntry):
     """One line of a directory: a category or topic, a place, or both, and the unit they lead to."""
 
     name: str
@@ -128,7 +128,7 @@ class Threshold(NamedTuple):
     repeat_days: int | None = None
 
 
-class LadderStep(Entry):
+class LadderStep(DataEntry):
     """Who is notified at a level: 0 is the last warning, -1 the one before; 1 and on escalate.
 
     Due `after_days` working days after the deadline (negative: before it), or at a share of the
@@ -154,7 +154,7 @@ class LadderStep(Entry):
         return not self.clocks or clock in self.clocks
 
 
-class Limits(Entry):
+class Limits(DataEntry):
     """The limit of each clock; a follow-up's by class."""
 
     national_verification: Limit
@@ -178,7 +178,7 @@ class Limits(Entry):
         return {name: self.of(name) for name in LIMIT_NAMES}
 
 
-class Policy(Entry):
+class Policy(DataEntry):
     """The limits, numbers and ladder of one institution from one day on.
 
     `version` names the national version and, where the institution has limits of its own, theirs.
@@ -255,14 +255,14 @@ def _level(threshold: Threshold) -> int:
     return threshold.level
 
 
-class Number(Entry):
+class Number(DataEntry):
     """A number of the policy and where it comes from."""
 
     value: float
     source: str
 
 
-class Numbers(Entry):
+class Numbers(DataEntry):
     """The policy's numbers that are no clock's limit."""
 
     reopen_days: Number
@@ -272,7 +272,7 @@ class Numbers(Entry):
     auto_forward_confidence: Number
 
 
-class NationalPolicy(Entry):
+class NationalPolicy(DataEntry):
     """The national policy from one day on."""
 
     valid_from: date
@@ -282,7 +282,7 @@ class NationalPolicy(Entry):
     ladder: tuple[LadderStep, ...]
 
 
-class OwnLimits(Entry):
+class OwnLimits(DataEntry):
     """The tighter limits of one institution from one day on; the others stay national."""
 
     valid_from: date
@@ -302,7 +302,7 @@ class OwnLimits(Entry):
         return {name: limit for name in LIMIT_NAMES if (limit := getattr(self, name)) is not None}
 
 
-class Institution(Entry):
+class Institution(DataEntry):
     """An institution: its code never changes, its name may."""
 
     code: InstitutionCode
@@ -340,7 +340,7 @@ class Institution(Entry):
         return min((sum(closes - opens for opens, closes in day) for day in days), default=0)
 
 
-class DecreeVersion(Entry):
+class DecreeVersion(DataEntry):
     """One decree in a calendar's chain: what it adds, removes, and which years it settles.
 
     `again` numbers the versions of one day, so that a mistake is corrected without waiting.
@@ -355,7 +355,7 @@ class DecreeVersion(Entry):
     remove: tuple[date, ...] = ()
 
 
-class CalendarChain(Entry):
+class CalendarChain(DataEntry):
     """A calendar as the chain of its decrees, oldest first."""
 
     name: str

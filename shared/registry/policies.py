@@ -12,7 +12,7 @@ from shared.registry.limit import Limit
 from shared.registry.models import Institution, LadderStep, Limits, NationalPolicy, Policy
 
 
-class Step(NamedTuple):
+class PolicyStep(NamedTuple):
     """Limits that are stated from an instant (UTC) on.
 
     What a file states replaces what its owner stated before, what was published leaves the other
@@ -38,7 +38,7 @@ class _InForce:
     own: dict[str, Limit] = field(default_factory=dict)
     own_name: str = ""
 
-    def take(self, step: Step) -> None:
+    def take(self, step: PolicyStep) -> None:
         if step.base is not None:
             self.base, self.national = step.base, step.base.limits
         elif step.is_national:
@@ -50,10 +50,10 @@ class _InForce:
         self.own_name = step.name
 
 
-class History:
+class PolicyHistory:
     """An institution's policy from each day on which it changes; `steps` are all that may count."""
 
-    def __init__(self, institution: Institution, steps: Iterable[Step]) -> None:
+    def __init__(self, institution: Institution, steps: Iterable[PolicyStep]) -> None:
         self.institution = institution
         self.steps = tuple(
             sorted(steps, key=lambda s: (s.since, s.is_published, not s.is_national))
@@ -67,18 +67,18 @@ class History:
         self._days = [since.astimezone(self._zone).date() for since in self._instants]
 
     @classmethod
-    def of(cls, institution: Institution, national: Sequence[NationalPolicy]) -> "History":
+    def of(cls, institution: Institution, national: Sequence[NationalPolicy]) -> "PolicyHistory":
         """Return the history as the files have it; a version counts from 00:00 local time."""
         zone = ZoneInfo(institution.time_zone)
         steps = [
-            Step(
+            PolicyStep(
                 start_of(v.valid_from, zone), v.valid_from, f"national-{v.valid_from}",
                 is_national=True, limits=v.limits.by_name(), base=v,
             )
             for v in national
         ]  # fmt: skip
         steps += [
-            Step(
+            PolicyStep(
                 start_of(own.valid_from, zone), own.valid_from,
                 f"{institution.code}-{own.valid_from}", is_national=False, limits=own.given(),
             )
@@ -100,9 +100,9 @@ class History:
         """Use for each policy the equal one that was made before, if there is one."""
         self.policies = [made.setdefault(policy, policy) for policy in self.policies]
 
-    def with_published(self, step: Step) -> "History":
+    def with_published(self, step: PolicyStep) -> "PolicyHistory":
         """Return the history with a step more."""
-        return History(self.institution, (*self.steps, step))
+        return PolicyHistory(self.institution, (*self.steps, step))
 
     def counts_from(self, valid_from: date, seen_at: datetime) -> datetime:
         """Return when a published change counts from: seen, and its local day begun."""
@@ -137,7 +137,9 @@ class History:
             yield limits
 
 
-def _policies(institution: Institution, steps: Sequence[Step]) -> Iterator[tuple[datetime, Policy]]:
+def _policies(
+    institution: Institution, steps: Sequence[PolicyStep]
+) -> Iterator[tuple[datetime, Policy]]:
     """Build the policy from each instant on; the limits of one instant are taken together."""
     first = next(step for step in steps if step.base is not None)
     assert first.base is not None  # noqa: S101  for the type checker

@@ -32,7 +32,7 @@ from shared.registry.models import (
     Topic,
     Unit,
 )
-from shared.registry.policies import History
+from shared.registry.policies import PolicyHistory
 from shared.worktime.opening_hours import Hours, OpeningHours
 from shared.worktime.working_days import Calendar
 
@@ -117,7 +117,7 @@ class Registry:
         self,
         data: RegistryData,
         shared: _SharedCache | None = None,
-        histories: dict[str, History] | None = None,
+        histories: dict[str, PolicyHistory] | None = None,
         eras: dict[str, Eras] | None = None,
     ) -> None:
         self.institutions = data.institutions
@@ -130,7 +130,7 @@ class Registry:
         self.published = data.published
         self._data = data
         self._shared = shared or _SharedCache()
-        self._histories: dict[str, History] = {} if histories is None else histories
+        self._histories: dict[str, PolicyHistory] = {} if histories is None else histories
         self._eras: dict[str, Eras] = {} if eras is None else eras
         self._amended: OrderedDict[tuple[Change, ...], Registry] = OrderedDict()
 
@@ -177,11 +177,11 @@ class Registry:
         """
         return self.policy_history(institution).at(on)
 
-    def policy_history(self, institution: str) -> History:
+    def policy_history(self, institution: str) -> PolicyHistory:
         """Return an institution's policy from each day on which it changes; UnknownCode if none."""
         history = self._histories.get(institution)
         if history is None:
-            history = History.of(self.institution(institution), self._data.national)
+            history = PolicyHistory.of(self.institution(institution), self._data.national)
             for change in self.published:
                 step = step_of(change, history)
                 if step is not None and history.stated(step.name) is None:

@@ -35,7 +35,7 @@ from shared.runtime.recovery.comparison import (
     position_of,
     sequence_of,
 )
-from shared.runtime.stage import Limits, Stage
+from shared.runtime.stage import ShellLimits, Stage
 from shared.runtime.writer import TooLarge, Writer
 from shared.vault.crypto import SealBroken
 
@@ -61,7 +61,7 @@ class Decider(Generic[C, P]):
         writer: Writer,
         meters: Meters,
         logger: structlog.stdlib.BoundLogger,
-        limits: Limits,
+        limits: ShellLimits,
     ) -> None:
         self.recovering: Recovering | None = None  # set while decisions are compared
         self._stage = stage

@@ -41,7 +41,7 @@ from shared.runtime.parking import Parking
 from shared.runtime.processor import Processor, ShellState, Stopping
 from shared.runtime.reader import Reader
 from shared.runtime.recovery.store import PostgresRecoveryStore
-from shared.runtime.stage import Limits, Resources, Stage
+from shared.runtime.stage import Resources, ShellLimits, Stage
 from shared.runtime.writer import Writer
 from shared.vault.crypto import DeadLetterKey
 
@@ -235,7 +235,7 @@ class Service:
             ),
             meters=self.meters,
             logger=self.logger,
-            limits=Limits(
+            limits=ShellLimits(
                 backoff_seconds_max=self.settings.backoff_seconds_max,
                 dead_letter_count_max=self.settings.dead_letter_count_max,
                 dead_letter_share_max=self.settings.dead_letter_share_max,

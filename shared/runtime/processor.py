@@ -31,7 +31,7 @@ from shared.runtime.ports import DestinationsUnavailable, Log, RecoveryStore, St
 from shared.runtime.reader import Reader
 from shared.runtime.recovery.comparison import Gone, Order, Timing, When
 from shared.runtime.recovery.replay import Recovery
-from shared.runtime.stage import Limits, Stage
+from shared.runtime.stage import ShellLimits, Stage
 from shared.runtime.writer import Writer
 
 C = TypeVar("C", bound=BaseModel)
@@ -72,7 +72,7 @@ class Processor(Generic[C, P]):
         writer: Writer,
         meters: Meters,
         logger: structlog.stdlib.BoundLogger,
-        limits: Limits | None = None,
+        limits: ShellLimits | None = None,
         failpoint: Callable[[str], None] = lambda _name: None,
         recovery_store: RecoveryStore | None = None,
         decider: type[Decider[C, P]] = Decider,
@@ -82,7 +82,7 @@ class Processor(Generic[C, P]):
         self._state = state
         self._meters = meters
         self._logger = logger
-        self._limits = limits or Limits()
+        self._limits = limits or ShellLimits()
         self._failpoint = failpoint
         self._lane_of = lane_rules.gateway_lane if stage.is_gateway else lane_rules.core_lane
         self._decider = decider(

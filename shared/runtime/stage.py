@@ -59,7 +59,7 @@ class Stage(Generic[C, P]):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ShellLimits:
     """Limits of the shell; counts, shares, bytes, and seconds.
 
     A case remembers every id that it decided, 8 bytes each: 16,384 of them, where a report has

@@ -16,7 +16,7 @@ import pytest
 from deploy.docker import settings
 from deploy.local.kafka import Kafka
 from deploy.local.paths import Home
-from deploy.local.services import SERVICES, Service
+from deploy.local.services import SERVICES, ServiceSpec
 from shared.contract.topics import READS
 from shared.runtime.metrics import Meters
 from shared.vault.crypto import DeadLetterKey, Vault
@@ -57,7 +57,7 @@ def test_every_stage_stands_in_compose_once() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-def test_a_stage_runs_as_in_the_local_stack(service: Service) -> None:
+def test_a_stage_runs_as_in_the_local_stack(service: ServiceSpec) -> None:
     """The same application under the same instance's name."""
     block = STAGES[service.name]
     assert setting(block, "UVICORN_APP") == service.factory

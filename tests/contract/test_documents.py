@@ -13,8 +13,6 @@ README = ROOT / "README.md"
 DOCUMENTS = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ALL_DOCUMENTS = [*DOCUMENTS, *(ROOT / "deploy").rglob("*.md"), *(ROOT / "tests").rglob("*.md")]
 SUFFIXES = {".py", ".md", ".sql", ".toml", ".yml", ".sh"}
-PLANNED = {"tests/contract/test_vocabulary.py"}
-"""Test files that a document names ahead; take them out once they are there."""
 of_each_document = pytest.mark.parametrize(
     "document", ALL_DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT))
 )
@@ -64,9 +62,8 @@ def test_every_link_and_every_named_test_exists(document: Path) -> None:
         assert there.exists(), target
         assert there.is_relative_to(ROOT), f"{target} lies outside the project"
     for file, name in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text):
-        if file not in PLANNED:
-            assert (ROOT / file).exists(), file
-            assert not name or name in names_defined_in(ROOT / file), f"{file}::{name}"
+        assert (ROOT / file).exists(), file
+        assert not name or name in names_defined_in(ROOT / file), f"{file}::{name}"
     for file, name in re.findall(r"`…?(test_\w+\.py)?(?:::(\w+))?[`:]", text):
         assert not file or file in names_of_tests(), file
         assert not name or name in names_of_tests(), name

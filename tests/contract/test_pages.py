@@ -8,7 +8,7 @@ import pytest
 from faststream.asgi import AsgiFastStream
 from faststream.asgi.handlers import HttpHandler
 
-from deploy.local.services import SERVICES, Service
+from deploy.local.services import SERVICES, ServiceSpec
 from shared.runtime.health.pages import PATHS
 from shared.vault.key_text import new_key_text
 
@@ -18,7 +18,7 @@ READING = ("GET", "HEAD")
 @pytest.fixture(params=SERVICES, ids=lambda service: service.name)
 def app(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsgiFastStream:
     """Build a stage as its process does."""
-    service: Service = request.param
+    service: ServiceSpec = request.param
     monkeypatch.setenv("LAPOR_INSTANCE", service.name)
     monkeypatch.setenv("LAPOR_MASTER_KEY", new_key_text())
     monkeypatch.setenv("LAPOR_DEAD_LETTER_KEY", new_key_text())

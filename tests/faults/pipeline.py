@@ -23,8 +23,8 @@ from deploy.local.postgres import remove_folder
 from deploy.local.probes import get, read_lag
 from deploy.local.processes import Ports, end, last_lines, processes_with
 from deploy.local.restart_policy import Condition
-from deploy.local.services import Service, ServiceSlot, command
-from deploy.local.state import RETRY_SIGNAL, Child, State
+from deploy.local.services import ServiceSlot, ServiceSpec, command
+from deploy.local.state import RETRY_SIGNAL, Child, StackState
 from shared.platform.clock import Clock
 from tests.faults import acl_faults, bugs
 from tests.faults.mounts import mount, unmount
@@ -125,14 +125,14 @@ class Pipeline:
         found = stack.connection(self.home)
         self.kafka, self.postgres = found.kafka, found.postgres
 
-    def _spoilt(self, service: Service) -> Service:
+    def _spoilt(self, service: ServiceSpec) -> ServiceSpec:
         """Return a service that can be hurt from inside."""
         env = {**service.env, **self._env}
         return service.model_copy(update={"factory": bugs.FACTORY, "env": env})
 
     # ---- looking
 
-    def state(self) -> State:
+    def state(self) -> StackState:
         """Return what the supervisor last said.
 
         Raises:

@@ -30,7 +30,7 @@ from shared.runtime.kafka.record_batches import (
 from shared.runtime.metrics import Meters
 from shared.runtime.parking import Parking
 from shared.runtime.reader import Reader
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 from shared.runtime.writer import Writer
 from shared.vault.crypto import DeadLetterKey
 from tests.fuzz.grammar import Batch, Input, Page
@@ -163,7 +163,7 @@ def _decider(city: City, name: str) -> Decider[Any, Any]:
         writer=Writer(name, is_gateway=True, seal=key.seal_bytes),
         meters=Meters(name),
         logger=silent,
-        limits=Limits(),
+        limits=ShellLimits(),
     )
 
 

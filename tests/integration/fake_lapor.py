@@ -8,7 +8,7 @@ import sys
 
 from deploy.cli.main import app
 from deploy.local import stack
-from deploy.local.services import Service
+from deploy.local.services import ServiceSpec
 from deploy.local.state import Plan
 
 
@@ -22,7 +22,7 @@ def plan() -> Plan:
     return Plan(
         profile="full",
         services=tuple(
-            Service(name=name, factory="tests.integration.fake_service:build")
+            ServiceSpec(name=name, factory="tests.integration.fake_service:build")
             for name in os.environ["FAKE_SERVICES"].split(",")
         ),
         provision="tests.integration.fake_lapor:make_topics",

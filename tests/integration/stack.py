@@ -21,7 +21,7 @@ from deploy.local.paths import Home, default_cache
 from deploy.local.postgres import Postgres, remove_folder
 from deploy.local.processes import Ports, end, processes_with
 from deploy.local.services import Profile
-from deploy.local.state import Plan, State
+from deploy.local.state import Plan, StackState
 from tests.faults import acl_faults
 
 PREFIX = "lapor-test-"
@@ -131,9 +131,9 @@ def temporary_home() -> Iterator[Home]:
         remove(folder)
 
 
-def up_silently(home: Home, plan: Plan, profile: Profile = "full") -> State:
+def up_silently(home: Home, plan: Plan, profile: Profile = "full") -> StackState:
     """Start a whole local stack, as `lapor up` does, without a word; return when it is ready."""
-    quiet = stack.Progress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
+    quiet = stack.StartProgress(jars=lambda _done, _all: None, step=lambda _state, _ready: None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the supervisor is to outlive its Popen
         return stack.up(home, default_cache(), quiet, plan=plan, profile=profile)

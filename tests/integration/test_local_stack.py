@@ -19,7 +19,7 @@ from deploy.local.probes import get
 from deploy.local.processes import processes_with, wait_until
 from deploy.local.report import look
 from deploy.local.stack import connection, down, running
-from deploy.local.state import State, read_state
+from deploy.local.state import StackState, read_state
 from tests.integration.stack import temporary_home
 
 pytestmark = pytest.mark.integration
@@ -73,7 +73,7 @@ class Lapor:
         )
         return found
 
-    def state(self) -> State:
+    def state(self) -> StackState:
         """Return what the supervisor last said."""
         state = read_state(self.home)
         assert state is not None

@@ -10,7 +10,7 @@ import pytest
 
 import services.sla_monitor
 from deploy.cli.model.change_file import decree_in
-from deploy.cli.model.change_preview import SHOWN_MAX, Move, preview
+from deploy.cli.model.change_preview import SHOWN_MAX, PreviewedMove, preview
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import MonitoredCase, decide
 from services.sla_monitor.store import STORE
@@ -92,7 +92,9 @@ async def test_the_case_of_13_august_2025_would_move_and_nothing_is_written(pool
         lambda done, total: told.append((done, total)),
     )  # fmt: skip
 
-    move = Move(REPORT, "follow_up", BANDUNG, at("2025-08-21 00:00"), at("2025-08-22 00:00"))
+    move = PreviewedMove(
+        REPORT, "follow_up", BANDUNG, at("2025-08-21 00:00"), at("2025-08-22 00:00")
+    )
     assert found.first == [move]
     assert (found.open, found.reports, found.moves) == (2, 1, 1)
     assert found.by == {timedelta(days=1): 1}

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from deploy.cli.commands.deadline import Answering, written
-from deploy.cli.compute import Reader, Timetables, compute
+from deploy.cli.compute import RequestReader, Timetables, compute
 from shared.registry import load
 from shared.worktime.working_days import Calendar
 from tests.load.bench_sla_due import due_at_once, the_day_beside
@@ -39,7 +39,7 @@ def deadlines_per_second(scale: float) -> Iterator[Result]:
     count = int(60_000 * scale)
     fields = [_request(n) for n in range(count)]
     lines = [json.dumps(given).encode() for given in fields]
-    reader, answering = Reader(Timetables(load)), Answering()
+    reader, answering = RequestReader(Timetables(load)), Answering()
     requests = [reader.read(given) for given in fields]
     calendar = load().calendar(INSTITUTION, date.max)
     off = {day.on for day in calendar.days_off}

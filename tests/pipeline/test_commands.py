@@ -7,7 +7,7 @@ import pytest
 from shared.contract import events as e
 from shared.contract.events import ReportClass
 from shared.runtime.reader import memory_of
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 from tests.pipeline.city import City
 from tests.pipeline.stories import (
     ADMIN,
@@ -224,7 +224,7 @@ def test_a_report_that_had_too_many_messages_takes_no_more(city: City) -> None:
     rows = {"intake": report, "agencies.in": memory_of(report, HSU)}
     for gateway, row in rows.items():
         kept = city.processes[gateway].state.kept
-        kept[row] = kept[row]._replace(decided=bytes(Limits().decided_bytes_max))
+        kept[row] = kept[row]._replace(decided=bytes(ShellLimits().decided_bytes_max))
 
     words = [write(city, e.ReplyToFollowUp, report, text="Belum menyala.") for _ in range(2)]
     commands = [send(city, HSU, e.FollowUp, report, text="Sudah.") for _ in range(2)]
@@ -234,6 +234,6 @@ def test_a_report_that_had_too_many_messages_takes_no_more(city: City) -> None:
     assert [hsu.answers_to(c) for c in commands] == [["command_rejected:too_many_messages"]] * 2
     for gateway, row in rows.items():
         kept = city.processes[gateway].state.kept
-        assert len(kept[row].decided) == Limits().decided_bytes_max
+        assert len(kept[row].decided) == ShellLimits().decided_bytes_max
     assert outcome(city, write(city, e.ReplyToFollowUp, other, text="Terima kasih.")) == "accepted"
     assert city.dead() == []

@@ -6,7 +6,7 @@ from shared.contract import events as e
 from shared.contract.events import ReportClass
 from shared.contract.topics import AGENCIES, INTAKE, OUTBOX, SUBMISSIONS
 from shared.runtime.reader import memory_of
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 from tests.pipeline.city import City
 from tests.pipeline.stories import (
     ADMIN,
@@ -22,7 +22,7 @@ from tests.pipeline.stories import (
 )
 
 CLASS = ReportClass.UNSUPERVISED
-FULL = Limits().decided_bytes_max
+FULL = ShellLimits().decided_bytes_max
 MANY = FULL // 8 + 16
 
 

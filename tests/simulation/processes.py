@@ -27,7 +27,7 @@ from shared.runtime.decider import Decider
 from shared.runtime.lanes import Lane, Partition, StageRefused
 from shared.runtime.processor import Processor, Stopping
 from shared.runtime.recovery.comparison import Timing
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 from tests.simulation import chain
 from tests.simulation.memory import Broker, Crash, MemoryRecord, MemoryState
 from tests.simulation.virtual import VirtualLoop
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import asyncio
 
 T = TypeVar("T")
-LIMITS = Limits(dead_letter_count_max=60, dead_letter_share_max=0.0)
+LIMITS = ShellLimits(dead_letter_count_max=60, dead_letter_share_max=0.0)
 
 
 class How(NamedTuple):

@@ -17,7 +17,7 @@ from shared.runtime.metrics import Meters
 from shared.runtime.parking import Action, replay_record
 from shared.runtime.processor import Processor
 from shared.runtime.reader import Reader
-from shared.runtime.stage import Limits, Stage
+from shared.runtime.stage import ShellLimits, Stage
 from shared.runtime.writer import Writer, partition_of
 from tests.integration.echo import Echo, decide
 from tests.simulation.memory import (
@@ -52,7 +52,7 @@ class SingleStage:
     broker: Broker = field(default_factory=Broker)
     state: MemoryState = field(default_factory=MemoryState)
     recovery_store: MemoryRecoveryStore | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: ShellLimits = field(default_factory=ShellLimits)
     rule: Callable[..., object] = decide
 
     def worker(self) -> Worker:

@@ -5,13 +5,13 @@ import asyncpg
 from shared.contract.envelope import Outbound
 from shared.contract.topics import INSTITUTION
 from shared.runtime.case_store import LaneSave, Stored
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 from tests.simulation.single_stage import LANE, REPORT, A, SingleStage
 
 
 async def test_a_few_dead_letters_stop_nothing() -> None:
     """One poison record among many is isolated."""
-    stage = SingleStage(limits=Limits(dead_letter_count_max=5, dead_letter_share_max=0.1))
+    stage = SingleStage(limits=ShellLimits(dead_letter_count_max=5, dead_letter_share_max=0.1))
     worker = await stage.started()
     records = [stage.accepted(f"a{i}") for i in range(99)]
     records.insert(7, stage.accepted("b0", by="bug", report="0123456789AC"))
@@ -68,7 +68,9 @@ async def test_a_type_that_the_stage_does_not_read_moves_only_the_position() -> 
 
 async def test_a_dead_letter_counts_once_however_often_its_batch_is_tried() -> None:
     """A disk full for an hour makes no stage refuse to run for one poison record."""
-    limits = Limits(backoff_seconds_max=0.001, dead_letter_count_max=5, dead_letter_share_max=0.1)
+    limits = ShellLimits(
+        backoff_seconds_max=0.001, dead_letter_count_max=5, dead_letter_share_max=0.1
+    )
     stage = SingleStage(limits=limits)
     worker = await stage.started()
     save, tries = stage.state.save, 0

@@ -14,7 +14,7 @@ from shared.contract.topics import ROUTING
 from shared.runtime.case_store import Stored
 from shared.runtime.lanes import Partition, StageRefused, unpack
 from shared.runtime.processor import ShellState, Stopping
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 from tests.simulation.memory import Crash
 from tests.simulation.single_stage import LANE, REPORT, A, B, SingleStage
 
@@ -70,7 +70,7 @@ async def test_v2_a_batch_that_begins_beyond_the_position_is_not_decided() -> No
 
 async def test_v3_after_a_failed_request_the_whole_list_is_sent_again_from_its_first() -> None:
     """The first was accepted, the second failed: seen are the first, then both, in order."""
-    stage = SingleStage(limits=Limits(backoff_seconds_max=0.01))
+    stage = SingleStage(limits=ShellLimits(backoff_seconds_max=0.01))
     a0, a1 = stage.accepted("a0"), stage.accepted("a1")
     worker = await stage.started()
     worker.log.fail_after = 1
@@ -223,7 +223,7 @@ async def test_a_zombie_changes_nothing_and_its_successor_is_first() -> None:
     assert stage.state.kept[REPORT].version == 1
 
 
-async def test_unconfirmed_events_are_emptied_only_under_their_token() -> None:
+async def test_the_outbox_is_emptied_only_under_its_fencing_token() -> None:
     """The lane's own process empties them when idle; another's events are never touched."""
     stage = SingleStage()
     worker = await stage.started()
@@ -286,7 +286,7 @@ async def test_a_gap_made_by_retention_while_running_is_refused() -> None:
 
 async def test_past_its_limit_of_dead_letters_a_stage_stops_and_saves_nothing() -> None:
     """A bad release does not drain the topic into the dead letters."""
-    stage = SingleStage(limits=Limits(dead_letter_count_max=5, dead_letter_share_max=0.1))
+    stage = SingleStage(limits=ShellLimits(dead_letter_count_max=5, dead_letter_share_max=0.1))
     worker = await stage.started()
     bad = [stage.accepted(f"a{i}", by="bug", report=f"0123456789A{i}") for i in range(6)]
 
@@ -299,7 +299,7 @@ async def test_past_its_limit_of_dead_letters_a_stage_stops_and_saves_nothing() 
 
 async def test_while_the_broker_is_away_nothing_is_skipped_and_a_stop_ends_the_wait() -> None:
     """Infrastructure is waited for; the process still stops at once when asked."""
-    stage = SingleStage(limits=Limits(backoff_seconds_max=30))
+    stage = SingleStage(limits=ShellLimits(backoff_seconds_max=30))
     worker = await stage.started()
     worker.log.fail_after = 0
     record = stage.accepted("a0")
@@ -367,7 +367,7 @@ async def test_what_retention_removes_after_another_decided_it_refuses_nobody() 
 
 async def test_a_case_that_decided_too_much_decides_nothing_more() -> None:
     """What it remembers has a bound; the record is kept, and the stage goes on with others."""
-    stage = SingleStage(limits=Limits(decided_bytes_max=16, dead_letter_count_max=1))
+    stage = SingleStage(limits=ShellLimits(decided_bytes_max=16, dead_letter_count_max=1))
     worker = await stage.started()
 
     await worker.shell.batch([stage.accepted(f"a{i}") for i in range(3)])

@@ -6,7 +6,7 @@ from shared.contract.events import Dispatch, ReportClass, ReportDispatched
 from shared.contract.topics import AGENCIES, REPLAYS
 from shared.rules.decision import Cause, Decision, decided
 from shared.runtime.reader import memory_of
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 from tests.integration.echo import Echo
 from tests.integration.echo import decide as echo
 from tests.simulation.memory import MemoryRecord
@@ -37,7 +37,7 @@ def command(stage: SingleStage, number: int, institution: str) -> MemoryRecord:
 
 async def test_an_outsider_cannot_fill_somebody_elses_case() -> None:
     """What changes nothing is remembered under its sender: the holder's room stays the holder's."""
-    stage = SingleStage(limits=Limits(decided_bytes_max=16 * 8, dead_letter_count_max=1))
+    stage = SingleStage(limits=ShellLimits(decided_bytes_max=16 * 8, dead_letter_count_max=1))
     stage.rule = holder_only
     worker = await stage.started()
     flood = [command(stage, n, STRANGER) for n in range(40)]

@@ -7,7 +7,7 @@ import pytest
 
 from shared.contract.topics import INSTITUTION, REPLAYS
 from shared.rules.decision import Decision
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 from tests.integration.echo import Echo, decide
 from tests.simulation.memory import CLEAR, Crash, MemoryRecord
 from tests.simulation.single_stage import LANE, REPORT, SingleStage, Worker
@@ -136,7 +136,7 @@ async def test_an_edited_poison_record_is_decided_although_nothing_waits_for_it(
 
 async def test_past_its_bounds_a_queue_takes_no_more_and_nothing_is_lost() -> None:
     """What does not fit is a dead letter of its own, to be replayed after the queue."""
-    stage = SingleStage(limits=Limits(parked_bytes_max=900))
+    stage = SingleStage(limits=ShellLimits(parked_bytes_max=900))
     worker = await stage.started()
     records = [stage.accepted("a0", by="bug"), *(stage.accepted(f"a{i}") for i in range(1, 4))]
 

@@ -31,7 +31,7 @@ def why_not_sent(reason: str, detail: str) -> str:
     return f"{_OURS[reason]} [{detail}]" if detail else _OURS[reason]
 
 
-class Line(NamedTuple):
+class JsonLine(NamedTuple):
     """A line by its number, from 1: a JSON object and its bytes, or why it is none."""
 
     number: int
@@ -64,7 +64,7 @@ class Splitter:
         self._rest = bytearray()
         self._skipped = 0
 
-    def feed(self, chunk: bytes) -> Iterator[Line]:
+    def feed(self, chunk: bytes) -> Iterator[JsonLine]:
         """Return the lines that end in this chunk, blank ones left out."""
         self.bytes_read += len(chunk)
         *ended, last = chunk.split(b"\n")
@@ -73,7 +73,7 @@ class Splitter:
             yield from self._line()
         self._keep(last)
 
-    def end(self) -> Iterator[Line]:
+    def end(self) -> Iterator[JsonLine]:
         """Return the last line, if no new line ended it."""
         if self._rest or self._skipped:
             yield from self._line()
@@ -85,7 +85,7 @@ class Splitter:
         else:
             self._rest += part
 
-    def _line(self) -> Iterator[Line]:
+    def _line(self) -> Iterator[JsonLine]:
         self._number += 1
         raw, too_long = bytes(self._rest).strip(), self._skipped
         self._rest.clear()
@@ -94,27 +94,27 @@ class Splitter:
             raw = raw.removeprefix(b"\xef\xbb\xbf")  # some editors write a byte order mark
         if too_long:
             detail = f"{too_long:,} bytes of at most {LINE_BYTES_MAX:,}"
-            yield Line(self._number, fault="too_large", detail=detail)
+            yield JsonLine(self._number, fault="too_large", detail=detail)
         elif raw:
             yield parse(self._number, raw)
 
 
-def parse(number: int, raw: bytes) -> Line:
+def parse(number: int, raw: bytes) -> JsonLine:
     """Read a line as a JSON object, or say what it is instead."""
     try:
         fields = _value(raw.decode("utf-8"))
     except json.JSONDecodeError as wrong:
-        return Line(number, fault="not_json", detail=f"{wrong.msg}, column {wrong.colno}")
+        return JsonLine(number, fault="not_json", detail=f"{wrong.msg}, column {wrong.colno}")
     except UnicodeDecodeError as wrong:
-        return Line(number, fault="not_json", detail=f"not UTF-8, byte {wrong.start + 1}")
+        return JsonLine(number, fault="not_json", detail=f"not UTF-8, byte {wrong.start + 1}")
     except (ValueError, RecursionError):  # a number of thousands of digits, a thousand brackets
-        return Line(number, fault="not_json", detail="nested too deeply or a number too long")
+        return JsonLine(number, fault="not_json", detail="nested too deeply or a number too long")
     if not isinstance(fields, dict):
-        return Line(number, fault="not_an_object", detail="a line is one object: {…}")
+        return JsonLine(number, fault="not_an_object", detail="a line is one object: {…}")
     own = fields.get("id")
     if isinstance(own, bool) or (own is not None and not isinstance(own, (str, int))):
-        return Line(number, fault="bad_id", detail="an id is a text or a whole number")
-    return Line(number, raw, fields)
+        return JsonLine(number, fault="bad_id", detail="an id is a text or a whole number")
+    return JsonLine(number, raw, fields)
 
 
 def _value(text: str) -> Any:
@@ -126,7 +126,7 @@ def _value(text: str) -> Any:
     return json.loads(text)
 
 
-async def lines_of(descriptor: int, splitter: Splitter) -> AsyncIterator[Line]:
+async def lines_of(descriptor: int, splitter: Splitter) -> AsyncIterator[JsonLine]:
     """Read lines from a file, pipe or terminal as they come.
 
     Reading is a thread's that nobody waits for, so that Ctrl-C ends also a silent terminal.

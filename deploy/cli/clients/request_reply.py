@@ -24,7 +24,7 @@ POLL_MS: Final = 100
 ID_SHOWN_MAX: Final = 128
 
 
-class Message(NamedTuple):
+class OutgoingMessage(NamedTuple):
     """What to send, or why it cannot be; `key` is what its answer will be known by."""
 
     number: int
@@ -45,10 +45,10 @@ class Message(NamedTuple):
 End = Literal["answered", "not_sent", "no_answer"]
 
 
-class Outcome(NamedTuple, Generic[A]):
+class ReplyOutcome(NamedTuple, Generic[A]):
     """What became of a message."""
 
-    message: Message
+    message: OutgoingMessage
     end: End
     answer: A | None = None
     reason: str = ""
@@ -62,7 +62,7 @@ class Gateway(Generic[A]):
     sends_to: str
     answers_on: str
     key_of: Callable[[ConsumerRecord], str]
-    answer: Callable[[Message, ConsumerRecord], A | None]
+    answer: Callable[[OutgoingMessage, ConsumerRecord], A | None]
     """Read a record as the answer to a message; None if it tells something else about it."""
 
 
@@ -75,9 +75,9 @@ class Exchange(Generic[A]):
 
     gateway: Gateway[A]
     silence_seconds: float
-    tell: Callable[[Outcome[A]], None]
+    tell: Callable[[ReplyOutcome[A]], None]
     counts: Counter[End] = field(default_factory=Counter)
-    _pending: dict[str, deque[Message]] = field(default_factory=dict)
+    _pending: dict[str, deque[OutgoingMessage]] = field(default_factory=dict)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT_MAX))
     _moved_at: float = field(default_factory=time.monotonic)
     _trouble: BaseException | None = None
@@ -87,7 +87,7 @@ class Exchange(Generic[A]):
         """How many messages were sent and have neither an answer nor been given up."""
         return sum(map(len, self._pending.values()))
 
-    async def run(self, bootstrap: str, messages: AsyncIterator[Message]) -> None:
+    async def run(self, bootstrap: str, messages: AsyncIterator[OutgoingMessage]) -> None:
         """Send all and wait for the answers.
 
         Raises:
@@ -109,7 +109,7 @@ class Exchange(Generic[A]):
         unanswered = [message for queue in self._pending.values() for message in queue]
         self._pending.clear()
         for message in sorted(unanswered):
-            self._end(Outcome(message, "no_answer"))
+            self._end(ReplyOutcome(message, "no_answer"))
 
     async def _listen(self, consumer: AIOKafkaConsumer, feeding: "asyncio.Task[None]") -> None:
         while not feeding.done() or self._pending:
@@ -135,9 +135,11 @@ class Exchange(Generic[A]):
         if not queue:
             del self._pending[key]
         self._room.release()
-        self._end(Outcome(message, "answered", answer))
+        self._end(ReplyOutcome(message, "answered", answer))
 
-    async def _feed(self, producer: AIOKafkaProducer, messages: AsyncIterator[Message]) -> None:
+    async def _feed(
+        self, producer: AIOKafkaProducer, messages: AsyncIterator[OutgoingMessage]
+    ) -> None:
         async for message in messages:
             if message.fault:
                 self._end(_not_sent(message, message.fault, message.detail))
@@ -155,14 +157,14 @@ class Exchange(Generic[A]):
                 sent.add_done_callback(partial(self._confirmed, message))
         await producer.flush()
 
-    def _confirmed(self, message: Message, sent: "asyncio.Future[Any]") -> None:
+    def _confirmed(self, message: OutgoingMessage, sent: "asyncio.Future[Any]") -> None:
         trouble = None if sent.cancelled() else sent.exception()
         if isinstance(trouble, MessageSizeTooLargeError):
             self._take_back(message)
         elif trouble is not None:
             self._trouble = trouble
 
-    def _take_back(self, message: Message) -> None:
+    def _take_back(self, message: OutgoingMessage) -> None:
         queue = self._pending[message.key]
         queue.remove(message)
         if not queue:
@@ -171,7 +173,7 @@ class Exchange(Generic[A]):
         detail = f"{len(message.value):,} bytes and its headers of at most {LINE_BYTES_MAX:,}"
         self._end(_not_sent(message, "too_large", detail))
 
-    def _end(self, outcome: Outcome[A]) -> None:
+    def _end(self, outcome: ReplyOutcome[A]) -> None:
         self._moved_at = time.monotonic()
         self.counts[outcome.end] += 1
         self.tell(outcome)
@@ -194,5 +196,5 @@ def headers_of(message_id: str, event_type: str, source: str) -> tuple[tuple[str
     )
 
 
-def _not_sent(message: Message, reason: str, detail: str) -> Outcome[Any]:
-    return Outcome(message, "not_sent", None, reason, detail)
+def _not_sent(message: OutgoingMessage, reason: str, detail: str) -> ReplyOutcome[Any]:
+    return ReplyOutcome(message, "not_sent", None, reason, detail)

@@ -20,7 +20,7 @@ STRAY: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class PlannedTopic:
     """A topic as it should be."""
 
     name: str
@@ -50,11 +50,11 @@ class Drift:
         return self.what == STRAY
 
 
-def planned_topics() -> list[Topic]:
+def planned_topics() -> list[PlannedTopic]:
     """Return every topic of the table, one per channel and institution of the registry."""
     registered = principals()
     return [
-        Topic(name, stream.partitions, configs_of(stream))
+        PlannedTopic(name, stream.partitions, configs_of(stream))
         for stream in STREAMS
         for name in registered.topics([stream])
     ]
@@ -88,7 +88,7 @@ async def diff(bootstrap: str) -> list[Drift]:
         await admin.close()
 
 
-async def _strays(admin: AIOKafkaAdminClient, table: Sequence[Topic]) -> list[Drift]:
+async def _strays(admin: AIOKafkaAdminClient, table: Sequence[PlannedTopic]) -> list[Drift]:
     """Return the topics that look like ours and belong to nothing in the table or the registry."""
     ours = {topic.name for topic in table}
     names = sorted(t for t in await admin.list_topics() if t.startswith(PREFIX) and t not in ours)
@@ -117,7 +117,7 @@ async def apply(bootstrap: str, replication: int = 1) -> list[Drift]:
         await admin.close()
 
 
-async def _diff(admin: AIOKafkaAdminClient, table: Sequence[Topic]) -> list[Drift]:
+async def _diff(admin: AIOKafkaAdminClient, table: Sequence[PlannedTopic]) -> list[Drift]:
     there = set(await admin.list_topics())
     present = [t for t in table if t.name in there]
     drifts = [Drift(t.name, "topic", "", "created") for t in table if t.name not in there]
@@ -130,7 +130,7 @@ async def _diff(admin: AIOKafkaAdminClient, table: Sequence[Topic]) -> list[Drif
     return drifts
 
 
-def _compare(topic: Topic, partitions: int, configs: Mapping[str, str]) -> Iterator[Drift]:
+def _compare(topic: PlannedTopic, partitions: int, configs: Mapping[str, str]) -> Iterator[Drift]:
     if partitions != topic.partitions:
         yield Drift(topic.name, "partitions", str(partitions), str(topic.partitions))
     for name, value in topic.configs:
@@ -138,7 +138,9 @@ def _compare(topic: Topic, partitions: int, configs: Mapping[str, str]) -> Itera
             yield Drift(topic.name, name, configs.get(name, ""), value)
 
 
-async def _configs(admin: AIOKafkaAdminClient, table: Sequence[Topic]) -> dict[str, dict[str, str]]:
+async def _configs(
+    admin: AIOKafkaAdminClient, table: Sequence[PlannedTopic]
+) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, t.name) for t in table]
     found: dict[str, dict[str, str]] = {}
     for response in await admin.describe_configs(resources):
@@ -147,7 +149,9 @@ async def _configs(admin: AIOKafkaAdminClient, table: Sequence[Topic]) -> dict[s
     return found
 
 
-async def _create(admin: AIOKafkaAdminClient, table: Sequence[Topic], replication: int) -> None:
+async def _create(
+    admin: AIOKafkaAdminClient, table: Sequence[PlannedTopic], replication: int
+) -> None:
     for at in range(0, len(table), TOPICS_PER_REQUEST):
         new = [
             NewTopic(t.name, t.partitions, replication, topic_configs=dict(t.configs))
@@ -160,7 +164,7 @@ async def _create(admin: AIOKafkaAdminClient, table: Sequence[Topic], replicatio
 
 
 async def _mend(
-    admin: AIOKafkaAdminClient, table: Sequence[Topic], drifts: Sequence[Drift]
+    admin: AIOKafkaAdminClient, table: Sequence[PlannedTopic], drifts: Sequence[Drift]
 ) -> None:
     by_name = {t.name: t for t in table}
     for name in sorted({d.topic for d in drifts if d.can_be_mended}):

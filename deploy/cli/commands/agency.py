@@ -8,13 +8,13 @@ from typing import Annotated, Any, Final
 import typer
 from aiokafka import ConsumerRecord
 
-from deploy.cli.clients.jsonl import Line, Splitter, lines_of, why_not_sent
+from deploy.cli.clients.jsonl import JsonLine, Splitter, lines_of, why_not_sent
 from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.clients.request_reply import (
     Exchange,
     Gateway,
-    Message,
-    Outcome,
+    OutgoingMessage,
+    ReplyOutcome,
     headers_of,
     type_named,
 )
@@ -127,7 +127,7 @@ def send(
     raise typer.Exit(0 if set(ended) <= {"effect"} else 1)
 
 
-def _from_options(name: str, report: str, holding: int | None, more: list[str]) -> Line:
+def _from_options(name: str, report: str, holding: int | None, more: list[str]) -> JsonLine:
     if not name:
         known = ", ".join(command.__name__ for command in COMMANDS)
         raise CliError("Which command?", f"Name one ({known}), or a file of them: --file")
@@ -140,7 +140,7 @@ def _from_options(name: str, report: str, holding: int | None, more: list[str]) 
     return order(command, report_id_of(report), holding, options(more))
 
 
-async def _one(line: Line) -> AsyncIterator[Line]:
+async def _one(line: JsonLine) -> AsyncIterator[JsonLine]:
     yield line
 
 
@@ -154,7 +154,7 @@ class Giving:
         self._splitter = splitter
         self._kinds: Counter[str] = Counter()
 
-    def give(self, bootstrap: str, lines: AsyncIterator[Line], timeout: float) -> Counter[str]:
+    def give(self, bootstrap: str, lines: AsyncIterator[JsonLine], timeout: float) -> Counter[str]:
         """Send every command and wait; return how many had which end."""
         exchange = Exchange(gateway(self._code), timeout, self._tell)
         try:
@@ -163,11 +163,11 @@ class Giving:
             self._sum_up(exchange.unanswered, timeout)
         return self._kinds
 
-    async def _messages(self, lines: AsyncIterator[Line]) -> AsyncIterator[Message]:
+    async def _messages(self, lines: AsyncIterator[JsonLine]) -> AsyncIterator[OutgoingMessage]:
         async for line in lines:
             yield message_of(line)
 
-    def _tell(self, outcome: Outcome[InboxEntry]) -> None:
+    def _tell(self, outcome: ReplyOutcome[InboxEntry]) -> None:
         kind, said = as_dict(outcome)
         self._kinds[kind] += 1
         colour = "" if kind == "effect" else "red"
@@ -202,7 +202,7 @@ def gateway(code: str) -> Gateway[InboxEntry]:
     )
 
 
-def _answer(message: Message, record: ConsumerRecord) -> InboxEntry | None:
+def _answer(message: OutgoingMessage, record: ConsumerRecord) -> InboxEntry | None:
     """Take a refusal or the command's own effect; what the effect led to is not the answer."""
     entry = entry_of(record)
     if entry is None or entry.entry not in (*REFUSALS, _EFFECTS.get(message.label)):
@@ -210,22 +210,22 @@ def _answer(message: Message, record: ConsumerRecord) -> InboxEntry | None:
     return entry
 
 
-def message_of(line: Line) -> Message:
+def message_of(line: JsonLine) -> OutgoingMessage:
     """Make a line a command; whether it is a good one is for the gateway to say."""
     if line.fields is None:
-        return Message(line.number, fault=line.fault, detail=line.detail)
+        return OutgoingMessage(line.number, fault=line.fault, detail=line.detail)
     kind = line.fields.get("type")
     if not isinstance(kind, str) or not kind:
-        return Message(line.number, fault="no_type")
+        return OutgoingMessage(line.number, fault="no_type")
     key = f"cli-{uuid.uuid4().hex}"  # of this sending alone: the message id may be sent again
     headers = (
         *headers_of(line.id, type_named(OUTBOX, kind), SOURCE),
         ("correlationid", key.encode()),
     )
-    return Message(line.number, line.id, kind, key, line.value, headers)
+    return OutgoingMessage(line.number, line.id, kind, key, line.value, headers)
 
 
-def as_dict(outcome: Outcome[InboxEntry]) -> tuple[str, dict[str, Any]]:
+def as_dict(outcome: ReplyOutcome[InboxEntry]) -> tuple[str, dict[str, Any]]:
     """Return what became of a command, and all of it as programs want it."""
     message, entry = outcome.message, outcome.answer
     document: dict[str, Any] = {"line": message.number}
@@ -241,7 +241,7 @@ def as_dict(outcome: Outcome[InboxEntry]) -> tuple[str, dict[str, Any]]:
     return kind, document
 
 
-def sentence(kind: str, outcome: Outcome[InboxEntry], names: Names) -> str:
+def sentence(kind: str, outcome: ReplyOutcome[InboxEntry], names: Names) -> str:
     """Say what became of a command."""
     message, entry = outcome.message, outcome.answer
     start = f"line {message.number:<4} {plain(message.label):<20}"

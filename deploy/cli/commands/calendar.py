@@ -14,7 +14,7 @@ from deploy.cli.model.provisional_year import Expected, as_toml, expected, refus
 from deploy.cli.model.registry_change import published
 from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import write_json, write_text
-from deploy.cli.views.calendar import Difference, Shown, as_dict, show_lines
+from deploy.cli.views.calendar import CalendarDifference, Shown, as_dict, show_lines
 from deploy.local.errors import LocalStackError
 from shared.registry import NATIONAL, Registry, load
 from shared.registry.calendars import Chain
@@ -114,7 +114,7 @@ def diff(
 ) -> None:
     """Show what one version says otherwise than another: days, and working days by month."""
     chain, counts = _versions(_registry(files_only=files), (before, after))
-    difference = Difference.of(chain, *counts)
+    difference = CalendarDifference.of(chain, *counts)
     if as_json:
         write_json(difference.as_dict(), indent=2)
     else:
@@ -213,11 +213,11 @@ def publish(
 
     The recompute goes on in the stage also after Ctrl-C; the same command shows it again.
     """
-    from deploy.cli.commands.publish import Options, amend  # noqa: PLC0415  the stage's rule loads slowly
+    from deploy.cli.commands.publish import PublishOptions, amend  # noqa: PLC0415  the stage's rule loads slowly
 
     amend(
         lambda registry: decree_in(what, registry),
-        Options(f"calendar publish {what}", yes, as_json),
+        PublishOptions(f"calendar publish {what}", yes, as_json),
     )
 
 

@@ -10,8 +10,8 @@ from rich.text import Text
 from deploy.cli.clients.kafka import kafka_address, reader, require, run
 from deploy.cli.clients.topic_reader import bounds_of, scan
 from deploy.cli.model.registry_names import Names
-from deploy.cli.model.report_status import Standing, last_promised, standing
-from deploy.cli.model.timeline import STREAMS, Entry, timeline, unsealed
+from deploy.cli.model.report_status import ReportStanding, last_promised, standing
+from deploy.cli.model.timeline import STREAMS, TimelineEntry, timeline, unsealed
 from deploy.cli.terminal.console import CliError, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
@@ -118,7 +118,9 @@ async def _read(
 # ---- for programs
 
 
-def as_dict(report_id: str, entries: Sequence[Entry], now: Standing) -> dict[str, Any]:
+def as_dict(
+    report_id: str, entries: Sequence[TimelineEntry], now: ReportStanding
+) -> dict[str, Any]:
     """Return a timeline as one document; `because_of` is the number of the causing event."""
     return {
         "report_id": report_id,
@@ -154,7 +156,7 @@ def as_dict(report_id: str, entries: Sequence[Entry], now: Standing) -> dict[str
     }
 
 
-def _event(entry: Entry) -> dict[str, Any]:
+def _event(entry: TimelineEntry) -> dict[str, Any]:
     return {
         "number": entry.number,
         "because_of": entry.cause,
@@ -176,7 +178,7 @@ def _event(entry: Entry) -> dict[str, Any]:
 # ---- for people
 
 
-def _print_standing(report_id: str, now: Standing, names: Names) -> None:
+def _print_standing(report_id: str, now: ReportStanding, names: Names) -> None:
     status = now.status or "no report: only what was refused under this number"
     out.print(Text(f"{tracking.tracking_number(report_id)}   {status}", style="bold"))
     where = [
@@ -204,7 +206,7 @@ def _print_standing(report_id: str, now: Standing, names: Names) -> None:
 
 
 def _print_timeline(
-    entries: Sequence[Entry], now: Standing, names: Names, *, verbose: bool
+    entries: Sequence[TimelineEntry], now: ReportStanding, names: Names, *, verbose: bool
 ) -> None:
     zone = names.zone(now.holder)
     heads = ("#", f"TIME {entries[-1].time.astimezone(zone):%Z}", "EVENT", "WHO", "FACTS")
@@ -230,7 +232,7 @@ def _print_timeline(
             )
 
 
-def _hung(entry: Entry) -> str:
+def _hung(entry: TimelineEntry) -> str:
     """Write the event below its cause, and the cause's number where it is not the line above."""
     if entry.cause is None:
         return entry.kind

@@ -12,7 +12,14 @@ from rich.text import Text
 
 from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.model import dead_letter_payload
-from deploy.cli.model.dead_letters import STATES, Criteria, Letter, Letters, all_letters, records_at
+from deploy.cli.model.dead_letters import (
+    STATES,
+    Criteria,
+    Letters,
+    StoredDeadLetter,
+    all_letters,
+    records_at,
+)
 from deploy.cli.model.replay import Word, send
 from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import plain, write_json
@@ -112,7 +119,9 @@ def _write_raw(value: bytes) -> None:
     sys.stdout.buffer.write(value)
 
 
-async def _opened(letter: Letter, *, is_needed: bool) -> tuple[Any, bytes | None, bytes | None]:
+async def _opened(
+    letter: StoredDeadLetter, *, is_needed: bool
+) -> tuple[Any, bytes | None, bytes | None]:
     """Return a letter as written last, its record's bytes, and those that failed last."""
     bootstrap = kafka_address()
     first = (await records_at(bootstrap, [letter], first=True))[letter.id]
@@ -230,7 +239,12 @@ def discard(
 
 
 def _say(
-    found: Letters, chosen: Sequence[Letter], word: Word, *, yes: bool, as_json: bool = False
+    found: Letters,
+    chosen: Sequence[StoredDeadLetter],
+    word: Word,
+    *,
+    yes: bool,
+    as_json: bool = False,
 ) -> None:
     """Show which letters a word is about, and say it if so told."""
     letters = [x for x in chosen if x.is_open and (word.action == "discard" or x.can_be_decided)]
@@ -265,7 +279,9 @@ def _say(
         out.print("Nothing to do.")
 
 
-def _print_choice(found: Letters, chosen: Sequence[Letter], letters: Sequence[Letter]) -> None:
+def _print_choice(
+    found: Letters, chosen: Sequence[StoredDeadLetter], letters: Sequence[StoredDeadLetter]
+) -> None:
     """Tell what is left out, and why."""
     done = [x for x in chosen if not x.is_open]
     if len(done) > SHOWN_MAX:
@@ -295,12 +311,12 @@ def _read(*, as_json: bool) -> Letters:
         return run(all_letters(bootstrap, screen))
 
 
-def _named(found: Letters, ids: Sequence[str]) -> list[Letter]:
+def _named(found: Letters, ids: Sequence[str]) -> list[StoredDeadLetter]:
     """Return the letters of these ids, each once."""
     return list({letter.id: letter for letter in map(found.named, ids)}.values())
 
 
-def _open_one(found: Letters, letter_id: str) -> Letter:
+def _open_one(found: Letters, letter_id: str) -> StoredDeadLetter:
     letter = found.named(letter_id)
     if not letter.is_open:
         raise CliError(
@@ -346,7 +362,7 @@ def _since(typed: str, now: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-def _print_letters(letters: Sequence[Letter], found: Letters, now: datetime) -> None:
+def _print_letters(letters: Sequence[StoredDeadLetter], found: Letters, now: datetime) -> None:
     head, lines = dead_letters.letter_lines(letters, found, now)
     out.print(Text(head, style="bold"), soft_wrap=True)
     for line, state in lines:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import typer
 
 from deploy.cli.clients.jsonl import CHUNK_BYTES, LINE_BYTES_MAX, parse
-from deploy.cli.compute import Reader, Timetables
+from deploy.cli.compute import RequestReader, Timetables
 from deploy.cli.terminal.output import write_written
 from shared.registry import load
 
@@ -61,7 +61,7 @@ class Answering:
     """Answers lines; a calendar's text that came before is not read again."""
 
     def __init__(self) -> None:
-        self._reader = Reader(Timetables(load))
+        self._reader = RequestReader(Timetables(load))
         self._known: list[tuple[bytes, dict[str, Any]]] = []
         self._token = uuid4().hex  # stands for a calendar in a line, and nothing else can
         self._token_text = f'"calendar":"{self._token}"'.encode()

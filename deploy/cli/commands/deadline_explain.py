@@ -9,15 +9,15 @@ from rich.text import Text
 from deploy.cli.clients.kafka import run
 from deploy.cli.commands.case import report_id_of
 from deploy.cli.model.registry_names import Names
-from deploy.cli.model.sla_snapshot import Place, place
+from deploy.cli.model.sla_snapshot import StackAddress, place
 from deploy.cli.model.verification import Looked, Progress, look, verify_all
 from deploy.cli.terminal.console import CliError, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
-from deploy.cli.views.explanation import Line, differences_said, lines
-from services.sla_monitor.audit.explain import Published, explain
+from deploy.cli.views.explanation import StyledLine, differences_said, lines
+from services.sla_monitor.audit.explain import PublishedEvent, explain
 from services.sla_monitor.audit.explanation import Explanation
-from services.sla_monitor.audit.verify import Difference
+from services.sla_monitor.audit.verify import Mismatch
 from shared.contract.events import Clock
 from shared.contract.tracking import is_report_id, tracking_number
 
@@ -103,10 +103,10 @@ def _read(work: Callable[[Progress], Coroutine[Any, Any, T]], *, as_json: bool) 
         return run(work(advance))
 
 
-def _explanation(looked: Looked, where: Place, clock: Clock | None) -> Explanation | None:
+def _explanation(looked: Looked, where: StackAddress, clock: Clock | None) -> Explanation | None:
     if looked.kept is None:
         return None
-    published = [Published(heard.at, heard.event) for heard in looked.heard]
+    published = [PublishedEvent(heard.at, heard.event) for heard in looked.heard]
     return explain(
         looked.kept.case, looked.policy, clock=clock, published=published, as_of=where.clock.now()
     )
@@ -135,31 +135,35 @@ def _document(
 def _print(
     report_id: str, explanation: Explanation | None, looked: Looked, *, verify: bool
 ) -> None:
-    _show([Line(tracking_number(report_id), "bold"), Line("")])
+    _show([StyledLine(tracking_number(report_id), "bold"), StyledLine("")])
     if explanation is not None:
         _show(lines(explanation, Names()))
     if verify:
-        _show([Line("")])
+        _show([StyledLine("")])
         _show(differences_said(each.text for each in looked.differences))
         if not looked.differences and looked.kept is not None:
             facts, events = len(looked.kept.case.facts), len(looked.heard)
-            _show([Line(
+            _show([StyledLine(
                 f"✓ Verified: derived again from {facts} facts, the same is kept, and the same was "
                 f"said in {events} events.", "green",
             )])  # fmt: skip
 
 
-def _print_differences(count: int, differences: Sequence[Difference]) -> None:
+def _print_differences(count: int, differences: Sequence[Mismatch]) -> None:
     texts = [f"{_named(each.report_id)}  {each.text}" for each in differences]
     _show(differences_said(texts[:SHOWN_MAX]))
     if len(texts) > SHOWN_MAX:
-        _show([Line(f"… and {len(texts) - SHOWN_MAX} more; all of them: --json")])
+        _show([StyledLine(f"… and {len(texts) - SHOWN_MAX} more; all of them: --json")])
     wrong = len({each.report_id for each in differences})
     if wrong:
-        _show([Line(f"✗ Reports that differ from their facts: {wrong} of {count}.", "bold red")])
+        _show(
+            [StyledLine(f"✗ Reports that differ from their facts: {wrong} of {count}.", "bold red")]
+        )
     else:
-        _show([Line(f"✓ Reports verified: {count}. What is kept and what was said follows from "
-                    "the facts.", "green")])  # fmt: skip
+        text = (
+            f"✓ Reports verified: {count}. What is kept and was published follows from the facts."
+        )
+        _show([StyledLine(text, "green")])
 
 
 def _named(report_id: str) -> str:
@@ -167,6 +171,6 @@ def _named(report_id: str) -> str:
     return tracking_number(report_id) if is_report_id(report_id) else report_id
 
 
-def _show(shown: Iterable[Line]) -> None:
+def _show(shown: Iterable[StyledLine]) -> None:
     for line in shown:
         out.print(Text(line.text, style=line.style), soft_wrap=True)

@@ -26,10 +26,10 @@ def publish(
     Open reports keep the dates that they were promised, unless --apply-to-open. Limits of an
     institution may only be tighter than the nation's; those of 00 are the nation's.
     """
-    from deploy.cli.commands.publish import Options, amend  # noqa: PLC0415  the stage's rule loads slowly
+    from deploy.cli.commands.publish import PublishOptions, amend  # noqa: PLC0415  the stage's rule loads slowly
 
     command = f"policy publish {file}" + (" --apply-to-open" if apply_to_open else "")
     amend(
         lambda _registry: limits_in(file, applies_to_open=apply_to_open),
-        Options(command, yes, as_json),
+        PublishOptions(command, yes, as_json),
     )

@@ -33,7 +33,7 @@ STAGE: Final = "sla-monitor"
 
 
 @dataclass(frozen=True)
-class Options:
+class PublishOptions:
     """What was typed: the command without `lapor` and --yes, and whether to do it."""
 
     command: str
@@ -41,13 +41,15 @@ class Options:
     as_json: bool
 
 
-def amend(read: Callable[[Registry], Event], options: Options) -> None:
+def amend(read: Callable[[Registry], Event], options: PublishOptions) -> None:
     """Check a change against all that is known, then show what it would do, or publish it."""
     kafka, dsn = kafka_address(), postgres_address()
     run(_amend(read, options, kafka, dsn))
 
 
-async def _amend(read: Callable[[Registry], Event], options: Options, kafka: str, dsn: str) -> None:
+async def _amend(
+    read: Callable[[Registry], Event], options: PublishOptions, kafka: str, dsn: str
+) -> None:
     files = load()
     changes = await published(kafka)
     current = files.amended(changes)
@@ -82,7 +84,7 @@ async def _amend(read: Callable[[Registry], Event], options: Options, kafka: str
 
 
 async def _follow(
-    event: Event, options: Options, dsn: str, *, moves_open: bool, is_repeated: bool
+    event: Event, options: PublishOptions, dsn: str, *, moves_open: bool, is_repeated: bool
 ) -> None:
     if not options.as_json:
         again = "again, which changes nothing" if is_repeated else "to every lane"

@@ -10,7 +10,7 @@ from rich.text import Text
 from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.clients.postgres import postgres_address, stage_pool
 from deploy.cli.model import recovery_plan
-from deploy.cli.model.recovery_plan import Behind, Standing
+from deploy.cli.model.recovery_plan import Behind, PartitionProgress
 from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
@@ -126,7 +126,7 @@ def _loss(behind: Behind) -> str:
     return f"{sentence} What was said because of them stays said; its cases are parked."
 
 
-def _row(s: Standing) -> tuple[str, ...]:
+def _row(s: PartitionProgress) -> tuple[str, ...]:
     lost = "unknown" if s.lost is None else str(s.lost)
     return (
         s.lane, str(s.kind), "-" if s.position is None else str(s.position),

@@ -12,7 +12,7 @@ from rich.text import Text
 from deploy.cli.terminal.console import CliError, err, out
 from deploy.cli.terminal.output import write_json
 from deploy.cli.terminal.progress import Screen
-from deploy.tools.boston.comparison import Comparison, Difference, compare
+from deploy.tools.boston.comparison import Comparison, VerdictDifference, compare
 from deploy.tools.boston.requests import NotRequests, Request, read
 from deploy.tools.boston.simulation import replay as run
 from deploy.tools.boston.targets import city
@@ -92,7 +92,7 @@ def _print(compared: Comparison, seconds: float) -> None:
     err.print(Text(f"{seconds:.1f} s of one core", style="dim"))
 
 
-def _line(difference: Difference) -> str:
+def _line(difference: VerdictDifference) -> str:
     request, is_breached, reason = difference
     times = (
         f"{name} {at:%Y-%m-%d %H:%M:%SZ}" if at else f"no {name}"

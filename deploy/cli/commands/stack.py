@@ -17,9 +17,9 @@ from deploy.cli.terminal.output import write_line
 from deploy.local import stack
 from deploy.local.paths import Home, default_cache, default_home
 from deploy.local.processes import last_lines
-from deploy.local.report import Line, Report, look
+from deploy.local.report import Report, StatusLine, look
 from deploy.local.services import Profile
-from deploy.local.state import Phase, State
+from deploy.local.state import Phase, StackState
 
 POLL_SECONDS = 0.2
 BYTES_PER_LINE = 4096  # more than almost any line is long
@@ -44,7 +44,7 @@ def up(
             stack.up(
                 home,
                 default_cache(),
-                stack.Progress(jars=screen.jars, step=screen.step),
+                stack.StartProgress(jars=screen.jars, step=screen.step),
                 plan=stack.DEFAULT_PLAN,
                 profile=profile,
                 is_fresh=fresh,
@@ -192,7 +192,7 @@ class _Screen:
             self._bar.add_task("Downloading Kafka, this once", total=total)
         self._bar.update(self._bar.task_ids[0], completed=done)
 
-    def step(self, state: State, ready: int) -> None:
+    def step(self, state: StackState, ready: int) -> None:
         """Show what is waited for."""
         if self._bar is not None:
             self._bar.stop()
@@ -220,7 +220,7 @@ def _print_table(report: Report) -> None:
     out.print(table)
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: StatusLine) -> tuple[str, ...]:
     colour = COLOURS.get(line.state, "default")
     return (
         line.name,

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Final
 import typer
 from aiokafka import ConsumerRecord
 
-from deploy.cli.clients.jsonl import Line, Splitter, lines_of, why_not_sent
+from deploy.cli.clients.jsonl import JsonLine, Splitter, lines_of, why_not_sent
 from deploy.cli.clients.kafka import kafka_address, run
 from deploy.cli.clients.request_reply import (
     Exchange,
     Gateway,
-    Message,
-    Outcome,
+    OutgoingMessage,
+    ReplyOutcome,
     headers_of,
     type_named,
 )
@@ -56,7 +56,7 @@ def submit(
     splitter, kinds = Splitter(), Counter[str]()
     with Screen("Handing in", size_of(file.fileno()), as_json=as_json) as screen:
 
-        def show_outcome(outcome: Outcome[ChannelAnswer]) -> None:
+        def show_outcome(outcome: ReplyOutcome[ChannelAnswer]) -> None:
             kind, document = as_dict(outcome)
             kinds[kind] += 1
             screen.show(document, sentence(kind, outcome), "" if kind in _TAKEN else "red")
@@ -87,27 +87,27 @@ def gateway(channel: str) -> Gateway[ChannelAnswer]:
     )
 
 
-def _read(_message: Message, record: ConsumerRecord) -> ChannelAnswer:
+def _read(_message: OutgoingMessage, record: ConsumerRecord) -> ChannelAnswer:
     return ChannelAnswer.model_validate_json(record.value)
 
 
-async def _messages(lines: AsyncIterator[Line], channel: str) -> AsyncIterator[Message]:
+async def _messages(lines: AsyncIterator[JsonLine], channel: str) -> AsyncIterator[OutgoingMessage]:
     async for line in lines:
         yield message_of(line, channel)
 
 
-def message_of(line: Line, channel: str) -> Message:
+def message_of(line: JsonLine, channel: str) -> OutgoingMessage:
     """Make a line a message of a channel; whether it is a good one is for intake to say."""
     if line.fields is None:
-        return Message(line.number, fault=line.fault, detail=line.detail)
+        return OutgoingMessage(line.number, fault=line.fault, detail=line.detail)
     kind = str(line.fields.get("type") or SubmitReport.__name__)
     headers = headers_of(line.id, type_named(SUBMISSIONS, kind), SOURCE)
     read_back = text(dict(headers)["ce_id"])
     key = outside_id(SUBMISSIONS.topic(channel), read_back, line.value)
-    return Message(line.number, line.id, kind, key, line.value, headers)
+    return OutgoingMessage(line.number, line.id, kind, key, line.value, headers)
 
 
-def as_dict(outcome: Outcome[ChannelAnswer]) -> tuple[str, dict[str, Any]]:
+def as_dict(outcome: ReplyOutcome[ChannelAnswer]) -> tuple[str, dict[str, Any]]:
     """Return what became of a line, and all of it as programs want it."""
     message, answer = outcome.message, outcome.answer
     document: dict[str, Any] = {"line": message.number}
@@ -130,7 +130,7 @@ _SHOWN: Final = {
 }  # fmt: skip
 
 
-def sentence(kind: str, outcome: Outcome[ChannelAnswer]) -> str:
+def sentence(kind: str, outcome: ReplyOutcome[ChannelAnswer]) -> str:
     """Say what became of a line."""
     start = f"line {outcome.message.number:<6} {kind.replace('_', ' '):<9} "
     answer = outcome.answer

@@ -5,16 +5,16 @@ request, `operations.py` computes it. What is wrong is refused by name, never gu
 """
 
 from deploy.cli.compute.operations import Request, Result, compute
-from deploy.cli.compute.requests import FIELDS, Reader
-from deploy.cli.compute.timetables import InvalidRequest, Timetable, Timetables
+from deploy.cli.compute.requests import FIELDS, RequestReader
+from deploy.cli.compute.timetables import InvalidRequest, Timetables, WorkTimetable
 
 __all__ = [
     "FIELDS",
     "InvalidRequest",
-    "Reader",
     "Request",
+    "RequestReader",
     "Result",
-    "Timetable",
     "Timetables",
+    "WorkTimetable",
     "compute",
 ]

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from deploy.cli.compute.timetables import InvalidRequest, Timetable, written
+from deploy.cli.compute.timetables import InvalidRequest, WorkTimetable, written
 from shared.worktime.opening_hours import Pause
 from shared.worktime.working_days import Calendar, CalendarYearMissing
 
@@ -17,7 +17,7 @@ _MOMENT = timedelta(microseconds=1)
 class AddDays(NamedTuple):
     """The working day so many after (or before) a day, or after an instant's local day."""
 
-    table: Timetable
+    table: WorkTimetable
     start: date | datetime
     days: int
 
@@ -25,7 +25,7 @@ class AddDays(NamedTuple):
 class AddMinutes(NamedTuple):
     """The instant by which so much working time has passed, pauses taken out."""
 
-    table: Timetable
+    table: WorkTimetable
     start: datetime
     amount: timedelta
     pauses: tuple[Pause, ...]
@@ -34,7 +34,7 @@ class AddMinutes(NamedTuple):
 class Elapsed(NamedTuple):
     """The working time between two instants, pauses taken out."""
 
-    table: Timetable
+    table: WorkTimetable
     start: datetime
     end: datetime
     pauses: tuple[Pause, ...]
@@ -43,14 +43,14 @@ class Elapsed(NamedTuple):
 class IsWorkingDay(NamedTuple):
     """Whether a day counts."""
 
-    table: Timetable
+    table: WorkTimetable
     day: date
 
 
 class IsWorkingInstant(NamedTuple):
     """Whether an instant lies in the hours."""
 
-    table: Timetable
+    table: WorkTimetable
     at: datetime
 
 

@@ -47,7 +47,7 @@ _ALLOWED: Final = {op: own | _COMMON | _REMARKS for op, own in FIELDS.items()}
 _NEEDED: Final = {op: own - {"pauses"} for op, own in FIELDS.items()}
 
 
-class Reader:
+class RequestReader:
     """Reads requests, keeping the calendars it has seen."""
 
     def __init__(self, tables: Timetables) -> None:

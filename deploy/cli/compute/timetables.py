@@ -29,7 +29,7 @@ class InvalidRequest(ValueError):  # noqa: N818  an answer about a request, not 
         self.code = code
 
 
-class Timetable:
+class WorkTimetable:
     """A calendar and its hours; without hours a working day is 00:00 to 24:00.
 
     `days_close` says whether a day ends at its closing time; an institution's does not: its hari
@@ -76,14 +76,14 @@ class Timetables:
 
     def __init__(self, load: Callable[[], Registry]) -> None:
         self._load = load
-        self._made: dict[tuple[object, ...], Timetable] = {}
-        self._last: tuple[object, Timetable] | None = None  # the very object, not one like it
+        self._made: dict[tuple[object, ...], WorkTimetable] = {}
+        self._last: tuple[object, WorkTimetable] | None = None  # the very object, not one like it
 
     @cached_property
     def _registry(self) -> Registry:
         return self._load()
 
-    def of(self, fields: Mapping[str, Any]) -> Timetable:
+    def of(self, fields: Mapping[str, Any]) -> WorkTimetable:
         """Return the timetable that a request names: a `calendar`, or an `institution` `as_of`.
 
         Without `as_of` an institution's calendar is that of its newest decree. An object that was
@@ -105,7 +105,9 @@ class Timetables:
         self._last = (spec, table)
         return table
 
-    def _keep(self, key: tuple[object, ...], make: Callable[[T], Timetable], spec: T) -> Timetable:
+    def _keep(
+        self, key: tuple[object, ...], make: Callable[[T], WorkTimetable], spec: T
+    ) -> WorkTimetable:
         try:
             table = self._made.get(key)
         except TypeError:  # a list or an object where a text belongs
@@ -117,7 +119,7 @@ class Timetables:
             self._made[key] = table
         return table
 
-    def _institutions(self, fields: Mapping[str, Any]) -> Timetable:
+    def _institutions(self, fields: Mapping[str, Any]) -> WorkTimetable:
         code = fields["institution"]
         if not isinstance(code, str):
             raise InvalidRequest(
@@ -130,7 +132,7 @@ class Timetables:
             week = self._registry.institution(code).opening_hours
         except UnknownCode as unknown:
             raise InvalidRequest("unknown_institution", str(unknown)) from None
-        return Timetable(calendar, week, days_close=False)
+        return WorkTimetable(calendar, week, days_close=False)
 
 
 def written(at: datetime) -> str:
@@ -186,7 +188,7 @@ def day_or_instant(name: str, value: object) -> date | datetime:
     return an_instant(name, value)
 
 
-def _spelled_out(spec: Mapping[str, Any]) -> Timetable:
+def _spelled_out(spec: Mapping[str, Any]) -> WorkTimetable:
     unknown = sorted(spec.keys() - _FIELDS)
     if unknown:
         raise InvalidRequest("unknown_calendar_field", f"{unknown[0]!r} is nothing a calendar has")
@@ -200,7 +202,7 @@ def _spelled_out(spec: Mapping[str, Any]) -> Timetable:
         working_week=week,
         days_off=tuple(DayOff(day, "national", "", "") for day in _holidays(spec)),
     )
-    return Timetable(calendar, hours)
+    return WorkTimetable(calendar, hours)
 
 
 def _hours(value: object) -> tuple[Hours, ...]:

@@ -14,7 +14,7 @@ from shared.registry import Change, Limit, Registry, RegistryError, problems_of
 from shared.registry.calendars import Chain, numbered
 from shared.registry.changes import version_of
 from shared.registry.files import parse
-from shared.registry.limit import Entry
+from shared.registry.limit import DataEntry
 from shared.registry.models import DecreeVersion, OwnLimits
 
 Event = CalendarAmended | PolicyChanged
@@ -30,14 +30,14 @@ _POLICY_FORM: Final = (
 )
 
 
-class _CalendarFile(Entry):
+class _CalendarFile(DataEntry):
     """A file that states one version of a chain."""
 
     chain: str = ""
     version: tuple[dict[str, Any], ...]
 
 
-class _PolicyFile(Entry):
+class _PolicyFile(DataEntry):
     """A file that states new limits of one institution; 00 are the nation's."""
 
     institution: str

@@ -26,7 +26,7 @@ _LEVELS_MAX: Final = 50  # what may fire at once of one case
 _TOPIC: Final = internal_stream_of("sla-monitor").topic()
 
 
-class Move(NamedTuple):
+class PreviewedMove(NamedTuple):
     """One deadline that would move; instants in UTC."""
 
     report_id: str
@@ -47,9 +47,9 @@ class Preview:
     withdrawn: int = 0
     appearing: int = 0
     by: Counter[timedelta] = field(default_factory=Counter)
-    first: list[Move] = field(default_factory=list)
+    first: list[PreviewedMove] = field(default_factory=list)
 
-    def add(self, moves: list[Move], withdrawn: int, appearing: int) -> None:
+    def add(self, moves: list[PreviewedMove], withdrawn: int, appearing: int) -> None:
         """Count what would become of one report."""
         self.reports += bool(moves)
         self.moves += len(moves)
@@ -119,14 +119,16 @@ class _Rules:
         return self._of.get(lane_case(partition_of(report_id.encode())), self._base)
 
 
-def outcome(case: MonitoredCase, change: Change, policy: Policy) -> tuple[list[Move], int, int]:
+def outcome(
+    case: MonitoredCase, change: Change, policy: Policy
+) -> tuple[list[PreviewedMove], int, int]:
     """Return the moves of one case, the breaches withdrawn, and those that are due at once."""
     changed: Any = "calendar" if isinstance(change.event, e.CalendarAmended) else "policy"
     recompute = e.Recompute(report_id=case.report_id, version=change.event.version, changed=changed)
     decision = decide(case, recompute, _cause("Recompute", change.seen_at), policy)
     events = [outgoing.event for outgoing in decision.events]
     moves = [
-        Move(case.report_id, m.clock, m.institution, m.deadline_before, m.deadline)
+        PreviewedMove(case.report_id, m.clock, m.institution, m.deadline_before, m.deadline)
         for m in events
         if isinstance(m, e.DeadlineMoved)
     ]

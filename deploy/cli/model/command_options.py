@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from deploy.cli.clients.jsonl import Line, parse
+from deploy.cli.clients.jsonl import JsonLine, parse
 from deploy.cli.terminal.console import CliError
 from shared.contract import events as e
 from shared.contract.topics import COMMANDS
@@ -59,7 +59,7 @@ def options(arguments: Sequence[str]) -> dict[str, str | bool]:
 
 def order(
     command: type[e.Command], report_id: str, holding: int, given: Mapping[str, str | bool]
-) -> Line:
+) -> JsonLine:
     """Write a command as a line of a file would.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Final
 
-from deploy.cli.model.dead_letters import Letter
+from deploy.cli.model.dead_letters import StoredDeadLetter
 from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.output import plain
 from shared.contract.envelope import Record
@@ -52,7 +52,7 @@ def _key_text(environ: Mapping[str, str]) -> str:
     )
 
 
-def opened(letter: Letter, record: Record, key: DeadLetterKey) -> bytes:
+def opened(letter: StoredDeadLetter, record: Record, key: DeadLetterKey) -> bytes:
     """Return the bytes that a letter holds.
 
     Raises:
@@ -67,7 +67,7 @@ def opened(letter: Letter, record: Record, key: DeadLetterKey) -> bytes:
         ) from None
 
 
-def original_headers(letter: Letter, record: Record) -> list[tuple[str, bytes]]:
+def original_headers(letter: StoredDeadLetter, record: Record) -> list[tuple[str, bytes]]:
     """Return what a letter kept of its record's headers; those of a gateway only with the key."""
     position = letter.topic, letter.partition, letter.offset
     try:
@@ -77,7 +77,7 @@ def original_headers(letter: Letter, record: Record) -> list[tuple[str, bytes]]:
         return list(headers_of_original(clear, position, lambda sealed, *_: sealed))
 
 
-def fault(letter: Letter, record: Record, value: bytes) -> str:
+def fault(letter: StoredDeadLetter, record: Record, value: bytes) -> str:
     """Say why the letter's stage could not read these bytes in place of its record's; else empty.
 
     What its rule makes of them only the stage can tell.

@@ -28,7 +28,7 @@ Place = tuple[int, int]
 """Partition and offset within the stream of dead letters."""
 
 
-class Asked(NamedTuple):
+class ReplayRequest(NamedTuple):
     """An operator's replay of a letter."""
 
     attempt: int
@@ -39,7 +39,7 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Letter:
+class StoredDeadLetter:
     """A record that a stage could not decide; each time it failed it was written again."""
 
     id: str
@@ -53,7 +53,7 @@ class Letter:
     time: datetime  # when the record came, UTC
     written: tuple[Place, ...]  # where the letter stands, oldest first
     dead_since: datetime
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[ReplayRequest, ...] = ()
 
     @property
     def place(self) -> str:
@@ -99,7 +99,7 @@ class Criteria:
     since: datetime | None = None
     state: str = ""
 
-    def has(self, letter: Letter) -> bool:
+    def has(self, letter: StoredDeadLetter) -> bool:
         """Say whether a letter is meant."""
         return (
             self.stage in ("", letter.stage)
@@ -112,7 +112,7 @@ class Criteria:
 class Letters:
     """All dead letters, in the order in which the records of one partition failed first."""
 
-    def __init__(self, letters: Iterable[Letter]) -> None:
+    def __init__(self, letters: Iterable[StoredDeadLetter]) -> None:
         self.all = sorted(letters, key=lambda letter: letter.written[0])
         self._short = short_ids([letter.id for letter in self.all])
 
@@ -122,7 +122,7 @@ class Letters:
         written: dict[str, list[Record]] = {}
         for record in sorted(dead, key=lambda r: (r.partition, r.offset)):
             written.setdefault(_id(record, "ce_id"), []).append(record)
-        asked: dict[str, set[Asked]] = {}
+        asked: dict[str, set[ReplayRequest]] = {}
         for record in replays:
             if (said := _asked(record)) is not None:
                 asked.setdefault(_id(record, "letter"), set()).add(said)
@@ -132,11 +132,11 @@ class Letters:
         )
         return cls(letter for letter in read if letter is not None)
 
-    def short(self, letter: Letter) -> str:
+    def short(self, letter: StoredDeadLetter) -> str:
         """Return the fewest characters that name a letter among all."""
         return self._short[letter.id]
 
-    def named(self, typed: str) -> Letter:
+    def named(self, typed: str) -> StoredDeadLetter:
         """Return the letter that begins so: its id, or the part of it that is shown.
 
         Raises:
@@ -172,7 +172,7 @@ def short_ids(ids: Sequence[str]) -> dict[str, str]:
     return short
 
 
-def counts(letters: Iterable[Letter]) -> dict[tuple[str, str, State], int]:
+def counts(letters: Iterable[StoredDeadLetter]) -> dict[tuple[str, str, State], int]:
     """Count by stage, reason and state."""
     return dict(sorted(Counter((x.stage, x.reason, x.state) for x in letters).items()))
 
@@ -194,7 +194,7 @@ async def all_letters(bootstrap: str, screen: Screen) -> Letters:
 
 
 async def records_at(
-    bootstrap: str, letters: Sequence[Letter], *, first: bool = False
+    bootstrap: str, letters: Sequence[StoredDeadLetter], *, first: bool = False
 ) -> dict[str, ConsumerRecord]:
     """Return whole letters of one partition by id, as written last: with what was edited since.
 
@@ -217,11 +217,11 @@ def _partitions(stream: Stream) -> list[TopicPartition]:
     return [TopicPartition(stream.topic(), number) for number in range(stream.partitions)]
 
 
-def _letter(written: Sequence[Record], asked: tuple[Asked, ...]) -> Letter | None:
+def _letter(written: Sequence[Record], asked: tuple[ReplayRequest, ...]) -> StoredDeadLetter | None:
     first, last = written[0], written[-1]
     headers = {name: text(value) for name, value in last.headers}
     try:
-        return Letter(
+        return StoredDeadLetter(
             id=headers["ce_id"],
             stage=headers["stage"],
             reason=headers["reason"],
@@ -239,10 +239,10 @@ def _letter(written: Sequence[Record], asked: tuple[Asked, ...]) -> Letter | Non
         return None
 
 
-def _asked(record: Record) -> Asked | None:
+def _asked(record: Record) -> ReplayRequest | None:
     said = {name: text(value) for name, value in record.headers}
     try:
-        return Asked(
+        return ReplayRequest(
             int(said["attempt"]), said["action"], said.get("operator", ""), said.get("why", ""),
             _instant(record.timestamp),
         )  # fmt: skip

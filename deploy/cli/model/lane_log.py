@@ -1,7 +1,7 @@
 """What the streams have of the reports of one lane, as far as the SLA monitor had decided them.
 
 A plain consumer in no group: it commits nothing. Records beyond the snapshot's positions, and
-events said later than its rows, are left out by whoever compares (`Lane.heard_by`).
+events said later than its rows, are left out by whoever compares (`LaneRecords.heard_by`).
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from deploy.cli.clients.kafka import require
 from deploy.cli.clients.topic_reader import Bounds, bounds_of, scan
-from deploy.cli.model.sla_snapshot import STAGE, Place
+from deploy.cli.model.sla_snapshot import STAGE, StackAddress
 from services.sla_monitor.audit.snapshot import Snapshot
 from services.sla_monitor.audit.verify import DecidedRecord, StreamEvent
 from shared.contract.envelope import Headers, Poison, parse, text, type_table
@@ -33,7 +33,7 @@ DECIDED: Final = tuple(
 
 
 @dataclass
-class Lane:
+class LaneRecords:
     """The records of one lane, by report; a repeat under the same id is left out."""
 
     changes: tuple[Change, ...] = ()
@@ -93,14 +93,14 @@ def _event(topic: str, headers: dict[str, bytes], value: bytes | None) -> BaseMo
 
 async def read_lane(
     consumer: AIOKafkaConsumer,
-    place: Place,
+    place: StackAddress,
     seen: Snapshot,
     number: int,
     streams: Iterable[Stream],
     *,
     is_read: Callable[[str], bool],
     advance: Callable[[int], None],
-) -> Lane:
+) -> LaneRecords:
     """Read one partition of some streams from its start, up to what was decided by the snapshot.
 
     `wanted` says whether a record's key is one to keep. `advance` is told how many more were read.
@@ -110,7 +110,7 @@ async def read_lane(
     """
     partitions = [TopicPartition(stream.topic(), number) for stream in streams]
     await require(consumer, [partition.topic for partition in partitions])
-    lane = Lane()
+    lane = LaneRecords()
     async for records in scan(consumer, await _bounds(consumer, seen, partitions)):
         advance(len(records))
         for record in records:

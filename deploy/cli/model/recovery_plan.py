@@ -38,7 +38,7 @@ QUIET_SECONDS_MAX: Final = 13.0  # a process that was killed is counted out afte
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PartitionProgress:
     """A partition that a stage reads: how far it was decided, and whether that can be right."""
 
     partition: Partition
@@ -81,13 +81,13 @@ class Behind(NamedTuple):
     """How a stage stands: its partitions, what to compare with, an order not yet fulfilled."""
 
     stage: str
-    partitions: list[Standing]
+    partitions: list[PartitionProgress]
     own: Span
     since_ms: int | None  # since when what it said may be said again
     ordered: bool
 
     @property
-    def troubled(self) -> list[Standing]:
+    def troubled(self) -> list[PartitionProgress]:
         """List the partitions for which the stage refuses to run."""
         return [s for s in self.partitions if s.kind is not None]
 
@@ -122,11 +122,13 @@ async def look(bootstrap: str, pool: Pool, stage: str) -> Behind:
     return Behind(stage, standing, own, since, is_ordered)
 
 
-def _standing(stage: str, p: Partition, position: int | None, bounds: Bounds) -> Standing:
+def _standing(stage: str, p: Partition, position: int | None, bounds: Bounds) -> PartitionProgress:
     is_gateway = any(stream.is_family for stream in READS[stage])
     found = start_at(stage, p, position, bounds)
     kind = found.kind if isinstance(found, Refusal) else None
-    return Standing(p, (gateway_lane if is_gateway else core_lane)(p), position, bounds, kind)
+    return PartitionProgress(
+        p, (gateway_lane if is_gateway else core_lane)(p), position, bounds, kind
+    )
 
 
 async def _partitions(consumer: AIOKafkaConsumer, streams: Iterable[Stream]) -> list[Partition]:
@@ -168,7 +170,7 @@ async def _stored(pool: Pool, stage: str) -> tuple[dict[Partition, int], bool]:
         ) from None
 
 
-async def _since(consumer: AIOKafkaConsumer, standing: Sequence[Standing]) -> int | None:
+async def _since(consumer: AIOKafkaConsumer, standing: Sequence[PartitionProgress]) -> int | None:
     """Return since when what the stage said may be said again; None if nothing is to be decided.
 
     It is the broker's time of the earliest record to decide again; where one is gone that had been
@@ -278,7 +280,7 @@ async def _members(admin: AIOKafkaAdminClient, stage: str) -> int:
     return sum(len(group[5]) for group in found.groups)
 
 
-def counts(standing: Iterable[Standing]) -> Mapping[str, int]:
+def counts(standing: Iterable[PartitionProgress]) -> Mapping[str, int]:
     """Add up what is to be decided again, what is new, and what is known to be lost."""
     some = list(standing)
     return {

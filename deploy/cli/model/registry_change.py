@@ -20,7 +20,7 @@ from shared.platform.settings import Settings
 from shared.registry import Change
 
 KEY: Final = b"registry"
-SPEAKER: Final = "operators"
+PRODUCER: Final = "operators"
 POLL_SECONDS: Final = 0.3
 TAKEN_UP_SECONDS_MAX: Final = 60.0
 _TYPES: Final[dict[str, type[BaseModel]]] = {
@@ -58,7 +58,7 @@ def _read(headers: dict[str, bytes], value: bytes | None) -> Any:
         return None
 
 
-class Lane(NamedTuple):
+class LaneChange(NamedTuple):
     """A change as one lane's record."""
 
     partition: int
@@ -66,7 +66,7 @@ class Lane(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-def lanes_of(event: CalendarAmended | PolicyChanged) -> list[Lane]:
+def lanes_of(event: CalendarAmended | PolicyChanged) -> list[LaneChange]:
     """Return a change's records, one for each partition, always the same for the same change.
 
     Their ids are of the version and the partition, so that a repetition is dropped by its readers.
@@ -76,7 +76,7 @@ def lanes_of(event: CalendarAmended | PolicyChanged) -> list[Lane]:
     since = datetime.combine(day, time.min, tzinfo=UTC)
     value, lanes = encode(event), []
     for partition in range(REGISTRY.partitions):
-        record_id = derive_id(SPEAKER, f"{event.version}/{partition}", since, kind, 1)
+        record_id = derive_id(PRODUCER, f"{event.version}/{partition}", since, kind, 1)
         headers = event_headers(
             event_id=record_id,
             event_type=kind,
@@ -87,7 +87,7 @@ def lanes_of(event: CalendarAmended | PolicyChanged) -> list[Lane]:
             correlation_id=event.version,
             sequence=1,
         )
-        lanes.append(Lane(partition, value, headers))
+        lanes.append(LaneChange(partition, value, headers))
     return lanes
 
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from deploy.cli.clients.kafka import writer
-from deploy.cli.model.dead_letters import Letter, records_at
+from deploy.cli.model.dead_letters import StoredDeadLetter, records_at
 from deploy.cli.terminal.progress import Screen
 from shared.contract.topics import STREAM_BYTES_MAX
 from shared.runtime.failpoints import failpoint
@@ -32,7 +32,9 @@ class Word(NamedTuple):
     seal: Seal = _unsealed
 
 
-async def send(bootstrap: str, letters: Sequence[Letter], word: Word, screen: Screen) -> None:
+async def send(
+    bootstrap: str, letters: Sequence[StoredDeadLetter], word: Word, screen: Screen
+) -> None:
     """Say a word about letters; returns when the broker has acknowledged all.
 
     Those of one partition go in the order in which they failed first. Ended in the middle, what
@@ -51,7 +53,7 @@ async def send(bootstrap: str, letters: Sequence[Letter], word: Word, screen: Sc
             reached("sent")
 
 
-def chunks(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
+def chunks(letters: Sequence[StoredDeadLetter]) -> Iterator[list[StoredDeadLetter]]:
     """Return letters in the order to send, each chunk of one partition."""
     ordered = sorted(letters, key=lambda letter: letter.written[0])
     for _, together in groupby(ordered, key=lambda letter: letter.written[0][0]):
@@ -61,7 +63,7 @@ def chunks(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
 
 async def _send(
     out: AIOKafkaProducer,
-    chunk: Sequence[Letter],
+    chunk: Sequence[StoredDeadLetter],
     records: Mapping[str, ConsumerRecord],
     word: Word,
 ) -> None:

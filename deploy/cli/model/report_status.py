@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from deploy.cli.model.registry_names import Names
-from deploy.cli.model.timeline import Entry
+from deploy.cli.model.timeline import TimelineEntry
 from shared.contract import events as e
 from shared.registry import NATIONAL
 
@@ -49,7 +49,7 @@ class Promised:
 
 
 @dataclass
-class Standing:
+class ReportStanding:
     """Where a report stands now."""
 
     status: str = ""
@@ -62,9 +62,9 @@ class Standing:
     before: str = ""  # the status to go back to when the reporter has completed
 
 
-def standing(entries: Iterable[Entry], names: Names) -> Standing:
+def standing(entries: Iterable[TimelineEntry], names: Names) -> ReportStanding:
     """Follow a report's facts, in order, to where it stands; an end is the end."""
-    now = Standing()
+    now = ReportStanding()
     for entry in entries:
         if entry.event is not None:
             _owed(now, entry.event)
@@ -76,7 +76,7 @@ def standing(entries: Iterable[Entry], names: Names) -> Standing:
     return now
 
 
-def _status(now: Standing, event: object, names: Names) -> None:
+def _status(now: ReportStanding, event: object, names: Names) -> None:
     match event:
         case e.ReportReceived():
             now.status, now.holder = UNVERIFIED, NATIONAL
@@ -105,7 +105,9 @@ def _status(now: Standing, event: object, names: Names) -> None:
             _end(now, event)
 
 
-def _end(now: Standing, event: e.ReportArchived | e.ReportWithdrawn | e.ReportBlocked) -> None:
+def _end(
+    now: ReportStanding, event: e.ReportArchived | e.ReportWithdrawn | e.ReportBlocked
+) -> None:
     now.is_final = True
     match event:
         case e.ReportBlocked():
@@ -116,14 +118,14 @@ def _end(now: Standing, event: e.ReportArchived | e.ReportWithdrawn | e.ReportBl
             now.status = "Diarsipkan oleh Pelapor"
 
 
-def last_promised(now: Standing) -> list[Promised]:
+def last_promised(now: ReportStanding) -> list[Promised]:
     """Return what each person was told last of each clock that somebody still owes."""
     last = {(p.person, p.clock, p.institution): p for p in now.promised}
     owed = {(o.clock, o.institution) for o in now.owed.values()}
     return [p for p in last.values() if (p.clock, p.institution) in owed]
 
 
-def _promised(now: Standing, event: object, at: datetime) -> None:
+def _promised(now: ReportStanding, event: object, at: datetime) -> None:
     match event:
         case e.NotificationRequested(clock=str(clock), deadline=datetime() as deadline):
             now.promised.append(
@@ -134,7 +136,7 @@ def _promised(now: Standing, event: object, at: datetime) -> None:
             )  # fmt: skip
 
 
-def _owed(now: Standing, event: object) -> None:
+def _owed(now: ReportStanding, event: object) -> None:
     """Follow the clocks: set, moved, breached by levels, some of them withdrawn, met."""
     if not isinstance(event, e.OfDeadline):
         return

@@ -14,7 +14,7 @@ STAGE: Final = "sla-monitor"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StackAddress:
     """A stack's broker (host:port), its database (URL), and how it maps time."""
 
     kafka: str
@@ -22,7 +22,7 @@ class Place:
     clock: Clock
 
 
-def place(environ: Mapping[str, str] = os.environ) -> Place:
+def place(environ: Mapping[str, str] = os.environ) -> StackAddress:
     """Return where the stack is that the caller means: by LAPOR_KAFKA and LAPOR_POSTGRES, or local.
 
     A local stack's clock is that of its plan, another's that of LAPOR_CLOCK_….
@@ -32,7 +32,9 @@ def place(environ: Mapping[str, str] = os.environ) -> Place:
     """
     kafka, postgres = kafka_address(environ), postgres_address(environ)
     is_named = environ.get(KAFKA_VARIABLE, "").strip()
-    return Place(kafka, postgres, Clock.of(Settings()) if is_named else _local_clock(environ))
+    return StackAddress(
+        kafka, postgres, Clock.of(Settings()) if is_named else _local_clock(environ)
+    )
 
 
 def _local_clock(environ: Mapping[str, str]) -> Clock:

@@ -34,7 +34,7 @@ _CLASSES: Final[Mapping[str, Mapping[str, type[BaseModel]]]] = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class TimelineEntry:
     """One record; `cause` is the number of the line that caused it, `depth` how far it hangs."""
 
     number: int
@@ -55,7 +55,7 @@ class Entry:
     depth: int = 0
 
 
-def timeline(records: Iterable[Record]) -> list[Entry]:
+def timeline(records: Iterable[Record]) -> list[TimelineEntry]:
     """Order a report's records by the broker's time, an event after what caused it.
 
     A repeat of an event that was published again is left out.
@@ -66,7 +66,7 @@ def timeline(records: Iterable[Record]) -> list[Entry]:
         first.setdefault(event_id or f"{record.topic}/{record.offset}", record)
     order = _after_causes(first)
     numbers = {event_id: number for number, event_id in enumerate(order, 1)}
-    entries: list[Entry] = []
+    entries: list[TimelineEntry] = []
     for event_id in order:
         headers = {name: text(value) for name, value in first[event_id].headers}
         cause = numbers.get(headers.get("causationid", ""))
@@ -93,13 +93,13 @@ def _after_causes(records: Mapping[str, Record]) -> list[str]:
 
 def _entry(
     number: int, record: Record, headers: Mapping[str, str], cause: int | None, depth: int
-) -> Entry:
+) -> TimelineEntry:
     recorded_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
     is_dead = record.topic == DEAD_LETTERS.topic()
     event_type = headers.get("ce_type", "")
     event_class = _CLASSES[record.topic].get(event_type)
     sequence = headers.get("sequence", "")
-    return Entry(
+    return TimelineEntry(
         number=number,
         stage=headers.get("stage" if is_dead else "ce_source", "").removeprefix("/lapor/"),
         kind="DeadLetter" if is_dead else event_class.__name__ if event_class else event_type,

@@ -9,10 +9,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from deploy.cli.clients.kafka import reader, require
 from deploy.cli.clients.postgres import stage_pool
 from deploy.cli.clients.topic_reader import bounds_of
-from deploy.cli.model.lane_log import DECIDED, Lane, read_lane
-from deploy.cli.model.sla_snapshot import STAGE, Place
+from deploy.cli.model.lane_log import DECIDED, LaneRecords, read_lane
+from deploy.cli.model.sla_snapshot import STAGE, StackAddress
 from services.sla_monitor.audit.snapshot import Snapshot, every_id, snapshot
-from services.sla_monitor.audit.verify import CaseRow, Difference, StreamEvent, differences
+from services.sla_monitor.audit.verify import CaseRow, Mismatch, StreamEvent, differences
 from services.sla_monitor.policy import Policy
 from shared.contract.topics import PARTITIONS, SLA, Stream, lane_case
 from shared.contract.tracking import is_report_id
@@ -44,10 +44,10 @@ class Looked:
     kept: CaseRow | None
     heard: tuple[StreamEvent, ...]
     policy: Policy
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[Mismatch, ...] = ()
 
 
-async def look(place: Place, report_id: str, progress: Progress, *, verify: bool) -> Looked:
+async def look(place: StackAddress, report_id: str, progress: Progress, *, verify: bool) -> Looked:
     """Return what is known of a report; only where it is to be verified its facts are read, too.
 
     Raises:
@@ -70,8 +70,8 @@ async def look(place: Place, report_id: str, progress: Progress, *, verify: bool
 
 
 async def verify_all(
-    place: Place, progress: Progress = _quiet, *, only: Collection[str] | None = None
-) -> tuple[int, list[Difference]]:
+    place: StackAddress, progress: Progress = _quiet, *, only: Collection[str] | None = None
+) -> tuple[int, list[Mismatch]]:
     """Count the reports and list what differs of any: of those kept, and of those on the streams.
 
     Memory holds one lane at a time: the facts of its reports and what was said of them.
@@ -85,7 +85,7 @@ async def verify_all(
     for report_id in filter(is_report_id, ids):  # a lane's own case is no report
         stored.setdefault(partition_of(report_id.encode()), set()).add(report_id)
     is_read = is_report_id if only is None else set(only).__contains__
-    registry, different, reports = load(), list[Difference](), 0
+    registry, different, reports = load(), list[Mismatch](), 0
     async with (
         reader(place.kafka, wait_ms=FETCH_WAIT_MS) as consumer,
         stage_pool(place.postgres, STAGE) as pool,
@@ -103,7 +103,7 @@ async def verify_all(
     return reports, different
 
 
-def _registry(seen: Snapshot, lane: Lane, number: int) -> list[Difference]:
+def _registry(seen: Snapshot, lane: LaneRecords, number: int) -> list[Mismatch]:
     """Compare what a lane says it saw of the registry's stream with that stream."""
     if seen.changes == lane.changes:
         return []
@@ -112,7 +112,7 @@ def _registry(seen: Snapshot, lane: Lane, number: int) -> list[Difference]:
         for changes in (seen.changes, lane.changes)
     )
     return [
-        Difference(report_id=lane_case(number), what="registry", about="changes seen",
+        Mismatch(report_id=lane_case(number), what="registry", about="changes seen",
                    stored=stored, derived=derived)
     ]  # fmt: skip
 
@@ -142,9 +142,9 @@ async def _records(
 
 
 async def _compared(
-    registry: Registry, seen: Snapshot, lane: Lane, reports: Sequence[str]
-) -> list[Difference]:
-    different: list[Difference] = []
+    registry: Registry, seen: Snapshot, lane: LaneRecords, reports: Sequence[str]
+) -> list[Mismatch]:
+    different: list[Mismatch] = []
     policies = policies_of(registry, seen.changes)
     for report_ids in (
         reports[n : n + CASES_AT_ONCE] for n in range(0, len(reports), CASES_AT_ONCE)

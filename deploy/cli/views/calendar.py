@@ -190,7 +190,7 @@ def _months(rows: Iterable[tuple[str, Sequence[int]]], sign: str = "") -> list[s
 
 
 @dataclass(frozen=True)
-class Difference:
+class CalendarDifference:
     """What a chain's later version says otherwise; working days of a five-day week, by month."""
 
     before: str
@@ -202,7 +202,7 @@ class Difference:
     names: Mapping[str, str]
 
     @classmethod
-    def of(cls, chain: Chain, before: int, after: int) -> "Difference":
+    def of(cls, chain: Chain, before: int, after: int) -> "CalendarDifference":
         """Compare the first versions of a chain with more, or fewer, of them."""
         old, new = (Decreed.of(chain.versions[:count]) for count in (before, after))
         added = tuple(new.days[day] for day in sorted(new.days.keys() - old.days.keys()))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from deploy.cli.model.dead_letter_payload import SHOWN_BYTES_MAX, hexadecimal, original_headers
-from deploy.cli.model.dead_letters import Letter, Letters, State, counts
+from deploy.cli.model.dead_letters import Letters, State, StoredDeadLetter, counts
 from deploy.cli.terminal.output import plain
 from deploy.cli.terminal.text import columns
 from shared.contract.envelope import Record, text
@@ -26,7 +26,7 @@ def ago(seconds: float) -> str:
     return f"{int(seconds)}s"
 
 
-def count_lines(letters: Sequence[Letter]) -> list[str]:
+def count_lines(letters: Sequence[StoredDeadLetter]) -> list[str]:
     """Say how many there are by stage, reason and state."""
     return columns(
         [
@@ -37,7 +37,7 @@ def count_lines(letters: Sequence[Letter]) -> list[str]:
 
 
 def letter_lines(
-    letters: Sequence[Letter], of: Letters, now: datetime
+    letters: Sequence[StoredDeadLetter], of: Letters, now: datetime
 ) -> tuple[str, list[tuple[str, State]]]:
     """Return a heading, and one line for each letter with its state."""
     heads = ("ID", "AGE", "STATE", "STAGE", "REASON", "RECORD", "REPORT", "DETAIL")
@@ -58,7 +58,7 @@ def letter_lines(
     return head, [(line, x.state) for line, x in zip(lines, letters, strict=True)]
 
 
-def as_dict(letter: Letter, of: Letters, now: datetime) -> dict[str, Any]:
+def as_dict(letter: StoredDeadLetter, of: Letters, now: datetime) -> dict[str, Any]:
     """Return a letter for programs; nothing of what its record says."""
     return {
         "id": letter.id,
@@ -91,7 +91,7 @@ def as_dict(letter: Letter, of: Letters, now: datetime) -> dict[str, Any]:
     }
 
 
-def counts_as_dicts(letters: Sequence[Letter]) -> list[dict[str, Any]]:
+def counts_as_dicts(letters: Sequence[StoredDeadLetter]) -> list[dict[str, Any]]:
     """Return the counts by stage, reason and state for programs."""
     return [
         {"stage": stage, "reason": reason, "state": state, "letters": number}
@@ -99,7 +99,7 @@ def counts_as_dicts(letters: Sequence[Letter]) -> list[dict[str, Any]]:
     ]
 
 
-def page(letter: Letter, record: Record, now: datetime) -> Iterator[str]:
+def page(letter: StoredDeadLetter, record: Record, now: datetime) -> Iterator[str]:
     """Say all of a letter but its bytes."""
     times = f"{letter.attempt} time{'' if letter.attempt == 1 else 's'}"
     partition, offset = letter.written[-1]

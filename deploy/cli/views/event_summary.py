@@ -6,13 +6,13 @@ Codes have their names beside them; what is sealed stays sealed.
 from collections.abc import Iterator
 
 from deploy.cli.model.registry_names import Names
-from deploy.cli.model.timeline import Entry
+from deploy.cli.model.timeline import TimelineEntry
 from deploy.cli.terminal.output import plain
 from deploy.cli.terminal.text import deadline, why
 from shared.contract import events as e
 
 
-def who(entry: Entry, names: Names) -> str:
+def who(entry: TimelineEntry, names: Names) -> str:
     """Name who did or said it: the reporter, an officer of an institution, or a stage by itself."""
     event = entry.event
     match event:
@@ -30,14 +30,14 @@ def who(entry: Entry, names: Names) -> str:
     return str(by) if by else entry.stage
 
 
-def facts(entry: Entry, names: Names) -> str:
+def facts(entry: TimelineEntry, names: Names) -> str:
     """Return the key facts of an event in one line."""
     if entry.event is None:
         return plain(_unread(entry))
     return plain(", ".join(filter(None, _facts(entry.event, names))))
 
 
-def _unread(entry: Entry) -> str:
+def _unread(entry: TimelineEntry) -> str:
     headers = entry.headers
     if entry.kind != "DeadLetter":
         return "an event that this version does not know"

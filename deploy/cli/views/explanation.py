@@ -13,12 +13,12 @@ from deploy.cli.terminal.output import plain
 from deploy.cli.terminal.text import columns
 from services.sla_monitor.audit.explanation import (
     Day,
+    ExplainedStep,
     Explanation,
     Move,
     PauseExplained,
     RunExplained,
     SpanExplained,
-    Step,
 )
 
 WEEKDAYS: Final = ("Sen", "Sel", "Rab", "Kam", "Jum", "Sab", "Min")
@@ -40,7 +40,7 @@ _CAUSES: Final = {
 }  # fmt: skip
 
 
-class Line(NamedTuple):
+class StyledLine(NamedTuple):
     """A line for people and its colour."""
 
     text: str
@@ -57,32 +57,32 @@ class Decrees:
         """Return a decree's number in brackets."""
         return f"[{self.named.setdefault(decree, len(self.named) + 1)}]"
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[StyledLine]:
         """Write the decrees out."""
         for decree, number in self.named.items():
-            yield Line(f"[{number}] {plain(decree)}", "dim")
+            yield StyledLine(f"[{number}] {plain(decree)}", "dim")
 
 
-def lines(explanation: Explanation, names: Names) -> Iterator[Line]:
+def lines(explanation: Explanation, names: Names) -> Iterator[StyledLine]:
     """Write an explanation: each run of a clock, the ledger, the decrees."""
     decrees = Decrees()
     for run in explanation.runs:
         yield from _run(run, names, decrees)
-        yield Line("")
+        yield StyledLine("")
     yield from _ledger(explanation, names)
     if decrees.named:
-        yield Line("")
-        yield Line("Decrees", "bold")
+        yield StyledLine("")
+        yield StyledLine("Decrees", "bold")
         yield from decrees.lines()
 
 
 # ---- one run
 
 
-def _run(run: RunExplained, names: Names, decrees: Decrees) -> Iterator[Line]:
+def _run(run: RunExplained, names: Names, decrees: Decrees) -> Iterator[StyledLine]:
     zone = ZoneInfo(run.zone)
     owner = names.owner(run.owner, run.institution, run.unit)
-    yield Line(f"{run.clock.replace('_', ' ')}: {owner}", "bold cyan")
+    yield StyledLine(f"{run.clock.replace('_', ' ')}: {owner}", "bold cyan")
     facts = [
         ("due", f"{local(run.deadline, zone)}{_beside(run)}"),
         ("state", _state(run, zone)),
@@ -98,14 +98,14 @@ def _run(run: RunExplained, names: Names, decrees: Decrees) -> Iterator[Line]:
         after = f"after {run.initial_response_working_days:.2f} working days"
         facts.append(("first answer", f"{local(run.initial_response_at, zone)}, {after}"))
     facts += [("moved", _move(move, zone)) for move in run.moves]
-    yield from (Line(f"  {text}") for text in columns(facts))
-    yield Line("  days")
+    yield from (StyledLine(f"  {text}") for text in columns(facts))
+    yield StyledLine("  days")
     for when, what, style in _days(run, decrees):
-        yield Line(f"    {when}  {what}", style)
+        yield StyledLine(f"    {when}  {what}", style)
     is_open = run.state not in ("done", "ended")
     steps = [step for step in run.steps if is_open or step.is_told]
     if steps:
-        yield Line("  levels")
+        yield StyledLine("  levels")
         yield from _steps(steps, zone)
 
 
@@ -163,16 +163,16 @@ def _move(move: Move, zone: ZoneInfo) -> str:
     return f"from {before} to {after}: {why}{beside}{when}"
 
 
-def _steps(steps: Sequence[Step], zone: ZoneInfo) -> Iterator[Line]:
+def _steps(steps: Sequence[ExplainedStep], zone: ZoneInfo) -> Iterator[StyledLine]:
     rows = []
     for step in steps:
         due = local(step.due_at, zone) if step.due_at else f"of {local(step.deadline, zone)}"
         rows.append((f"{step.level:>2} {step.kind}", due, _told(step, zone)))
     for step, text in zip(steps, columns(rows), strict=True):
-        yield Line(f"    {text}", "red" if step.is_told and step.kind == "escalation" else "")
+        yield StyledLine(f"    {text}", "red" if step.is_told and step.kind == "escalation" else "")
 
 
-def _told(step: Step, zone: ZoneInfo) -> str:
+def _told(step: ExplainedStep, zone: ZoneInfo) -> str:
     to = f" → {', '.join(step.recipients)}" if step.recipients else ""
     if not step.is_told:
         return f"not told{to}"
@@ -254,18 +254,18 @@ def _paused(day: Day, run: RunExplained) -> str:
 # ---- the ledger
 
 
-def _ledger(explanation: Explanation, names: Names) -> Iterator[Line]:
+def _ledger(explanation: Explanation, names: Names) -> Iterator[StyledLine]:
     if not explanation.ledger:
         return
-    yield Line(
+    yield StyledLine(
         f"Who had it: {span(explanation.life_seconds)} in all, no gap and no overlap", "bold"
     )
     rows = [("FROM", "TO", "ELAPSED", "WORKING", "WHO")]
     rows += [_span(each, names) for each in explanation.ledger]
     head, *rest = columns(rows)
-    yield Line(f"  {head}", "bold")
+    yield StyledLine(f"  {head}", "bold")
     for each, text in zip(explanation.ledger, rest, strict=True):
-        yield Line(f"  {text}", "dim" if each.cause else "")
+        yield StyledLine(f"  {text}", "dim" if each.cause else "")
 
 
 def _span(each: SpanExplained, names: Names) -> tuple[str, str, str, str, str]:
@@ -303,6 +303,6 @@ def span(seconds: float) -> str:
     return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 min"
 
 
-def differences_said(texts: Iterable[str]) -> Iterator[Line]:
+def differences_said(texts: Iterable[str]) -> Iterator[StyledLine]:
     """Write differences, one line each."""
-    yield from (Line(f"✗ {plain(text)}", "red") for text in texts)
+    yield from (StyledLine(f"✗ {plain(text)}", "red") for text in texts)

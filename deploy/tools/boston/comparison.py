@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from deploy.tools.boston.requests import Request
-from deploy.tools.boston.simulation import Life, last_instant
+from deploy.tools.boston.simulation import SimulatedRequest, last_instant
 
 NO_VERDICT: Final = "the city gives no verdict"
 
 
-class Difference(NamedTuple):
+class VerdictDifference(NamedTuple):
     """A request of which we say another thing than the city, or say two things ourselves."""
 
     request: Request
@@ -32,7 +32,7 @@ class Comparison:
     both: int
     equal: int
     until: datetime
-    differences: tuple[Difference, ...]
+    differences: tuple[VerdictDifference, ...]
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -71,7 +71,7 @@ class Comparison:
         }  # fmt: skip
 
 
-def compare(lives: Iterable[Life]) -> Comparison:
+def compare(lives: Iterable[SimulatedRequest]) -> Comparison:
     """Lay what the rules decided beside the city's verdicts."""
     lives = list(lives)
     until = last_instant(life.request for life in lives)
@@ -87,14 +87,14 @@ def compare(lives: Iterable[Life]) -> Comparison:
         equal=sum(reason is None for _, reason in compared),
         until=until,
         differences=tuple(
-            Difference(life.request, _is_breached(life), reason)
+            VerdictDifference(life.request, _is_breached(life), reason)
             for life, reason in compared
             if reason is not None
         ),
     )
 
 
-def _is_breached(life: Life) -> bool:
+def _is_breached(life: SimulatedRequest) -> bool:
     return life.breached_at is not None
 
 
@@ -106,7 +106,7 @@ def _is_before_opening(request: Request) -> bool:
     )
 
 
-def _reason(life: Life) -> str | None:
+def _reason(life: SimulatedRequest) -> str | None:
     """Say why we differ from the city, None where we do not."""
     request = life.request
     if request.fault:
@@ -133,7 +133,7 @@ def _ours(request: Request) -> str:
     return "it is open past its target" if request.closed is None else "it was closed late"
 
 
-def _contradiction(life: Life) -> str | None:
+def _contradiction(life: SimulatedRequest) -> str | None:
     """Say what would be a fault of ours: of the arithmetic, or between timer and stop."""
     if not life.is_run:
         return None

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel
 
 from deploy.tools.boston.requests import Request
-from deploy.tools.boston.targets import CLOCK, LEVEL, Promised, promise
+from deploy.tools.boston.targets import CLOCK, LEVEL, TargetRegistry, promise
 from services.sla_monitor.facts import EARLIEST
 from services.sla_monitor.rules import MonitoredCase, decide
 from shared.contract import events as e
@@ -31,7 +31,7 @@ class Turn(NamedTuple):
 
 
 @dataclass(slots=True)
-class Life:
+class SimulatedRequest:
     """One request and what the rules decided about it (times UTC).
 
     `deadline` is what `DeadlineSet` named, `breached_at` the detection of `DeadlineBreached`,
@@ -53,13 +53,13 @@ class Life:
 
 def replay(
     requests: Iterable[Request], registry: Registry, tell: Callable[[int], None]
-) -> list[Life]:
+) -> list[SimulatedRequest]:
     """Run requests through the SLA monitor's rules until the last instant that the file tells of.
 
     A report is received, its timers fire when they are due, and it is forwarded when the city
     closed the request. `tell` is called with the number of requests that were opened so far.
     """
-    lives = [Life(request) for request in requests]
+    lives = [SimulatedRequest(request) for request in requests]
     until = last_instant(requests=[life.request for life in lives])
     turns = [turn for number, life in enumerate(lives) for turn in _facts(life, number)]
     heapq.heapify(turns)
@@ -82,7 +82,7 @@ def last_instant(requests: Iterable[Request]) -> datetime:
     return max(times, default=EARLIEST)
 
 
-def _facts(life: Life, number: int) -> Iterator[Turn]:
+def _facts(life: SimulatedRequest, number: int) -> Iterator[Turn]:
     request = life.request
     if life.is_run and request.opened is not None:
         yield Turn(request.opened, OPENS, number)
@@ -90,13 +90,13 @@ def _facts(life: Life, number: int) -> Iterator[Turn]:
             yield Turn(max(request.opened, request.closed), CLOSES, number)
 
 
-def _take(life: Life, turn: Turn, now: datetime, registry: Registry) -> datetime | None:
+def _take(life: SimulatedRequest, turn: Turn, now: datetime, registry: Registry) -> datetime | None:
     """Decide one turn, note what was published, and return the timer that the case awaits now."""
     request = life.request
     if request.opened is None or request.target is None:
         return None
     promised = promise(request.opened, request.target)
-    policy = Promised(registry, promised.minutes)
+    policy = TargetRegistry(registry, promised.minutes)
     event = _event(turn, promised.start)
     name = f"{turn.number}-{turn.what}-{turn.at.isoformat()}"
     cause = Cause(id=name, type="", now=now, topic="", partition=0, offset=turn.what)
@@ -124,7 +124,7 @@ def _event(turn: Turn, start: datetime) -> BaseModel:
     )  # fmt: skip
 
 
-def _note(life: Life, event: BaseModel) -> None:
+def _note(life: SimulatedRequest, event: BaseModel) -> None:
     """Note what an event says of the promise; later clocks are ignored."""
     if not isinstance(event, e.OfDeadline) or event.clock != CLOCK:
         return

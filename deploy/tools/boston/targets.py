@@ -44,7 +44,7 @@ def promise(opened: datetime, target: datetime) -> Promise:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Promised(Policy):
+class TargetRegistry(Policy):
     """The registry of a city that never closes, with the limit that one request was promised."""
 
     minutes: int = 0

@@ -10,20 +10,20 @@ from typing import Final, NamedTuple
 
 from services.sla_monitor.audit.day_count import days_of, left_at
 from services.sla_monitor.audit.explanation import (
+    ExplainedStep,
     Explanation,
     Move,
     PauseExplained,
     RunExplained,
     SpanExplained,
     State,
-    Step,
 )
 from services.sla_monitor.clocks import Holder, Run
 from services.sla_monitor.deadlines import Deadline, classified, deadlines_of, pause_of
 from services.sla_monitor.due_dates import Pause
 from services.sla_monitor.facts import Kind
 from services.sla_monitor.history import History
-from services.sla_monitor.ledger import Span, ledger
+from services.sla_monitor.ledger import LedgerSpan, ledger
 from services.sla_monitor.policy import WARNING, Policy
 from services.sla_monitor.rules import MonitoredCase
 from shared.contract import events as e
@@ -32,7 +32,7 @@ from shared.contract.events import Clock, ReportClass
 _NEVER: Final = timedelta(0)
 
 
-class Published(NamedTuple):
+class PublishedEvent(NamedTuple):
     """An event of `lapor.sla.v1` and the time of its record (UTC)."""
 
     at: datetime
@@ -44,7 +44,7 @@ def explain(
     policy: Policy,
     *,
     clock: Clock | None = None,
-    published: Sequence[Published] = (),
+    published: Sequence[PublishedEvent] = (),
     as_of: datetime | None = None,
 ) -> Explanation:
     """Explain every run of every clock, or of one, and the spans of the report's life.
@@ -77,7 +77,7 @@ class _Context(NamedTuple):
     """What a run is explained with."""
 
     deadlines: Sequence[Deadline]
-    spans: Sequence[Span]
+    spans: Sequence[LedgerSpan]
     policy: Policy
 
 
@@ -85,7 +85,7 @@ class _Record(NamedTuple):
     """What was published of a report's deadlines: by the case, and by the stream."""
 
     case: MonitoredCase
-    published: Sequence[Published]
+    published: Sequence[PublishedEvent]
 
 
 def _run(history: History, deadline: Deadline, context: _Context, record: _Record) -> RunExplained:
@@ -186,7 +186,7 @@ def _ended_by(pause: Pause, question: Deadline | None) -> Kind | None:
     return stop.kind if stop is not None and question.stopped_at == pause.until else Kind.RAN_OUT
 
 
-def _holders(spans: Sequence[Span], pause: Pause) -> Iterator[str]:
+def _holders(spans: Sequence[LedgerSpan], pause: Pause) -> Iterator[str]:
     """Name the institutions and units that had the report during a pause, each once, in order."""
     named: set[str] = set()
     for span in spans:
@@ -202,7 +202,7 @@ def _holders(spans: Sequence[Span], pause: Pause) -> Iterator[str]:
 # ---- what was published, what moved
 
 
-def _steps(deadline: Deadline, policy: Policy, record: _Record) -> Iterator[Step]:
+def _steps(deadline: Deadline, policy: Policy, record: _Record) -> Iterator[ExplainedStep]:
     """List the levels of a date in the order they are due, after those published for earlier dates.
 
     Of a level that repeats those that were published, and the next.
@@ -251,12 +251,12 @@ def _is_of(deadline: Deadline, event: e.OfDeadline) -> bool:
     )  # fmt: skip
 
 
-def _step(deadline: Deadline, level: int, date: datetime, record: _Record) -> Step:
+def _step(deadline: Deadline, level: int, date: datetime, record: _Record) -> ExplainedStep:
     is_window = deadline.run.row.holder is Holder.REPORTER
     published_at = next(
         (each.at for each in record.published if _is_of_level(deadline, level, date, each)), None
     )
-    return Step(
+    return ExplainedStep(
         level=level,
         kind="window" if is_window else "warning" if level <= WARNING else "escalation",
         deadline=date,
@@ -265,7 +265,7 @@ def _step(deadline: Deadline, level: int, date: datetime, record: _Record) -> St
     )
 
 
-def _is_of_level(deadline: Deadline, level: int, date: datetime, each: Published) -> bool:
+def _is_of_level(deadline: Deadline, level: int, date: datetime, each: PublishedEvent) -> bool:
     match each.event:
         case e.TimeRanOut() as event:
             return event.opened_by == deadline.run.opened.id and event.ran_out_at == date
@@ -275,7 +275,7 @@ def _is_of_level(deadline: Deadline, level: int, date: datetime, each: Published
     return False
 
 
-def _moves(deadline: Deadline, published: Sequence[Published]) -> list[Move]:
+def _moves(deadline: Deadline, published: Sequence[PublishedEvent]) -> list[Move]:
     """Follow a run's date back through what was published, to the date that was set first."""
     moves: list[Move] = []
     date = deadline.at
@@ -308,7 +308,7 @@ def _move(at: datetime, event: e.DeadlineMoved) -> Move:
 # ---- the ledger
 
 
-def _span(span: Span, as_of: datetime, policy: Policy) -> SpanExplained:
+def _span(span: LedgerSpan, as_of: datetime, policy: Policy) -> SpanExplained:
     until = max(span.since, as_of) if span.until is None else span.until
     return SpanExplained(
         holder=span.holder,

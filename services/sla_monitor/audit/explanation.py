@@ -54,7 +54,7 @@ class PauseExplained(BaseModel, frozen=True, hide_input_in_errors=True):
     counts: bool = True
 
 
-class Step(BaseModel, frozen=True, hide_input_in_errors=True):
+class ExplainedStep(BaseModel, frozen=True, hide_input_in_errors=True):
     """A warning (level 0 and below), an escalation, or the end of a reporter's window.
 
     `due_at` is None for what was published for a date that no longer counts. `told_at` is when it
@@ -116,7 +116,7 @@ class RunExplained(BaseModel, frozen=True, hide_input_in_errors=True):
     days: tuple[Day, ...]
     pauses: tuple[PauseExplained, ...]
     deadline: datetime
-    steps: tuple[Step, ...]
+    steps: tuple[ExplainedStep, ...]
     moves: tuple[Move, ...]
     state: State
     stopped_by: Kind | None

@@ -56,7 +56,7 @@ class CaseRow(NamedTuple):
     columns: dict[str, object]
 
 
-class Difference(BaseModel, frozen=True, hide_input_in_errors=True):
+class Mismatch(BaseModel, frozen=True, hide_input_in_errors=True):
     """Something that is stored or was published, and does not follow from the facts."""
 
     report_id: str
@@ -110,7 +110,7 @@ def differences(
     records: Sequence[DecidedRecord],
     published: Sequence[StreamEvent],
     policies: Sequence[Policy],
-) -> list[Difference]:
+) -> list[Mismatch]:
     """List what differs between a report's row, its published events and its facts.
 
     `records` are those decided by the time of the row, `published` the events of the stream by
@@ -121,14 +121,14 @@ def differences(
     if row is None:
         if not derived.facts:
             return []
-        return [Difference(report_id=report_id, what="case", about="as a whole", stored="nothing",
+        return [Mismatch(report_id=report_id, what="case", about="as a whole", stored="nothing",
                            derived=f"{len(derived.facts)} facts")]  # fmt: skip
     older = cache(
         lambda: [derive(report_id, records, published, policy) for policy in policies[:-1]]
     )
     compare = _Compare(row, derived, older, tuple(published), policies[-1])
     return [
-        Difference(report_id=report_id, what=what, about=about, stored=stored, derived=now)
+        Mismatch(report_id=report_id, what=what, about=about, stored=stored, derived=now)
         for what, about, stored, now in compare.all()
     ]
 

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 
 DECIDED: Final = ""  # stands in the window for a record that could be decided
 LANES_MIN: Final = 2  # at a gateway: so many senders past their own bound are no one sender's doing
@@ -26,7 +26,7 @@ def of_each(window: Iterable[str]) -> Counter[str]:
     return Counter(sender for sender in window if sender != DECIDED)
 
 
-def counted(window: Sequence[str], limits: Limits, *, is_gateway: bool) -> int:
+def counted(window: Sequence[str], limits: ShellLimits, *, is_gateway: bool) -> int:
     """Return how many of the window's dead letters count against the stage's limit.
 
     In the core of one report no more than its own bound. At a gateway the senders are few, so all
@@ -38,7 +38,7 @@ def counted(window: Sequence[str], limits: Limits, *, is_gateway: bool) -> int:
     return sum(min(n, own_max) for n in own.values())
 
 
-def is_past(window: Sequence[str], limits: Limits, *, is_gateway: bool) -> bool:
+def is_past(window: Sequence[str], limits: ShellLimits, *, is_gateway: bool) -> bool:
     """Return whether the stage must stop."""
     count = counted(window, limits, is_gateway=is_gateway)
     share = count / max(1, len(window))

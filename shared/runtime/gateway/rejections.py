@@ -12,7 +12,7 @@ from shared.runtime.gateway import throttle
 from shared.runtime.lanes import Partition, gateway_lane
 from shared.runtime.metrics import Meters
 from shared.runtime.reader import Inbound
-from shared.runtime.stage import Limits, Stage
+from shared.runtime.stage import ShellLimits, Stage
 
 C = TypeVar("C", bound=BaseModel)
 P = TypeVar("P")
@@ -28,7 +28,7 @@ class RejectionThrottle(Generic[C, P]):
         *,
         meters: Meters,
         logger: structlog.stdlib.BoundLogger,
-        limits: Limits,
+        limits: ShellLimits,
     ) -> None:
         self._stage = stage
         self._meters = meters

@@ -117,7 +117,7 @@ class EventIndex:
             case "submissions" | "outbox":
                 self._ask(record, topic)
             case "dead":
-                self._bury(record)
+                self._add_dead_letter(record)
             case "answers" | "inbox" | "core":
                 self._hear(record, topic)
             case "internal" if record.key:
@@ -139,7 +139,7 @@ class EventIndex:
         if event_of(record.header("ce_type")) in _MESSAGES:
             self.messages.add(key)
 
-    def _bury(self, record: Record) -> None:
+    def _add_dead_letter(self, record: Record) -> None:
         if self._is_repeat(record):
             return
         stage, topic = record.header("stage"), record.header("topic")

@@ -139,11 +139,11 @@ def _lanes(rows: Iterable[asyncpg.Record]) -> Lanes:
             topic, _, number = place.rpartition("/")
             positions[topic, int(number)] = offset
         if row["outbox"]:
-            held += map(_unconfirmed, msgpack.unpackb(row["outbox"]))
+            held += map(_outbox_row, msgpack.unpackb(row["outbox"]))
     return Lanes(positions, held)
 
 
-def _unconfirmed(packed: list[Any]) -> OutboxRow:
+def _outbox_row(packed: list[Any]) -> OutboxRow:
     topic, _, _, value, headers = packed
     said = {name: bytes(text).decode() for name, text in headers}
     return OutboxRow(topic, said["ce_id"], said["ce_type"], said.get("ce_subject", ""), value)

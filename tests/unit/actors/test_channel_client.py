@@ -7,9 +7,9 @@ import pytest
 
 from deploy.actors import export
 from deploy.actors.channel_client import bad_inputs, letter_of, submission
-from deploy.actors.script import Life
+from deploy.actors.script import ReportScript
 from deploy.demo.mail import subject
-from deploy.demo.run import Options, cast, clock_from, span_of
+from deploy.demo.run import DemoOptions, cast, clock_from, span_of
 from services.intake.validation import RegisteredCodes, submission_fault
 from shared.contract.events import SubmitReport
 from shared.rules.decision import Cause
@@ -18,14 +18,14 @@ from tests.tables import each
 
 
 @pytest.fixture(scope="module")
-def some() -> tuple[Life, ...]:
+def some() -> tuple[ReportScript, ...]:
     """Return a thinned year."""
-    return cast(Options(reports=40)).lives
+    return cast(DemoOptions(reports=40)).lives
 
 
-def test_every_report_of_the_demo_is_one_that_intake_takes(some: tuple[Life, ...]) -> None:
+def test_every_report_of_the_demo_is_one_that_intake_takes(some: tuple[ReportScript, ...]) -> None:
     """Titles, bodies and codes keep to the limits of the gateway."""
-    prepared = cast(Options(reports=40))
+    prepared = cast(DemoOptions(reports=40))
     registry = prepared.registry
     codes = RegisteredCodes(registry.institutions, registry.categories, registry.places)
     for life in some:
@@ -36,7 +36,7 @@ def test_every_report_of_the_demo_is_one_that_intake_takes(some: tuple[Life, ...
 
 def test_the_demo_knows_its_reports_by_the_ids_of_the_stack_that_it_plays_on() -> None:
     """Without the stack's key nobody can tell them; what is sent stays as it is."""
-    prepared, vault = cast(Options(reports=40)), Vault(b"m" * 32)
+    prepared, vault = cast(DemoOptions(reports=40)), Vault(b"m" * 32)
     named = prepared.on(vault)
     assert named.letters == prepared.letters
     assert set(named.by_report) == {vault.report_id(x.channel, x.message_id) for x in named.lives}
@@ -45,7 +45,9 @@ def test_the_demo_knows_its_reports_by_the_ids_of_the_stack_that_it_plays_on() -
     assert json.loads(foreign.letter.value)["report_id"] in named.by_report
 
 
-def test_reporters_are_fictitious_and_reached_at_an_example_domain(some: tuple[Life, ...]) -> None:
+def test_reporters_are_fictitious_and_reached_at_an_example_domain(
+    some: tuple[ReportScript, ...],
+) -> None:
     """No phone, no real address: RFC 2606 keeps `.example` for this."""
     for life in some:
         reporter = submission(life).reporter
@@ -53,7 +55,7 @@ def test_reporters_are_fictitious_and_reached_at_an_example_domain(some: tuple[L
         assert (reporter.email or "").endswith("@warga.example")
 
 
-def test_a_duplicate_reads_like_what_it_repeats(some: tuple[Life, ...]) -> None:
+def test_a_duplicate_reads_like_what_it_repeats(some: tuple[ReportScript, ...]) -> None:
     """The same author sends the same text under another message id."""
     by_id = {life.message_id: life for life in some}
     again = [life for life in some if life.duplicate_of]
@@ -64,7 +66,7 @@ def test_a_duplicate_reads_like_what_it_repeats(some: tuple[Life, ...]) -> None:
         assert submission(life).reporter == submission(by_id[life.duplicate_of or ""]).reporter
 
 
-def test_each_bad_input_has_a_name_and_a_reason(some: tuple[Life, ...]) -> None:
+def test_each_bad_input_has_a_name_and_a_reason(some: tuple[ReportScript, ...]) -> None:
     """The ids differ, so that each has its own answer."""
     bad = bad_inputs(submission(some[0]))
 
@@ -74,7 +76,7 @@ def test_each_bad_input_has_a_name_and_a_reason(some: tuple[Life, ...]) -> None:
 
 def test_the_year_takes_its_seconds_on_the_scaled_clock() -> None:
     """It begins at the real time given, and runs on for a while after its end."""
-    options = Options(seconds=90)
+    options = DemoOptions(seconds=90)
     real = datetime(2030, 1, 1, tzinfo=UTC)
     clock = clock_from(real, options)
     span = span_of(clock.business_origin, options)

@@ -10,9 +10,9 @@ from deploy.actors.script import (
     BANDUNG,
     HSU,
     LIMIT_DAYS,
-    Asked,
+    Completion,
     Ending,
-    Life,
+    ReportScript,
     World,
     act_at,
     channel_of,
@@ -41,12 +41,14 @@ def world(registry: Registry) -> World:
 
 
 @pytest.fixture(scope="module")
-def year(registry: Registry, world: World) -> tuple[Life, ...]:
+def year(registry: Registry, world: World) -> tuple[ReportScript, ...]:
     """Return the lives of 2023."""
     return lives(export.read(2023, registry), world, seed=1)
 
 
-def test_the_year_has_the_exports_reports_with_their_final_statuses(year: tuple[Life, ...]) -> None:
+def test_the_year_has_the_exports_reports_with_their_final_statuses(
+    year: tuple[ReportScript, ...],
+) -> None:
     """463 reports of 2023, each with the status that the export ends with."""
     assert len(year) == 463
     assert Counter(life.ending for life in year) == {
@@ -61,7 +63,7 @@ def test_the_year_has_the_exports_reports_with_their_final_statuses(year: tuple[
 
 
 def test_the_same_seed_gives_the_same_lives_and_another_gives_others(
-    registry: Registry, world: World, year: tuple[Life, ...]
+    registry: Registry, world: World, year: tuple[ReportScript, ...]
 ) -> None:
     """Chance comes from the seed alone."""
     rows = export.read(2023, registry)
@@ -72,7 +74,7 @@ def test_the_same_seed_gives_the_same_lives_and_another_gives_others(
 
 
 def test_officers_mostly_take_one_to_three_days_and_some_far_too_long(
-    year: tuple[Life, ...],
+    year: tuple[ReportScript, ...],
 ) -> None:
     """Without late ones there would be no breach to show, with many no kabupaten to believe."""
     quick = sum(life.pace.follow_up <= 3 for life in year)
@@ -82,15 +84,15 @@ def test_officers_mostly_take_one_to_three_days_and_some_far_too_long(
     assert 0.04 * len(year) < late < 0.15 * len(year)
 
 
-def test_whoever_never_completes_is_asked_and_stays_silent(year: tuple[Life, ...]) -> None:
+def test_whoever_never_completes_is_asked_and_stays_silent(year: tuple[ReportScript, ...]) -> None:
     """The export's incomplete reports, and those archived by its system, were asked."""
-    silent = [life for life in year if life.asked is Asked.SILENT]
+    silent = [life for life in year if life.asked is Completion.SILENT]
 
     assert {life.ending for life in silent} == {Ending.INCOMPLETE, Ending.ARCHIVED_SYSTEM}
     assert len(silent) == 54
 
 
-def test_no_follow_up_outlasts_the_demo(year: tuple[Life, ...], world: World) -> None:
+def test_no_follow_up_outlasts_the_demo(year: tuple[ReportScript, ...], world: World) -> None:
     """A late follow-up of December would be cut off by the end and look like a loss."""
     for life in year:
         at = world.calendar.reckon(life.submitted_at, 8 + life.pace.follow_up).at
@@ -98,7 +100,7 @@ def test_no_follow_up_outlasts_the_demo(year: tuple[Life, ...], world: World) ->
 
 
 def test_some_reports_are_wrongly_addressed_so_that_the_national_admin_has_work(
-    year: tuple[Life, ...],
+    year: tuple[ReportScript, ...],
 ) -> None:
     """Reporters often choose the wrong address (domain.md section 6)."""
     addressed = Counter(life.addressed for life in year)
@@ -110,7 +112,7 @@ def test_some_reports_are_wrongly_addressed_so_that_the_national_admin_has_work(
 
 
 def test_extras_are_of_hsu_and_duplicates_and_count_apart(
-    year: tuple[Life, ...], world: World
+    year: tuple[ReportScript, ...], world: World
 ) -> None:
     """Beside the export: HSU (WITA) with its own endings, and reports sent again."""
     beside = extras(year, world, seed=1)
@@ -131,7 +133,7 @@ def test_extras_are_of_hsu_and_duplicates_and_count_apart(
         assert life.submitted_at > first.submitted_at
 
 
-def test_every_report_has_an_id_of_its_own(year: tuple[Life, ...], world: World) -> None:
+def test_every_report_has_an_id_of_its_own(year: tuple[ReportScript, ...], world: World) -> None:
     """Ids are derived from channel and message id; none is used twice."""
     every = (*year, *extras(year, world, seed=1))
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deploy.cli.model.dead_letter_payload import difference, fault, hexadecimal
-from deploy.cli.model.dead_letters import Criteria, Letter, Letters, short_ids
+from deploy.cli.model.dead_letters import Criteria, Letters, StoredDeadLetter, short_ids
 from deploy.cli.model.replay import CHUNK, chunks
 from deploy.cli.terminal.console import CliError
 from deploy.cli.views.dead_letters import ago
@@ -53,7 +53,7 @@ def asked(letter: MemoryRecord, action: Action, attempt: int = 1) -> MemoryRecor
     return stored(word, attempt)
 
 
-def only(letters: Letters) -> Letter:
+def only(letters: Letters) -> StoredDeadLetter:
     """Return the one letter there is."""
     (letter,) = letters.all
     return letter

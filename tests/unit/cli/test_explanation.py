@@ -5,7 +5,7 @@ from typing import Any
 
 from deploy.cli.model.registry_names import Names
 from deploy.cli.views.explanation import DAYS_SINGLY_MAX, lines, local, span
-from services.sla_monitor.audit.explain import Published, explain
+from services.sla_monitor.audit.explain import PublishedEvent, explain
 from shared.contract import events as e
 from shared.contract.events import ReportClass
 from tests.tables import each
@@ -32,7 +32,7 @@ NAMES = Names()
 def said(done: Run, **kw: Any) -> list[str]:
     """Write the explanation of a life; its events were published an hour after each other."""
     published = [
-        Published(at("2023-03-06 09:00") + timedelta(hours=n), event)
+        PublishedEvent(at("2023-03-06 09:00") + timedelta(hours=n), event)
         for n, event in enumerate(done.events)
         if isinstance(event, e.Event)
     ]

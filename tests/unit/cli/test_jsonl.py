@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from deploy.cli.clients.jsonl import LINE_BYTES_MAX, Line, Splitter, lines_of, parse
+from deploy.cli.clients.jsonl import LINE_BYTES_MAX, JsonLine, Splitter, lines_of, parse
 from tests.tables import each
 
 
-def split(*chunks: bytes) -> list[Line]:
+def split(*chunks: bytes) -> list[JsonLine]:
     """Return the lines of a file that comes in these chunks."""
     splitter = Splitter()
     return [

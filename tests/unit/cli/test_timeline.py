@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from deploy.cli.commands.case import as_dict, report_id_of
 from deploy.cli.model.registry_names import Names
 from deploy.cli.model.report_status import last_promised, standing
-from deploy.cli.model.timeline import STREAMS, Entry, sealed_fields, timeline, unsealed
+from deploy.cli.model.timeline import STREAMS, TimelineEntry, sealed_fields, timeline, unsealed
 from deploy.cli.terminal.console import CliError
 from deploy.cli.terminal.output import plain
 from deploy.cli.terminal.text import deadline, moment, why
@@ -50,7 +50,7 @@ def a_record(
     return MemoryRecord(stream.topic(), 0, minute, timestamp, key, encode(event), tuple(headers))
 
 
-def told(*events: BaseModel) -> list[Entry]:
+def told(*events: BaseModel) -> list[TimelineEntry]:
     """Return the timeline of events that came a minute after each other."""
     return timeline(a_record(x, f"id-{n}", minute=n) for n, x in enumerate(events))
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
-from deploy.demo.board import Board, Span, flows
+from deploy.demo.board import Board, DemoSpan, flows
 from deploy.demo.watch import Seen, Watch
 from shared.contract import topics
 from shared.platform.clock import Clock
 from tests.unit.demo.test_check import a_deadline, a_sound_demo, seen
 
 BEGINS = datetime(2023, 1, 1, tzinfo=UTC)
-SPAN = Span(BEGINS, BEGINS + timedelta(days=365), BEGINS + timedelta(days=420))
+SPAN = DemoSpan(BEGINS, BEGINS + timedelta(days=365), BEGINS + timedelta(days=420))
 
 
 def a_watch(records: Sequence[Seen]) -> Watch:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.classifier import Model, ModelBroken, content_digest, features
-from services.intake.phrases import RULES, Rule, matching_rules
+from services.intake.phrases import RULES, PhraseRule, matching_rules
 from services.intake.screening import (
     MODEL_PATH,
     Claim,
@@ -279,7 +279,7 @@ def test_the_committed_model_is_small_and_vouched_for() -> None:
 
 
 @each(RULES)
-def test_every_rule_can_fire(rule: Rule) -> None:
+def test_every_rule_can_fire(rule: PhraseRule) -> None:
     """A rule's words and pattern are in the spelling that `words` gives, or it never would."""
     assert all(words(word) == (word,) for word in rule.words)
     assert any(rule in matching_rules(words(text)) for text in RULE_EXAMPLES)

@@ -16,7 +16,7 @@ from deploy.local.probes import read_lag
 from deploy.local.processes import LOOPBACK, Ports, ProcessId, last_lines
 from deploy.local.restart_policy import Condition
 from deploy.local.services import SERVICES, ServiceSlot, command
-from deploy.local.state import Child, Phase, State, read_state, write_state
+from deploy.local.state import Child, Phase, StackState, read_state, write_state
 from tests.tables import each
 
 
@@ -145,7 +145,7 @@ def test_the_state_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         log="a.log",
         slots=(slot,),
     )
-    state = State(
+    state = StackState(
         phase=Phase.RUNNING,
         profile="small",
         supervisor_pid=3,

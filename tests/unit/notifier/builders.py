@@ -165,7 +165,7 @@ def _followed_up() -> dict[str, e.Event]:
 
 
 def _deadlines() -> dict[str, e.Event]:
-    return {**_set(), **_moved(), **_rung()}
+    return {**_set(), **_moved(), **_ladder_step()}
 
 
 def _set() -> dict[str, e.Event]:
@@ -192,13 +192,13 @@ def announced_before(name: str) -> tuple[e.Event, ...]:
     """Return what told somebody the date that the fact of this name moves; nothing otherwise."""
     if "deadline_moved" not in name:
         return ()
-    facts = _rung()
+    facts = _ladder_step()
     if name in ("reporter_deadline_moved_completion", "reporter_deadline_moved_reply"):
         return (facts[name.replace("_moved", "")],)
     return (a_deadline_set() if name.startswith("reporter") else facts["deadline_approaching"],)
 
 
-def _rung() -> dict[str, e.OfDeadline]:
+def _ladder_step() -> dict[str, e.OfDeadline]:
     mine = {**DEADLINE, **LADDER_STEP, "report_id": REPORT, "owner": "reporter"}
     return {
         "deadline_approaching": a_warning(),

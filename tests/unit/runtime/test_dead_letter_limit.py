@@ -5,10 +5,10 @@ from collections import deque
 import pytest
 
 from shared.runtime.gateway.dead_letter_limit import counted, extended, is_past
-from shared.runtime.stage import Limits
+from shared.runtime.stage import ShellLimits
 from tests.tables import each
 
-LIMITS = Limits()  # 50, a tenth of the last 1,000; of one sender 5
+LIMITS = ShellLimits()  # 50, a tenth of the last 1,000; of one sender 5
 
 
 def window(hit: dict[str, int], decided: int = 0) -> list[str]:

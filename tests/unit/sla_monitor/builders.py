@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from services.sla_monitor.deadlines import deadlines_of
 from services.sla_monitor.history import History
-from services.sla_monitor.ledger import Span, ledger
+from services.sla_monitor.ledger import LedgerSpan, ledger
 from services.sla_monitor.policy import Policy
 from services.sla_monitor.rules import MonitoredCase, decide
 from shared.contract import events as e
@@ -197,7 +197,7 @@ def timer_fired(due_at: datetime, now: datetime | None = None) -> Step:
     return a_step(event, now or due_at, 0, id_=f"timer-{due_at.isoformat()}")
 
 
-def ledger_of(case: MonitoredCase) -> tuple[Span, ...]:
+def ledger_of(case: MonitoredCase) -> tuple[LedgerSpan, ...]:
     """Return the ledger that a case's facts give."""
     history = History.of(case.facts)
     return ledger(history, deadlines_of(history, POLICY))

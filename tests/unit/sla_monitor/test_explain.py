@@ -6,7 +6,7 @@ from typing import Any, Final
 from hypothesis import given
 
 from services.sla_monitor.audit.day_count import left_at
-from services.sla_monitor.audit.explain import Published, explain
+from services.sla_monitor.audit.explain import PublishedEvent, explain
 from services.sla_monitor.audit.explanation import Day, Explanation, RunExplained
 from services.sla_monitor.deadlines import deadlines_of
 from services.sla_monitor.facts import Kind
@@ -53,11 +53,11 @@ def days(explanation: RunExplained) -> list[str]:
     ]
 
 
-def published(done: Run) -> list[Published]:
+def published(done: Run) -> list[PublishedEvent]:
     """Put a run's events on record, an hour after each other."""
     began = at("2023-03-06 09:00")
     return [
-        Published(began + timedelta(hours=n), event)
+        PublishedEvent(began + timedelta(hours=n), event)
         for n, event in enumerate(done.events)
         if isinstance(event, e.Event)
     ]

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.sla_monitor.ledger import Span
+from services.sla_monitor.ledger import LedgerSpan
 from shared.contract import events as e
 from shared.contract.events import ReportClass
 from tests.unit.sla_monitor.builders import (
@@ -28,12 +28,12 @@ from tests.unit.sla_monitor.builders import (
 )
 
 
-def spans_of(*steps: Step) -> tuple[Span, ...]:
+def spans_of(*steps: Step) -> tuple[LedgerSpan, ...]:
     """Return the ledger after some records."""
     return ledger_of(run(steps).case)
 
 
-def told(spans: tuple[Span, ...]) -> list[tuple[str, str | None, str]]:
+def told(spans: tuple[LedgerSpan, ...]) -> list[tuple[str, str | None, str]]:
     """Shorten spans to who, which unit or cause, and since when in WIB."""
     return [(s.holder.value, s.cause or s.unit, s.since.strftime("%dT%H")) for s in spans]
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deploy.cli.compute import InvalidRequest, Timetable, compute
+from deploy.cli.compute import InvalidRequest, WorkTimetable, compute
 from deploy.cli.compute.operations import Elapsed
 from shared.worktime.working_days import Calendar
 from tests.tables import each
@@ -201,4 +201,4 @@ def test_a_year_between_without_a_decree_is_named() -> None:
     with pytest.raises(
         InvalidRequest, match="year_without_decree: calendar gap has no decree for 2024"
     ):
-        compute(Elapsed(Timetable(calendar), since, until, ()))
+        compute(Elapsed(WorkTimetable(calendar), since, until, ()))

@@ -4,7 +4,7 @@ import dataclasses
 from datetime import date
 from typing import Any, Final
 
-from deploy.cli.compute import Reader, Timetables
+from deploy.cli.compute import RequestReader, Timetables
 from shared.registry import PACKAGED, Registry
 from shared.registry.load import read
 from shared.worktime.opening_hours import hours_of
@@ -23,7 +23,7 @@ def registry(**stated: Any) -> Registry:
     return Registry.of(dataclasses.replace(packaged, institutions=institutions))
 
 
-def answers(reader: Reader) -> list[object]:
+def answers(reader: RequestReader) -> list[object]:
     """Ask for a day, minutes, elapsed minutes and an instant over lunch, all in WITA."""
     nine, ten = "2026-07-06T09:00:00+08:00", "2026-07-07T10:00:00+08:00"
     asked: tuple[dict[str, Any], ...] = (
@@ -38,7 +38,7 @@ def answers(reader: Reader) -> list[object]:
 
 def test_without_hours_a_working_day_has_24() -> None:
     """The rule of hari kerja."""
-    reader = Reader(Timetables(lambda: registry(opening_hours=None)))
+    reader = RequestReader(Timetables(lambda: registry(opening_hours=None)))
 
     assert answers(reader) == [
         {"date": "2026-07-07", "instant": "2026-07-07T16:00:00Z"},
@@ -51,7 +51,7 @@ def test_without_hours_a_working_day_has_24() -> None:
 def test_hours_count_for_minutes_and_days_still_end_at_midnight() -> None:
     """A limit in working days does not get shorter because somebody states when they are open."""
     hours = hours_of(a_spec("wita_office_lunch")["hours"])
-    reader = Reader(Timetables(lambda: registry(opening_hours=hours)))
+    reader = RequestReader(Timetables(lambda: registry(opening_hours=hours)))
 
     assert answers(reader) == [
         {"date": "2026-07-07", "instant": "2026-07-07T16:00:00Z"},
@@ -69,7 +69,7 @@ def test_the_registry_is_read_only_when_an_institution_is_named() -> None:
         loaded.append(date(2026, 1, 1))
         return registry()
 
-    reader = Reader(Timetables(load))
+    reader = RequestReader(Timetables(load))
     spelled = {"op": "is_working_day", "calendar": a_spec(), "date": "2026-07-06"}
     named = {"op": "is_working_day", "institution": HSU, "date": "2026-07-06"}
 

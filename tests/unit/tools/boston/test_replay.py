@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from deploy.cli.main import app
 from deploy.tools.boston.comparison import compare
 from deploy.tools.boston.requests import NotRequests, read
-from deploy.tools.boston.simulation import Life, replay
+from deploy.tools.boston.simulation import SimulatedRequest, replay
 from deploy.tools.boston.targets import city, promise
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
@@ -21,7 +21,7 @@ HEADER: Final = "case,open_dt,target_dt,closed_dt,ontime\n"
 CITY: Final = city(NEW_YORK)
 
 
-def lives(tmp_path: Path, *rows: str) -> list[Life]:
+def lives(tmp_path: Path, *rows: str) -> list[SimulatedRequest]:
     """Run rows of a file; one more, closed in 2012, tells until when the file knows."""
     file = tmp_path / "requests.csv"
     last = "last,2011-12-31 00:00:00,,2012-01-01 00:00:00,ONTIME"
