@@ -112,7 +112,7 @@ SPOILT: Final = {
     "what is no JSON has no answer": (Reader, "read", _only_json),
     "an answer repeats all that was wrong": (envelope, "_explain", _at_length),
     "ids are drawn, not derived": (writer, "derive_id", _anew),
-    "a rule raises at what is not ASCII": (inbound, "_fault_of_text", _only_ascii),
+    "a rule raises at what is not ASCII": (inbound, "_text_fault", _only_ascii),
     "a repeat has no answer": (Decider, "_decide", _forgets),
 }
 
