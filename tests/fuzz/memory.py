@@ -34,7 +34,7 @@ from shared.runtime.stage import ShellLimits
 from shared.runtime.writer import Writer
 from shared.vault.crypto import DeadLetterKey
 from tests.fuzz.grammar import Batch, Input, Page
-from tests.pipeline.city import City
+from tests.pipeline.harness import Harness
 from tests.pipeline.processes import KEY, finish
 
 BASE: Final = 41  # the first offset of every batch
@@ -56,12 +56,12 @@ class Wrong(AssertionError):  # noqa: N818 - names what the input did
 
 
 class Target:
-    """Both gateways over a city in which some reports are known, and the pages of a stage."""
+    """Both gateways over a harness in which some reports are known, and the pages of a stage."""
 
     def __init__(self) -> None:
-        self._city = _city()
-        self._deciders = {name: _decider(self._city, name) for name in ("intake", "agencies.in")}
-        self._keys = dict(self._city.lookups.keys)
+        self._harness = _harness()
+        self._deciders = {name: _decider(self._harness, name) for name in ("intake", "agencies.in")}
+        self._keys = dict(self._harness.lookups.keys)
         with mock.patch.dict(os.environ, _NOWHERE):
             self._app: AsgiFastStream = intake.build()
 
@@ -99,8 +99,8 @@ class Target:
             _answered(given, work.outbounds, wanted)
 
     def _worked(self, gateway: str, records: list[ConsumerRecord]) -> UnitOfWork:
-        state = self._city.processes[gateway].state
-        self._city.lookups.keys = dict(self._keys)
+        state = self._harness.processes[gateway].state
+        self._harness.lookups.keys = dict(self._keys)
         return finish(self._deciders[gateway].decide(records, state))
 
     # ---- pages
@@ -144,17 +144,17 @@ def fetched(topic: str, raw: bytes) -> Iterator[ConsumerRecord]:
     return iter(made)
 
 
-def _city() -> City:
-    city = City(seed=1)
+def _harness() -> Harness:
+    harness = Harness(seed=1)
     for institution in ("6308", "3204"):
-        city.submit(institution=institution)
-        city.submit(channel="counter", institution=institution)
-    city.run()
-    return city
+        harness.submit(institution=institution)
+        harness.submit(channel="counter", institution=institution)
+    harness.run()
+    return harness
 
 
-def _decider(city: City, name: str) -> Decider[Any, Any]:
-    stage = city.processes[name].stage
+def _decider(harness: Harness, name: str) -> Decider[Any, Any]:
+    stage = harness.processes[name].stage
     key = DeadLetterKey(b"d" * 32)
     silent = structlog.wrap_logger(structlog.PrintLogger(open(os.devnull, "w")))  # noqa: SIM115, PTH123
     return Decider(

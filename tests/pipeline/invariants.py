@@ -19,9 +19,9 @@ from shared.contract.topics import (
     SUBMISSIONS,
 )
 from tests.pipeline import reading
-from tests.pipeline.city import City
-from tests.pipeline.crowd import INSTITUTIONS, gateway_id
+from tests.pipeline.harness import Harness
 from tests.pipeline.processes import CHANNELS
+from tests.pipeline.random_actors import INSTITUTIONS, gateway_id
 
 if TYPE_CHECKING:
     from tests.pipeline.reading import Fact
@@ -50,34 +50,34 @@ OFFICERS: Final = (
 )  # fmt: skip
 
 
-def violations(city: City) -> list[str]:
+def violations(harness: Harness) -> list[str]:
     """Return what does not hold once everything was read."""
     return [
-        *(f"dead letter {letter}" for letter in city.dead()),
-        *one_payload_per_id(city),
-        *sequences_rise(city),
-        *one_answer_per_submission(city),
-        *breaches_are_due_and_once(city),
-        *nobody_is_told_twice(city),
-        *moves_are_told_to_whom_it_was_promised(city),
-        *reporters_know_the_date(city),
-        *stages_agree(city),
+        *(f"dead letter {letter}" for letter in harness.dead()),
+        *one_payload_per_id(harness),
+        *sequences_rise(harness),
+        *one_answer_per_submission(harness),
+        *breaches_are_due_and_once(harness),
+        *nobody_is_told_twice(harness),
+        *moves_are_told_to_whom_it_was_promised(harness),
+        *reporters_know_the_date(harness),
+        *stages_agree(harness),
     ]
 
 
-def of_quiet_months(city: City) -> list[str]:
+def of_quiet_months(harness: Harness) -> list[str]:
     """Return what does not hold after months in which nobody did anything."""
     return [
-        *one_answer_per_command(city),
-        *everything_owed_is_escalated(city),
-        *nothing_waits(city),
+        *one_answer_per_command(harness),
+        *everything_owed_is_escalated(harness),
+        *nothing_waits(harness),
     ]
 
 
-def one_payload_per_id(city: City) -> Iterator[str]:
+def one_payload_per_id(harness: Harness) -> Iterator[str]:
     """Yield the event ids that stand for two different things."""
     payloads: dict[bytes, set[bytes]] = defaultdict(set)
-    for log in city.broker.logs.values():
+    for log in harness.broker.logs.values():
         for record in log:
             headers = dict(record.headers)
             if not record.topic.endswith(("submissions.v1", "outbox.v1")):
@@ -85,14 +85,14 @@ def one_payload_per_id(city: City) -> Iterator[str]:
     yield from (f"two payloads: {i!r}" for i, found in payloads.items() if len(found) > 1)
 
 
-def sequences_rise(city: City) -> Iterator[str]:
+def sequences_rise(harness: Harness) -> Iterator[str]:
     """Yield the events whose number in their stream does not follow the report's last.
 
     Not those of the gateways: a report's messages come through several lanes there.
     """
     for stream in (NATIONAL, INSTITUTION, ROUTING, FOLLOW_UP, SLA, NOTIFICATIONS):
         last: dict[str, int] = {}
-        for fact in reading.facts(city.broker, stream):
+        for fact in reading.facts(harness.broker, stream):
             number = int(dict(fact.record.headers)["sequence"])
             key = fact.record.key.decode() if fact.record.key else ""
             if number == 0:  # a refusal that no case counts
@@ -102,29 +102,29 @@ def sequences_rise(city: City) -> Iterator[str]:
             last[key] = number
 
 
-def _asked(city: City, stream: Any, principals: Iterable[str]) -> Counter[str]:
-    return Counter(gateway_id(r) for s in principals for r in city.broker.read(stream.topic(s)))
+def _asked(harness: Harness, stream: Any, principals: Iterable[str]) -> Counter[str]:
+    return Counter(gateway_id(r) for s in principals for r in harness.broker.read(stream.topic(s)))
 
 
-def one_answer_per_submission(city: City) -> Iterator[str]:
+def one_answer_per_submission(harness: Harness) -> Iterator[str]:
     """Yield the messages of channels that have not exactly one answer each."""
-    asked = _asked(city, SUBMISSIONS, CHANNELS)
+    asked = _asked(harness, SUBMISSIONS, CHANNELS)
     said = Counter(
-        f.cause.partition("@")[0] for c in CHANNELS for f in reading.answers(city.broker, c)
+        f.cause.partition("@")[0] for c in CHANNELS for f in reading.answers(harness.broker, c)
     )
     yield from (
         f"submission {i}: {said[i]} of {n} answers" for i, n in asked.items() if said[i] - n
     )
 
 
-def one_answer_per_command(city: City) -> Iterator[str]:
+def one_answer_per_command(harness: Harness) -> Iterator[str]:
     """Yield the commands that have not exactly one effect or refusal, and one inbox entry."""
-    asked = _asked(city, OUTBOX, INSTITUTIONS)
-    gateways = [f for f in city.facts(AGENCIES) if isinstance(f.event, e.Command)]
+    asked = _asked(harness, OUTBOX, INSTITUTIONS)
+    gateways = [f for f in harness.facts(AGENCIES) if isinstance(f.event, e.Command)]
     own = [
         f
         for code in INSTITUTIONS
-        for f in reading.entries(city.broker, code)
+        for f in reading.entries(harness.broker, code)
         if dict(f.record.headers)["ce_source"] == source_of(AGENCIES.producer).encode()
     ]
     said = Counter(f.cause.partition("@")[0] for f in [*gateways, *own])
@@ -133,10 +133,11 @@ def one_answer_per_command(city: City) -> Iterator[str]:
     )
     effects: dict[str, list[Fact]] = defaultdict(list)
     for stream in (NATIONAL, INSTITUTION, ROUTING, FOLLOW_UP):
-        for fact in city.facts(stream):
+        for fact in harness.facts(stream):
             effects[fact.cause].append(fact)
     entries = {
-        code: Counter(f.cause for f in reading.entries(city.broker, code)) for code in INSTITUTIONS
+        code: Counter(f.cause for f in reading.entries(harness.broker, code))
+        for code in INSTITUTIONS
     }
     for fact in gateways:
         event = fact.event
@@ -151,10 +152,10 @@ def one_answer_per_command(city: City) -> Iterator[str]:
             yield f"{fact.name} {fact.id} of {code}: {n} entries for {[x.event for x in told]}"
 
 
-def breaches_are_due_and_once(city: City) -> Iterator[str]:
+def breaches_are_due_and_once(harness: Harness) -> Iterator[str]:
     """Yield what was said too early, or twice; a breach that was withdrawn may be said again."""
     seen: Counter[tuple[Any, ...]] = Counter()
-    for fact in city.facts(SLA):
+    for fact in harness.facts(SLA):
         event = fact.event
         if isinstance(event, e.DeadlineBreached):
             seen[event.report_id, event.run, event.level, event.deadline] += 1
@@ -171,12 +172,12 @@ def breaches_are_due_and_once(city: City) -> Iterator[str]:
     yield from (f"said {n} times: {key}" for key, n in seen.items() if n > 1)
 
 
-def nobody_is_told_twice(city: City) -> Iterator[str]:
+def nobody_is_told_twice(harness: Harness) -> Iterator[str]:
     """Yield the notifications that a person was to get twice over one channel, or that got lost."""
     asked: Counter[tuple[str, ...]] = Counter()
     ended: Counter[str] = Counter()
     ids = set()
-    for fact in city.facts(NOTIFICATIONS):
+    for fact in harness.facts(NOTIFICATIONS):
         event = fact.event
         if isinstance(event, e.NotificationRequested):
             asked[event.about, event.person, event.channel] += 1
@@ -185,15 +186,15 @@ def nobody_is_told_twice(city: City) -> Iterator[str]:
             ended[event.notification_id] += 1
     yield from (f"told {n} times: {key}" for key, n in asked.items() if n > 1)
     yield from (f"ended {n} times: {key}" for key, n in ended.items() if n > 1)
-    delivered = Counter(letter.notification_id for letter in city.letters)
+    delivered = Counter(letter.notification_id for letter in harness.letters)
     yield from (f"never requested: {key}" for key in delivered if key not in ids)
 
 
-def moves_are_told_to_whom_it_was_promised(city: City) -> Iterator[str]:
+def moves_are_told_to_whom_it_was_promised(harness: Harness) -> Iterator[str]:
     """Yield what was said of a move to somebody who had not been told the date before it."""
-    moves = {f.id: f.event for f in city.facts(SLA) if isinstance(f.event, e.DeadlineMoved)}
+    moves = {f.id: f.event for f in harness.facts(SLA) if isinstance(f.event, e.DeadlineMoved)}
     promised: set[tuple[Any, ...]] = set()
-    for fact in city.facts(NOTIFICATIONS):
+    for fact in harness.facts(NOTIFICATIONS):
         event = fact.event
         if not isinstance(event, e.NotificationRequested) or event.deadline is None:
             continue
@@ -206,23 +207,23 @@ def moves_are_told_to_whom_it_was_promised(city: City) -> Iterator[str]:
         promised.add((*date, event.deadline))
 
 
-def reporters_know_the_date(city: City) -> Iterator[str]:
+def reporters_know_the_date(harness: Harness) -> Iterator[str]:
     """Yield the running clocks of which a reporter's last message names another date than counts.
 
     Not where the key was erased or a message given up: nothing could be said any more.
     """
     unsaid = {
         event.report_id
-        for fact in city.facts(NOTIFICATIONS)
+        for fact in harness.facts(NOTIFICATIONS)
         if isinstance(event := fact.event, e.NotificationFailed) and not event.attempts
     }
-    for report_id in city.processes["notifier"].state.kept.keys() - unsaid:
-        case = city.case("notifier", report_id)
+    for report_id in harness.processes["notifier"].state.kept.keys() - unsaid:
+        case = harness.case("notifier", report_id)
         if case is None or case.reporter is None:
             continue
         told_reporter = (p for p in case.announced_dates if p.person == "reporter")
         promised = {(p.clock, p.institution): p.deadline for p in told_reporter}
-        sla = city.case("sla-monitor", report_id)
+        sla = harness.case("sla-monitor", report_id)
         for said in [] if sla is None or sla.is_over else sla.announcements.values():
             told = promised.get((said.clock, said.institution))
             if said.clock in TOLD and said.met_at is None and told != said.deadline:
@@ -232,16 +233,16 @@ def reporters_know_the_date(city: City) -> Iterator[str]:
 # ---- one report, four opinions
 
 
-def stages_agree(city: City) -> Iterator[str]:
+def stages_agree(harness: Harness) -> Iterator[str]:
     """Yield the reports about which stages differ, or whose next step nobody owes."""
-    for report_id in city.processes["sla-monitor"].state.kept:
-        status = city.status(report_id)
-        for fault in (*_disagreement(city, report_id), *_not_owed(city, report_id)):
+    for report_id in harness.processes["sla-monitor"].state.kept:
+        status = harness.status(report_id)
+        for fault in (*_disagreement(harness, report_id), *_not_owed(harness, report_id)):
             yield f"{report_id}: {fault}: {status}"
 
 
-def _disagreement(city: City, report_id: str) -> Iterator[str]:
-    national, institution, routing, follow_up = city.status(report_id)
+def _disagreement(harness: Harness, report_id: str) -> Iterator[str]:
+    national, institution, routing, follow_up = harness.status(report_id)
     if national in ENDS:
         if {institution, routing, follow_up} != {national}:
             yield "an end that not all know"
@@ -249,7 +250,9 @@ def _disagreement(city: City, report_id: str) -> Iterator[str]:
     if set(ENDS) & {institution, routing, follow_up}:
         yield "an end that the national stage does not know"
         return
-    cases = [city.case(f"verification.{level}", report_id) for level in ("national", "institution")]
+    cases = [
+        harness.case(f"verification.{level}", report_id) for level in ("national", "institution")
+    ]
     if national in ("forwarded", "closed") and (
         cases[1] is None or cases[0].holding != cases[1].holding
     ):
@@ -268,8 +271,8 @@ def _disagreement(city: City, report_id: str) -> Iterator[str]:
             yield "routed and not followed up"
 
 
-def _not_owed(city: City, report_id: str) -> Iterator[str]:
-    status = city.status(report_id)
+def _not_owed(harness: Harness, report_id: str) -> Iterator[str]:
+    status = harness.status(report_id)
     expected: set[str] = set()
     match status.national:
         case "waiting":
@@ -278,11 +281,11 @@ def _not_owed(city: City, report_id: str) -> Iterator[str]:
             expected = {"national_verification", "completion"}
         case "forwarded":
             expected = _owed_by_institution(status)
-            if status.routing == "held" and city.case("routing", report_id).dispatch:
+            if status.routing == "held" and harness.case("routing", report_id).dispatch:
                 expected.add("follow_up")  # a unit had it and gave it back: the time runs on
-    if (owed := set(city.owed(report_id))) != expected:
+    if (owed := set(harness.owed(report_id))) != expected:
         yield f"owed {sorted(owed)}, expected {sorted(expected)}"
-    case = city.case("sla-monitor", report_id)
+    case = harness.case("sla-monitor", report_id)
     if expected and (not case.holder or case.next_deadline is None):
         yield "nobody named"
 
@@ -303,25 +306,25 @@ def _owed_by_institution(status: Any) -> set[str]:
 # ---- after months of silence
 
 
-def everything_owed_is_escalated(city: City) -> Iterator[str]:
+def everything_owed_is_escalated(harness: Harness) -> Iterator[str]:
     """Yield the deadlines that passed long ago without all three levels said."""
     said = {
         (e_.report_id, e_.clock, e_.deadline, e_.level)
-        for f in city.facts(SLA)
+        for f in harness.facts(SLA)
         if isinstance(e_ := f.event, e.DeadlineBreached)
     }
-    for report_id in city.processes["sla-monitor"].state.kept:
-        for clock, deadline in city.owed(report_id).items():
-            if deadline + timedelta(days=40) > city.now:
+    for report_id in harness.processes["sla-monitor"].state.kept:
+        for clock, deadline in harness.owed(report_id).items():
+            if deadline + timedelta(days=40) > harness.now:
                 continue
             levels = {level for level in (1, 2, 3) if (report_id, clock, deadline, level) in said}
             if clock not in OFFICERS or levels != {1, 2, 3}:
                 yield f"{report_id}: {clock} of {deadline} said {levels}"
 
 
-def nothing_waits(city: City) -> Iterator[str]:
+def nothing_waits(harness: Harness) -> Iterator[str]:
     """Yield the cases that still wait for something, although nothing can come any more."""
-    for name, process in city.processes.items():
+    for name, process in harness.processes.items():
         for report_id, stored in process.state.kept.items():
             waiting = getattr(stored.case, "waiting", ())
             kept = [w.event_type for w in waiting if w.event_type not in WORDS]

@@ -50,7 +50,7 @@ def known() -> registry.Registry:
 
 @cache
 def stages() -> tuple[Stage[Any, Any], ...]:
-    """Compose all nine stages; they hold no state, so every city has the same."""
+    """Compose all nine stages; they hold no state, so every harness has the same."""
     own = NotifierSettings(smtp_host="mail.example", webhook_secret=SecretStr("s" * 32))
     return (
         intake.stage_of(VAULT, known(), Model.load(MODEL_PATH)),
@@ -67,7 +67,7 @@ def stages() -> tuple[Stage[Any, Any], ...]:
 
 @cache
 def meters(stage: str) -> Meters:
-    """Return a stage's metrics; every city counts into the same."""
+    """Return a stage's metrics; every harness counts into the same."""
     return Meters(stage)
 
 

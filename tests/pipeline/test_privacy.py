@@ -8,7 +8,7 @@ import pytest
 from shared.contract import events as e
 from shared.contract.topics import ANSWERS, INBOX, OUTBOX, SUBMISSIONS
 from tests.pipeline import reading
-from tests.pipeline.city import City
+from tests.pipeline.harness import Harness
 from tests.pipeline.stories import ADMIN, BANDUNG, HSU, followed_up, forwarded, held, send, write
 
 WHO = e.Reporter(
@@ -32,48 +32,48 @@ BODY = "Lampu penerangan jalan umum di depan rumah Bu Sakurata di Amuntai padam,
 GATEWAYS = tuple(re.compile(stream.pattern) for stream in (SUBMISSIONS, ANSWERS, OUTBOX, INBOX))
 
 
-def a_whole_life(city: City) -> str:
+def a_whole_life(harness: Harness) -> str:
     """Let everybody write all the words they can, and more into ids, keys and headers."""
-    city.headers, city.key = SENDERS_OWN, b"kunci-warga"
+    harness.headers, harness.key = SENDERS_OWN, b"kunci-warga"
     report = forwarded(
-        city, reporter=WHO, body=BODY, place="Gelap sekali di sini", message_id=PHONE_MESSAGE_ID,
+        harness, reporter=WHO, body=BODY, place="Gelap sekali di sini", message_id=PHONE_MESSAGE_ID,
         anonymous=True, confidential=True,
     )  # fmt: skip
-    write(city, e.WithdrawReport, report, message_id=f"{PHONE_MESSAGE_ID}-x", secret="salah")
-    city.put_raw(SUBMISSIONS, "website", b"", f"{PHONE_MESSAGE_ID}-y", "unreadable")
-    send(city, HSU, e.AskForInformation, report, question="Dekat toko Makmur?")
+    write(harness, e.WithdrawReport, report, message_id=f"{PHONE_MESSAGE_ID}-x", secret="salah")
+    harness.put_raw(SUBMISSIONS, "website", b"", f"{PHONE_MESSAGE_ID}-y", "unreadable")
+    send(harness, HSU, e.AskForInformation, report, question="Dekat toko Makmur?")
     write(
-        city,
+        harness,
         e.CompleteInformation,
         report,
         text="Ya, kata tetangga.",
         message_id=f"{PHONE_MESSAGE_ID}-2",
     )
-    send(city, HSU, e.ReturnReport, report, reason="Jalan provinsi.")
-    send(city, ADMIN, e.Forward, report, to=HSU, note="Tetap tetangga.")
-    send(city, HSU, e.Accept, report, report_class=e.ReportClass.SUPERVISED, note="Sakurata.")
-    send(city, HSU, e.Reclassify, report, report_class=e.ReportClass.ASPIRATION, why="tetangga")
-    send(city, HSU, e.InitialResponse, report, text="Akan kami ganti lampunya.")
-    send(city, HSU, e.ReturnToInstitution, report, reason="Milik provinsi.")
-    send(city, HSU, e.FollowUp, report, text="Sudah kami ganti lampunya.")
-    write(city, e.ReplyToFollowUp, report, text="Kabelnya masih, kabelnya.")
-    send(city, HSU, e.FollowUp, report, text="Juga kabelnya.")
-    write(city, e.CloseReport, report, rating=5, solved=True, text="Terima kasih, Sakurata.")
-    write(city, e.ReopenReport, report, text="Gelap lagi.")
-    send(city, ADMIN, e.Block, report, reason="Menyebut Maryam.")
-    city.put_raw(SUBMISSIONS, "website", b'{"title": "Maryam"', "m-x", "unreadable")
-    city.wait(days=60)
+    send(harness, HSU, e.ReturnReport, report, reason="Jalan provinsi.")
+    send(harness, ADMIN, e.Forward, report, to=HSU, note="Tetap tetangga.")
+    send(harness, HSU, e.Accept, report, report_class=e.ReportClass.SUPERVISED, note="Sakurata.")
+    send(harness, HSU, e.Reclassify, report, report_class=e.ReportClass.ASPIRATION, why="tetangga")
+    send(harness, HSU, e.InitialResponse, report, text="Akan kami ganti lampunya.")
+    send(harness, HSU, e.ReturnToInstitution, report, reason="Milik provinsi.")
+    send(harness, HSU, e.FollowUp, report, text="Sudah kami ganti lampunya.")
+    write(harness, e.ReplyToFollowUp, report, text="Kabelnya masih, kabelnya.")
+    send(harness, HSU, e.FollowUp, report, text="Juga kabelnya.")
+    write(harness, e.CloseReport, report, rating=5, solved=True, text="Terima kasih, Sakurata.")
+    write(harness, e.ReopenReport, report, text="Gelap lagi.")
+    send(harness, ADMIN, e.Block, report, reason="Menyebut Maryam.")
+    harness.put_raw(SUBMISSIONS, "website", b'{"title": "Maryam"', "m-x", "unreadable")
+    harness.wait(days=60)
     return report
 
 
-def test_no_record_behind_the_gateways_holds_a_word_of_anybody(city: City) -> None:
+def test_no_record_behind_the_gateways_holds_a_word_of_anybody(harness: Harness) -> None:
     """Every topic but the gateways' own, headers and keys too, over a whole life with all words."""
-    report = a_whole_life(city)
-    assert city.status(report).national == "blocked"
-    assert {x.text for x in city.inbox(HSU)} >= {"Ya, kata tetangga.", "Gelap lagi."}
+    report = a_whole_life(harness)
+    assert harness.status(report).national == "blocked"
+    assert {x.text for x in harness.inbox(HSU)} >= {"Ya, kata tetangga.", "Gelap lagi."}
     wanted = re.compile("|".join(SECRETS).encode(), re.IGNORECASE)
     looked = 0
-    for partition, log in city.broker.logs.items():
+    for partition, log in harness.broker.logs.items():
         if any(gateway.match(partition.topic) for gateway in GATEWAYS):
             continue
         for record in log:
@@ -84,12 +84,14 @@ def test_no_record_behind_the_gateways_holds_a_word_of_anybody(city: City) -> No
     assert looked > 60
 
 
-def test_an_outsider_cannot_read_a_session_of_an_anonymous_reporter_in_an_inbox(city: City) -> None:
+def test_an_outsider_cannot_read_a_session_of_an_anonymous_reporter_in_an_inbox(
+    harness: Harness,
+) -> None:
     """The accused institution may share a portal or a tracing system with the channel."""
-    city.headers, city.key = SENDERS_OWN, b"kunci-warga"
-    report = forwarded(city, reporter=WHO, message_id=PHONE_MESSAGE_ID, anonymous=True)
-    assert city.answers()[0].message_id == PHONE_MESSAGE_ID
-    for record in city.broker.read(INBOX.topic(HSU)):
+    harness.headers, harness.key = SENDERS_OWN, b"kunci-warga"
+    report = forwarded(harness, reporter=WHO, message_id=PHONE_MESSAGE_ID, anonymous=True)
+    assert harness.answers()[0].message_id == PHONE_MESSAGE_ID
+    for record in harness.broker.read(INBOX.topic(HSU)):
         headers = dict(record.headers)
         assert headers["correlationid"] == report.encode()
         assert "traceparent" not in headers
@@ -97,43 +99,43 @@ def test_an_outsider_cannot_read_a_session_of_an_anonymous_reporter_in_an_inbox(
         assert not re.search(b"maryam|81255501234|session|c0ffee|kunci", everything.lower())
 
 
-def test_a_correlation_id_of_an_institution_comes_back_to_it_alone(city: City) -> None:
+def test_a_correlation_id_of_an_institution_comes_back_to_it_alone(harness: Harness) -> None:
     """What an officer's program notes is not the next holder's to read."""
-    report = held(city)
-    city.headers = {"correlationid": b"officer-7"}
-    send(city, ADMIN, e.Forward, report, to=HSU)
-    city.headers = {"correlationid": b"clerk-12"}
-    send(city, HSU, e.Accept, report, report_class=e.ReportClass.ASPIRATION)
+    report = held(harness)
+    harness.headers = {"correlationid": b"officer-7"}
+    send(harness, ADMIN, e.Forward, report, to=HSU)
+    harness.headers = {"correlationid": b"clerk-12"}
+    send(harness, HSU, e.Accept, report, report_class=e.ReportClass.ASPIRATION)
     seen = {
-        code: {dict(record.headers)["correlationid"] for record in city.broker.read(topic)}
+        code: {dict(record.headers)["correlationid"] for record in harness.broker.read(topic)}
         for code in (ADMIN, HSU)
         if (topic := INBOX.topic(code))
     }
     assert seen == {ADMIN: {b"officer-7", report.encode()}, HSU: {b"clerk-12", report.encode()}}
 
 
-def test_nothing_that_is_left_of_an_erased_report_tells_what_it_said(city: City) -> None:
+def test_nothing_that_is_left_of_an_erased_report_tells_what_it_said(harness: Harness) -> None:
     """Of a *rahasia* report that named its subject: the words of screening are sealed too."""
-    report = city.submit(
+    report = harness.submit(
         title="Pungli uji kir", body="Petugas minta uang, pungutan liar saat uji kir di Amuntai.",
         confidential=True, reporter=WHO,
     )  # fmt: skip
-    city.run()
-    (received,) = city.of(e.ReportReceived, report)
+    harness.run()
+    (received,) = harness.of(e.ReportReceived, report)
     assert received.screening.category is not None
     assert received.screening.category.why
     for stream in reading.CORE:
-        for record in city.broker.read(stream.topic()):
+        for record in harness.broker.read(stream.topic()):
             assert not re.search(b"pungutan|pungli|uang|amuntai|kir", (record.value or b"").lower())
 
 
-def test_no_case_holds_a_word_of_anybody(city: City) -> None:
+def test_no_case_holds_a_word_of_anybody(harness: Harness) -> None:
     """What the stages keep is sealed too, but for what nobody can read back."""
-    report = forwarded(city, reporter=WHO, body=BODY)
-    send(city, HSU, e.Accept, report, report_class=e.ReportClass.ASPIRATION, note="Sakurata")
-    send(city, HSU, e.FollowUp, report, text="Sudah kami ganti lampunya.")
+    report = forwarded(harness, reporter=WHO, body=BODY)
+    send(harness, HSU, e.Accept, report, report_class=e.ReportClass.ASPIRATION, note="Sakurata")
+    send(harness, HSU, e.FollowUp, report, text="Sudah kami ganti lampunya.")
     wanted = re.compile("|".join(SECRETS), re.IGNORECASE)
-    for name, process in city.processes.items():
+    for name, process in harness.processes.items():
         for stored in process.state.kept.values():
             assert stored.case is not None
             assert not wanted.search(stored.case.model_dump_json()), name
@@ -149,12 +151,12 @@ def test_no_case_holds_a_word_of_anybody(city: City) -> None:
     ],
 )
 def test_who_is_anonymous_is_shown_to_the_platform_alone(
-    city: City, flags: dict[str, Any], shown: object
+    harness: Harness, flags: dict[str, Any], shown: object
 ) -> None:
     """`rahasia` hides the content from the public, not from who has to act; it is marked."""
-    forwarded(city, reporter=WHO, **flags)
+    forwarded(harness, reporter=WHO, **flags)
     views = {
-        code: x.report for code in (ADMIN, HSU) for x in city.inbox(code) if x.report is not None
+        code: x.report for code in (ADMIN, HSU) for x in harness.inbox(code) if x.report is not None
     }
     assert (views[ADMIN].reporter, views[ADMIN].contact) == (WHO.name, WHO.phone)
     at_hsu = (views[HSU].reporter, views[HSU].contact)
@@ -165,33 +167,33 @@ def test_who_is_anonymous_is_shown_to_the_platform_alone(
             flags.get("anonymous", False), flags.get("confidential", False),
         )  # fmt: skip
     if not shown:
-        for record in city.broker.read(INBOX.topic(HSU)):
+        for record in harness.broker.read(INBOX.topic(HSU)):
             assert b"Maryam" not in (record.value or b"")
 
 
-def test_an_institution_sees_a_report_only_while_it_holds_it(city: City) -> None:
+def test_an_institution_sees_a_report_only_while_it_holds_it(harness: Harness) -> None:
     """Before its forward and after its return nothing; another institution never anything."""
-    report = held(city)
-    assert city.inbox(HSU) == []
-    send(city, ADMIN, e.Forward, report, to=HSU)
-    send(city, HSU, e.ReturnReport, report, reason="Bukan kami.")
-    seen = len(city.inbox(HSU))
-    send(city, ADMIN, e.Forward, report, to=BANDUNG)
-    write(city, e.CompleteInformation, report, text="Di Soreang.")
-    send(city, BANDUNG, e.Accept, report, report_class=e.ReportClass.ASPIRATION)
-    city.wait(days=30)
-    assert city.inbox(HSU)[seen:] == []
-    assert {x.institution for x in city.inbox(BANDUNG)} == {BANDUNG}
+    report = held(harness)
+    assert harness.inbox(HSU) == []
+    send(harness, ADMIN, e.Forward, report, to=HSU)
+    send(harness, HSU, e.ReturnReport, report, reason="Bukan kami.")
+    seen = len(harness.inbox(HSU))
+    send(harness, ADMIN, e.Forward, report, to=BANDUNG)
+    write(harness, e.CompleteInformation, report, text="Di Soreang.")
+    send(harness, BANDUNG, e.Accept, report, report_class=e.ReportClass.ASPIRATION)
+    harness.wait(days=30)
+    assert harness.inbox(HSU)[seen:] == []
+    assert {x.institution for x in harness.inbox(BANDUNG)} == {BANDUNG}
 
 
-def test_an_erased_report_goes_on_without_its_words(city: City) -> None:
+def test_an_erased_report_goes_on_without_its_words(harness: Harness) -> None:
     """The key is destroyed: facts and deadlines remain, texts are gone, nothing breaks."""
-    report = followed_up(city)
-    city.lookups.erase(report)
-    city.wait(days=15)
-    assert city.status(report) == ("closed", "closed", "closed", "closed")
-    message = send(city, HSU, e.FollowUp, report, text="Lagi.")
-    assert city.agency(HSU).answers_to(message) == ["command_refused:not_the_holder"]
-    told = [n for n in city.of(e.NotificationFailed, report) if n.template == "closed"]
+    report = followed_up(harness)
+    harness.lookups.erase(report)
+    harness.wait(days=15)
+    assert harness.status(report) == ("closed", "closed", "closed", "closed")
+    message = send(harness, HSU, e.FollowUp, report, text="Lagi.")
+    assert harness.agency(HSU).answers_to(message) == ["command_refused:not_the_holder"]
+    told = [n for n in harness.of(e.NotificationFailed, report) if n.template == "closed"]
     assert [n.reason for n in told] == ["no_key"]
-    assert city.dead() == []
+    assert harness.dead() == []

@@ -9,25 +9,25 @@ from typing import Final
 
 import pytest
 
-from tests.pipeline.city import City
-from tests.pipeline.crowd import Crowd
+from tests.pipeline.harness import Harness
 from tests.pipeline.invariants import of_quiet_months, violations
+from tests.pipeline.random_actors import RandomActors
 
 KEPT: Final[tuple[int, ...]] = ()
 SEEDS: Final = 40  # about 15 s on one core
 DEEDS: Final = 120
 
 
-def history(seed: int) -> tuple[City, list[str]]:
+def history(seed: int) -> tuple[Harness, list[str]]:
     """Run a history and return the violations, at rest and after months of silence."""
-    city = City(seed)
-    crowd = Crowd(city)
+    harness = Harness(seed)
+    actors = RandomActors(harness)
     for _ in range(DEEDS):
-        crowd.act()
-    city.run()
-    found = violations(city)
-    city.wait(days=150)
-    return city, [*found, *violations(city), *of_quiet_months(city)]
+        actors.act()
+    harness.run()
+    found = violations(harness)
+    harness.wait(days=150)
+    return harness, [*found, *violations(harness), *of_quiet_months(harness)]
 
 
 @pytest.mark.parametrize("seed", [*KEPT, *range(SEEDS)])

@@ -1,7 +1,7 @@
 """Not our authority: reports that come back, to the national admin or within the institution."""
 
 from shared.contract import events as e
-from tests.pipeline.city import City, at
+from tests.pipeline.harness import Harness, at
 from tests.pipeline.stories import (
     ADMIN,
     BANDUNG,
@@ -14,138 +14,150 @@ from tests.pipeline.stories import (
 )
 
 
-def test_after_two_returns_the_next_forward_is_final(city: City) -> None:
+def test_after_two_returns_the_next_forward_is_final(harness: Harness) -> None:
     """No ping-pong without end: a third return is refused, and the institution has to decide."""
-    report = forwarded(city)
+    report = forwarded(harness)
     message = send(
-        city, HSU, e.ReturnReport, report, reason="Jalan provinsi.", proposed_owner=BANDUNG
+        harness, HSU, e.ReturnReport, report, reason="Jalan provinsi.", proposed_owner=BANDUNG
     )
-    assert city.agency(HSU).answers_to(message) == ["report_returned"]
-    assert city.status(report)[:2] == ("waiting", "returned")
-    (told,) = [x for x in city.inbox(ADMIN) if x.entry == "report_returned"]
+    assert harness.agency(HSU).answers_to(message) == ["report_returned"]
+    assert harness.status(report)[:2] == ("waiting", "returned")
+    (told,) = [x for x in harness.inbox(ADMIN) if x.entry == "report_returned"]
     assert (told.text, told.proposed_owner) == ("Jalan provinsi.", BANDUNG)
 
-    send(city, ADMIN, e.Forward, report, to=BANDUNG)
-    assert city.status(report)[:2] == ("forwarded", "waiting")
-    send(city, BANDUNG, e.ReturnReport, report, reason="Bukan wilayah kami.")
-    send(city, ADMIN, e.Forward, report, to=HSU)
+    send(harness, ADMIN, e.Forward, report, to=BANDUNG)
+    assert harness.status(report)[:2] == ("forwarded", "waiting")
+    send(harness, BANDUNG, e.ReturnReport, report, reason="Bukan wilayah kami.")
+    send(harness, ADMIN, e.Forward, report, to=HSU)
 
-    forwards = city.of(e.ReportForwarded, report)
+    forwards = harness.of(e.ReportForwarded, report)
     assert [(f.institution, f.holding, f.final) for f in forwards] == [
         (HSU, 1, False), (BANDUNG, 2, False), (HSU, 3, True),
     ]  # fmt: skip
-    last = [x for x in city.inbox(HSU) if x.entry == "report_to_verify"]
+    last = [x for x in harness.inbox(HSU) if x.entry == "report_to_verify"]
     assert [(x.holding, x.final) for x in last] == [(1, False), (3, True)]
-    message = send(city, HSU, e.ReturnReport, report, reason="Tetap bukan kami.")
-    assert city.agency(HSU).answers_to(message) == ["command_refused:return_limit"]
-    assert city.status(report)[:2] == ("forwarded", "waiting")
-    assert city.owed(report) == {"institution_verification": at("2023-04-28 24:00")}
+    message = send(harness, HSU, e.ReturnReport, report, reason="Tetap bukan kami.")
+    assert harness.agency(HSU).answers_to(message) == ["command_refused:return_limit"]
+    assert harness.status(report)[:2] == ("forwarded", "waiting")
+    assert harness.owed(report) == {"institution_verification": at("2023-04-28 24:00")}
 
 
-def test_a_return_gives_the_national_admin_the_time_it_had_left(city: City) -> None:
+def test_a_return_gives_the_national_admin_the_time_it_had_left(harness: Harness) -> None:
     """Its clock rested while the institution had the report, and goes on; nothing starts anew."""
-    report = held(city)
-    city.advance(at("2023-04-27 12:00", zone_hours=7))
-    send(city, ADMIN, e.Forward, report, to=HSU)
-    city.advance(at("2023-05-03 12:00", zone_hours=7))
-    send(city, HSU, e.ReturnReport, report, reason="Bukan kewenangan kami.")
+    report = held(harness)
+    harness.advance(at("2023-04-27 12:00", zone_hours=7))
+    send(harness, ADMIN, e.Forward, report, to=HSU)
+    harness.advance(at("2023-05-03 12:00", zone_hours=7))
+    send(harness, HSU, e.ReturnReport, report, reason="Bukan kewenangan kami.")
 
-    deadline = city.owed(report)["national_verification"]
+    deadline = harness.owed(report)["national_verification"]
     # 36 working hours were left at noon of the 27th: noon of the 3rd, the whole 4th.
     assert abs((deadline - at("2023-05-04 24:00", zone_hours=7)).total_seconds()) < 1
-    city.advance(at("2023-05-04 23:00", zone_hours=7))
-    assert not [b for b in city.of(e.DeadlineBreached, report) if b.institution == ADMIN]
-    send(city, ADMIN, e.Forward, report, to=BANDUNG)
-    met = [m for m in city.of(e.DeadlineMet, report) if m.clock == "national_verification"]
+    harness.advance(at("2023-05-04 23:00", zone_hours=7))
+    assert not [b for b in harness.of(e.DeadlineBreached, report) if b.institution == ADMIN]
+    send(harness, ADMIN, e.Forward, report, to=BANDUNG)
+    met = [m for m in harness.of(e.DeadlineMet, report) if m.clock == "national_verification"]
     assert [m.on_time for m in met] == [True, True]
 
 
-def test_units_that_return_hand_on_to_the_next_then_the_admin_decides(city: City) -> None:
+def test_units_that_return_hand_on_to_the_next_then_the_admin_decides(harness: Harness) -> None:
     """The directory's second unit is tried; after two returns the admin's dispatch is final."""
-    report = dispatched(city)
-    started = city.owed(report)["follow_up"]
-    send(city, HSU, e.ReturnToInstitution, report, reason="Bukan tugas kami.")
-    send(city, HSU, e.ReturnToInstitution, report, reason="Bukan tugas kami juga.")
-    assert city.status(report)[2:] == ("held", "nothing")
-    (told,) = [x for x in city.inbox(HSU) if x.entry == "routing_held"]
+    report = dispatched(harness)
+    started = harness.owed(report)["follow_up"]
+    send(harness, HSU, e.ReturnToInstitution, report, reason="Bukan tugas kami.")
+    send(harness, HSU, e.ReturnToInstitution, report, reason="Bukan tugas kami juga.")
+    assert harness.status(report)[2:] == ("held", "nothing")
+    (told,) = [x for x in harness.inbox(HSU) if x.entry == "routing_held"]
     assert told.reason == "returned_twice"
-    assert city.owed(report) == {"follow_up": started, "dispatch": at("2023-04-28 24:00")}
-    owners = [d.unit for d in city.of(e.DeadlineSet, report) if d.clock == "follow_up"]
+    assert harness.owed(report) == {"follow_up": started, "dispatch": at("2023-04-28 24:00")}
+    owners = [d.unit for d in harness.of(e.DeadlineSet, report) if d.clock == "follow_up"]
     assert owners[-1] is None, "the institution owes it until the next unit has it"
-    asked = city.of(e.NotificationRequested, report)
+    asked = harness.of(e.NotificationRequested, report)
     heard = [n for n in asked if (n.template, n.person) == ("dispatched", "reporter")]
     assert len(heard) == len([unit for unit in owners if unit])
 
-    city.advance(at("2023-04-27 09:00"))
-    send(city, HSU, e.Dispatch, report, unit="6308-004")
-    sent = city.of(e.ReportDispatched, report)
+    harness.advance(at("2023-04-27 09:00"))
+    send(harness, HSU, e.Dispatch, report, unit="6308-004")
+    sent = harness.of(e.ReportDispatched, report)
     assert [(d.unit, d.dispatch, d.final) for d in sent] == [
         ("6308-004", 1, False), ("6308-009", 2, False), ("6308-004", 3, True),
     ]  # fmt: skip
     assert [d.by for d in sent] == ["auto", "auto", "petugas-1"]
-    message = send(city, HSU, e.ReturnToInstitution, report, reason="Tidak mau.")
-    assert city.agency(HSU).answers_to(message) == ["command_refused:return_limit"]
+    message = send(harness, HSU, e.ReturnToInstitution, report, reason="Tidak mau.")
+    assert harness.agency(HSU).answers_to(message) == ["command_refused:return_limit"]
     # Time is never lost: the unit that has it last owes it by the first dispatch's date.
-    assert city.owed(report) == {"follow_up": started}
-    send(city, HSU, e.FollowUp, report, text="Selesai.")
-    assert city.status(report).follow_up == "followed_up"
+    assert harness.owed(report) == {"follow_up": started}
+    send(harness, HSU, e.FollowUp, report, text="Selesai.")
+    assert harness.status(report).follow_up == "followed_up"
 
 
-def test_a_unit_may_name_who_is_responsible(city: City) -> None:
+def test_a_unit_may_name_who_is_responsible(harness: Harness) -> None:
     """The proposal goes before the directory."""
-    report = dispatched(city)
-    send(city, HSU, e.ReturnToInstitution, report, reason="Milik Perkim.", proposed_unit="6308-010")
-    last = city.of(e.ReportDispatched, report)[-1]
+    report = dispatched(harness)
+    send(
+        harness,
+        HSU,
+        e.ReturnToInstitution,
+        report,
+        reason="Milik Perkim.",
+        proposed_unit="6308-010",
+    )
+    last = harness.of(e.ReportDispatched, report)[-1]
     assert (last.unit, last.rule) == ("6308-010", "proposed_by_unit")
 
 
-def test_an_institution_may_return_what_no_unit_of_its_takes(city: City) -> None:
+def test_an_institution_may_return_what_no_unit_of_its_takes(harness: Harness) -> None:
     """While routing holds it; every stage then knows that it is the national admin's again."""
-    report = forwarded(city)
+    report = forwarded(harness)
     accepted = {"report_class": e.ReportClass.UNSUPERVISED, "category_id": "949"}
-    send(city, HSU, e.Accept, report, **accepted)
-    assert city.status(report) == ("forwarded", "accepted", "held", "")
-    message = send(city, HSU, e.ReturnReport, report, reason="Urusan kepolisian.")
-    assert city.agency(HSU).answers_to(message) == ["report_returned"]
-    assert city.status(report) == ("waiting", "returned", "returned", "nothing")
-    assert set(city.owed(report)) == {"national_verification"}
-    assert city.said(report, *DECIDING) == [
+    send(harness, HSU, e.Accept, report, **accepted)
+    assert harness.status(report) == ("forwarded", "accepted", "held", "")
+    message = send(harness, HSU, e.ReturnReport, report, reason="Urusan kepolisian.")
+    assert harness.agency(HSU).answers_to(message) == ["report_returned"]
+    assert harness.status(report) == ("waiting", "returned", "returned", "nothing")
+    assert set(harness.owed(report)) == {"national_verification"}
+    assert harness.said(report, *DECIDING) == [
         "ReportForwarded", "ReportAccepted", "RoutingHeld", "ReportReturned",
     ]  # fmt: skip
 
 
-def test_another_class_counts_from_the_original_start(city: City) -> None:
+def test_another_class_counts_from_the_original_start(harness: Harness) -> None:
     """Kabupaten Bandung has the national limits: 14 working days become 60, in WIB."""
-    report = forwarded_to_bandung(city)
-    send(city, BANDUNG, e.Accept, report, report_class=e.ReportClass.UNSUPERVISED)
-    assert city.owed(report) == {"follow_up": at("2023-05-16 24:00", zone_hours=7)}
+    report = forwarded_to_bandung(harness)
+    send(harness, BANDUNG, e.Accept, report, report_class=e.ReportClass.UNSUPERVISED)
+    assert harness.owed(report) == {"follow_up": at("2023-05-16 24:00", zone_hours=7)}
 
-    city.advance(at("2023-05-15 09:00", zone_hours=7))
+    harness.advance(at("2023-05-15 09:00", zone_hours=7))
     message = send(
-        city, BANDUNG, e.Reclassify, report, report_class=e.ReportClass.SUPERVISED, why="Korupsi."
+        harness,
+        BANDUNG,
+        e.Reclassify,
+        report,
+        report_class=e.ReportClass.SUPERVISED,
+        why="Korupsi.",
     )
-    assert city.agency(BANDUNG).answers_to(message) == ["reclassified"]
-    (changed,) = city.of(e.ReportReclassified, report)
+    assert harness.agency(BANDUNG).answers_to(message) == ["reclassified"]
+    (changed,) = harness.of(e.ReportReclassified, report)
     assert (changed.class_before, changed.class_after, changed.by) == (
         e.ReportClass.UNSUPERVISED, e.ReportClass.SUPERVISED, "petugas-1",
     )  # fmt: skip
-    (moved,) = city.of(e.DeadlineMoved, report)
+    (moved,) = harness.of(e.DeadlineMoved, report)
     assert (moved.why, moved.deadline_before) == (
         "reclassified", at("2023-05-16 24:00", zone_hours=7),
     )  # fmt: skip
     # As the calendar was known in May; two days of June became joint leave by a decree of June.
-    assert city.owed(report) == {"follow_up": at("2023-07-26 24:00", zone_hours=7)}
+    assert harness.owed(report) == {"follow_up": at("2023-07-26 24:00", zone_hours=7)}
     assert moved.deadline == at("2023-07-26 24:00", zone_hours=7)
-    assert len(city.of(e.ReportDispatched, report)) == 1
+    assert len(harness.of(e.ReportDispatched, report)) == 1
 
 
-def forwarded_to_bandung(city: City) -> str:
+def forwarded_to_bandung(harness: Harness) -> str:
     """Let a report reach Kabupaten Bandung."""
-    report = city.submit(
+    report = harness.submit(
         title="Lampu jalan padam di Soreang",
         body="Lampu penerangan jalan raya Soreang Kabupaten Bandung padam sejak dua minggu.",
         institution=BANDUNG,
     )
-    city.run()
-    assert city.status(report).institution == "waiting"
+    harness.run()
+    assert harness.status(report).institution == "waiting"
     return report

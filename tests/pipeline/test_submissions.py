@@ -9,26 +9,26 @@ import pytest
 from shared.contract import events as e
 from shared.contract.topics import INTAKE, SUBMISSIONS
 from shared.runtime.gateway.throttle import is_throttle_row
-from tests.pipeline.city import STREET_LIGHT, City
+from tests.pipeline.harness import STREET_LIGHT, Harness
 from tests.pipeline.stories import ADMIN, HSU, followed_up, forwarded, held, outcome, write
 from tests.tables import each
 
 SUBMIT = SUBMISSIONS.type_of(e.SubmitReport)
 
 
-def test_the_same_submission_twice_is_one_report(city: City) -> None:
+def test_the_same_submission_twice_is_one_report(harness: Harness) -> None:
     """The second answer has the same number; one channel's ids are not another's."""
-    first = city.submit(message_id="m-1")
-    assert city.submit(message_id="m-1") == first
-    other = city.submit(message_id="m-1", channel="counter")
-    city.run()
-    answers = city.answers()
+    first = harness.submit(message_id="m-1")
+    assert harness.submit(message_id="m-1") == first
+    other = harness.submit(message_id="m-1", channel="counter")
+    harness.run()
+    answers = harness.answers()
     assert [a.outcome for a in answers] == ["received", "repeated"]
     assert len({(a.tracking_number, a.report_id) for a in answers}) == 1
-    assert len(city.of(e.ReportReceived, first)) == 1
+    assert len(harness.of(e.ReportReceived, first)) == 1
     assert other != first
-    assert city.said(first, INTAKE) == ["ReportReceived", "SubmissionRepeated"]
-    assert [a.outcome for a in city.answers("counter")] == ["received"]
+    assert harness.said(first, INTAKE) == ["ReportReceived", "SubmissionRepeated"]
+    assert [a.outcome for a in harness.answers("counter")] == ["received"]
 
 
 @pytest.mark.parametrize(
@@ -57,25 +57,25 @@ def test_the_same_submission_twice_is_one_report(city: City) -> None:
     ids=str,
 )
 def test_what_cannot_be_taken_is_rejected_with_the_reason(
-    city: City, changes: dict[str, Any], reason: str
+    harness: Harness, changes: dict[str, Any], reason: str
 ) -> None:
     """On the channel's own topic, with advice; nothing goes on, and a mended one is welcome."""
     value = json.dumps(STREET_LIGHT | changes).encode()
-    city.put_raw(SUBMISSIONS, "website", value, "m-1", SUBMIT)
-    city.run()
-    assert outcome(city, "m-1") == f"rejected:{reason}"
-    (answer,) = city.answers()
+    harness.put_raw(SUBMISSIONS, "website", value, "m-1", SUBMIT)
+    harness.run()
+    assert outcome(harness, "m-1") == f"rejected:{reason}"
+    (answer,) = harness.answers()
     assert answer.detail
     assert answer.tracking_number is None
-    assert city.facts(INTAKE) == []
-    (pace,) = city.processes["intake"].state.kept
+    assert harness.facts(INTAKE) == []
+    (pace,) = harness.processes["intake"].state.kept
     assert is_throttle_row(pace)
 
-    mended = city.submit(message_id="m-1")
-    city.run()
-    assert [a.outcome for a in city.answers()] == ["rejected", "received"]
-    assert city.status(mended).institution == "waiting"
-    assert city.dead() == []
+    mended = harness.submit(message_id="m-1")
+    harness.run()
+    assert [a.outcome for a in harness.answers()] == ["rejected", "received"]
+    assert harness.status(mended).institution == "waiting"
+    assert harness.dead() == []
 
 
 @pytest.mark.parametrize(
@@ -91,65 +91,74 @@ def test_what_cannot_be_taken_is_rejected_with_the_reason(
     ],
 )
 def test_what_cannot_be_read_is_answered_too(
-    city: City, value: bytes, message_id: str, event_type: str, reason: str
+    harness: Harness, value: bytes, message_id: str, event_type: str, reason: str
 ) -> None:
     """With the record's place where its id cannot name it; what follows goes on."""
-    city.put_raw(SUBMISSIONS, "website", value, message_id, event_type)
-    after = forwarded(city)
-    refused, taken = city.answers()
+    harness.put_raw(SUBMISSIONS, "website", value, message_id, event_type)
+    after = forwarded(harness)
+    refused, taken = harness.answers()
     assert (refused.outcome, refused.reason) == ("rejected", reason)
     if message_id != "m-1":
         assert (refused.partition, refused.offset) == (0, 0)
     assert taken.report_id == after
-    assert city.dead() == []
+    assert harness.dead() == []
 
 
-def test_a_reporters_word_needs_the_secret_or_the_same_sender(city: City) -> None:
+def test_a_reporters_word_needs_the_secret_or_the_same_sender(harness: Harness) -> None:
     """Whoever else asks learns nothing, not even whether the report exists."""
-    report = followed_up(city)
+    report = followed_up(harness)
     stranger = e.Reporter(email="orang.lain@warga.example")
     messages = [
-        write(city, e.CloseReport, report, rating=1, solved=False, reporter=stranger),
-        write(city, e.CloseReport, "K7QF2M9XTD3A", rating=1, solved=False, reporter=stranger),
+        write(harness, e.CloseReport, report, rating=1, solved=False, reporter=stranger),
+        write(harness, e.CloseReport, "K7QF2M9XTD3A", rating=1, solved=False, reporter=stranger),
         write(
-            city, e.CloseReport, report, rating=1, solved=False, reporter=stranger, secret="WRONG"
+            harness,
+            e.CloseReport,
+            report,
+            rating=1,
+            solved=False,
+            reporter=stranger,
+            secret="WRONG",
         ),
     ]
-    assert [outcome(city, m) for m in messages] == ["refused:not_proved"] * 3
-    assert city.status(report).follow_up == "followed_up"
-    number = write(city, e.CloseReport, report, rating=1, solved=True, tracking_number="0" * 13)
-    assert outcome(city, number).startswith("refused:")
+    assert [outcome(harness, m) for m in messages] == ["refused:not_proved"] * 3
+    assert harness.status(report).follow_up == "followed_up"
+    number = write(harness, e.CloseReport, report, rating=1, solved=True, tracking_number="0" * 13)
+    assert outcome(harness, number).startswith("refused:")
 
     sender = e.Reporter(email="SITI@warga.example")
-    same = write(city, e.CloseReport, report, rating=5, solved=True, reporter=sender)
-    assert outcome(city, same) == "accepted"
-    assert city.status(report).follow_up == "closed"
+    same = write(harness, e.CloseReport, report, rating=5, solved=True, reporter=sender)
+    assert outcome(harness, same) == "accepted"
+    assert harness.status(report).follow_up == "closed"
 
 
-def test_a_reporters_word_twice_counts_once(city: City) -> None:
+def test_a_reporters_word_twice_counts_once(harness: Harness) -> None:
     """The second answer says that it is a repeat."""
-    report = followed_up(city)
+    report = followed_up(harness)
     for _ in range(2):
-        write(city, e.ReplyToFollowUp, report, message_id="m-2", text="Masih padam.")
-    assert [a.outcome for a in city.answers() if a.message_id == "m-2"] == ["accepted", "repeated"]
-    assert len(city.of(e.ReporterAnswered, report)) == 1
+        write(harness, e.ReplyToFollowUp, report, message_id="m-2", text="Masih padam.")
+    assert [a.outcome for a in harness.answers() if a.message_id == "m-2"] == [
+        "accepted",
+        "repeated",
+    ]
+    assert len(harness.of(e.ReporterAnswered, report)) == 1
 
 
-def test_a_backfilled_report_counts_from_when_it_was_made(city: City) -> None:
+def test_a_backfilled_report_counts_from_when_it_was_made(harness: Harness) -> None:
     """A counter types in what was said on Friday, 14 April: its third working day is the 27th."""
-    report = city.submit(
+    report = harness.submit(
         channel="counter", submitted_at="2023-04-14T03:00:00Z",
         backdating_reason="Formulir kertas dari kecamatan", title="Tolong",
         body="Sudah lama begini terus.", institution=None, category_id=None,
     )  # fmt: skip
-    city.run()
-    (received,) = city.of(e.ReportReceived, report)
+    harness.run()
+    (received,) = harness.of(e.ReportReceived, report)
     assert received.submitted_at.isoformat() == "2023-04-14T03:00:00+00:00"
-    (due,) = city.of(e.DeadlineSet, report)
+    (due,) = harness.of(e.DeadlineSet, report)
     assert due.started_at == received.submitted_at
     assert received.claimed_submitted_at is None
     assert "kecamatan" not in received.model_dump_json()
-    (view,) = (x.report for x in city.inbox(ADMIN) if x.report is not None)
+    (view,) = (x.report for x in harness.inbox(ADMIN) if x.report is not None)
     assert view.backdating_reason == "Formulir kertas dari kecamatan"
     assert due.deadline.isoformat() == "2023-04-26T17:00:00+00:00"
 
@@ -166,55 +175,57 @@ WRITTEN_BACK: list[dict[str, object]] = [
 @each(WRITTEN_BACK)
 def test_an_outsider_cannot_write_the_past(by: dict[str, Any]) -> None:
     """Nobody is late, warned or escalated because of a date that a channel made up."""
-    city, fields = City(), {"days": 360, **by}
-    came, claimed = city.now, city.now - timedelta(days=fields.pop("days"))
-    report = city.submit(submitted_at=claimed.isoformat(), **fields)
-    city.run()
-    (received,) = city.of(e.ReportReceived, report)
+    harness, fields = Harness(), {"days": 360, **by}
+    came, claimed = harness.now, harness.now - timedelta(days=fields.pop("days"))
+    report = harness.submit(submitted_at=claimed.isoformat(), **fields)
+    harness.run()
+    (received,) = harness.of(e.ReportReceived, report)
     assert received.claimed_submitted_at == claimed
     assert received.submitted_at >= came
-    (answer,) = city.answers(by["channel"])
+    (answer,) = harness.answers(by["channel"])
     assert answer.counted_from == received.submitted_at
-    city.wait(hours=1)
-    assert not city.of(e.DeadlineBreached, report)
-    assert not city.of(e.DeadlineApproaching, report)
-    views = [x.report for x in city.inbox(HSU) if x.report is not None]
+    harness.wait(hours=1)
+    assert not harness.of(e.DeadlineBreached, report)
+    assert not harness.of(e.DeadlineApproaching, report)
+    views = [x.report for x in harness.inbox(HSU) if x.report is not None]
     assert [view.claimed_submitted_at for view in views] == [claimed]
 
 
-def test_a_channel_that_was_offline_for_a_day_is_believed_and_nobody_is_late(city: City) -> None:
+def test_a_channel_that_was_offline_for_a_day_is_believed_and_nobody_is_late(
+    harness: Harness,
+) -> None:
     """On arrival nothing is breached, and nobody is warned."""
-    at = city.now - timedelta(hours=23, minutes=59)
-    report = city.submit(
+    at = harness.now - timedelta(hours=23, minutes=59)
+    report = harness.submit(
         submitted_at=at.isoformat(), title="Tolong", body="Sudah lama begini terus.",
         institution=None, category_id=None,
     )  # fmt: skip
-    city.run()
-    (received,) = city.of(e.ReportReceived, report)
+    harness.run()
+    (received,) = harness.of(e.ReportReceived, report)
     assert (received.submitted_at, received.claimed_submitted_at) == (at, None)
-    assert [answer.counted_from for answer in city.answers()] == [None]
-    assert not city.of(e.DeadlineBreached, report)
-    assert not city.of(e.DeadlineApproaching, report)
-    (due,) = city.of(e.DeadlineSet, report)
-    assert due.deadline - city.now > timedelta(days=2)
+    assert [answer.counted_from for answer in harness.answers()] == [None]
+    assert not harness.of(e.DeadlineBreached, report)
+    assert not harness.of(e.DeadlineApproaching, report)
+    (due,) = harness.of(e.DeadlineSet, report)
+    assert due.deadline - harness.now > timedelta(days=2)
 
 
-def test_a_report_in_english_is_answered_in_english(city: City) -> None:
+def test_a_report_in_english_is_answered_in_english(harness: Harness) -> None:
     """The text is never rejected for its language."""
-    report = city.submit(
+    report = harness.submit(
         title="Street light broken", body="The street light in Amuntai has been broken for weeks.",
         reporter=e.Reporter(email="anna@warga.example", language="en"),
     )  # fmt: skip
-    city.run()
-    city.wait(hours=1)
-    assert city.status(report).institution == "waiting"
-    assert city.letters[0].subject == "We have received your report"
+    harness.run()
+    harness.wait(hours=1)
+    assert harness.status(report).institution == "waiting"
+    assert harness.letters[0].subject == "We have received your report"
 
 
-def test_a_submission_after_the_end_of_another_is_its_own(city: City) -> None:
+def test_a_submission_after_the_end_of_another_is_its_own(harness: Harness) -> None:
     """What was handed in before does not change what comes."""
-    first = held(city)
-    write(city, e.WithdrawReport, first)
-    second = held(city)
-    assert city.owed(first) == {}
-    assert set(city.owed(second)) == {"national_verification"}
+    first = held(harness)
+    write(harness, e.WithdrawReport, first)
+    second = held(harness)
+    assert harness.owed(first) == {}
+    assert set(harness.owed(second)) == {"national_verification"}

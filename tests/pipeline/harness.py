@@ -1,4 +1,4 @@
-"""A city of people and institutions around the nine stages, in the words of those who use them.
+"""People and institutions around the nine stages in memory, in the words of those who use them.
 
 Nothing here decides: it puts records where people and institutions put theirs, lets the stages
 run, and moves the one clock, which is the broker's.
@@ -55,14 +55,14 @@ class Status(NamedTuple):
 class Agency:
     """An institution that reads its inbox and writes to its outbox."""
 
-    city: "City"
+    harness: "Harness"
     code: str
 
     def send(
         self, command: type[e.Command], report_id: str, *, message_id: str = "", **fields: Any
     ) -> str:
         """Send a command about a report; holding and unit as the inbox says, unless named."""
-        known = [x for x in self.city.inbox(self.code) if x.report_id == report_id]
+        known = [x for x in self.harness.inbox(self.code) if x.report_id == report_id]
         plain: dict[str, Any] = {
             "report_id": report_id,
             "by": "petugas-1",
@@ -72,27 +72,29 @@ class Agency:
             units = [x.unit for x in known if x.entry == "dispatched"]
             plain["unit"] = units[-1] if units else f"{self.code}-001"
         event = command(**(plain | fields))
-        return self.city.put(OUTBOX, self.code, event, message_id or self.city.new_id(self.code))
+        return self.harness.put(
+            OUTBOX, self.code, event, message_id or self.harness.new_id(self.code)
+        )
 
     def answers_to(self, message_id: str) -> list[str]:
         """Return the inbox entries that answer a command: `name`, or `name:reason` for a no."""
-        said = self.city.facts(AGENCIES)
+        said = self.harness.facts(AGENCIES)
         mine = {
             f.id
             for f in said
             if isinstance(f.event, e.Command)
             and (f.event.institution, f.event.message_id) == (self.code, message_id)
         }
-        effects = {f.id for f in reading.core(self.city.broker) if f.cause in mine}
+        effects = {f.id for f in reading.core(self.harness.broker) if f.cause in mine}
         return [
             f"{x.entry}:{x.reason}" if x.message_id == message_id else x.entry
-            for fact in reading.entries(self.city.broker, self.code)
+            for fact in reading.entries(self.harness.broker, self.code)
             if isinstance(x := fact.event, e.InboxEntry)
             and (x.message_id == message_id or fact.cause in effects)
         ]
 
 
-class City:
+class Harness:
     """All stages over one broker; the order in which they read follows from the seed."""
 
     def __init__(self, seed: int = 0, start: datetime = TUESDAY) -> None:
@@ -116,7 +118,7 @@ class City:
 
     @property
     def now(self) -> datetime:
-        """Return the city's time, UTC."""
+        """Return the time of the harness, UTC."""
         return EPOCH + timedelta(milliseconds=self.broker.now_ms)
 
     def run(self) -> None:

@@ -9,7 +9,7 @@ from shared.contract import events as e
 from shared.contract.envelope import outside_id
 from shared.contract.topics import COMMANDS, OUTBOX, REPORTER_MESSAGES, SUBMISSIONS
 from shared.runtime.timers import has_timers
-from tests.pipeline.city import City
+from tests.pipeline.harness import Harness
 from tests.pipeline.reading import CORE
 
 INSTITUTIONS: Final = ("00", "3204", "6308")
@@ -19,16 +19,16 @@ REASONS: Final = ("unclear", "no_evidence", "duplicate", "expired", "not_relevan
 Action = Callable[[], None]
 
 
-class Crowd:
-    """Acts upon a city, one step at a time; what it does follows from the city's seed.
+class RandomActors:
+    """Acts upon a harness, one step at a time; what it does follows from the harness's seed.
 
-    Each crowd has habits of its own: one hardly lets the stages read, another crashes all the
+    Each seed has habits of its own: one hardly lets the stages read, another crashes all the
     time, a third never errs. Uniform chance would make every history alike.
     """
 
-    def __init__(self, city: City) -> None:
-        self.city = city
-        self.dice = city.random
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.dice = harness.random
         self.reports: list[str] = []
         self.reports_max = self.dice.choice((1, 2, 5))
         self.sent: list[tuple[Any, str, Any, str]] = []
@@ -40,7 +40,7 @@ class Crowd:
             (self.send_again, 1),
             (self.read_some, 10),
             (self.read_all_of_one, 3),
-            (self.city.run, 3),
+            (self.harness.run, 3),
             (self.let_time_pass, 3),
             (self.fire, 2),
             (self.crash, 2),
@@ -79,7 +79,7 @@ class Crowd:
             fields["body"] = "   "
         channel = dice.choice(("website", "website", "counter"))
         self.reports.append(
-            self.put(SUBMISSIONS, channel, e.SubmitReport(**fields), self.city.new_id(channel))
+            self.put(SUBMISSIONS, channel, e.SubmitReport(**fields), self.harness.new_id(channel))
         )
 
     def write_anything(self) -> None:
@@ -97,7 +97,7 @@ class Crowd:
             fields |= {"rating": self.dice.randint(1, 5), "solved": self.dice.random() < 0.5}
         if self.dice.random() < 0.05:
             fields["reporter"] = e.Reporter(email="orang.lain@warga.example")
-        self.city.write(message, report_id, **fields)
+        self.harness.write(message, report_id, **fields)
 
     # ---- institutions
 
@@ -106,8 +106,8 @@ class Crowd:
         if not self.reports:
             return
         report_id = self.dice.choice(self.reports)
-        status = self.city.status(report_id)
-        national = self.city.case("verification.national", report_id)
+        status = self.harness.status(report_id)
+        national = self.harness.case("verification.national", report_id)
         holder = national.holder if national else "00"
         if status.national == "waiting":
             choice = (e.Forward, e.Forward, e.Forward, e.AskForInformation, e.Archive)
@@ -143,8 +143,8 @@ class Crowd:
 
     def command(self, code: str, command: type[e.Command], report_id: str) -> None:
         """Send a command with fields that are mostly right."""
-        dice, national = self.dice, self.city.case("verification.national", report_id)
-        follow_up = self.city.case("follow-up", report_id)
+        dice, national = self.dice, self.harness.case("verification.national", report_id)
+        follow_up = self.harness.case("follow-up", report_id)
         holding = (national.holding if national else 0) + dice.choice((0,) * 12 + (-1, 1))
         unit = follow_up.unit if follow_up and follow_up.unit.startswith(code) else ""
         some_unit = f"{code if code != '00' else '6308'}-{dice.choice((4, 9, 10)):03}"
@@ -160,15 +160,15 @@ class Crowd:
             "duplicate_of": dice.choice((None, self.reports[0])),
         }  # fmt: skip
         fields = {name: every[name] for name in command.model_fields if name in every}
-        self.put(OUTBOX, code, command(**fields), self.city.new_id(code))
+        self.put(OUTBOX, code, command(**fields), self.harness.new_id(code))
 
     def put(self, stream: Any, producer: str, event: Any, message_id: str) -> str:
         """Send, and remember what was sent; return the report's id or the message's."""
         self.sent.append((stream, producer, event, message_id))
         if stream is SUBMISSIONS:
             fields = {name: getattr(event, name) for name in type(event).model_fields}
-            return self.city.submit(channel=producer, message_id=message_id, **fields)
-        return self.city.put(stream, producer, event, message_id)
+            return self.harness.submit(channel=producer, message_id=message_id, **fields)
+        return self.harness.put(stream, producer, event, message_id)
 
     def send_again(self) -> None:
         """Send the same again, or something else under the same id."""
@@ -183,51 +183,51 @@ class Crowd:
     def read_some(self) -> None:
         """Let a few stages read a part each."""
         for _ in range(self.dice.randint(1, 6)):
-            lagging = [p for p in self.city.processes.values() if p.lagging()]
+            lagging = [p for p in self.harness.processes.values() if p.lagging()]
             if lagging:
                 self.dice.choice(lagging).step(self.dice)
 
     def read_all_of_one(self) -> None:
         """Let one stage catch up, while the others sleep."""
-        self.city.catch_up(self.dice.choice(list(self.city.processes)))
+        self.harness.catch_up(self.dice.choice(list(self.harness.processes)))
 
     def break_the_mail(self) -> None:
         """Let the next deliveries fail, for a while or for good."""
         outcomes = (temporary("unreachable"), permanent("no_mailbox"), SENT)
-        self.city.outcomes += self.dice.choices(outcomes, k=3)
+        self.harness.outcomes += self.dice.choices(outcomes, k=3)
 
     def erase(self) -> None:
         """Destroy a report's key: somebody has the right to be forgotten."""
-        if self.city.lookups.keys:
-            self.city.lookups.erase(self.dice.choice(sorted(self.city.lookups.keys)))
+        if self.harness.lookups.keys:
+            self.harness.lookups.erase(self.dice.choice(sorted(self.harness.lookups.keys)))
 
     def let_time_pass(self) -> None:
         """Move on by minutes or weeks, with the timers heard in time or not yet."""
         hours = self.dice.choice((0.1, 2, 25, 24 * 4, 24 * 12, 24 * 35))
         if self.dice.random() < 0.5:
-            self.city.wait(hours=hours)
+            self.harness.wait(hours=hours)
         else:
-            self.city.broker.now_ms += int(hours * 3_600_000)
+            self.harness.broker.now_ms += int(hours * 3_600_000)
 
     def fire(self) -> None:
         """Fire what is due, perhaps twice, and let the stages read it whenever they do."""
         for _ in range(self.dice.randint(1, 2)):
-            for timer in self.city._timers(self.city.now):
+            for timer in self.harness._timers(self.harness.now):
                 if has_timers(timer[0]):
-                    self.city._fire(*timer)
+                    self.harness._fire(*timer)
 
     def crash(self) -> None:
         """Let a stage die in its next batch."""
-        process = self.dice.choice(list(self.city.processes.values()))
+        process = self.dice.choice(list(self.harness.processes.values()))
         process.crash_at.append(self.dice.choice(CHECKPOINTS))
 
     def repeat_record(self) -> None:
         """Append a core stream's record again, as a producer that lost an acknowledgement does."""
         topics = {stream.topic() for stream in CORE}
-        logs = self.city.broker.logs
+        logs = self.harness.broker.logs
         places = [p for p, log in logs.items() if p.topic in topics and log]
         if places:
-            self.city.repeat([self.dice.choice(logs[self.dice.choice(places)])])
+            self.harness.repeat([self.dice.choice(logs[self.dice.choice(places)])])
 
 
 def gateway_id(record: Any) -> str:
