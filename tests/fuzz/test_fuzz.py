@@ -21,7 +21,6 @@ from shared.runtime.reader import Reader
 from tests.fuzz.grammar import Batch, drawn
 from tests.fuzz.hunt import fault, hunt
 from tests.fuzz.memory import Target
-from tests.tables import each
 
 SEED: Final = 1
 SHARDS: Final = 20
@@ -59,7 +58,7 @@ def test_a_seed_gives_the_same_bytes_each_time() -> None:
             assert given.raw() == again.raw()
 
 
-@each([(2, 75_504)])
+@pytest.mark.parametrize(("seed", "number"), [(2, 75_504)])
 def test_what_the_fuzzer_found_stays_mended(seed: int, number: int) -> None:
     """A replay with a null header ended its stage, and again after each start."""
     gateways = target()
@@ -125,7 +124,7 @@ def spoilt(where: Any, name: str, by: Any) -> Iterator[None]:
         yield
 
 
-@each((name,) for name in SPOILT)
+@pytest.mark.parametrize("name", SPOILT)
 def test_the_fuzzer_notices_code_that_is_spoilt(name: str) -> None:
     """Within a few thousand inputs, and says with which."""
     with spoilt(*SPOILT[name]):

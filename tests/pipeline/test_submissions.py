@@ -11,7 +11,6 @@ from shared.contract.topics import INTAKE, SUBMISSIONS
 from shared.runtime.gateway.throttle import is_throttle_row
 from tests.pipeline.harness import STREET_LIGHT, Harness
 from tests.pipeline.stories import ADMIN, HSU, followed_up, forwarded, held, outcome, write
-from tests.tables import each
 
 SUBMIT = SUBMISSIONS.type_of(e.SubmitReport)
 
@@ -172,7 +171,7 @@ WRITTEN_BACK: list[dict[str, object]] = [
 ]
 
 
-@each(WRITTEN_BACK)
+@pytest.mark.parametrize("by", WRITTEN_BACK)
 def test_an_outsider_cannot_write_the_past(by: dict[str, Any]) -> None:
     """Nobody is late, warned or escalated because of a date that a channel made up."""
     harness, fields = Harness(), {"days": 360, **by}

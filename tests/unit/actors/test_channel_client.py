@@ -14,7 +14,6 @@ from services.intake.validation import RegisteredCodes, submission_fault
 from shared.contract.events import SubmitReport
 from shared.rules.decision import Cause
 from shared.vault.crypto import Vault
-from tests.tables import each
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +90,7 @@ def test_the_export_names_its_years() -> None:
     assert export.years() == (2021, 2022, 2023)
 
 
-@each([
+@pytest.mark.parametrize(("raw", "said"), [
         (b"Subject: Laporan Anda telah ditutup\r\n\r\nx", "Laporan Anda telah ditutup"),
         (b"Subject: =?utf-8?q?Batas_waktu_mendekat=3A?= K7QF\r\n\r\nx", "Batas waktu mendekat"),
         (b"Subject: Laporan Anda\r\n diteruskan ke Kab. Bandung\r\n\r\n",

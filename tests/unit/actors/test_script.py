@@ -22,7 +22,6 @@ from deploy.actors.script import (
     thinned,
 )
 from shared.registry import NATIONAL, Registry, load
-from tests.tables import each
 
 ENDS_AT = datetime(2024, 2, 24, tzinfo=UTC)
 
@@ -141,7 +140,8 @@ def test_every_report_has_an_id_of_its_own(year: tuple[ReportScript, ...], world
     assert repeated(year, seed=1) <= {life.message_id for life in year}
 
 
-@each(
+@pytest.mark.parametrize(
+    ("source", "channel"),
     [
         ("Website", "website"),
         ("Android", "android"),
@@ -149,7 +149,7 @@ def test_every_report_has_an_id_of_its_own(year: tuple[ReportScript, ...], world
         ("Website - pemerintah-kabupaten-Bandung", "institution-page"),
         ("Hotline Service", "counter"),
         ("Instagram", "counter"),
-    ]
+    ],
 )
 def test_a_source_of_the_export_is_a_channel(source: str, channel: str) -> None:
     """What officers typed in came by the counter."""

@@ -16,7 +16,6 @@ from shared.contract.reasons import REASONS
 from shared.contract.topics import COMMANDS
 from shared.contract.tracking import is_report_id
 from shared.rules.decision import Cause, Decision, Unreadable
-from tests.tables import each
 from tests.unit.agencies.builders import (
     BANDUNG,
     HSU,
@@ -66,7 +65,7 @@ def rejected(event: BaseModel, entry: str = "command_rejected") -> str:
     return event.reason
 
 
-@each(COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_sound_command_goes_on_stamped_and_sealed(command: type[e.Command]) -> None:
     """Institution and message id are the topic's and the header's; words open with the key."""
     given_ = a_command(command, institution="9999", message_id="forged")
@@ -92,17 +91,18 @@ def test_every_field_of_words_is_sealed() -> None:
         assert wordy == ({WORDS[command]} if command in WORDS else set()), command
 
 
-@each([e.Forward, e.Archive, e.Accept, e.CloseCase])
+@pytest.mark.parametrize("command", [e.Forward, e.Archive, e.Accept, e.CloseCase])
 def test_words_may_be_absent(command: type[e.Command]) -> None:
     """Then there is nothing to seal."""
     assert getattr(give(a_command(command, note=None)), "note", "") is None
 
 
-@each(
+@pytest.mark.parametrize(
+    ("command", "producer"),
     [
         *((command, HSU) for command in (e.Forward, e.Block)),
         *((command, NATIONAL) for command in NEVER_NATIONAL),
-    ]
+    ],
 )
 def test_what_is_not_yours_to_give_is_rejected(command: type[e.Command], producer: str) -> None:
     """Only 00 forwards and blocks; 00 does not do an institution's work."""
@@ -116,7 +116,8 @@ def test_both_may_ask_and_archive(command: type[e.Command], producer: str) -> No
     assert type(give(a_command(command), producer=producer)) is command
 
 
-@each(
+@pytest.mark.parametrize(
+    ("command", "changes", "reason"),
     [
         (e.FollowUp, {"text": "a\x00b"}, "control_characters"),
         (e.FollowUp, {"by": "officer\x1b"}, "control_characters"),
@@ -137,7 +138,7 @@ def test_both_may_ask_and_archive(command: type[e.Command], producer: str) -> No
         (e.ReturnToInstitution, {"proposed_unit": "3204-001"}, "not_your_unit"),
         (e.Forward, {"report_id": "000000000000"}, "unknown_report"),
         (e.Block, {"report_id": OTHER}, "erased"),
-    ]
+    ],
 )
 def test_a_faulty_command_is_rejected_with_its_reason(
     command: type[e.Command], changes: dict[str, object], reason: str

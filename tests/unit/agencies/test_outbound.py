@@ -12,7 +12,6 @@ from services.agencies.case import InboxCase
 from services.agencies.outbound import BREACHES_MAX, COMPLETIONS_MAX, WAITING_MAX
 from shared.contract import events as e
 from shared.contract.topics import READS
-from tests.tables import each
 from tests.unit.agencies.builders import (
     BANDUNG,
     BODY,
@@ -69,7 +68,7 @@ def test_who_is_anonymous_is_known_to_the_platform_alone() -> None:
     assert institution.body == BODY
 
 
-@each([
+@pytest.mark.parametrize(("fact", "entry", "changes"), [
         (e.InformationRequested, "information_requested", {"text": "Di jalan apa?"}),
         (e.ReportAccepted, "accepted", {}),
         (e.ReportReclassified, "reclassified", {"text": "Hanya bertanya"}),
@@ -103,7 +102,8 @@ def test_the_holder_is_told_of_its_holding(
     assert (only.holding, only.report) == (1, None)
 
 
-@each(
+@pytest.mark.parametrize(
+    "fact",
     [
         a_fact(e.ReporterAnswered),
         a_fact(e.ReopenRequested),
@@ -112,14 +112,15 @@ def test_the_holder_is_told_of_its_holding(
         a_fact(e.ReportDispatched, institution=BANDUNG),
         a_received(),
         FORWARD,
-    ]
+    ],
 )
 def test_some_facts_tell_the_holder_nothing(fact: BaseModel) -> None:
     """What another entry tells, the reporter's own clocks, another's claim, and repeats."""
     assert begun(fact).lines == []
 
 
-@each(
+@pytest.mark.parametrize(
+    ("fact", "entry"),
     [
         (a_fact(e.DuplicateSuspected), "duplicate_suspected"),
         (
@@ -131,7 +132,7 @@ def test_some_facts_tell_the_holder_nothing(fact: BaseModel) -> None:
             "deadline_breached",
         ),
         (a_fact(e.InformationCompleted), "information_completed"),
-    ]
+    ],
 )
 def test_the_national_admin_is_told_of_its_own(fact: BaseModel, entry: str) -> None:
     """Before any institution holds the report."""
@@ -203,7 +204,8 @@ def test_an_end_before_the_start_gives_the_same_final_case(end: BaseModel) -> No
     assert orders[1].causes == ["fact-2", "fact-1"]
 
 
-@each(
+@pytest.mark.parametrize(
+    "early",
     [
         [a_fact(e.ReportAccepted)],
         [a_fact(e.ReportAccepted), a_fact(e.ReportDispatched)],
@@ -211,7 +213,7 @@ def test_an_end_before_the_start_gives_the_same_final_case(end: BaseModel) -> No
         [a_fact(e.FollowUpGiven), a_fact(e.ReportClosed)],
         [a_fact(e.ReportArchived)],
         [RETURN],
-    ]
+    ],
 )
 def test_facts_before_their_beginning_wait_and_go_out_in_order(early: list[BaseModel]) -> None:
     """Before the forward, before the report, or before both: the same lines."""

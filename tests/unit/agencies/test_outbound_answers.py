@@ -4,24 +4,26 @@ import pytest
 from pydantic import BaseModel
 
 from shared.contract import events as e
-from tests.tables import each
 from tests.unit.agencies.builders import HSU, NATIONAL, a_fact
 from tests.unit.agencies.runs import ELSEWHERE, ENDS, RETURN, begun
 
 
-@each(
-    (end, effect, entry)
-    for end in (RETURN, ELSEWHERE, *ENDS)
-    for effect, entry in [
-        (a_fact(e.InformationRequested), "information_requested"),
-        (a_fact(e.ReportAccepted), "accepted"),
-        (a_fact(e.ReportReclassified), "reclassified"),
-        (a_fact(e.ReportDispatched), "dispatched"),
-        (a_fact(e.InitialResponseGiven), "initial_response"),
-        (a_fact(e.FollowUpGiven), "follow_up"),
-        (a_fact(e.UnitReturned), "unit_returned"),
-        (a_fact(e.ReportClosed, by="admin"), "closed"),
-    ]
+@pytest.mark.parametrize(
+    ("end", "effect", "entry"),
+    [
+        (end, effect, entry)
+        for end in (RETURN, ELSEWHERE, *ENDS)
+        for effect, entry in [
+            (a_fact(e.InformationRequested), "information_requested"),
+            (a_fact(e.ReportAccepted), "accepted"),
+            (a_fact(e.ReportReclassified), "reclassified"),
+            (a_fact(e.ReportDispatched), "dispatched"),
+            (a_fact(e.InitialResponseGiven), "initial_response"),
+            (a_fact(e.FollowUpGiven), "follow_up"),
+            (a_fact(e.UnitReturned), "unit_returned"),
+            (a_fact(e.ReportClosed, by="admin"), "closed"),
+        ]
+    ],
 )
 def test_an_effect_that_the_end_overtook_still_answers_its_command(
     end: BaseModel, effect: BaseModel, entry: str

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from shared.contract.reasons import LOCALE, REASONS, advice, catalog
-from tests.tables import each
 
 ROOT = Path(__file__).parents[3]
 PLANNED = (
@@ -15,13 +16,13 @@ PLANNED = (
 )  # fmt: skip
 
 
-@each(PLANNED)
+@pytest.mark.parametrize("code", PLANNED)
 def test_a_promised_code_has_advice(code: str) -> None:
     """In two different languages, each a sentence."""
     assert code in REASONS
 
 
-@each(REASONS)
+@pytest.mark.parametrize("code", REASONS)
 def test_advice_is_a_sentence_in_each_language(code: str) -> None:
     """Of one line that a person can act on."""
     found = REASONS[code]

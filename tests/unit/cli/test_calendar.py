@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from deploy.cli.main import app
 from shared.registry import PACKAGED, load
-from tests.tables import each
 
 
 def said(*arguments: str) -> str:
@@ -79,7 +78,8 @@ def test_diff_says_days_and_working_days() -> None:
     )
 
 
-@each(
+@pytest.mark.parametrize(
+    ("arguments", "told"),
     [
         (("show", "mars", "--files"), "no institution and no calendar 'mars'"),
         (("show", "--as-of", "2026-13-01"), "'2026-13-01' is no day and no instant"),
@@ -89,7 +89,7 @@ def test_diff_says_days_and_working_days() -> None:
         (("import", "2199"), "2199 is outside 2000 to 2099"),
         (("import", "2027", "--chain", "mars"), "There is no calendar 'mars'"),
         (("import", "2027", "--out", "/nowhere/at/all.toml"), "cannot be written"),
-    ]
+    ],
 )
 def test_what_is_wrong_is_told_with_what_to_do(arguments: tuple[str, ...], told: str) -> None:
     """One line and a remedy, no traceback."""

@@ -8,10 +8,9 @@ from deploy.cli.views.inbox import EFFECT_OF
 from shared.contract import events as e
 from shared.contract.topics import COMMANDS
 from tests.support.builders import REPORT
-from tests.tables import each
 
 
-@each(["FollowUp", "follow-up", "follow_up", "followup"])
+@pytest.mark.parametrize("name", ["FollowUp", "follow-up", "follow_up", "followup"])
 def test_a_command_is_known_however_its_name_is_written(name: str) -> None:
     """People do not remember which way it is."""
     assert command_named(name) is e.FollowUp
@@ -39,7 +38,7 @@ def test_a_forgotten_quote_is_told() -> None:
     assert "quotes" in told.value.hint
 
 
-@each(COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_asks_for_what_it_needs_and_for_nothing_else(command: type[e.Command]) -> None:
     """Report, holding and officer are given; every command has a field of its own that it needs."""
     needed = [

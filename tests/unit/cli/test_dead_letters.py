@@ -16,7 +16,6 @@ from shared.runtime.parking import Action, replay_record
 from shared.runtime.writer import Writer
 from tests.simulation.memory import MemoryRecord
 from tests.support import builders as b
-from tests.tables import each
 
 WRITER = Writer("routing", is_gateway=False, seal=lambda value, *_place: value)
 NOW_MS = 1_700_000_000_000
@@ -59,7 +58,8 @@ def only(letters: Letters) -> StoredDeadLetter:
     return letter
 
 
-@each(
+@pytest.mark.parametrize(
+    ("written", "words", "state", "is_open"),
     [
         (1, [], "waiting", True),
         (2, [], "waiting", True),  # published again after a crash
@@ -71,7 +71,7 @@ def only(letters: Letters) -> StoredDeadLetter:
         (3, [("retry", 1), ("edit", 2)], "failed again", True),
         (2, [("retry", 1), ("discard", 2)], "discarded", False),
         (2, [("retry", 2)], "replayed", False),
-    ]
+    ],
 )
 def test_a_letters_state_is_that_its_replay_is_there(
     written: int, words: list[tuple[Action, int]], state: str, *, is_open: bool
@@ -143,13 +143,14 @@ def test_a_replay_that_could_not_be_read_cannot_be_replayed() -> None:
     assert not letter.can_be_decided
 
 
-@each(
+@pytest.mark.parametrize(
+    ("value", "said"),
     [
         (encode(b.an_acceptance()), ""),
         (b"{", "not_json"),
         (b"{}", "invalid_fields"),
         (encode(b.an_acceptance()).replace(b.REPORT.encode(), b"0123456789AC"), "wrong_key"),
-    ]
+    ],
 )
 def test_edited_bytes_are_tried_on_the_stages_reader(value: bytes, said: str) -> None:
     """What it could not read would only be a letter again."""

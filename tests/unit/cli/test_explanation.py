@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from deploy.cli.model.registry_names import Names
 from deploy.cli.views.explanation import DAYS_SINGLY_MAX, lines, local, span
 from services.sla_monitor.audit.explain import PublishedEvent, explain
 from shared.contract import events as e
 from shared.contract.events import ReportClass
-from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     HSU,
     POLICY,
@@ -147,7 +148,10 @@ def _followed_up(report_class: ReportClass = ReportClass.UNSUPERVISED) -> list[S
     ]
 
 
-@each([(0, "0 min"), (59, "1 min"), (3_600, "1 h"), (90_060, "1 d 1 h 1 min"), (172_800, "2 d")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 min"), (59, "1 min"), (3_600, "1 h"), (90_060, "1 d 1 h 1 min"), (172_800, "2 d")],
+)
 def test_a_length_of_time_is_told_to_the_minute(seconds: float, text: str) -> None:
     """Days have 24 hours."""
     assert span(seconds) == text

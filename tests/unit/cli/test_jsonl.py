@@ -6,7 +6,6 @@ import os
 import pytest
 
 from deploy.cli.clients.jsonl import LINE_BYTES_MAX, JsonLine, Splitter, lines_of, parse
-from tests.tables import each
 
 
 def split(*chunks: bytes) -> list[JsonLine]:
@@ -35,7 +34,8 @@ def test_a_byte_order_mark_is_no_fault() -> None:
     assert line.value == b'{"a": 1}'
 
 
-@each(
+@pytest.mark.parametrize(
+    ("raw", "fault", "detail"),
     [
         (b"no json", "not_json", "column 1"),
         (b'{"a": 1', "not_json", "column 8"),
@@ -46,7 +46,7 @@ def test_a_byte_order_mark_is_no_fault() -> None:
         (b"null", "not_an_object", "one object"),
         (b'{"id": [1]}', "bad_id", "whole number"),
         (b'{"id": true}', "bad_id", "whole number"),
-    ]
+    ],
 )
 def test_a_bad_line_is_told_and_the_next_is_read(raw: bytes, fault: str, detail: str) -> None:
     """By its number, with a reason and the place."""

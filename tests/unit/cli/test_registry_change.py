@@ -12,7 +12,6 @@ from shared.contract.envelope import parse
 from shared.contract.events import CalendarAmended, PolicyChanged
 from shared.registry import Change, problems_of
 from tests.packaged_registry import REGISTRY
-from tests.tables import each
 
 NOW = datetime(2026, 3, 10, 3, tzinfo=UTC)
 DECREE = """chain = "indonesia"
@@ -62,7 +61,7 @@ def test_a_days_second_version_is_named_so(tmp_path: Path) -> None:
     assert limits_in(a_file(tmp_path, text), applies_to_open=True).version == "6308-2026-03-10-2"
 
 
-@each(REGISTRY.chains["indonesia"].versions)
+@pytest.mark.parametrize("version", REGISTRY.chains["indonesia"].versions)
 def test_a_version_of_the_files_may_be_named(version: object) -> None:
     """So that what was deployed as a file reaches the open cases; it is known, and no problem."""
     chain = REGISTRY.chains["indonesia"]

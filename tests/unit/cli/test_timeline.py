@@ -21,7 +21,6 @@ from shared.contract.topics import kebab
 from shared.contract.tracking import tracking_number
 from tests.simulation.memory import MemoryRecord
 from tests.support import builders as b
-from tests.tables import each
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "events"
 WITHOUT_FACTS = (e.ReportWithdrawn, e.ReportBlocked)  # what they say is all in their name
@@ -71,7 +70,7 @@ def test_an_effect_hangs_below_its_cause_even_if_a_brokers_clock_was_behind() ->
     ]
 
 
-@each([("one", "two"), ("two", "one"), ("one", "one")])
+@pytest.mark.parametrize(("first", "second"), [("one", "two"), ("two", "one"), ("one", "one")])
 def test_an_outsider_cannot_forge_a_cause_that_nothing_is_shown_of(first: str, second: str) -> None:
     """An event that names itself, or two that name each other: both are shown, under nothing."""
     entries = timeline([
@@ -105,7 +104,8 @@ def test_a_dead_letter_and_an_unknown_event_have_their_place() -> None:
     assert facts(second, NAMES) == "rule_raised KeyError, t/1/2"
 
 
-@each(
+@pytest.mark.parametrize(
+    ("events", "status"),
     [
         ([b.a_report()], "Belum Terverifikasi"),
         ([b.a_report(), b.a_request()], "Menunggu Kelengkapan Informasi"),
@@ -127,7 +127,7 @@ def test_a_dead_letter_and_an_unknown_event_have_their_place() -> None:
         ([b.a_withdrawing()], "Diarsipkan oleh Pelapor"),
         ([b.a_blocking()], "Konten Terblokir"),
         ([b.a_blocking(), b.a_dispatching()], "Konten Terblokir"),
-    ]
+    ],
 )
 def test_the_status_is_the_real_systems_word(events: list[BaseModel], status: str) -> None:
     """As the official export writes it."""
@@ -192,7 +192,7 @@ def test_what_was_promised_stands_beside_what_is_owed() -> None:
     assert last_promised(standing(told(due, *made, met), NAMES)) == []
 
 
-@each(sorted(GOLDEN.glob("*.json")))
+@pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.json")))
 def test_every_event_has_its_line(file: Path) -> None:
     """Who did it and what matters, for the golden example of every event of these streams."""
     name = file.name.split(".", maxsplit=1)[0]
@@ -223,16 +223,23 @@ def test_what_is_sealed_is_named_and_not_shown() -> None:
     assert sealed_fields(e.ReportReceived) == ("backdating_reason", "identity", "content")
 
 
-@each(
-    [b.REPORT, b.REPORT.lower(), tracking_number(b.REPORT), tracking_number(b.REPORT).lower(),
-     tracking_number(b.REPORT).replace("-", " "), tracking_number(b.REPORT).replace("0", "o")]
-)  # fmt: skip
+@pytest.mark.parametrize(
+    "typed",
+    [
+        b.REPORT,
+        b.REPORT.lower(),
+        tracking_number(b.REPORT),
+        tracking_number(b.REPORT).lower(),
+        tracking_number(b.REPORT).replace("-", " "),
+        tracking_number(b.REPORT).replace("0", "o"),
+    ],
+)
 def test_a_number_is_read_as_people_write_it(typed: str) -> None:
     """The id, or the number with or without its hyphens."""
     assert report_id_of(typed) == b.REPORT
 
 
-@each(["", "K7QF", "K7QF-2M9X-TD3A-0", "K7QF-2M9X-TD3U-R", "x" * 999])
+@pytest.mark.parametrize("typed", ["", "K7QF", "K7QF-2M9X-TD3A-0", "K7QF-2M9X-TD3U-R", "x" * 999])
 def test_what_is_no_number_is_told(typed: str) -> None:
     """Before anything is read."""
     with pytest.raises(CliError, match="no tracking number"):

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from deploy.demo.check import REJECTS, Standing, problems, standings
 from deploy.demo.watch import Seen
 from shared.contract import topics
 from shared.contract.topics import Stream
-from tests.tables import each
 
 R1, R2 = "K7QF2M9XTD3A", "AAAABBBBCCCC"
 BEGAN = datetime(2023, 3, 1, tzinfo=UTC)
@@ -89,7 +90,7 @@ def test_a_record_that_a_stage_sent_twice_is_one_event() -> None:
     assert problems([*records, records[5], records[2]], SENT, EXPECTED) == []
 
 
-@each([
+@pytest.mark.parametrize(("damaged", "found"), [
         (without(a_sound_demo(), 3), "submission m-1 on lapor.channel.website.submissions.v1"),
         (without(a_sound_demo(), 3), "sent 1 times, answered 0 times"),
         ([*a_sound_demo(), seen(20, topics.ANSWERS, "ChannelAnswer", producer="website",
@@ -120,7 +121,7 @@ def test_damage_is_found(damaged: list[Seen], found: str) -> None:
     assert any(found in problem for problem in problems(damaged, SENT, EXPECTED))
 
 
-@each([
+@pytest.mark.parametrize(("facts", "standing"), [
         ([], Standing("waiting", "institution 00")),
         ([(topics.NATIONAL, "ReportForwarded", {})], Standing("waiting", "institution 3204")),
         ([(topics.NATIONAL, "InformationRequested", {})], Standing("waiting", "reporter")),

@@ -1,11 +1,13 @@
 """Our final statuses in the export's words."""
 
+import pytest
+
 from deploy.demo.check import Standing
 from deploy.demo.report import status_of
-from tests.tables import each
 
 
-@each(
+@pytest.mark.parametrize(
+    ("standing", "status"),
     [
         (Standing("closed", by="system"), "Ditutup oleh Sistem"),
         (Standing("closed", by="reporter"), "Ditutup oleh Pelapor"),
@@ -16,7 +18,7 @@ from tests.tables import each
         (Standing("blocked"), "Konten Terblokir"),
         (Standing("waiting", "unit 3204-001"), "open: waits for unit 3204-001"),
         (None, "not received"),
-    ]
+    ],
 )
 def test_a_standing_is_a_status_of_the_export(standing: Standing | None, status: str) -> None:
     """The table compares like with like."""

@@ -2,12 +2,13 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.faults.load.report_script import life
 from tests.faults.schedule import POINTS, ROUND_SECONDS, STAGES, Place, schedule
-from tests.tables import each
 
 
-@each(range(20))
+@pytest.mark.parametrize("seed", range(20))
 def test_the_short_form_kills_every_stage_once_at_every_commit_point(seed: int) -> None:
     """Nine stages, three points each, whatever the seed."""
     planned = schedule(seed, ROUND_SECONDS, is_short=True)
@@ -20,7 +21,7 @@ def test_the_short_form_kills_every_stage_once_at_every_commit_point(seed: int) 
     assert all(0 < f.at_seconds < ROUND_SECONDS for f in planned)
 
 
-@each([(Place(brokers=3), {"leader", "coordinator"}),
+@pytest.mark.parametrize(("place", "more"), [(Place(brokers=3), {"leader", "coordinator"}),
        (Place(has_volumes=True), {"broker full", "postgres full"})])  # fmt: skip
 def test_a_cluster_and_volumes_have_faults_of_their_own(place: Place, more: set[str]) -> None:
     """Every commit point is left."""
@@ -48,7 +49,7 @@ def test_the_long_form_has_long_outages_and_more_workers() -> None:
     assert all(f.at_seconds > end + 10 for f, end in zip(away[1:], ends, strict=False))
 
 
-@each(range(20))
+@pytest.mark.parametrize("seed", range(20))
 def test_nothing_else_befalls_a_stage_whose_group_is_in_hand(seed: int) -> None:
     """Else a crash would be taken for what the join did, or the lost right."""
     planned = schedule(seed, ROUND_SECONDS, is_short=True)

@@ -1,5 +1,6 @@
 """Texts that read alike are found; nothing else about them is kept."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from services.intake.duplicates import (
     fingerprint,
     similar,
 )
-from tests.tables import each
 
 TITLE = "Lampu jalan mati di depan pasar"
 BODY = (
@@ -58,14 +58,15 @@ def test_fingerprints_stay_what_they_were() -> None:
     )
 
 
-@each(
+@pytest.mark.parametrize(
+    ("title", "body", "bits_max"),
     [
         (TITLE.upper(), BODY.replace(",", "").lower(), 0),
         (TITLE, BODY.replace("jalan", "jln").replace("sudah", "sdh"), 0),
         (TITLE, f"Selamat pagi. {BODY}", DISTANCE_MAX_SAME_SENDER),
         ("Lampu mati", BODY, DISTANCE_MAX_SAME_SENDER),
         (TITLE, BODY.replace("ibu", "bapak"), DISTANCE_MAX_SAME_SENDER),
-    ]
+    ],
 )
 def test_a_changed_copy_is_near_and_a_candidate(title: str, body: str, bits_max: int) -> None:
     """As people change a text when they send it again."""
@@ -86,7 +87,8 @@ def test_another_report_is_far() -> None:
     assert distance(other.simhash, FOUND.simhash) > DISTANCE_MAX_SAME_SENDER
 
 
-@each(
+@pytest.mark.parametrize(
+    ("bits", "sender", "is_found"),
     [
         (0, "someone", True),
         (DISTANCE_MAX_OTHER_SENDER, "someone", True),
@@ -95,7 +97,7 @@ def test_another_report_is_far() -> None:
         (DISTANCE_MAX_SAME_SENDER, "me", True),
         (DISTANCE_MAX_SAME_SENDER + 1, "me", False),
         (DISTANCE_MAX_OTHER_SENDER + 1, None, False),
-    ]
+    ],
 )
 def test_the_same_senders_reports_may_differ_more(
     bits: int, sender: str | None, *, is_found: bool

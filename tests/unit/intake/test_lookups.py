@@ -5,6 +5,8 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
+import pytest
+
 from services.intake import app
 from services.intake.duplicates import Candidate, fingerprint
 from services.intake.lookups import LookupLoader, SoundSubmission
@@ -15,7 +17,6 @@ from services.intake.words import words
 from shared.contract import events as e
 from shared.registry import load
 from shared.runtime.reader import Inbound
-from tests.tables import each
 from tests.unit.intake.builders import (
     CODES,
     KEY,
@@ -69,7 +70,7 @@ def test_reports_of_one_batch_are_found_alike_by_those_after_them() -> None:
     assert [similar(lookups, n) for n in range(3)] == [[], [], [batch[0].report_id]]
 
 
-@each(product((False, True), (False, True)))
+@pytest.mark.parametrize(("first", "second"), [*product((False, True), (False, True))])
 def test_an_outsider_cannot_tie_an_anonymous_report_to_a_named_one(
     first: bool,  # noqa: FBT001  a row of a table
     second: bool,  # noqa: FBT001

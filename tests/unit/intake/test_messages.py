@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.contract import events as e
-from tests.tables import each
 from tests.unit.intake.builders import (
     KEY,
     NUMBER,
@@ -21,14 +20,15 @@ from tests.unit.intake.builders import (
 )
 
 
-@each(
+@pytest.mark.parametrize(
+    ("event", "becomes"),
     [
         (e.CompleteInformation, e.InformationCompleted),
         (e.ReplyToFollowUp, e.ReporterReplied),
         (e.CloseReport, e.ReporterClosed),
         (e.WithdrawReport, e.ReporterWithdrew),
         (e.ReopenReport, e.ReopenRequested),
-    ]
+    ],
 )
 def test_a_proved_message_is_told_and_accepted(
     event: type[e.ReporterMessage], becomes: type[e.FromReporter]
@@ -42,7 +42,8 @@ def test_a_proved_message_is_told_and_accepted(
     )
 
 
-@each(
+@pytest.mark.parametrize(
+    ("changes", "producer", "outcome"),
     [
         ({"secret": SECRET.lower()}, "sms", "accepted"),
         ({"secret": None, "reporter": {"phone": "+6281234567890"}}, "web", "accepted"),
@@ -51,7 +52,7 @@ def test_a_proved_message_is_told_and_accepted(
         ({"secret": "0000000000"}, "web", "refused"),
         ({"secret": None}, "web", "refused"),
         ({"secret": None, "reporter": {"phone": "08111111111"}}, "web", "refused"),
-    ]
+    ],
 )
 def test_a_message_is_proved_by_the_secret_or_by_the_channel_that_knows_the_sender(
     changes: dict[str, object], producer: str, outcome: str

@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.receipt_time import LATE_MAX, ReceiptTime, receipt_time
 from shared.registry import load
-from tests.tables import each
 from tests.unit.intake.builders import NOON, a_cause, a_submission
 
 DAYS = {"counter": 7}
@@ -22,7 +22,8 @@ def count(channel: str, ago: timedelta | None, reason: str | None = None) -> Rec
     return receipt_time(event, a_cause(producer=channel), DAYS)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("channel", "ago", "reason", "at", "claimed"),
     [
         ("website", None, None, NOON, None),
         ("website", -SECOND, None, NOON, None),
@@ -34,7 +35,7 @@ def count(channel: str, ago: timedelta | None, reason: str | None = None) -> Rec
         ("counter", 7 * DAY, "x", NOON - 7 * DAY, None),
         ("counter", 7 * DAY + SECOND, "x", NOON, NOON - 7 * DAY - SECOND),
         ("counter ", 2 * DAY, "x", NOON, NOON - 2 * DAY),
-    ]
+    ],
 )
 def test_a_report_counts_from(
     channel: str,

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -16,7 +17,6 @@ from shared.contract.reasons import REASONS
 from shared.contract.topics import REPORTER_MESSAGES, SUBMISSIONS
 from shared.contract.tracking import record_id
 from shared.rules.decision import Cause, Unreadable
-from tests.tables import each
 from tests.unit.intake.builders import (
     CHANNEL,
     KEY,
@@ -101,7 +101,8 @@ def test_nobody_known_has_no_identity() -> None:
     assert (report.identity, report.sender, report.language) == (None, None, "en")
 
 
-@each(
+@pytest.mark.parametrize(
+    ("changes", "reason"),
     [
         ({"title": "a\x00b"}, "control_characters"),
         ({"body": "a\x1b[31m"}, "control_characters"),
@@ -122,7 +123,7 @@ def test_nobody_known_has_no_identity() -> None:
         ({"institution": "9999"}, "unknown_institution"),
         ({"category_id": "999"}, "unknown_category"),
         ({"place_code": "99"}, "unknown_place"),
-    ]
+    ],
 )
 def test_a_faulty_submission_is_rejected_with_its_reason(
     changes: dict[str, object], reason: str
@@ -139,7 +140,8 @@ def test_a_faulty_submission_is_rejected_with_its_reason(
     assert (reply.report_id, reply.tracking_number, reply.secret) == (None, None, None)
 
 
-@each(
+@pytest.mark.parametrize(
+    "changes",
     [
         {"body": "satu\r\ndua\n\ttiga"},
         {"submitted_at": NOON + timedelta(minutes=5)},
@@ -147,7 +149,7 @@ def test_a_faulty_submission_is_rejected_with_its_reason(
         {"incident_on": "2023-05-02"},
         {"title": "😀" * 170, "body": "\U0001f600" * 3_000, "place": "\U0001f600" * 200},
         {"body": "Вода не идёт"},
-    ]
+    ],
 )
 def test_what_is_only_unusual_is_received(changes: dict[str, object]) -> None:
     """New lines of Windows, a clock slightly ahead, any script, the longest text of the rarest."""
@@ -164,16 +166,19 @@ def test_no_time_counts_from_before_it_began() -> None:
     assert late.submitted_at == NOON - timedelta(hours=4)
 
 
-@each(
-    (event, message_id, reason)
-    for event in (a_submission(), a_message(e.WithdrawReport))
-    for message_id, reason in [
-        ("", "missing_message_id"),
-        ("  ", "missing_message_id"),
-        ("x" * 129, "message_id_invalid"),
-        ("a\x00b", "message_id_invalid"),
-        ("a\ufffd", "message_id_invalid"),
-    ]
+@pytest.mark.parametrize(
+    ("event", "message_id", "reason"),
+    [
+        (event, message_id, reason)
+        for event in (a_submission(), a_message(e.WithdrawReport))
+        for message_id, reason in [
+            ("", "missing_message_id"),
+            ("  ", "missing_message_id"),
+            ("x" * 129, "message_id_invalid"),
+            ("a\x00b", "message_id_invalid"),
+            ("a\ufffd", "message_id_invalid"),
+        ]
+    ],
 )
 def test_a_message_without_usable_id_is_told_where_it_lies(
     event: BaseModel, message_id: str, reason: str
@@ -221,11 +226,12 @@ def test_a_rejection_does_not_block_the_corrected_submission() -> None:
     assert answer(handle(case, a_submission(), a_cause(id="gateway-2"))).outcome == "received"
 
 
-@each(
+@pytest.mark.parametrize(
+    ("event", "outcome"),
     [
         (e.SubmitReport, "rejected"),
         *((message, "refused") for message in REPORTER_MESSAGES),
-    ]
+    ],
 )
 def test_what_cannot_be_read_is_answered(event: type[BaseModel], outcome: str) -> None:
     """As what its header says it is, with what is wrong; nothing else is left of it."""

@@ -20,7 +20,6 @@ from services.intake.screening import (
 )
 from services.intake.words import report_words, words
 from shared.contract.events import ReportClass
-from tests.tables import each
 from tests.unit.intake.builders import the_model
 
 GAZETTEER = Gazetteer(
@@ -51,7 +50,8 @@ def a_suggestion(title: str, body: str, claim: Claim = NOTHING) -> Suggestions:
     return suggest(report_words(title, body), claim, the_model(), GAZETTEER)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("text", "expected"),
     [
         ("Mohon informasi syarat membuat kartu keluarga", ReportClass.INFORMATION),
         ("mhn info jadwal truk sampah", ReportClass.INFORMATION),
@@ -67,7 +67,7 @@ def a_suggestion(title: str, body: str, claim: Claim = NOTHING) -> Suggestions:
         ("Oknum pegawai menyalahgunakan wewenang", ReportClass.SUPERVISED),
         ("Jalan berlubang di depan pasar, tolong ditambal", ReportClass.UNSUPERVISED),
         ("lampu jln mati sdh sebulan", ReportClass.UNSUPERVISED),
-    ]
+    ],
 )
 def test_the_class_follows_what_people_say(text: str, expected: ReportClass) -> None:
     """Phrases decide first, then words; abbreviations are read as what they mean."""
@@ -78,14 +78,15 @@ def test_the_class_follows_what_people_say(text: str, expected: ReportClass) -> 
     assert suggestion.reasons
 
 
-@each(
+@pytest.mark.parametrize(
+    ("text", "expected"),
     [
         ("Lampu PJU mati di sepanjang jalan, malam gelap gulita", "1398"),
         ("Jalan berlubang dan aspal mengelupas, sudah banyak motor jatuh", "1397"),
         ("Gorong-gorong mampet, selokan meluap ke jalan", "2397"),
         ("Air PDAM mati sudah seminggu", "1618"),
         ("Mohon diblokir situs judi slot", "1033"),
-    ]
+    ],
 )
 def test_the_category_follows_the_words(text: str, expected: str) -> None:
     """Plain complaints of the commonest categories are recognised, with the words that decided."""
@@ -96,7 +97,7 @@ def test_the_category_follows_the_words(text: str, expected: str) -> None:
     assert any(reason.startswith("word:") for reason in category.reasons)
 
 
-@each([
+@pytest.mark.parametrize(("text", "claim", "expected", "reason"), [
         ("jalan rusak di Kab. Hulu Sungai Utara", NOTHING, "6308",
          "name:kabupaten hulu sungai utara"),
         ("jalan rusak di HSU", NOTHING, "6308", "name:hsu"),
@@ -121,7 +122,8 @@ def test_the_institution_follows_names_and_places(
     assert reason in institution.reasons
 
 
-@each(
+@pytest.mark.parametrize(
+    ("text", "claim"),
     [
         ("jalan baru rusak lagi", NOTHING),
         ("macet di kota bandung", NOTHING),
@@ -129,7 +131,7 @@ def test_the_institution_follows_names_and_places(
         ("lampu mati", Claim(place_code="63.0")),
         ("lampu mati", Claim(place_code="63.09.01")),
         ("", NOTHING),
-    ]
+    ],
 )
 def test_no_institution_is_made_up(text: str, claim: Claim) -> None:
     """Ordinary words, other regions and institutions that do not exist speak for nobody."""
@@ -165,13 +167,14 @@ def test_a_claimed_category_counts_but_does_not_decide_alone() -> None:
     assert (unknown.value, unknown.reasons) == ("999999", ("claimed",))
 
 
-@each(
+@pytest.mark.parametrize(
+    "text",
     [
         "Mohon qwertyx informasi jadwal",
         "kapan qwertyx qwertyx bansos cair",
         "saya qwertyx jalan qwertyx berlubang qwertyx di desa qwertyx, HSU",
         "Pungli oleh qwertyx",
-    ]
+    ],
 )
 def test_reasons_hold_no_word_that_only_the_report_has(text: str) -> None:
     """They travel in the clear: a name must not leave the gateway inside a reason."""
@@ -278,7 +281,7 @@ def test_the_committed_model_is_small_and_vouched_for() -> None:
     }
 
 
-@each(RULES)
+@pytest.mark.parametrize("rule", RULES)
 def test_every_rule_can_fire(rule: PhraseRule) -> None:
     """A rule's words and pattern are in the spelling that `words` gives, or it never would."""
     assert all(words(word) == (word,) for word in rule.words)

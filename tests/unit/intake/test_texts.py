@@ -6,9 +6,10 @@ from functools import cache
 from itertools import product
 from statistics import median
 
+import pytest
+
 from deploy.actors import texts
 from shared.contract.events import ReportClass, SubmitReport
-from tests.tables import each
 
 
 def test_every_category_seen_in_real_reports_has_texts() -> None:
@@ -22,7 +23,7 @@ def written_in(category_id: str) -> list[tuple[str, str]]:
     return [texts.write(category_id, seed) for seed in range(10)]
 
 
-@each(sorted(texts.categories()))
+@pytest.mark.parametrize("category_id", sorted(texts.categories()))
 def test_a_text_is_made_from_its_seed_and_may_be_submitted(category_id: str) -> None:
     """The same seed gives the same text, another seed another, all within the form's limits."""
     written = written_in(category_id)
@@ -34,7 +35,9 @@ def test_a_text_is_made_from_its_seed_and_may_be_submitted(category_id: str) -> 
         assert not re.search(r"[{}]", title + body)
 
 
-@each(product(["1397", "963", "1450", "2680", "110"], ReportClass))
+@pytest.mark.parametrize(
+    ("category_id", "report_class"), [*product(["1397", "963", "1450", "2680", "110"], ReportClass)]
+)
 def test_a_text_of_a_wanted_class_is_written(category_id: str, report_class: ReportClass) -> None:
     """Questions and wishes are possible in every category; complaints of either kind too."""
     complaints = {ReportClass.SUPERVISED, ReportClass.UNSUPERVISED}

@@ -17,7 +17,6 @@ from deploy.local.processes import LOOPBACK, Ports, ProcessId, last_lines
 from deploy.local.restart_policy import Condition
 from deploy.local.services import SERVICES, ServiceSlot, command
 from deploy.local.state import Child, Phase, StackState, read_state, write_state
-from tests.tables import each
 
 
 def test_lapor_home_decides_where_a_stack_lives(
@@ -102,13 +101,14 @@ def test_the_end_of_a_log_is_read_without_the_rest(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "none.log") == []
 
 
-@each(
+@pytest.mark.parametrize(
+    ("page", "lag"),
     [
         ('# TYPE lapor_lag_records gauge\nlapor_lag_records{p="}"} 3\nlapor_lag_records 4.0\n', 7),
         ("# TYPE lapor_other gauge\nlapor_other 3\n", None),
         ("<html>not metrics</html>", None),
         ("", None),
-    ]
+    ],
 )
 def test_lag_is_the_sum_over_partitions_or_unknown(page: str, lag: int | None) -> None:
     """An unknown lag is not said to be none."""

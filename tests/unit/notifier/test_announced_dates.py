@@ -11,7 +11,6 @@ from services.notifier.announced_dates import ANNOUNCED_DATES_MAX, EARLY_MAX
 from services.notifier.case import NotificationCase
 from services.notifier.rules import Lookups, decide
 from shared.contract import events as e
-from tests.tables import each
 from tests.unit.notifier.builders import (
     DEADLINE,
     EMAIL,
@@ -84,14 +83,15 @@ class TestAPromise:
         assert promise.notification_id == dispatched.notification_id
         assert promise.announced_at == NOON
 
-    @each(
+    @pytest.mark.parametrize(
+        ("clock", "started_by", "template"),
         [
             ("institution_verification", "forwarded", "forwarded"),
             ("follow_up", "dispatched", "dispatched"),
             ("follow_up", "answered", "replied"),
             ("follow_up", "reopened", "reopened"),
             ("follow_up", None, "dispatched"),
-        ]
+        ],
     )
     def test_is_made_when_somebody_gets_the_report(
         self, clock: str, started_by: str | None, template: str
@@ -100,7 +100,7 @@ class TestAPromise:
         _, date = requested(a_report(), a_deadline_set(clock=clock, started_by=started_by))
         assert (date.template, date.deadline) == (template, FIRST)
 
-    @each(["national_verification", "dispatch", "completion", "reply"])
+    @pytest.mark.parametrize("clock", ["national_verification", "dispatch", "completion", "reply"])
     def test_is_not_made_of_a_clock_whose_start_tells_the_reporter_nothing(
         self, clock: str
     ) -> None:
@@ -227,7 +227,7 @@ class TestAReplyWindow:
         clock="reply", owner="reporter", deadline_before=LATER, deadline=LATER + timedelta(days=1)
     )
 
-    @each([(order,) for order in ORDERS])
+    @pytest.mark.parametrize("order", ORDERS)
     def test_moves_in_any_order_with_the_follow_up_and_the_report(
         self, order: tuple[int, ...]
     ) -> None:
@@ -238,7 +238,7 @@ class TestAReplyWindow:
         assert dates == [REPLY_UNTIL, LATER, self.AGAIN.deadline]
         assert case.early == ()
 
-    @each([(order,) for order in ORDERS])
+    @pytest.mark.parametrize("order", ORDERS)
     def test_that_was_set_to_another_date_than_the_one_told_is_corrected(
         self, order: tuple[int, ...]
     ) -> None:

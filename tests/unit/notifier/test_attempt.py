@@ -12,7 +12,6 @@ from services.notifier.senders import SENT, Message, Outcome, Send, put_off, tem
 from services.notifier.settings import NotifierSettings
 from shared.contract.events import DeliveryReported, NotificationChannel
 from shared.vault.crypto import ReportKey
-from tests.tables import each
 from tests.unit.notifier.builders import EMAIL, KEY, NOON, REPORT, a_cause, a_report, lookups
 
 SECRET = "rahasia-" * 4
@@ -116,13 +115,14 @@ def test_what_was_put_off_is_no_attempt_to_tell_of() -> None:
         report(REPORT, PENDING, put_off("no_room"), NOON)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("values", "channels"),
     [
         ({}, {"file"}),
         ({"smtp_host": "mail.example"}, {"file", "email"}),
         ({"webhook_secret": SECRET}, {"file", "webhook"}),
         ({"smtp_host": "mail.example", "webhook_secret": SECRET}, {"file", "email", "webhook"}),
-    ]
+    ],
 )
 def test_only_channels_that_are_set_up_have_senders(
     values: dict[str, str], channels: set[str]
@@ -132,7 +132,7 @@ def test_only_channels_that_are_set_up_have_senders(
     assert set(senders_for(own)) == own.channels == channels
 
 
-@each(["s", "x" * 31, "x" * 32 + ",", "x" * 32 + ",y"])
+@pytest.mark.parametrize("secret", ["s", "x" * 31, "x" * 32 + ",", "x" * 32 + ",y"])
 def test_a_webhook_secret_that_could_be_guessed_is_refused_at_start(secret: str) -> None:
     """Who has one signature could try short ones at home."""
     with pytest.raises(ValueError, match="at least 32"):
@@ -145,7 +145,7 @@ def test_a_password_is_not_set_without_tls() -> None:
         NotifierSettings.model_validate({"smtp_user": "lapor", "smtp_tls": "none"})
 
 
-@each(["", "bukan alamat", "Lapor <a@b.example\n>", "a@"])
+@pytest.mark.parametrize("sender", ["", "bukan alamat", "Lapor <a@b.example\n>", "a@"])
 def test_a_sender_that_no_mail_server_takes_is_refused_at_start(sender: str) -> None:
     """Otherwise every message would fail for good."""
     with pytest.raises(ValueError, match="smtp_from"):

@@ -13,7 +13,6 @@ from services.notifier.delivery_slots import (
 )
 from services.notifier.senders import SENT, Outcome, permanent, put_off, temporary
 from services.notifier.settings import NotifierSettings
-from tests.tables import each
 
 AWAY = temporary("webhook_unreachable")
 
@@ -74,7 +73,8 @@ def test_an_open_way_takes_one_message_when_its_pause_is_over() -> None:
     assert fill(found, 40.0) == 1
 
 
-@each(
+@pytest.mark.parametrize(
+    ("what", "outcome"),
     [
         ("a yes", SENT),
         ("a no", permanent("smtp_550")),
@@ -82,14 +82,15 @@ def test_an_open_way_takes_one_message_when_its_pause_is_over() -> None:
         ("cut short while it took one message", temporary("smtp_interrupted")),
         ("a fault of one page", temporary("webhook_500")),
         ("a bug of ours", temporary("sender_KeyError")),
-    ]
+    ],
 )
 def test_what_concerns_one_message_closes_no_way(what: str, outcome: Outcome) -> None:
     """What somebody's address or text brings about must not make others wait."""
     assert not closed_by(outcome), what
 
 
-@each(
+@pytest.mark.parametrize(
+    ("what", "outcome"),
     [
         ("nobody there", temporary("smtp_unreachable")),
         ("it takes nobody's messages", temporary("smtp_421")),
@@ -98,7 +99,7 @@ def test_what_concerns_one_message_closes_no_way(what: str, outcome: Outcome) ->
         ("no answer in time", temporary("webhook_timeout")),
         ("no such name", temporary("webhook_unresolved")),
         ("no room on the disk", temporary("outbox_unwritable")),
-    ]
+    ],
 )
 def test_what_concerns_everybody_closes_a_way(what: str, outcome: Outcome) -> None:
     """The next would fare no better."""

@@ -9,22 +9,18 @@ from hypothesis import strategies as st
 from services.notifier.senders.public_addresses import is_public, networks
 from services.notifier.senders.webhook import allowed
 from services.notifier.settings import NotifierSettings
-from tests.tables import each
 
 
-@each(
-    [
+@pytest.mark.parametrize("address", [
         "8.8.8.8", "103.10.64.1", "1.1.1.1", "2606:4700:4700::1111", "2001:4860:4860::8888",
         "2404:8000::1", "2a00:1450::1", "::ffff:8.8.8.8", "223.255.255.255",
-    ]
-)  # fmt: skip
+    ])  # fmt: skip
 def test_the_internet_is_public(address: str) -> None:
     """The rule is not empty."""
     assert is_public(address)
 
 
-@each(
-    [
+@pytest.mark.parametrize("address", [
         # this host, private, shared, link-local (cloud metadata), reserved, multicast, broadcast
         "0.0.0.0", "0.1.2.3",  # noqa: S104 - nothing is bound to it
         "127.0.0.1", "127.255.255.254", "10.1.2.3", "172.16.0.1",
@@ -45,8 +41,7 @@ def test_the_internet_is_public(address: str) -> None:
         "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:127.0.0.1",
         # no address
         "", "localhost", "2130706433", "0x7f.1", "127.1", "0177.0.0.1", "8.8.8.8/32", " 8.8.8.8",
-    ]
-)  # fmt: skip
+    ])  # fmt: skip
 def test_an_outsider_cannot_lead_a_webhook_inside(address: str) -> None:
     """However an address of the inside is written, and whatever carries one."""
     assert not is_public(address)
@@ -74,7 +69,8 @@ def test_an_installations_own_networks_may_be_refused_too() -> None:
         NotifierSettings.model_validate({"webhook_refused_networks": ["ours"]})
 
 
-@each(
+@pytest.mark.parametrize(
+    ("url", "taken"),
     [
         ("https://kanal.example/kabar", True),
         ("https://kanal.example:443/kabar", True),
@@ -93,7 +89,7 @@ def test_an_installations_own_networks_may_be_refused_too() -> None:
         ("https://[::1/", False),
         ("kabar", False),
         ("", False),
-    ]
+    ],
 )
 def test_only_https_on_the_ports_of_web_servers_is_taken(url: str, taken: bool) -> None:  # noqa: FBT001
     """A mail server or a database would read a post as commands of its own."""

@@ -2,17 +2,18 @@
 
 from datetime import UTC, datetime, time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.notifier.quiet_hours import QuietHours, earliest
-from tests.tables import each
 
 NIGHT = QuietHours()
 ZONES = ("Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura")
 
 
-@each(
+@pytest.mark.parametrize(
+    ("at", "zone", "then"),
     [
         ("2023-06-14T04:00", "Asia/Makassar", "2023-06-14T04:00"),  # noon: at once
         ("2023-06-14T13:00", "Asia/Makassar", "2023-06-14T22:00"),  # 21:00 is quiet
@@ -23,7 +24,7 @@ ZONES = ("Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura")
         ("2023-06-14T13:00", "Asia/Jakarta", "2023-06-14T13:00"),  # 20:00 in the west
         ("2023-06-14T13:00", "Asia/Jayapura", "2023-06-14T21:00"),  # 22:00 in the east
         ("2023-12-31T15:00", "Asia/Makassar", "2023-12-31T22:00"),  # into the new year
-    ]
+    ],
 )
 def test_a_message_waits_for_the_morning_of_its_zone(at: str, zone: str, then: str) -> None:
     """Quiet from 21:00 to 06:00, local time."""

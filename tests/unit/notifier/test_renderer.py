@@ -20,7 +20,6 @@ from services.notifier import renderer
 from services.notifier.rules import decide
 from shared.contract.events import Language, NotificationRequested, ReportReceived
 from shared.contract.topics import READS
-from tests.tables import each
 from tests.unit.notifier.builders import (
     NOON,
     POLICY,
@@ -56,7 +55,7 @@ def rendered(language: Language, name: str) -> str:
     return f"{message['subject']}\n\n{message['body']}"
 
 
-@each(CASES)
+@pytest.mark.parametrize(("language", "name"), CASES)
 def test_a_message_reads_as_its_golden_file(language: Language, name: str) -> None:
     """Every fact in both languages, as people get it."""
     assert rendered(language, name) == (GOLDEN / language / f"{name}.txt").read_text("utf-8")
@@ -114,13 +113,14 @@ def test_a_template_that_misses_a_value_says_so() -> None:
         RENDER("received", "id", "Asia/Jakarta", {"tracking_number": "X"})
 
 
-@each(
+@pytest.mark.parametrize(
+    ("zone", "says"),
     [
         ("Asia/Jakarta", "Rabu, 14 Juni 2023 pukul 23.30 WIB"),
         ("Asia/Makassar", "Kamis, 15 Juni 2023 pukul 00.30 WITA"),
         ("Asia/Jayapura", "Kamis, 15 Juni 2023 pukul 01.30 WIT"),
         ("Asia/Kathmandu", "Rabu, 14 Juni 2023 pukul 22.15 UTC+0545"),
-    ]
+    ],
 )
 def test_a_moment_is_written_in_its_zone(zone: str, says: str) -> None:
     """The three zones of Indonesia by their names, another by its offset."""

@@ -18,7 +18,6 @@ from services.notifier.rules import (
 from shared.contract import events as e
 from shared.rules.decision import Decision
 from shared.vault.crypto import ReportKey
-from tests.tables import each
 from tests.unit.notifier.builders import (
     ANSWER,
     EMAIL,
@@ -82,7 +81,8 @@ def delivered(identity: str, outcome: str, reason: str = "") -> e.DeliveryReport
 class TestReporter:
     """How a reporter is reached."""
 
-    @each(
+    @pytest.mark.parametrize(
+        ("reporter", "channels"),
         [
             ({"email": EMAIL}, [("email", EMAIL)]),
             ({"email": EMAIL, "webhook": HOOK}, [("email", EMAIL), ("webhook", HOOK)]),
@@ -153,7 +153,7 @@ class TestReporter:
 class TestOrder:
     """Across streams there is none."""
 
-    @each(sorted(set(FACTS) - {"received"}))
+    @pytest.mark.parametrize("name", sorted(set(FACTS) - {"received"}))
     def test_a_fact_before_its_report_ends_in_the_same_messages(self, name: str) -> None:
         """Both orders: the same people, ids and words."""
         before_it = [(fact, f"before-{n}") for n, fact in enumerate(announced_before(name))]
@@ -350,7 +350,8 @@ class TestPrivacy:
         assert "tidak dapat ditampilkan" in message_of(request)["body"]
 
 
-@each(
+@pytest.mark.parametrize(
+    ("text", "fits"),
     [
         ("a@b.example", True),
         ("a.b+c@d-e.example", True),
@@ -368,7 +369,7 @@ class TestPrivacy:
         ("a" * 65 + "@b.example", False),
         ("=?utf-8?q?a=40c.example=2C_b?=@b.example", False),
         ("a@=?utf-8?q?b=2C?=", False),
-    ]
+    ],
 )
 def test_an_address_is_exactly_one(text: str, *, fits: bool) -> None:
     """Nothing that could name a second recipient or a header."""

@@ -13,7 +13,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from services.notifier.senders import Message
 from services.notifier.senders.signature import PREFIX, receiver_secret, signed_headers
 from services.notifier.senders.webhook import host_of, payload
-from tests.tables import each
 
 MASTER, BEFORE = "rahasia instalasi " * 2, "rahasia instalasi lama " * 2
 SECRET = receiver_secret(MASTER, "api", "kanal.example")
@@ -30,13 +29,14 @@ def test_a_foreign_verifier_takes_what_we_sign(subject: str, body: str) -> None:
     assert verified == json.loads(sent)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("who", "secret"),
     [
         ("another host", receiver_secret(MASTER, "api", "lain.example")),
         ("another channel", receiver_secret(MASTER, "sms", "kanal.example")),
         ("another installation", receiver_secret(BEFORE, "api", "kanal.example")),
         ("the parts moved", receiver_secret(MASTER, "apik", "anal.example")),
-    ]
+    ],
 )
 def test_a_receiver_cannot_forge_to_another(who: str, secret: str) -> None:
     """Each knows its own secret only, and none the installation's."""
@@ -94,14 +94,15 @@ def test_a_secret_has_the_formats_form_and_never_changes() -> None:
     assert receiver_secret(MASTER, "api", "kanal.example") == SECRET
 
 
-@each(
+@pytest.mark.parametrize(
+    ("url", "host"),
     [
         ("https://Kanal.Example/x", "kanal.example"),
         ("https://kanal.example.:8443/", "kanal.example"),
         ("https://münchen.example/", "xn--mnchen-3ya.example"),
         ("https://[2606:4700::1]/", "2606:4700::1"),
         ("kabar", ""),
-    ]
+    ],
 )
 def test_a_host_has_one_name_however_it_is_written(url: str, host: str) -> None:
     """One secret and one bulkhead."""

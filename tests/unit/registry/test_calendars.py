@@ -13,7 +13,6 @@ from shared.contract.events import CalendarAmended
 from shared.registry import PACKAGED, Change, RegistryError, load, problems_of
 from shared.worktime.working_days import CalendarYearMissing, Reckoned
 from tests.packaged_registry import REGISTRY
-from tests.tables import each
 
 TODAY = date(2026, 11, 24)
 REGIONAL = """valid_from = 2025-01-01
@@ -28,7 +27,10 @@ add = [["2025-05-02", "regional", "Hari Jadi"]]
 """
 
 
-@each([(2023, 16, 11), (2024, 19, 10), (2025, 17, 11), (2026, 17, 8)])
+@pytest.mark.parametrize(
+    ("year", "national", "joint_leave"),
+    [(2023, 16, 11), (2024, 19, 10), (2025, 17, 11), (2026, 17, 8)],
+)
 def test_the_totals_of_each_year(year: int, national: int, joint_leave: int) -> None:
     """As counted from the decrees with all amendments."""
     days = [day for day in REGISTRY.calendar("00", TODAY).days_off if day.on.year == year]
@@ -37,7 +39,7 @@ def test_the_totals_of_each_year(year: int, national: int, joint_leave: int) -> 
     assert all(day.decree and day.name for day in days)
 
 
-@each([2023, 2024, 2025, 2026])
+@pytest.mark.parametrize("year", [2023, 2024, 2025, 2026])
 def test_the_decrees_add_up_to_the_days_of_the_holidays_package(year: int) -> None:
     """The chain of versions ends where an independent source says."""
     seed = holidays.country_holidays("ID", years=year, categories=("public", "government"))
@@ -46,13 +48,14 @@ def test_the_decrees_add_up_to_the_days_of_the_holidays_package(year: int) -> No
     assert ours == set(seed)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("known_on", "version", "five_days_after_13_august_2025"),
     [
         (date(2025, 8, 6), "id-2024-11-21", date(2025, 8, 20)),
         (date(2025, 8, 7), "id-2025-08-07", date(2025, 8, 21)),
         (datetime(2025, 8, 6, 16, 59, tzinfo=UTC), "id-2024-11-21", date(2025, 8, 20)),
         (datetime(2025, 8, 6, 17, 0, tzinfo=UTC), "id-2025-08-07", date(2025, 8, 21)),
-    ]
+    ],
 )
 def test_a_late_decree_moves_a_deadline_from_the_day_it_is_known(
     known_on: date, version: str, five_days_after_13_august_2025: date

@@ -19,7 +19,6 @@ from shared.contract.events import (
 )
 from shared.registry import Change, Registry, problems_of
 from tests.packaged_registry import REGISTRY
-from tests.tables import each
 
 SEEN = datetime(2026, 3, 10, 3, 0, tzinfo=UTC)  # 10:00 WIB
 WIB_MIDNIGHT = datetime(2026, 3, 9, 17, 0, tzinfo=UTC)
@@ -151,7 +150,8 @@ def test_the_same_change_twice_is_one() -> None:
     assert twice.calendar("00", SEEN) is once.calendar("00", SEEN)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("event", "problem"),
     [
         (a_decree(chain="mars"), "calendar mars is not in calendars/ (there are: indonesia)"),
         (a_decree(version="id-2026-03-11"), "a version of 2026-03-10 is named id-2026-03-10"),
@@ -211,7 +211,7 @@ def test_the_same_change_twice_is_one() -> None:
             a_policy(version="6308-2022-01-01", valid_from=date(2022, 1, 1)),
             "is older than the version in force, of 2023-01-01",
         ),
-    ]
+    ],
 )
 def test_a_bad_change_is_named_and_left_out(
     event: CalendarAmended | PolicyChanged, problem: str

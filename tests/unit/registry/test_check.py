@@ -12,7 +12,6 @@ import pytest
 from shared.contract.events import ReportClass
 from shared.registry import PACKAGED, RegistryError, load
 from shared.registry.models import REPEATS_MAX
-from tests.tables import each
 
 HSU = "institutions/6308.toml"
 UNITS = "units/6308.csv"
@@ -47,7 +46,8 @@ def edited(folder: Path, file: str, old: str, new: str) -> None:
     (folder / file).write_text(changed, encoding="utf-8")
 
 
-@each(
+@pytest.mark.parametrize(
+    ("file", "old", "new", "problem"),
     [
         (
             HSU,
@@ -271,7 +271,8 @@ def test_hours_are_counted_on_the_calendar(tmp_path: Path) -> None:
 LADDER_STEP = '[[ladder]]\nlevel = {}\n{}\nto = ["head"]\nsource = "test"'
 
 
-@each(
+@pytest.mark.parametrize(
+    ("level", "when", "problem"),
     [
         (-2, "after_days = -3", "warning levels are [0, -2]; number them 0, -1, -2 without a gap"),
         (5, "after_days = 9", "ladder levels are [1, 2, 3, 5]; number them 1, 2, 3 without a gap"),

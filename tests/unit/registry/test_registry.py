@@ -11,7 +11,6 @@ from deploy.tools.derive_directory import EXPORT, agreement, derive, dispatches
 from shared.contract.events import Clock, ReportClass
 from shared.registry import NATIONAL, Directory, Registry, Rule, UnknownCode, load
 from tests.packaged_registry import REGISTRY
-from tests.tables import each
 
 HSU, BANDUNG = "6308", "3204"
 TODAY = date(2026, 11, 24)
@@ -93,7 +92,8 @@ def test_unknown_codes_are_said_to_be_unknown() -> None:
 # ---- directories
 
 
-@each(
+@pytest.mark.parametrize(
+    ("category", "place", "rules"),
     [
         ("1397", None, ["hsu.jalan"]),
         ("1398", None, ["hsu.penerangan-jalan", "hsu.jalan"]),
@@ -107,7 +107,7 @@ def test_unknown_codes_are_said_to_be_unknown() -> None:
         ("999999", None, []),
         (None, "63.08.05", []),
         (None, None, []),
-    ]
+    ],
 )
 def test_the_most_specific_rule_comes_first(
     category: str | None, place: str | None, rules: list[str]
@@ -164,7 +164,8 @@ def test_bandungs_directory_is_what_its_export_derives() -> None:
 # ---- policy and ladder
 
 
-@each(
+@pytest.mark.parametrize(
+    ("clock", "report_class", "again", "days", "unit"),
     [
         ("national_verification", None, False, 3, "working_days"),
         ("institution_verification", None, False, 3, "working_days"),
@@ -177,7 +178,7 @@ def test_bandungs_directory_is_what_its_export_derives() -> None:
         ("follow_up", ReportClass.SUPERVISED, True, 5, "working_days"),
         ("completion", None, False, 10, "working_days"),
         ("reply", None, False, 10, "calendar_days"),
-    ]
+    ],
 )
 def test_the_national_limits(
     clock: Clock, report_class: ReportClass | None, *, again: bool, days: int, unit: str
@@ -227,7 +228,8 @@ def test_the_policys_numbers() -> None:
         assert days == [(0, -1), (1, 0), (2, 3), (3, 7)]
 
 
-@each(
+@pytest.mark.parametrize(
+    ("institution", "level", "clock", "titles"),
     [
         (HSU, 0, "follow_up", ["Penghubung Dinas Perhubungan"]),
         (HSU, 0, "dispatch", ["Admin Instansi Kab. Hulu Sungai Utara"]),
@@ -250,7 +252,7 @@ def test_the_policys_numbers() -> None:
         (HSU, 3, "follow_up", ["Admin Nasional", "Ombudsman Republik Indonesia"]),
         (HSU, 4, "follow_up", []),
         (HSU, 0, "reply", []),
-    ]
+    ],
 )
 def test_the_ladder_tells_whoever_the_level_names(
     institution: str, level: int, clock: Clock, titles: list[str]

@@ -6,7 +6,6 @@ import pytest
 
 from shared.runtime.gateway.dead_letter_limit import counted, extended, is_past
 from shared.runtime.stage import ShellLimits
-from tests.tables import each
 
 LIMITS = ShellLimits()  # 50, a tenth of the last 1,000; of one sender 5
 
@@ -25,7 +24,7 @@ def test_one_sender_or_report_never_stops_a_stage(letters: int, *, is_gateway: b
     assert counted(found, LIMITS, is_gateway=is_gateway) <= 5
 
 
-@each([
+@pytest.mark.parametrize(("hit", "decided", "is_gateway", "stops"), [
         ({f"r{n}": 1 for n in range(50)}, 0, False, True),
         ({f"r{n}": 1 for n in range(49)}, 0, False, False),
         ({f"r{n}": 1 for n in range(50)}, 500, False, False),  # not a tenth

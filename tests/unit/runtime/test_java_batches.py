@@ -6,7 +6,6 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 
 from shared.runtime.kafka.record_batches import GuardedRecords, RawBatches, UnreadBatch
 from tests.senders import golden
-from tests.tables import each
 
 HERE = TopicPartition("lapor.channel.api.submissions.v1", 0)
 
@@ -19,7 +18,7 @@ def read(raw: bytes, aborted: tuple[tuple[int, int], ...] = ()) -> GuardedRecord
     )  # fmt: skip
 
 
-@each((name,) for name in golden.NAMES)
+@pytest.mark.parametrize("name", golden.NAMES)
 def test_every_record_of_a_java_client_comes_with_its_headers(name: str) -> None:
     """In order, whatever it is compressed with, in a transaction or not."""
     found = list(read(golden.batch(name)))

@@ -3,6 +3,8 @@
 import tracemalloc
 from itertools import product
 
+import pytest
+
 from shared.contract.topics import OUTBOX, RECORD_BYTES_MAX, SUBMISSIONS, Stream
 from shared.platform.clock import Clock
 from shared.rules.decision import Cause, Unreadable
@@ -10,7 +12,6 @@ from shared.runtime.parking import Parking, correlation_for
 from shared.runtime.reader import Inbound, Reader
 from shared.vault.crypto import DeadLetterKey
 from tests.simulation.memory import CLEAR, MemoryRecord
-from tests.tables import each
 
 KEY = DeadLetterKey(b"d" * 32)
 TRAVELLING = ("correlationid", "traceparent", "tracestate", "causationid", "ce_subject")
@@ -54,13 +55,15 @@ def opened(value: bytes, *headers: tuple[str, bytes]) -> Unreadable:
     return inbound.event
 
 
-@each([(RECORD_BYTES_MAX, 0), (0, RECORD_BYTES_MAX), (600_000, 600_000)])
+@pytest.mark.parametrize(
+    ("value", "header"), [(RECORD_BYTES_MAX, 0), (0, RECORD_BYTES_MAX), (600_000, 600_000)]
+)
 def test_a_record_larger_than_a_gateway_takes_is_not_opened(value: int, header: int) -> None:
     """The broker's bound is of what is compressed."""
     assert opened(b" " * value, ("more", bytes(header))).reason == "too_large"
 
 
-@each([(b"1",), (b"{}",), (b"[]",), (b'"%s"' % (b"x" * 301),)])
+@pytest.mark.parametrize("item", [b"1", b"{}", b"[]", b'"%s"' % (b"x" * 301)])
 def test_half_a_million_wrong_items_cost_no_more_than_one(item: bytes) -> None:
     """Each fault that is told of costs a kilobyte: the first of a list is enough."""
     many = b",".join([item] * (1_000_000 // (len(item) + 1)))
@@ -74,7 +77,9 @@ def test_half_a_million_wrong_items_cost_no_more_than_one(item: bytes) -> None:
     assert most < 16 * len(many)
 
 
-@each(product([(OUTBOX, "6308"), (SUBMISSIONS, "website")], TRAVELLING))
+@pytest.mark.parametrize(
+    ("gateway", "name"), [*product([(OUTBOX, "6308"), (SUBMISSIONS, "website")], TRAVELLING)]
+)
 def test_an_outsider_cannot_write_a_header_of_later_events(
     gateway: tuple[Stream, str], name: str
 ) -> None:
@@ -86,7 +91,7 @@ def test_an_outsider_cannot_write_a_header_of_later_events(
     assert said == ("", "", "")
 
 
-@each([b"x" * 129, b"a\x00b", b"\xff", b" "])
+@pytest.mark.parametrize("value", [b"x" * 129, b"a\x00b", b"\xff", b" "])
 def test_a_header_that_no_event_should_carry_is_left_out(value: bytes) -> None:
     """A megabyte would be copied into every later event of the report, and into waiting cases."""
     assert heard(OUTBOX, "00", "correlationid", value).correlation_id == ""

@@ -22,7 +22,6 @@ from shared.runtime.kafka.record_batches import (
 )
 from tests.senders import batches as b
 from tests.senders.poisons import FATAL, REFUSED, TAKEN, Letter, Poison
-from tests.tables import each
 
 HERE = TopicPartition("lapor.channel.api.submissions.v1", 0)
 LETTER = Letter(HERE.topic, b"kind", b'{"title": "Lampu"}', "attachments")
@@ -49,7 +48,9 @@ def at_offset(raw: bytes, base: int) -> bytes:
     return base.to_bytes(8, "big") + raw[8:]
 
 
-@each((p,) for p in (*TAKEN, FATAL) if not p.name.startswith(("bomb", "tiny")))
+@pytest.mark.parametrize(
+    "poison", [p for p in (*TAKEN, FATAL) if not p.name.startswith(("bomb", "tiny"))]
+)
 def test_whatever_a_broker_takes_is_read_and_what_follows_too(poison: Poison) -> None:
     """Each offset comes once, in order, in bounded memory; nothing is raised."""
     raw = poison.make(LETTER, b"1")
@@ -65,7 +66,7 @@ def test_whatever_a_broker_takes_is_read_and_what_follows_too(poison: Poison) ->
         assert found == [(0, 0, ConsumerRecord)]
 
 
-@each((p,) for p in REFUSED if p.name not in ("no_bytes", "zeros"))
+@pytest.mark.parametrize("poison", [p for p in REFUSED if p.name not in ("no_bytes", "zeros")])
 def test_what_only_a_broken_disk_could_give_stops_at_most_its_partition(poison: Poison) -> None:
     """A broker refuses these; should one lie in a log all the same, it is passed over or named."""
     found: list[ConsumerRecord] = []
@@ -75,12 +76,10 @@ def test_what_only_a_broken_disk_could_give_stops_at_most_its_partition(poison: 
     assert all(isinstance(record, ConsumerRecord) for record in found)
 
 
-@each(
-    [
+@pytest.mark.parametrize(("codec", "reason"), [
         (b.GZIP, "batch_too_large"), (b.SNAPPY, "batch_too_large"),
         (b.LZ4, "batch_too_large"), (b.ZSTD, "batch_too_large"),
-    ]
-)  # fmt: skip
+    ])  # fmt: skip
 def test_a_bomb_is_one_answer(codec: int, reason: str) -> None:
     """It is unpacked up to the bound and no further."""
     (found, _) = read(b.sealed(b.bomb(codec, 20_000_000), 1, codec), NEXT)
@@ -89,7 +88,9 @@ def test_a_bomb_is_one_answer(codec: int, reason: str) -> None:
     assert found.reason == reason
 
 
-@each((codec, size) for codec in b.CODECS.values() for size in (-1, 0, 1))
+@pytest.mark.parametrize(
+    ("codec", "size"), [(codec, size) for codec in b.CODECS.values() for size in (-1, 0, 1)]
+)
 def test_the_bound_is_exact(codec: int, size: int) -> None:
     """What unpacks to the bound is read."""
     value = UNPACKED_BYTES_MAX - len(b.records([b.Fields(b"")])) - 10
@@ -112,7 +113,7 @@ def test_many_records_in_little_space_are_one_answer() -> None:
     assert (found.reason, found.first, found.offset) == ("batch_too_large", 0, 20_000)
 
 
-@each((codec,) for codec in b.CODECS.values())
+@pytest.mark.parametrize("codec", b.CODECS.values())
 def test_a_header_name_that_is_no_text_costs_that_name(codec: int) -> None:
     """The record beside it in the batch is as it was."""
     spoilt = b.Fields(b"1", [(b"\xff\xfe", b"x"), (b"ce_id", b"a")])

@@ -7,7 +7,6 @@ import pytest
 
 from shared.contract import events as e
 from shared.contract.events import ReportClass
-from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     HSU,
@@ -221,7 +220,7 @@ STOPS = {
 }  # fmt: skip
 
 
-@each(STOPS)
+@pytest.mark.parametrize("name", STOPS)
 def test_a_stop_ends_its_clock_at_its_time(name: str) -> None:
     """Each stop of the table is said once, with its time, and nothing of that clock fires after."""
     clock, before, stop = STOPS[name]
@@ -235,7 +234,7 @@ def test_a_stop_ends_its_clock_at_its_time(name: str) -> None:
     assert met.deadline == started.of(e.DeadlineSet, clock)[0].deadline
 
 
-@each(STOPS)
+@pytest.mark.parametrize("name", STOPS)
 def test_a_stop_before_its_start_gives_the_same_case(name: str) -> None:
     """The stop came first, from another stream: what is known at last is the same."""
     _, before, stop = STOPS[name]

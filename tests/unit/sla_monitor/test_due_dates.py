@@ -11,7 +11,6 @@ import pytest
 
 from shared.worktime.working_days import WEEKDAYS, Calendar, CalendarYearMissing, DayOff
 from tests.packaged_registry import REGISTRY
-from tests.tables import each
 from tests.unit.sla_monitor.calendars import WIB, WIT, WITA, at
 
 VECTORS: dict[str, Any] = json.loads(
@@ -36,17 +35,20 @@ def a_calendar(name: str) -> Calendar:
 # ---- the table and the vectors
 
 
-@each(
-    (calendar, received, deadlines)
-    for calendar in (WIB, WITA, WIT)
-    for received, deadlines in [
-        ("2023-04-18", ("2023-04-28", "2023-05-03", "2023-05-10", "2023-05-16", "2023-07-28")),
-        ("2024-02-07", ("2024-02-15", "2024-02-19", "2024-02-26", "2024-03-01", "2024-05-22")),
-        ("2024-12-24", ("2024-12-31", "2025-01-03", "2025-01-10", "2025-01-16", "2025-03-26")),
-        ("2025-03-27", ("2025-04-10", "2025-04-14", "2025-04-22", "2025-04-28", "2025-07-11")),
-        ("2025-08-15", ("2025-08-21", "2025-08-25", "2025-09-01", "2025-09-08", "2025-11-11")),
-        ("2026-03-13", ("2026-03-25", "2026-03-27", "2026-04-06", "2026-04-10", "2026-06-24")),
-    ]
+@pytest.mark.parametrize(
+    ("calendar", "received", "deadlines"),
+    [
+        (calendar, received, deadlines)
+        for calendar in (WIB, WITA, WIT)
+        for received, deadlines in [
+            ("2023-04-18", ("2023-04-28", "2023-05-03", "2023-05-10", "2023-05-16", "2023-07-28")),
+            ("2024-02-07", ("2024-02-15", "2024-02-19", "2024-02-26", "2024-03-01", "2024-05-22")),
+            ("2024-12-24", ("2024-12-31", "2025-01-03", "2025-01-10", "2025-01-16", "2025-03-26")),
+            ("2025-03-27", ("2025-04-10", "2025-04-14", "2025-04-22", "2025-04-28", "2025-07-11")),
+            ("2025-08-15", ("2025-08-21", "2025-08-25", "2025-09-01", "2025-09-08", "2025-11-11")),
+            ("2026-03-13", ("2026-03-25", "2026-03-27", "2026-04-06", "2026-04-10", "2026-06-24")),
+        ]
+    ],
 )
 def test_the_table_of_deadlines(
     calendar: Calendar, received: str, deadlines: tuple[str, ...]
@@ -61,8 +63,9 @@ def test_the_table_of_deadlines(
             assert calendar.deadline(start, days).tzinfo is UTC
 
 
-@each(
-    [v for v in VECTORS["vectors"] + VECTORS["generated"] if v["kind"] == "add_working_days_date"]
+@pytest.mark.parametrize(
+    "vector",
+    [v for v in VECTORS["vectors"] + VECTORS["generated"] if v["kind"] == "add_working_days_date"],
 )
 def test_published_vectors_of_working_days(vector: dict[str, Any]) -> None:
     """From other systems' suites and from numpy."""
@@ -88,7 +91,8 @@ def test_published_vectors_of_working_and_free_days(vector: dict[str, Any]) -> N
 # ---- day 0 and zones
 
 
-@each(
+@pytest.mark.parametrize(
+    ("received", "calendar", "end_of_day_3"),
     [
         # Friday noon; the weekend after it starts on the same day 0
         ("2026-07-10T12:00+07:00", WIB, "2026-07-16T00:00+07:00"),
@@ -105,7 +109,7 @@ def test_published_vectors_of_working_and_free_days(vector: dict[str, Any]) -> N
         # a holiday is day 0 of the working day before it
         ("2026-08-17T09:00+07:00", WIB, "2026-08-21T00:00+07:00"),
         ("2026-08-14T09:00+07:00", WIB, "2026-08-21T00:00+07:00"),
-    ]
+    ],
 )
 def test_day_0_is_the_institutions_own_day(
     received: str, calendar: Calendar, end_of_day_3: str

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from services.sla_monitor.due_dates import (
     working_days_used,
 )
 from shared.registry import Limit
-from tests.tables import each
 from tests.unit.sla_monitor.calendars import INSTANTS, WIB, at
 
 
@@ -30,7 +30,8 @@ def test_calendar_days_count_weekends_and_holidays() -> None:
     assert due(WIB, at("2026-12-30T10:00+07:00"), window).is_provisional is False
 
 
-@each(
+@pytest.mark.parametrize(
+    ("pauses", "expected"),
     [
         ([], "2026-07-09T00:00+07:00"),
         # a working day of rest is a working day more
@@ -71,7 +72,7 @@ def test_calendar_days_count_weekends_and_holidays() -> None:
             ],
             "2026-07-11T00:00+07:00",
         ),
-    ]
+    ],
 )
 def test_after_a_pause_the_working_time_is_left_that_was_left(
     pauses: list[tuple[str, str]], expected: str
@@ -128,7 +129,8 @@ def test_pauses_never_bring_a_deadline_forward(
     assert found.at >= WIB.deadline(start, 14)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("deadline", "working_days", "fires"),
     [
         # the end of Monday: warned at the end of Friday, levels 1 to 3 at 0, 3, 7 working days
         ("2026-07-14T00:00+07:00", -1, "2026-07-11T00:00+07:00"),
@@ -140,7 +142,7 @@ def test_pauses_never_bring_a_deadline_forward(
         # moved by a pause into the day: the hour stays
         ("2026-07-13T12:00+07:00", -1, "2026-07-10T12:00+07:00"),
         ("2026-07-13T12:00+07:00", 3, "2026-07-16T12:00+07:00"),
-    ]
+    ],
 )
 def test_warnings_and_levels_are_working_days_from_the_deadline(
     deadline: str, working_days: int, fires: str
@@ -149,7 +151,8 @@ def test_warnings_and_levels_are_working_days_from_the_deadline(
     assert fires_at(WIB, at(deadline), working_days) == (at(fires), False)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("start", "end", "pauses", "used"),
     [
         ("2026-07-06T00:00", "2026-07-08T12:00", [], 2.5),
         ("2026-07-10T12:00", "2026-07-13T12:00", [], 1.0),
@@ -158,7 +161,7 @@ def test_warnings_and_levels_are_working_days_from_the_deadline(
         ("2026-07-06T00:00", "2026-07-08T12:00", [("2026-07-01T00:00", "2026-07-07T00:00")], 1.5),
         ("2026-07-06T00:00", "2026-07-08T12:00", [("2026-07-08T00:00", "2026-07-20T00:00")], 2.0),
         ("2026-07-08T00:00", "2026-07-06T00:00", [], 0.0),
-    ]
+    ],
 )
 def test_what_was_used_of_a_limit(
     start: str, end: str, pauses: list[tuple[str, str]], used: float

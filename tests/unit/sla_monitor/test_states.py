@@ -1,9 +1,10 @@
 """The one table of states: in every state of a report exactly who owes the next step, by what."""
 
+import pytest
+
 from services.sla_monitor.clocks import CLOCKS
 from shared.contract import events as e
 from shared.contract.events import Clock, ReportClass
-from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     HSU,
     OTHER_UNIT,
@@ -103,7 +104,7 @@ OVER: dict[str, list[Step]] = {
 }  # fmt: skip
 
 
-@each(STATES)
+@pytest.mark.parametrize("state", STATES)
 def test_exactly_one_owes_the_next_step_by_a_limit(state: str) -> None:
     """Its clock runs and fires; a second clock that runs is the follow-up behind a dispatch."""
     steps, (clock, owner, limit, unit) = STATES[state]
@@ -125,7 +126,7 @@ def test_exactly_one_owes_the_next_step_by_a_limit(state: str) -> None:
     assert case.timer_at is not None
 
 
-@each(OVER)
+@pytest.mark.parametrize("state", OVER)
 def test_nobody_owes_anything_of_what_is_over(state: str) -> None:
     """A closed report may be reopened, which is nobody's duty."""
     case = run(OVER[state]).case

@@ -16,7 +16,6 @@ from shared.contract.events import ReportClass
 from shared.registry import LadderStep, Limit
 from shared.registry.models import REPEATS_MAX, OwnLimits
 from shared.worktime.opening_hours import OpeningHours, hours_of
-from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     BANDUNG,
     POLICY,
@@ -233,13 +232,14 @@ def test_so_much_of_the_limit_is_used_when_its_share_is_due(
     assert used == pytest.approx(measure.elapsed(start, end) * share, abs=timedelta(microseconds=2))
 
 
-@each(
+@pytest.mark.parametrize(
+    "pauses",
     [
         [("2023-03-07 10:00", "2023-03-08 10:00"), ("2023-03-07 22:00", "2023-03-09 10:00")],
         [("2023-03-07 10:00", "2023-03-09 10:00"), ("2023-03-08 10:00", "2023-03-08 12:00")],
         [("2023-03-07 10:00", "2023-03-09 10:00"), ("2023-03-10 10:00", "2023-03-07 12:00")],
         [("2023-03-07 10:00", "2023-03-08 10:00"), ("2023-03-08 10:00", "2023-03-09 10:00")],
-    ]
+    ],
 )
 def test_pauses_that_overlap_rest_once_and_one_that_ends_before_it_starts_never(
     pauses: list[tuple[str, str]],

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,6 @@ from services.sla_monitor.audit.verify import (
 from services.sla_monitor.rules import MonitoredCase
 from services.sla_monitor.store import STORE
 from shared.contract import events as e
-from tests.tables import each
 from tests.unit.sla_monitor.builders import (
     POLICY,
     REPORT,
@@ -148,7 +148,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[MonitoredCase], MonitoredCase], str]]] 
 }
 
 
-@each(DAMAGES)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_row_is_named(damage: str) -> None:
     """Each by what it is, with what is stored and what follows from the facts."""
     spoil, named = DAMAGES[damage]
@@ -178,13 +178,14 @@ def _without(lived: Lived, kind: type[e.Event]) -> list[StreamEvent]:
     return [stream._replace(sequence=n) for n, stream in enumerate(left, 1)]
 
 
-@each(
+@pytest.mark.parametrize(
+    ("kind", "named"),
     [
         (e.DeadlineSet, "published follow_up of"),
         (e.DeadlineMet, "met of national_verification"),
         (e.DeadlineBreached, "told level 1 of"),
         (e.DeadlineMoved, "published national_verification of 00"),
-    ]
+    ],
 )
 def test_an_event_that_is_missing_on_the_stream_is_named(kind: type[e.Event], named: str) -> None:
     """Also where the numbers have no gap: what was said is compared, not only counted."""

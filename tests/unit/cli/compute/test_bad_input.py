@@ -8,7 +8,6 @@ import pytest
 from deploy.cli.compute import InvalidRequest, WorkTimetable, compute
 from deploy.cli.compute.operations import Elapsed
 from shared.worktime.working_days import Calendar
-from tests.tables import each
 from tests.unit.cli.compute.requests import a_spec, ask, at
 
 DAYS: dict[str, Any] = {
@@ -26,7 +25,7 @@ WHOLE_DAYS: dict[str, Any] = {"time_zone": "Asia/Jakarta", "week": ["mon", "tue"
 HSU: dict[str, Any] = {"op": "is_working_day", "institution": "6308", "date": "2026-07-10"}
 
 
-@each([
+@pytest.mark.parametrize(("fields", "changed", "code"), [
         # the calendar
         (DAYS, {"calendar": a_spec(time_zone="Asia/Amuntai")}, "unknown_time_zone"),
         (DAYS, {"calendar": a_spec(time_zone="../etc/passwd")}, "unknown_time_zone"),

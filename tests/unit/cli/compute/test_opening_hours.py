@@ -17,14 +17,14 @@ from shared.worktime.opening_hours import (
     merged,
 )
 from shared.worktime.working_days import CalendarYearMissing
-from tests.tables import each
 from tests.unit.cli.compute.requests import a_calendar, at, minutes, opening_hours
 
 OFFICE = opening_hours()
 NIGHT_SHIFT = hours_of({day: [["00:00", "02:30"], ["22:00", "24:00"]] for day in ("sat", "sun")})
 
 
-@each(
+@pytest.mark.parametrize(
+    ("start", "amount", "end"),
     [
         # within a morning, over lunch, into the next day, over a weekend
         ("2026-07-06T09:00+07:00", 60, "2026-07-06T10:00+07:00"),
@@ -45,7 +45,7 @@ NIGHT_SHIFT = hours_of({day: [["00:00", "02:30"], ["22:00", "24:00"]] for day in
         ("2026-07-06T09:00+07:00", -60, "2026-07-06T08:00+07:00"),
         ("2026-07-06T09:00+07:00", -61, "2026-07-03T16:29+07:00"),
         ("2026-07-06T13:01+07:00", -2, "2026-07-06T11:59+07:00"),
-    ]
+    ],
 )
 def test_minutes_are_exact_and_an_end_on_closing_time_is_that_closing(
     start: str, amount: int, end: str
@@ -54,7 +54,8 @@ def test_minutes_are_exact_and_an_end_on_closing_time_is_that_closing(
     assert OFFICE.add(at(start), minutes(amount)) == at(end)
 
 
-@each(
+@pytest.mark.parametrize(
+    ("when", "is_open"),
     [
         ("2026-07-06T07:59:59+07:00", False),
         ("2026-07-06T08:00:00+07:00", True),
@@ -64,7 +65,7 @@ def test_minutes_are_exact_and_an_end_on_closing_time_is_that_closing(
         ("2026-07-06T16:00:00+07:00", False),
         ("2026-07-05T09:00:00+07:00", False),
         ("2026-08-17T09:00:00+07:00", False),
-    ]
+    ],
 )
 def test_an_opening_is_working_time_and_a_closing_is_not(when: str, *, is_open: bool) -> None:
     """So two openings that touch never count an instant twice."""
@@ -95,7 +96,7 @@ def test_pauses_that_overlap_rest_once() -> None:
     assert merged([(first, second), (third, None)]) == [(first, second), (third, None)]
 
 
-@each([
+@pytest.mark.parametrize(("pauses", "end"), [
         ([], "2026-07-06T12:00+07:00"),
         # two hours of rest: over lunch into the afternoon
         ([("2026-07-06T09:00", "2026-07-06T11:00")], "2026-07-06T15:00+07:00"),
@@ -145,7 +146,8 @@ def test_while_a_pause_is_open_nobody_knows_the_end() -> None:
 # ---- days on which a clock changes
 
 
-@each(
+@pytest.mark.parametrize(
+    ("zone", "hours", "day", "open_minutes"),
     [
         # Berlin: 29 March 2026 has no 2 to 3, 25 October has it twice
         ("Europe/Berlin", [["00:00", "24:00"]], "2026-03-29", 23 * 60),
@@ -161,7 +163,7 @@ def test_while_a_pause_is_open_nobody_knows_the_end() -> None:
         ("Asia/Beirut", [["00:00", "24:00"]], "2026-03-29", 23 * 60),
         ("Pacific/Apia", [["00:00", "24:00"]], "2011-12-30", 0),
         ("Pacific/Apia", [["08:00", "16:00"]], "2011-12-31", 8 * 60),
-    ]
+    ],
 )
 def test_on_the_day_of_a_change_real_time_counts(
     zone: str, hours: list[list[str]], day: str, open_minutes: int
@@ -209,7 +211,8 @@ def is_open(zone: str, moment: datetime) -> bool:
 # ---- what is no opening hours
 
 
-@each(
+@pytest.mark.parametrize(
+    ("hours", "code"),
     [
         ({"monday": [["08:00", "16:00"]]}, "unknown_weekday"),
         ({"mon": [["8:00", "16:00"]]}, "malformed_hours"),
@@ -220,7 +223,7 @@ def is_open(zone: str, moment: datetime) -> bool:
         ({"mon": [["16:00", "08:00"]]}, "closes_before_it_opens"),
         ({"mon": [["08:00", "08:00"]]}, "closes_before_it_opens"),
         ({"mon": [["08:00", "12:01"], ["12:00", "16:00"]]}, "overlapping_hours"),
-    ]
+    ],
 )
 def test_hours_that_contradict_themselves_are_refused_by_name(
     hours: dict[str, list[list[str]]], code: str

@@ -5,11 +5,11 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.worktime.working_days import WEEKDAYS
-from tests.tables import each
 from tests.unit.cli.compute.requests import (
     OFFICE,
     a_calendar,
@@ -205,7 +205,8 @@ def test_in_which_zone_an_instant_is_written_says_nothing(
     assert there == answers(lambda moment: moment.isoformat())
 
 
-@each(
+@pytest.mark.parametrize(
+    ("written", "calendar", "day_3"),
     [
         # 06:30 WIB on a Saturday: day 0 is that Saturday wherever it is read, Friday in New York
         ("2026-07-11T06:30:00+07:00", "wib_office_lunch", "2026-07-15"),
@@ -215,7 +216,7 @@ def test_in_which_zone_an_instant_is_written_says_nothing(
         ("2026-07-13T00:30:00+09:00", "wit_office_lunch_regional", "2026-07-16"),
         ("2026-07-12T15:30:00Z", "wit_office_lunch_regional", "2026-07-16"),
         ("2026-07-13T00:30:00+09:00", "wib_office_lunch", "2026-07-15"),
-    ]
+    ],
 )
 def test_day_0_is_the_calendars_own_local_day(written: str, calendar: str, day_3: str) -> None:
     """Whatever zone the instant is written in."""

@@ -3,7 +3,8 @@
 from collections import Counter
 from typing import Any, Final
 
-from tests.tables import each
+import pytest
+
 from tests.unit.cli.compute.requests import VECTORS, ask, at, minutes, opening_hours
 
 ALL: Final = [*VECTORS["vectors"], *VECTORS["generated"]]
@@ -63,7 +64,7 @@ def test_which_vectors_are_ours() -> None:
     assert all(request_of(vector) is not None for vector in VECTORS["generated"])
 
 
-@each(ALL)
+@pytest.mark.parametrize("vector", ALL)
 def test_a_vector(vector: dict[str, Any]) -> None:
     """As published; what is written as the next opening is the closing before it, see below."""
     request = request_of(vector)
