@@ -98,7 +98,7 @@ async def test_a_save_that_comes_too_late_changes_nothing(pool: Pool, lost: str)
     }  # fmt: skip
 
 
-async def test_an_timer_fires_again_until_the_stage_has_decided_it(pool: Pool) -> None:
+async def test_a_timer_fires_again_until_the_stage_has_decided_it(pool: Pool) -> None:
     """V7, V8: it leaves the index of due ones only in the transaction that decides it."""
     state = PostgresState(pool, STORE)  # type: ignore[arg-type]
     await save(state, R=asleep(NOON))

@@ -159,7 +159,7 @@ async def test_missed_levels_come_in_order_and_a_clock_that_jumps_repeats_none(
 
 
 async def test_what_is_saved_below_the_watermark_fires_at_the_next_full_look(stack: Stack) -> None:
-    """A late fact dates an timer in the past: no look with the watermark sees it, the next does."""
+    """A late fact dates a timer in the past: no look with the watermark sees it, the next does."""
     now = datetime.now(UTC)
     case = about_to_breach(now)
     await filled(stack, case, 5)

@@ -112,7 +112,7 @@ async def dispatched(journey: Journey, seconds: int, salt: str) -> list[float]:
 
 
 async def fired_seconds(postgres: str, until: datetime) -> float:
-    """Return the seconds until no case has an timer left that was due by a time.
+    """Return the seconds until no case has a timer left that was due by a time.
 
     Raises:
         TimeoutError: it took longer than five minutes.

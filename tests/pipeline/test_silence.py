@@ -14,7 +14,7 @@ NATIONAL = {"admin-nasional@lapor.example", "pengaduan@ombudsman.example"}
 
 
 class Said(NamedTuple):
-    """An timer that became an event: level 0 is the warning."""
+    """A timer that became an event: level 0 is the warning."""
 
     clock: str
     level: int
@@ -119,7 +119,7 @@ def test_a_month_without_timers_is_caught_up_in_order(harness: Harness) -> None:
     assert all(b.detected_at >= found for b in harness.of(e.DeadlineBreached, report))
 
 
-def test_an_timer_that_fires_twice_says_nothing_twice(harness: Harness) -> None:
+def test_a_timer_that_fires_twice_says_nothing_twice(harness: Harness) -> None:
     """The loop fires again after a minute, until the stage has decided."""
     report = dispatched(harness)
     harness.broker.now_ms += 15 * 24 * 3_600_000

@@ -174,7 +174,7 @@ def test_a_recompute_leaves_a_case_that_it_does_not_move_to_the_byte() -> None:
     assert later is early
 
 
-def test_an_timer_that_overtook_the_recompute_moves_the_date_first() -> None:
+def test_a_timer_that_overtook_the_recompute_moves_the_date_first() -> None:
     """The lane knows the decree; the timer of the old warning finds nothing due."""
     case = after(INFORMATION, known=policy())
     assert case.timer_at == at("2025-08-20 00:00")

@@ -40,7 +40,7 @@ HOURS = hours_of({
 
 
 def a_ladder_step(level: int, **when: Any) -> LadderStep:
-    """State a fired of a ladder that tells the institution's head."""
+    """State a ladder step that tells the institution's head."""
     return LadderStep(level=level, to=("head",), source="test", **when)
 
 

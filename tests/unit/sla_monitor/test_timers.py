@@ -75,7 +75,7 @@ def test_levels_due_at_the_same_time_are_said_by_one_timer() -> None:
 
 
 @pytest.mark.parametrize("shift_hours", [-1, 1])
-def test_an_timer_not_awaited_says_nothing(shift_hours: int) -> None:
+def test_a_timer_not_awaited_says_nothing(shift_hours: int) -> None:
     """The timer is compared with the case, never with the clock."""
     before = run([received(MONDAY)])
     stale = before.then(
@@ -85,7 +85,7 @@ def test_an_timer_not_awaited_says_nothing(shift_hours: int) -> None:
     assert not stale.events
 
 
-def test_an_timer_that_fires_twice_says_nothing_twice() -> None:
+def test_a_timer_that_fires_twice_says_nothing_twice() -> None:
     """The loop fires again until it was heard."""
     fired = run([received(MONDAY)]).fire()
     again = fired.then(timer_fired(WARNED, now=at("2023-03-09 00:01")))
@@ -93,13 +93,13 @@ def test_an_timer_that_fires_twice_says_nothing_twice() -> None:
     assert not again.events
 
 
-def test_an_timer_that_a_stop_overtook_says_nothing() -> None:
+def test_a_timer_that_a_stop_overtook_says_nothing() -> None:
     """Forwarded before the warning was decided: nobody is warned."""
     done = run([received(MONDAY), forwarded("2023-03-07 10:00")])
     assert not done.then(timer_fired(WARNED)).events
 
 
-def test_an_timer_without_a_case_makes_none() -> None:
+def test_a_timer_without_a_case_makes_none() -> None:
     """A report this stage does not know stays unknown."""
     case = run([received(MONDAY)]).case
     assert run([timer_fired(WARNED)], case.model_copy(update={"timer_at": None})).events == []

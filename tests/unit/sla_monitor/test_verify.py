@@ -142,7 +142,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[MonitoredCase], MonitoredCase], str]]] 
     "a met step": (lambda case: _moved(case, met_at=at("2023-03-22 00:00")), "met_at of follow_up"),
     "a run": (lambda case: case.model_copy(update={"announcements": {}}), "run follow_up:"),
     "a fact": (lambda case: case.model_copy(update={"facts": case.facts[1:]}), "fact received"),
-    "an timer": (lambda case: case.model_copy(update={"timer_at": None}), "timer timer_at"),
+    "a timer": (lambda case: case.model_copy(update={"timer_at": None}), "timer timer_at"),
     "a holder": (lambda case: case.model_copy(update={"holder": "reporter"}), "case holder"),
     "levels": (lambda case: _moved(case, levels=()), "told level 0 of follow_up"),
 }
