@@ -23,6 +23,6 @@ def demo(
     """Replay a real year of one kabupaten's reports on a real Kafka and PostgreSQL."""
     # Only now: its imports take longer than most commands run.
     screen = import_module("deploy.demo.screen")
-    options = screen.Options(seconds=seconds, year=year, seed=seed, reports=reports)
+    options = screen.DemoOptions(seconds=seconds, year=year, seed=seed, reports=reports)
     code: int = screen.demonstrate(Home(default_home().root / "demo"), options, keep=keep)
     raise typer.Exit(code)
