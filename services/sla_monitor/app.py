@@ -44,20 +44,24 @@ def stage_of(registry: Registry) -> Stage[Any, Any]:
 class PolicyOfLane:
     """Makes a lane's policy: the registry's files and the changes published since.
 
-    The last policy is kept, since a lane's changes are the same for nearly all of its records.
+    The last policy of each lane is kept: its changes are the same for nearly all of its records,
+    and the records of a batch come from all lanes in turns.
     """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._changes: tuple[Change, ...] = ()
-        self._policy = Policy(registry)
+        self._without_changes = Policy(registry)
+        self._last: dict[int, tuple[tuple[Change, ...], Policy]] = {}  # by the lane's number
 
-    def __call__(self, _cause: Cause, _lookups: None, lane: MonitoredCase | None) -> Policy:
+    def __call__(self, cause: Cause, _lookups: None, lane: MonitoredCase | None) -> Policy:
         """Return the policy for a record; pure."""
-        changes = lane.changes if lane else ()
-        if changes is not self._changes:
-            self._changes, self._policy = changes, Policy(self._registry.amended(changes))
-        return self._policy
+        if lane is None or not lane.changes:
+            return self._without_changes
+        changes, policy = self._last.get(cause.partition, ((), self._without_changes))
+        if changes is not lane.changes:
+            policy = Policy(self._registry.amended(lane.changes))
+            self._last[cause.partition] = lane.changes, policy
+        return policy
 
 
 async def count_overdue(context: Resources) -> None:
